@@ -1,0 +1,125 @@
+/* columns.inc.h: passes over (n, m) matrices that treat each row alike: bias, column sums, gathering.
+
+   A matrix with adjacent columns is the same memory as one k times as tall with 1/k of the columns. Narrow
+   layers (n below TILE) are read that way, so that inner loops are long, with b repeated k times or the sums
+   kept in k copies: `tile` says how. */
+#ifndef FASTNN_TILE
+#define FASTNN_TILE 1024
+
+typedef struct {
+    ptrdiff_t height; /* n * k: rows of the matrix as it is read */
+    ptrdiff_t width;  /* m / k: its columns */
+    ptrdiff_t rest;   /* n * (m % k): elements after them */
+} tile_shape;
+
+static tile_shape tile(ptrdiff_t n, ptrdiff_t m)
+{
+    const ptrdiff_t k = MAX(1, MIN(m, FASTNN_TILE / MAX(n, 1)));
+    const tile_shape t = {n * k, m / k, n * (m % k)};
+    return t;
+}
+#endif
+
+/* out = b, repeated k times. */
+static void FN(repeat)(ptrdiff_t n, ptrdiff_t height,
+                       const real *restrict b, /* IN (n) or NULL for zeros */
+                       real *restrict out)     /* OUT (height), height a multiple of n */
+{
+    if (!b) {
+        memset(out, 0, (size_t)height * sizeof(real));
+        return;
+    }
+    memcpy(out, b, (size_t)n * sizeof(real));
+    for (ptrdiff_t done = n; done < height;) { /* doubling */
+        const ptrdiff_t more = MIN(done, height - done);
+        memcpy(out + done, out, (size_t)more * sizeof(real));
+        done += more;
+    }
+}
+
+/* out = scale * (the sum of the k copies in `sums`). */
+static void FN(fold)(ptrdiff_t n, ptrdiff_t height,
+                     real *sums, /* IN/OUT (height) */
+                     double scale,
+                     real *out)  /* OUT (n), may be sums */
+{
+    for (ptrdiff_t start = n; start < height; start += n)
+        for (ptrdiff_t i = 0; i < n; i++) sums[i] += sums[start + i];
+    for (ptrdiff_t i = 0; i < n; i++) out[i] = (real)scale * sums[i];
+}
+
+FASTNN_INLINE void FN(accumulate)(ptrdiff_t count,
+                                  const real *restrict x, /* IN (count) */
+                                  real *restrict sums)    /* IN/OUT (count) */
+{
+    for (ptrdiff_t i = 0; i < count; i++) sums[i] += x[i];
+}
+
+static void FN(sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M_, double scale, void *out_)
+{
+    const real *M = M_;
+    real *out = out_;
+    real local[FASTNN_TILE];
+    const tile_shape t = tile(n, m);
+    real *sums = t.height <= FASTNN_TILE ? local : out; /* taller than a tile: k = 1 */
+    memset(sums, 0, (size_t)t.height * sizeof(real));
+    for (ptrdiff_t j = 0; j < t.width; j++) FN(accumulate)(t.height, M + j * t.height, sums);
+    FN(accumulate)(t.rest, M + t.width * t.height, sums);
+    FN(fold)(n, t.height, sums, scale, out);
+}
+
+static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_stride, ptrdiff_t column_stride,
+                       const int64_t *order, void *out_)
+{
+    const real *X = X_;
+    real *out = out_;
+    for (ptrdiff_t j = 0; j < m; j++, out += n) {
+        const real *x = X + (order ? (ptrdiff_t)order[j] : j) * row_stride;
+        if (column_stride == 1)
+            memcpy(out, x, (size_t)n * sizeof(real));
+        else
+            for (ptrdiff_t i = 0; i < n; i++) out[i] = x[i * column_stride];
+    }
+}
+
+/* Not finite: all bits of the exponent set. */
+FASTNN_INLINE uint_real FN(not_finite)(real x)
+{
+    uint_real bits;
+    memcpy(&bits, &x, sizeof bits);
+#if REAL_BITS == 32
+    const uint_real exponent = 0x7f800000u;
+#else
+    const uint_real exponent = 0x7ff0000000000000u;
+#endif
+    return (bits & exponent) == exponent;
+}
+
+static int FN(run_finite)(ptrdiff_t count, const real *x /* IN (count) */)
+{
+    for (ptrdiff_t start = 0; start < count; start += 4096) { /* stop early, but not at every element */
+        const ptrdiff_t stop = MIN(count, start + 4096);
+        uint_real bad = 0;
+        for (ptrdiff_t i = start; i < stop; i++) bad |= FN(not_finite)(x[i]);
+        if (bad) return 0;
+    }
+    return 1;
+}
+
+static int FN(all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_stride, ptrdiff_t column_stride)
+{
+    const real *X = X_;
+    if (column_stride == 1 && row_stride == n) return FN(run_finite)(n * m, X);
+    if (row_stride == 1 && column_stride == m) return FN(run_finite)(n * m, X);
+    for (ptrdiff_t j = 0; j < m; j++) {
+        const real *x = X + j * row_stride;
+        if (column_stride == 1) {
+            if (!FN(run_finite)(n, x)) return 0;
+        } else {
+            uint_real bad = 0;
+            for (ptrdiff_t i = 0; i < n; i++) bad |= FN(not_finite)(x[i * column_stride]);
+            if (bad) return 0;
+        }
+    }
+    return 1;
+}

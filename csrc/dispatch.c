@@ -1,0 +1,79 @@
+/* dispatch.c: which kernels this CPU, under this operating system, can run. */
+#include "fastnn.h"
+
+extern const fastnn_ops fastnn_ops_baseline[FASTNN_DTYPES];
+
+#if defined(FASTNN_X86_LEVELS) /* set by setup.py on x86-64, where the two units below are built */
+extern const fastnn_ops fastnn_ops_avx2[FASTNN_DTYPES];
+extern const fastnn_ops fastnn_ops_avx512[FASTNN_DTYPES];
+
+#if defined(_MSC_VER)
+#include <immintrin.h>
+#include <intrin.h>
+static void cpuid(unsigned leaf, unsigned subleaf, unsigned r[4] /* OUT eax, ebx, ecx, edx */)
+{
+    int out[4];
+    __cpuidex(out, (int)leaf, (int)subleaf);
+    for (int i = 0; i < 4; i++) r[i] = (unsigned)out[i];
+}
+static uint64_t xgetbv0(void) { return _xgetbv(0); }
+#else
+#include <cpuid.h>
+static void cpuid(unsigned leaf, unsigned subleaf, unsigned r[4] /* OUT eax, ebx, ecx, edx */)
+{
+    __cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
+}
+static uint64_t xgetbv0(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((uint64_t)high << 32) | low;
+}
+#endif
+
+/* Intel SDM volume 1, 13 and 14: a vector extension may be used when CPUID reports it and the operating
+   system saves its registers (OSXSAVE, then the bits of XCR0). Every subset that setup.py's flags enable
+   is asked for. */
+static int x86_level(void)
+{
+    unsigned r[4];
+    cpuid(0, 0, r);
+    if (r[0] < 7) return FASTNN_BASELINE;
+
+    cpuid(1, 0, r);
+    const unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
+    if ((r[2] & (fma | osxsave | avx)) != (fma | osxsave | avx)) return FASTNN_BASELINE;
+    const uint64_t xcr0 = xgetbv0();
+    if ((xcr0 & 0x06) != 0x06) return FASTNN_BASELINE; /* xmm, ymm */
+
+    cpuid(7, 0, r);
+    const unsigned avx2 = 1u << 5, f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
+    if (!(r[1] & avx2)) return FASTNN_BASELINE;
+    if ((r[1] & (f | dq | bw | vl)) != (f | dq | bw | vl)) return FASTNN_AVX2;
+    return (xcr0 & 0xe6) == 0xe6 ? FASTNN_AVX512 : FASTNN_AVX2; /* + opmask, zmm0-15 high, zmm16-31 */
+}
+#endif
+
+int fastnn_best_level(void)
+{
+#if defined(FASTNN_X86_LEVELS)
+    return x86_level();
+#else
+    return FASTNN_BASELINE;
+#endif
+}
+
+const fastnn_ops *fastnn_table(int level, int dtype)
+{
+    if (level < 0 || level > fastnn_best_level() || dtype < 0 || dtype >= FASTNN_DTYPES) return NULL;
+#if defined(FASTNN_X86_LEVELS)
+    if (level == FASTNN_AVX512) return &fastnn_ops_avx512[dtype];
+    if (level == FASTNN_AVX2) return &fastnn_ops_avx2[dtype];
+#endif
+    return &fastnn_ops_baseline[dtype];
+}
+
+int fastnn_keeps_z(int activation)
+{
+    return activation == FASTNN_GELU || activation == FASTNN_SILU || activation == FASTNN_SOFTPLUS;
+}

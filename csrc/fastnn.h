@@ -1,0 +1,116 @@
+/* fastnn.h: what the compiled kernels offer to Cython.
+
+   Dimension letters, everywhere in csrc:
+     n   units of a layer (rows of Z, A, dZ)
+     m   examples (columns)
+   Every matrix is (n, m), column-major, its columns adjacent (leading dimension n).
+   Each kernel exists once per SIMD level and element type; the caller holds a table
+   of them and passes void pointers to elements of that table's type. */
+#ifndef FASTNN_H
+#define FASTNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FASTNN_BASELINE, FASTNN_AVX2, FASTNN_AVX512, FASTNN_LEVELS };
+enum { FASTNN_FLOAT32, FASTNN_FLOAT64, FASTNN_DTYPES };
+
+/* The order is fastnn._core._kernels.ACTIVATIONS. */
+enum {
+    FASTNN_SIGMOID, FASTNN_TANH, FASTNN_RELU, FASTNN_LEAKY_RELU, FASTNN_IDENTITY, FASTNN_SOFTMAX,
+    FASTNN_ELU, FASTNN_SELU, FASTNN_GELU, FASTNN_SILU, FASTNN_SOFTPLUS, FASTNN_ACTIVATIONS
+};
+
+/* The order is fastnn._core._kernels.LOSSES. */
+enum { FASTNN_CROSS_ENTROPY, FASTNN_BINARY_CROSS_ENTROPY, FASTNN_SQUARED_ERROR, FASTNN_LOSSES };
+
+/* The order is fastnn._core._kernels.RULES. */
+enum { FASTNN_SGD, FASTNN_MOMENTUM, FASTNN_NESTEROV, FASTNN_ADAM, FASTNN_RULES };
+
+/* The order is fastnn._core._kernels.FUNCTIONS. */
+enum {
+    FASTNN_EXP, FASTNN_EXPM1, FASTNN_LOG, FASTNN_LOG1P, FASTNN_F_TANH, FASTNN_F_SIGMOID, FASTNN_F_SOFTPLUS,
+    FASTNN_NORMAL_CDF, FASTNN_NORMAL_PDF, FASTNN_FUNCTIONS
+};
+
+/* One update of the parameter arena theta, shared by all slices of a step. */
+typedef struct {
+    int rule;                 /* FASTNN_SGD ... */
+    double rate;              /* learning rate; Adam: with the bias correction folded in */
+    double momentum;          /* momentum and Nesterov */
+    double beta_1, beta_2;    /* Adam */
+    double epsilon;           /* Adam, outside the square root */
+    double l2;                /* d(l2/2 * sum of W^2)/dW = l2 * W on the first n_decayed elements */
+    ptrdiff_t n_decayed;      /* number of weights: they precede the biases in the arena */
+    ptrdiff_t size;           /* elements of the arena: the distance between two shards' gradients */
+    int n_shards;             /* gradient arenas to sum */
+} fastnn_update;
+
+typedef struct {
+    /* A = g(Z + b). In place (A == Z) the pre-activation is not kept. */
+    void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m,
+                     const void *b,   /* IN (n) or NULL */
+                     void *Z,         /* IN (n, m) W A_prev; OUT the notes' Z unless A == Z */
+                     void *A);        /* OUT (n, m) */
+
+    /* dZ = dA * g'(Z) and db = scale * (sum of dZ over the examples), one pass. */
+    void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m,
+                              const void *cache, /* IN (n, m): Z where fastnn_keeps_z(activation), else A */
+                              void *dZ,          /* IN (n, m) dA; OUT dZ */
+                              double scale,
+                              void *db);         /* OUT (n), or NULL */
+
+    /* sum_j w_j L_j, and w_j dL_j/dZ (cross-entropies) or w_j dL_j/dA (squared error). */
+    double (*loss)(int loss, ptrdiff_t n, ptrdiff_t m,
+                   const void *Z,        /* IN (n, m): Z for the cross-entropies, A for the squared error */
+                   const void *Y,        /* IN cross-entropy: int32 (m) labels; else (n, m) */
+                   const void *weights,  /* IN (m) or NULL for all ones */
+                   void *dZ);            /* OUT (n, m), may be Z */
+
+    /* out = scale * (sum of the columns of M). */
+    void (*sum_columns)(ptrdiff_t n, ptrdiff_t m,
+                        const void *M,   /* IN (n, m) */
+                        double scale,
+                        void *out);      /* OUT (n) */
+
+    /* theta[start:stop] moves by one step; returns the sum of squares of its weights before. */
+    double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
+                     const void *gradients, /* IN (n_shards, size) */
+                     void *theta,           /* IN/OUT (size) */
+                     void *first,           /* IN/OUT (size): velocity or first moment; NULL for sgd */
+                     void *second);         /* IN/OUT (size): second moment; NULL unless Adam */
+
+    /* out = sum over shards + l2 * theta on the weights; returns the sum of squares of the weights. */
+    double (*total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
+                             const void *gradients, /* IN (n_shards, size) */
+                             const void *theta,     /* IN (size) */
+                             void *out);            /* OUT (stop - start) */
+
+    /* out[:, j] = X[order[j], :] (order NULL: row j), X strided in elements. */
+    void (*gather)(ptrdiff_t n, ptrdiff_t m,
+                   const void *X,        /* IN rows of n elements */
+                   ptrdiff_t row_stride, ptrdiff_t column_stride,
+                   const int64_t *order, /* IN (m) or NULL */
+                   void *out);           /* OUT (n, m) */
+
+    /* 1 if no element of the strided X (m rows of n) is NaN or infinite. */
+    int (*all_finite)(ptrdiff_t n, ptrdiff_t m,
+                      const void *X,     /* IN */
+                      ptrdiff_t row_stride, ptrdiff_t column_stride);
+
+    /* out[i] = f(x[i]): the functions of vmath.inc.h, for tests and benchmarks. */
+    void (*elementwise)(int function, ptrdiff_t count,
+                        const void *x,   /* IN (count) */
+                        void *out);      /* OUT (count) */
+} fastnn_ops;
+
+/* The kernels of a level, or NULL where this build or machine lacks it. */
+const fastnn_ops *fastnn_table(int level, int dtype);
+
+/* The best level that the CPU, the operating system and this build have. */
+int fastnn_best_level(void);
+
+/* Does the derivative of this activation need Z (1), or can it be taken from A (0)? */
+int fastnn_keeps_z(int activation);
+
+#endif

@@ -1,0 +1,3 @@
+/* The kernels compiled with the flags of the level "avx2" (setup.py). */
+#define FASTNN_TABLE fastnn_ops_avx2
+#include "isa.inc.h"

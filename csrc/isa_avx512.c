@@ -1,0 +1,3 @@
+/* The kernels compiled with the flags of the level "avx512" (setup.py). */
+#define FASTNN_TABLE fastnn_ops_avx512
+#include "isa.inc.h"

@@ -1,0 +1,368 @@
+/* Element-wise mathematics, once per type: included with real, REAL_BITS, uint_real and FN() defined.
+ *
+ * Every function is straight-line code with selects instead of branches, calls nothing, and uses only operations that
+ * SSE2 already has (no 64-bit arithmetic shift, no 64-bit integer <-> double conversion), so that a plain loop around it
+ * is vectorised at every SIMD level. All are right with and without contraction to FMA; none may be built with
+ * -ffast-math. `x > limit ? limit : x` is written so that NaN passes through.
+ *
+ * The error beside each function is the largest one found, in units in the last place of the exact result (where the
+ * result is subnormal: in units of the spacing there), over the three x86-64 levels. */
+
+#if REAL_BITS == 32
+#define VM_MANTISSA 23
+#define VM_BIAS 127
+#define VM_ROUND 12582912.0f /* 1.5 * 2^23: v + VM_ROUND rounds v to an integer, held in the low bits of the sum */
+#define VM_TWO_MANTISSA 8388608.0f
+#define VM_LOG2E 1.44269504f
+#define VM_LN2_HI 0.693359375f /* few enough bits that n * VM_LN2_HI is exact */
+#define VM_LN2_LO -2.12194440e-4f
+#define VM_EXP_MAX 89.0f /* exp overflows below this */
+#define VM_EXP_MIN -104.0f /* and is under half the least subnormal here */
+#define VM_EXPM1_MIN -20.0f /* expm1 is -1 from above here on */
+#define VM_TANH_MAX 10.0f /* tanh is 1 from below here on */
+#define VM_NORMAL_MAX 14.5f /* exp(-x^2 / 2) is 0 from below here on */
+#define VM_LIFT 100 /* 2^(n + VM_LIFT) is a normal number for every n that a non-positive argument can give */
+#define VM_UNLIFT 0x1p-100f
+#define VM_LOW_HALF 0xFFFu /* low half of the significand: what is left of x squares without rounding */
+#define VM_FABS fabsf
+#define VM_MIN_NORMAL FLT_MIN
+#else
+#define VM_MANTISSA 52
+#define VM_BIAS 1023
+#define VM_ROUND 6755399441055744.0
+#define VM_TWO_MANTISSA 4503599627370496.0
+#define VM_LOG2E 1.4426950408889634
+#define VM_LN2_HI 6.93147180369123816490e-01
+#define VM_LN2_LO 1.90821492927058770002e-10
+#define VM_EXP_MAX 710.0
+#define VM_EXP_MIN -746.0
+#define VM_EXPM1_MIN -40.0
+#define VM_TANH_MAX 20.0
+#define VM_NORMAL_MAX 38.7
+#define VM_LIFT 1000
+#define VM_UNLIFT 0x1p-1000
+#define VM_LOW_HALF 0x7FFFFFFu
+#define VM_FABS fabs
+#define VM_MIN_NORMAL DBL_MIN
+#endif
+#define VM_SIGN ((uint_real)1 << (REAL_BITS - 1))
+#define VM_MANTISSA_MASK (((uint_real)1 << VM_MANTISSA) - 1)
+#define VM_TINY ((real)0x1p-60) /* below it expm1(x) = log1p(x) = x to the last bit */
+#define VM_SQRT_HALF ((real)0.70710678118654752)
+
+FASTNN_INLINE uint_real FN(vm_bits)(real x)
+{
+    uint_real bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+FASTNN_INLINE real FN(vm_real)(uint_real bits)
+{
+    real x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* 2^(field - VM_BIAS); what sticks out above the exponent field is shifted out. */
+FASTNN_INLINE real FN(vm_pow2)(uint_real field)
+{
+    return FN(vm_real)(field << VM_MANTISSA);
+}
+
+/* ---- Polynomials: minimax fits (Remez), coefficients rounded to the type; the error includes that rounding. -------- */
+
+/* e^r = 1 + r + r^2 P(r) on |r| <= ln(2)/2. float: degree 6, relative error 2^-28.2; double: degree 11, 2^-56.5. */
+FASTNN_INLINE real FN(vm_exp_poly)(real r)
+{
+#if REAL_BITS == 32
+    real p = 0.00138143613f;
+    p = p * r + 0.00836884789f;
+    p = p * r + 0.0416683219f;
+    p = p * r + 0.166665196f;
+    p = p * r + 0.49999994f;
+#else
+    real p = 2.4999984152849362e-08;
+    p = p * r + 2.7630379726944697e-07;
+    p = p * r + 2.7557587283514142e-06;
+    p = p * r + 2.4801492759583932e-05;
+    p = p * r + 0.0001984126950483085;
+    p = p * r + 0.0013888888943925847;
+    p = p * r + 0.008333333333495592;
+    p = p * r + 0.04166666666652918;
+    p = p * r + 0.1666666666666641;
+    p = p * r + 0.5000000000000011;
+#endif
+    p = p * r + 1;
+    return p * r + 1;
+}
+
+/* e^r - 1 = r + r^2 P(r) on |r| <= 0.41. float: degree 7, relative error 2^-28.7; double: degree 12, 2^-57.4. */
+FASTNN_INLINE real FN(vm_expm1_poly)(real r)
+{
+#if REAL_BITS == 32
+    real p = 0.000198484369f;
+    p = p * r + 0.00139613636f;
+    p = p * r + 0.00833342597f;
+    p = p * r + 0.0416661613f;
+    p = p * r + 0.166666657f;
+#else
+    real p = 2.0874790759728993e-09;
+    p = p * r + 2.513168086740371e-08;
+    p = p * r + 2.7557482393913094e-07;
+    p = p * r + 2.7557172745171995e-06;
+    p = p * r + 2.4801586948389145e-05;
+    p = p * r + 0.00019841269963582583;
+    p = p * r + 0.0013888888889170233;
+    p = p * r + 0.008333333333288794;
+    p = p * r + 0.04166666666666582;
+    p = p * r + 0.16666666666666718;
+#endif
+    p = p * r + (real)0.5;
+    return r + r * r * p;
+}
+
+/* R(z) with log(1 + f) = f - s (f - R), s = f / (2 + f), z = s^2 in [0, 0.02947]: R = (2 atanh(s) - 2 s) / s.
+ * Error relative to log(1 + f): float, 3 terms, 2^-30.2; double, 7 terms, 2^-59.1. */
+FASTNN_INLINE real FN(vm_log_poly)(real z)
+{
+#if REAL_BITS == 32
+    real p = 0.298731923f;
+    p = p * z + 0.399775296f;
+    p = p * z + 0.666667759f;
+#else
+    real p = 0.14797508218137082;
+    p = p * z + 0.15313903211891272;
+    p = p * z + 0.18183569740495178;
+    p = p * z + 0.22222198475988242;
+    p = p * z + 0.2857142874326243;
+    p = p * z + 0.39999999999411096;
+    p = p * z + 0.6666666666666735;
+#endif
+    return p * z;
+}
+
+/* Phi(-a) e^(a^2 / 2) on 0 <= a <= VM_NORMAL_MAX, exactly 1/2 at 0. All coefficients are positive, so nothing cancels;
+ * even and odd powers apart, so that fewer roundings follow one another. float: degree 4 over 5, relative error 2^-26.0;
+ * double: degree 10 over 11, 2^-55.2. */
+FASTNN_INLINE real FN(vm_normal_tail)(real a)
+{
+    real b = a * a;
+#if REAL_BITS == 32
+    real p_even = 0.00403969083f, p_odd = 0.0401776284f, q_even = 0.100716934f, q_odd = 0.010125882f;
+    p_even = p_even * b + 0.181977272f;
+    p_odd = p_odd * b + 0.436742574f;
+    q_even = q_even * b + 1.19751215f;
+    q_odd = q_odd * b + 0.466122568f;
+    q_odd = q_odd * b + 1.67136979f;
+#else
+    real p_even = 2.2942378084313003e-07, p_odd = 7.113764596036499e-06, q_even = 1.7831563475520508e-05, q_odd = 5.750801359340229e-07;
+    p_even = p_even * b + 0.00010835433165055688;
+    p_even = p_even * b + 0.007206222650044869;
+    p_even = p_even * b + 0.13304245837660428;
+    p_even = p_even * b + 0.6822176476013802;
+    p_odd = p_odd * b + 0.0010543436570665087;
+    p_odd = p_odd * b + 0.03600820237872622;
+    p_odd = p_odd * b + 0.3593674313131537;
+    p_odd = p_odd * b + 0.8295872099605665;
+    q_even = q_even * b + 0.00266067918564016;
+    q_even = q_even * b + 0.09286636296419583;
+    q_even = q_even * b + 0.9859524943263152;
+    q_even = q_even * b + 2.824884720904458;
+    q_odd = q_odd * b + 0.0002721791115271387;
+    q_odd = q_odd * b + 0.018333775310806565;
+    q_odd = q_odd * b + 0.3510138453902498;
+    q_odd = q_odd * b + 2.0100987973896047;
+    q_odd = q_odd * b + 2.4570589807239984;
+#endif
+    p_even = p_even * b + (real)0.5;
+    q_even = q_even * b + 1;
+    return (p_even + p_odd * a) / (q_even + q_odd * a);
+}
+
+/* ---- Shared cores. ------------------------------------------------------------------------------------------------ */
+
+/* e^hi for VM_EXP_MIN <= hi <= 0 in two steps, so that it underflows gradually: 2^n is lifted to a normal number, and
+ * the one rounding is in the last multiplication. `lo` is a small correction to hi (see vm_exp_half_square). */
+FASTNN_INLINE real FN(vm_exp_nonpositive)(real hi, real lo)
+{
+    const real magic = VM_ROUND + (VM_BIAS + VM_LIFT);
+    real shifted = (hi + lo) * VM_LOG2E + magic;
+    real n = shifted - magic;
+    real r = ((hi - n * VM_LN2_HI) - n * VM_LN2_LO) + lo;
+    return FN(vm_exp_poly)(r) * FN(vm_pow2)(FN(vm_bits)(shifted)) * VM_UNLIFT;
+}
+
+/* e^-|x| */
+FASTNN_INLINE real FN(vm_exp_neg_abs)(real x)
+{
+    real y = -VM_FABS(x);
+    return FN(vm_exp_nonpositive)(y < VM_EXP_MIN ? VM_EXP_MIN : y, 0);
+}
+
+/* e^(-a^2 / 2) for 0 <= a <= VM_NORMAL_MAX. a = c + d with c^2 exact: a^2 = c^2 + d (a + c). */
+FASTNN_INLINE real FN(vm_exp_half_square)(real a)
+{
+    real c = FN(vm_real)(FN(vm_bits)(a) & ~(uint_real)VM_LOW_HALF);
+    return FN(vm_exp_nonpositive)((real)-0.5 * c * c, (real)-0.5 * (a - c) * (a + c));
+}
+
+/* (e^x - 1) / 2 for VM_EXPM1_MIN <= x <= VM_EXP_MAX: x = n ln 2 + r, 2^(n-1) (e^r - 1) + (2^(n-1) - 1/2).
+ * n is rounded a little downwards, so that -0.285 < r < 0.41: n = 1 only where e^x - 1 > 1/2, since it cancels below.
+ * (Half the value, so that n = 128 or 1024 does not overflow here.) */
+FASTNN_INLINE real FN(vm_half_expm1)(real x)
+{
+    const real magic = VM_ROUND + (VM_BIAS - 1);
+    real shifted = (x * VM_LOG2E - (real)0.09) + magic;
+    real n = shifted - magic;
+    real r = (x - n * VM_LN2_HI) - n * VM_LN2_LO;
+    real power = FN(vm_pow2)(FN(vm_bits)(shifted));
+    return power * FN(vm_expm1_poly)(r) + (power - (real)0.5);
+}
+
+/* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f <= sqrt(2): the sums of fdlibm's log. */
+FASTNN_INLINE real FN(vm_log_sum)(real f, real k)
+{
+    real s = f / (2 + f);
+    real R = FN(vm_log_poly)(s * s);
+    real half_square = (real)0.5 * f * f;
+    return k * VM_LN2_HI - ((half_square - (s * (half_square + R) + k * VM_LN2_LO)) - f);
+}
+
+/* The bits of x > 0, moved so that their exponent field is k + VM_BIAS, where x = 2^k m and sqrt(1/2) <= m < sqrt(2). */
+FASTNN_INLINE uint_real FN(vm_log_bits)(real x)
+{
+    return FN(vm_bits)(x) + (FN(vm_bits)(1) - FN(vm_bits)(VM_SQRT_HALF));
+}
+
+/* The exponent field of those bits as a number, less `offset`. */
+FASTNN_INLINE real FN(vm_log_exponent)(uint_real bits, real offset)
+{
+    return FN(vm_real)((bits >> VM_MANTISSA) | FN(vm_bits)(VM_TWO_MANTISSA)) - (VM_TWO_MANTISSA + offset);
+}
+
+/* ---- The functions. ----------------------------------------------------------------------------------------------- */
+
+/* e^x; x = n ln 2 + r. 2^n is the product of two halves, so that it neither overflows nor underflows early. */
+FASTNN_INLINE real FN(v_exp)(real x)
+{
+    const real magic = VM_ROUND + 2 * VM_BIAS;
+    x = x > VM_EXP_MAX ? VM_EXP_MAX : x;
+    x = x < VM_EXP_MIN ? VM_EXP_MIN : x;
+    real shifted = x * VM_LOG2E + magic;
+    real n = shifted - magic;
+    real r = (x - n * VM_LN2_HI) - n * VM_LN2_LO;
+    uint_real fields = FN(vm_bits)(shifted), half = fields >> 1;
+    return FN(vm_exp_poly)(r) * FN(vm_pow2)(half) * FN(vm_pow2)(fields - half);
+}
+
+/* e^x - 1 */
+FASTNN_INLINE real FN(v_expm1)(real x)
+{
+    real y = x > VM_EXP_MAX ? VM_EXP_MAX : x;
+    y = y < VM_EXPM1_MIN ? VM_EXPM1_MIN : y;
+    real value = 2 * FN(vm_half_expm1)(y);
+    return VM_FABS(x) < VM_TINY ? x : value;
+}
+
+/* log x; x = 2^k m, log m + k ln 2. Subnormals are scaled up first. */
+FASTNN_INLINE real FN(v_log)(real x)
+{
+    real scaled = x < VM_MIN_NORMAL ? x * VM_TWO_MANTISSA : x;
+    real offset = x < VM_MIN_NORMAL ? (real)(VM_BIAS + VM_MANTISSA) : (real)VM_BIAS;
+    uint_real bits = FN(vm_log_bits)(scaled);
+    real m = FN(vm_real)((bits & VM_MANTISSA_MASK) + FN(vm_bits)(VM_SQRT_HALF));
+    real value = FN(vm_log_sum)(m - 1, FN(vm_log_exponent)(bits, offset));
+    real edge = x == 0 ? -(real)INFINITY : (real)NAN;
+    value = x < (real)INFINITY ? value : x;
+    return x > 0 ? value : edge;
+}
+
+/* log(1 + x); 1 + x = 2^k (1 + f), k from the rounded 1 + x, but f = 2^-k x + (2^-k - 1) from x itself: exact but for
+ * one bit at k = 1. The factors are 4 * 2^-k and x / 4, because 2^-128 (2^-1024) would be subnormal. */
+FASTNN_INLINE real FN(v_log1p)(real x)
+{
+    const uint_real one = (uint_real)1 << VM_MANTISSA;
+    uint_real bits = FN(vm_log_bits)(1 + x);
+    real power = FN(vm_real)((2 * VM_BIAS + 2) * one - (bits & ~VM_MANTISSA_MASK));
+    real f = (real)0.25 * x * power + ((real)0.25 * power - 1);
+    real value = FN(vm_log_sum)(f, FN(vm_log_exponent)(bits, VM_BIAS));
+    real edge = x == -1 ? -(real)INFINITY : (real)NAN;
+    value = VM_FABS(x) < VM_TINY ? x : value;
+    value = x < (real)INFINITY ? value : x;
+    return x > -1 ? value : edge;
+}
+
+/* tanh |x| = E / (E + 2), E = e^(2 |x|) - 1; odd to the bit. */
+FASTNN_INLINE real FN(v_tanh)(real x)
+{
+    real a = VM_FABS(x);
+    a = a > VM_TANH_MAX ? VM_TANH_MAX : a;
+    real half = FN(vm_half_expm1)(a + a), sum = half + 1, quotient = half / sum;
+#ifdef HYB
+    real t = half < (real)0.35 ? half - half * quotient : quotient;
+#elif defined(PLAIN)
+    real t = quotient;
+#else
+    real lost = half - (sum - 1);
+    real t = quotient - quotient * (lost * (1 - quotient));
+#endif
+    return FN(vm_real)(FN(vm_bits)(t) | (FN(vm_bits)(x) & VM_SIGN));
+}
+
+/* 1 / (1 + e^-x) = e^x / (1 + e^x): with e = e^-|x| the form that does not overflow. */
+FASTNN_INLINE real FN(v_sigmoid)(real x)
+{
+    real e = FN(vm_exp_neg_abs)(x), sum = 1 + e, lost = e - (sum - 1);
+    real quotient = (x < 0 ? e : 1) / sum;
+    return quotient - quotient * lost;
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]: only k = 0 and k = 1 occur in the logarithm. */
+FASTNN_INLINE real FN(v_softplus)(real x)
+{
+    const real sqrt2_less_1 = (real)0.41421356237309505;
+    real e = FN(vm_exp_neg_abs)(x);
+    real f = e > sqrt2_less_1 ? (real)0.5 * e - (real)0.5 : e;
+    real k = e > sqrt2_less_1 ? (real)1 : (real)0;
+    return (x > 0 ? x : 0) + FN(vm_log_sum)(f, k);
+}
+
+/* Density of the standard normal distribution, e^(-x^2 / 2) / sqrt(2 pi). */
+FASTNN_INLINE real FN(v_normal_pdf)(real x)
+{
+    real a = VM_FABS(x);
+    a = a > VM_NORMAL_MAX ? VM_NORMAL_MAX : a;
+    return (real)0.39894228040143268 * FN(vm_exp_half_square)(a);
+}
+
+/* Phi(x), its distribution function: the lower tail is e^(-x^2 / 2) times a rational function, the upper 1 less that. */
+FASTNN_INLINE real FN(v_normal_cdf)(real x)
+{
+    real a = VM_FABS(x);
+    a = a > VM_NORMAL_MAX ? VM_NORMAL_MAX : a;
+    real tail = FN(vm_exp_half_square)(a) * FN(vm_normal_tail)(a);
+    return x < 0 ? tail : 1 - tail;
+}
+
+#undef VM_MANTISSA
+#undef VM_BIAS
+#undef VM_ROUND
+#undef VM_TWO_MANTISSA
+#undef VM_LOG2E
+#undef VM_LN2_HI
+#undef VM_LN2_LO
+#undef VM_EXP_MAX
+#undef VM_EXP_MIN
+#undef VM_EXPM1_MIN
+#undef VM_TANH_MAX
+#undef VM_NORMAL_MAX
+#undef VM_LIFT
+#undef VM_UNLIFT
+#undef VM_LOW_HALF
+#undef VM_FABS
+#undef VM_MIN_NORMAL
+#undef VM_SIGN
+#undef VM_MANTISSA_MASK
+#undef VM_TINY
+#undef VM_SQRT_HALF

@@ -1,0 +1,17 @@
+# From Python objects to checked pointers: every buffer that the compiled core touches comes through here.
+from libc.stddef cimport ptrdiff_t
+
+from fastnn._core._dense cimport Layer
+from fastnn._core._ops cimport fastnn_ops
+
+# The address of a contiguous, aligned array of the given dtype code and element count. `held` keeps a buffer
+# view of it, so that it can neither be freed nor resized while it is bound.
+cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL
+cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL
+cdef int dtype_code(object array) except -1
+cdef const fastnn_ops *operations(int level, int dtype) except NULL
+
+# The layers of a network; the caller frees the result.
+cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL
+cdef ptrdiff_t arena_size(const Layer *layers, int n_layers, ptrdiff_t itemsize) noexcept
+cdef bint in_forked_child() noexcept nogil

@@ -1,0 +1,102 @@
+"""Checks between Python objects and C pointers."""
+import os
+
+cimport numpy as cnp
+from libc.stdlib cimport calloc
+
+from fastnn._core._blas cimport check_dimension
+from fastnn._core._dense cimport Layer
+from fastnn._core._ops cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, fastnn_ops, keeps_z, table
+
+cnp.import_array()
+
+cdef bint forked = False
+
+
+def _after_fork_in_child():
+    global forked
+    forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+# OpenMP's threads do not survive a fork: a child that enters a parallel region of its parent's team hangs.
+cdef bint in_forked_child() noexcept nogil:
+    return forked
+
+
+cdef int dtype_code(object array) except -1:
+    if not isinstance(array, cnp.ndarray):
+        raise TypeError(f"expected an ndarray, got {type(array).__name__}")
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    if typenum == cnp.NPY_FLOAT32 and cnp.PyArray_ISNOTSWAPPED(array):
+        return FASTNN_FLOAT32
+    if typenum == cnp.NPY_FLOAT64 and cnp.PyArray_ISNOTSWAPPED(array):
+        return FASTNN_FLOAT64
+    raise TypeError(f"expected float32 or float64, got {array.dtype}")
+
+
+cdef char *checked(cnp.ndarray array, ptrdiff_t size, str name, list held) except NULL:
+    if not (cnp.PyArray_IS_C_CONTIGUOUS(array) or cnp.PyArray_IS_F_CONTIGUOUS(array)):
+        raise ValueError(f"{name} must be contiguous")
+    if not cnp.PyArray_ISALIGNED(array):
+        raise ValueError(f"{name} must be aligned")
+    if size >= 0 and cnp.PyArray_SIZE(array) != size:
+        raise ValueError(f"{name} must have {size} elements, got {cnp.PyArray_SIZE(array)}")
+    if held is not None:
+        held.append((array, memoryview(array)))
+    return <char *>cnp.PyArray_DATA(array)
+
+
+cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL:
+    if dtype_code(array) != dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}, which differs from the parameters'")
+    return checked(array, size, name, held)
+
+
+cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL:
+    if not isinstance(array, cnp.ndarray) or array.dtype != f"=i{itemsize}":
+        raise TypeError(f"{name} must be an int{8 * itemsize} ndarray")
+    return checked(array, size, name, held)
+
+
+cdef const fastnn_ops *operations(int level, int dtype) except NULL:
+    cdef const fastnn_ops *ops = table(level, dtype)
+    if ops == NULL:
+        raise ValueError(f"this machine has no SIMD level {level}")
+    return ops
+
+
+cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL:
+    cdef int L = len(sizes) - 1, l
+    cdef ptrdiff_t offset = 0
+    if L < 1 or len(activations) != L or len(row_major) != L:
+        raise ValueError("a network needs n[0], ..., n[L] with L >= 1, one activation and one order per layer")
+    for l in range(L + 1):
+        if check_dimension(sizes[l], f"n[{l}]") < 1:
+            raise ValueError(f"n[{l}] must be at least 1, got {sizes[l]}")
+    for l in range(L):
+        if not 0 <= activations[l] < FASTNN_ACTIVATIONS:
+            raise ValueError(f"unknown activation code {activations[l]}")
+    if sum([(int(sizes[l]) + 1) * int(sizes[l + 1]) for l in range(L)]) > 2 ** 60 // itemsize:
+        raise ValueError("the parameters do not fit in memory")
+    cdef Layer *layers = <Layer *>calloc(L, sizeof(Layer))
+    if layers == NULL:
+        raise MemoryError
+    for l in range(L):
+        layers[l].n_in, layers[l].n_out = sizes[l], sizes[l + 1]
+        layers[l].activation = activations[l]
+        layers[l].row_major = row_major[l]
+        layers[l].keeps_z = keeps_z(activations[l])
+        layers[l].W = offset
+        offset += layers[l].n_in * layers[l].n_out * itemsize
+    for l in range(L):  # the biases follow all weights
+        layers[l].b = offset
+        offset += layers[l].n_out * itemsize
+    return layers
+
+
+cdef ptrdiff_t arena_size(const Layer *layers, int n_layers, ptrdiff_t itemsize) noexcept:
+    return layers[n_layers - 1].b // itemsize + layers[n_layers - 1].n_out

@@ -1,0 +1,241 @@
+"""One Python callable per compiled kernel, for the functional interface, tests and benchmarks.
+
+Matrices are (n, m) in Fortran order; `level` is an index into `LEVELS`. Arguments are checked before a kernel
+sees them: a wrong dtype, size or layout is a TypeError or ValueError.
+"""
+cimport numpy as cnp
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t
+
+from fastnn._core._bind cimport dtype_code, index_pointer, operations, pointer
+from fastnn._core._blas cimport check_dimension, matmul
+from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, fastnn_ops, fastnn_update
+
+from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES
+
+cnp.import_array()
+
+__all__ = ["ACTIVATIONS", "ALL_LEVELS", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "activate",
+           "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "sum_columns",
+           "total_gradient", "update"]
+
+
+cdef int code(tuple names, str name) except -1:
+    if name not in names:
+        raise ValueError(f"unknown name {name!r}: expected one of {', '.join(names)}")
+    return names.index(name)
+
+
+cdef tuple matrix_shape(object M, str name):
+    if M.ndim != 2 or not M.flags.f_contiguous:
+        raise ValueError(f"{name} must be a Fortran-ordered matrix (n, m), got shape {M.shape}")
+    return M.shape
+
+
+def activate(str name, Z, b, A, int level=0):
+    """A = g(Z + b). `Z` (n, m) IN/OUT gets b added unless `A` is `Z`; `b` (n,) or (n, 1) IN or None; `A` (n, m) OUT."""
+    cdef int dtype = dtype_code(Z), activation = code(ACTIVATIONS, name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(Z, "Z")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    matrix_shape(A, "A")
+    cdef char *z = pointer(Z, dtype, n * m, "Z", None)
+    cdef char *a = pointer(A, dtype, n * m, "A", None)
+    cdef char *bias = NULL if b is None else pointer(b, dtype, n, "b", None)
+    writable(A, "A")
+    writable(Z, "Z")
+    with nogil:
+        ops.activate(activation, n, m, bias, z, a)
+
+
+def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=0):
+    """dZ = dA * g'. `cache` (n, m) IN: Z for the names in KEEPS_Z, else A; `dZ` (n, m) IN dA, OUT dZ;
+    `db` (n,) or (n, 1) OUT scale * sum of dZ over the examples, or None."""
+    cdef int dtype = dtype_code(dZ), activation = code(ACTIVATIONS, name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(dZ, "dZ")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    matrix_shape(cache, "cache")
+    cdef char *c = pointer(cache, dtype, n * m, "cache", None)
+    cdef char *dz = pointer(dZ, dtype, n * m, "dZ", None)
+    cdef char *sums = NULL if db is None else pointer(db, dtype, n, "db", None)
+    writable(dZ, "dZ")
+    if db is not None:
+        writable(db, "db")
+    with nogil:
+        ops.activate_backward(activation, n, m, c, dz, scale, sums)
+
+
+def loss(str name, Z, Y, weights, dZ, int level=0):
+    """The sum of w_j L_j, and dZ (n, m) OUT = w_j dL_j/dZ. `Z` (n, m) IN (A for squared_error); `Y` (m,) int32
+    labels for cross_entropy, else (n, m) IN; `weights` (m,) IN or None. `dZ` may be `Z`."""
+    cdef int dtype = dtype_code(Z), kind = code(LOSSES, name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(Z, "Z")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    matrix_shape(dZ, "dZ")
+    cdef char *z = pointer(Z, dtype, n * m, "Z", None)
+    cdef char *dz = pointer(dZ, dtype, n * m, "dZ", None)
+    cdef char *w = NULL if weights is None else pointer(weights, dtype, m, "weights", None)
+    cdef char *y
+    cdef double result
+    if kind == FASTNN_CROSS_ENTROPY:
+        y = index_pointer(Y, 4, m, "labels", None)
+    else:
+        matrix_shape(Y, "Y")
+        y = pointer(Y, dtype, n * m, "Y", None)
+    writable(dZ, "dZ")
+    with nogil:
+        result = ops.loss(kind, n, m, z, y, w, dz)
+    return result
+
+
+def sum_columns(M, double scale, out, int level=0):
+    """`out` (n,) OUT = scale * the sum of the columns of `M` (n, m) IN."""
+    cdef int dtype = dtype_code(M)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(M, "M")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    cdef char *source = pointer(M, dtype, n * m, "M", None)
+    cdef char *sums = pointer(out, dtype, n, "out", None)
+    writable(out, "out")
+    with nogil:
+        ops.sum_columns(n, m, source, scale, sums)
+
+
+def gather(X, order, out, int level=0):
+    """`out` (n, m) OUT: its column j is row order[j] of `X` (rows, n) IN, which may be strided; `order` (m,) int64
+    IN or None for the first m rows."""
+    cdef int dtype = dtype_code(X)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(out, "out")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    cdef cnp.ndarray source = X
+    if source.ndim != 2 or source.shape[1] != n or not cnp.PyArray_ISALIGNED(source):
+        raise ValueError(f"X must be an aligned matrix of {n} columns, got shape {X.shape}")
+    if m > source.shape[0] and order is None or order is not None and m and not (
+            0 <= order.min() and order.max() < source.shape[0]):
+        raise ValueError(f"order must name rows of X, from 0 to {source.shape[0] - 1}")
+    cdef int64_t *rows = NULL if order is None else <int64_t *>index_pointer(order, 8, m, "order", None)
+    cdef char *columns = pointer(out, dtype, n * m, "out", None)
+    cdef ptrdiff_t item = source.itemsize
+    writable(out, "out")
+    with nogil:
+        ops.gather(n, m, cnp.PyArray_DATA(source), source.strides[0] // item, source.strides[1] // item, rows, columns)
+
+
+def all_finite(X, int level=0):
+    """True if the one- or two-dimensional `X` (strided or not) holds neither NaN nor infinity."""
+    cdef cnp.ndarray array = X
+    cdef const fastnn_ops *ops = operations(level, dtype_code(X))
+    if not 1 <= array.ndim <= 2 or not cnp.PyArray_ISALIGNED(array):
+        raise ValueError("X must be an aligned vector or matrix")
+    cdef ptrdiff_t item = array.itemsize
+    cdef ptrdiff_t rows = array.shape[0] if array.ndim == 2 else 1
+    cdef ptrdiff_t columns = array.shape[array.ndim - 1]
+    cdef ptrdiff_t row_stride = array.strides[0] // item if array.ndim == 2 else columns
+    cdef ptrdiff_t column_stride = array.strides[array.ndim - 1] // item
+    cdef bint result
+    if array.strides[0] % item or array.strides[array.ndim - 1] % item:
+        return all_finite(X.copy(), level)
+    with nogil:
+        result = ops.all_finite(columns, rows, cnp.PyArray_DATA(array), row_stride, column_stride)
+    return result
+
+
+def elementwise(str name, x, out, int level=0):
+    """`out` (count,) OUT = f(`x` (count,) IN) for f in FUNCTIONS."""
+    cdef int dtype = dtype_code(x), function = code(FUNCTIONS, name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef char *source = pointer(x, dtype, -1, "x", None)
+    cdef ptrdiff_t count = x.size
+    cdef char *target = pointer(out, dtype, count, "out", None)
+    writable(out, "out")
+    with nogil:
+        ops.elementwise(function, count, source, target)
+
+
+def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0):
+    """`C` (m, n) OUT = alpha op(`A`) (m, k) op(`B`) (k, n), all Fortran-ordered: the BLAS call of the layers."""
+    cdef int dtype = dtype_code(C)
+    for M, name in ((A, "A"), (B, "B"), (C, "C")):
+        for size in matrix_shape(M, name):
+            check_dimension(size, f"the size of {name}")
+    m, k = A.shape[::-1] if transpose_A else A.shape
+    k_B, n = B.shape[::-1] if transpose_B else B.shape
+    if C.shape != (m, n) or k != k_B or k == 0:
+        raise ValueError(f"shapes do not chain: C {C.shape} = op(A) {(m, k)} op(B) {(k_B, n)}")
+    cdef char *a = pointer(A, dtype, -1, "A", None)
+    cdef char *b = pointer(B, dtype, -1, "B", None)
+    cdef char *c = pointer(C, dtype, -1, "C", None)
+    writable(C, "C")
+    cdef ptrdiff_t rows = m, columns = n, inner = k, lda = A.shape[0], ldb = B.shape[0]
+    with nogil:
+        matmul(dtype, transpose_A, transpose_B, rows, columns, inner, alpha, a, lda, b, ldb, c, rows)
+
+
+cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:
+    cdef fastnn_update u
+    if gradients.ndim != 2 or gradients.shape[1] != theta.size or not gradients.flags.c_contiguous:
+        raise ValueError(f"gradients must be C-ordered (n_shards, {theta.size}), got shape {gradients.shape}")
+    u.rule = code(RULES, rule)
+    u.rate = hyperparameters.get("rate", 0.0)
+    u.momentum = hyperparameters.get("momentum", 0.0)
+    u.beta_1, u.beta_2 = hyperparameters.get("beta_1", 0.0), hyperparameters.get("beta_2", 0.0)
+    u.epsilon = hyperparameters.get("epsilon", 0.0)
+    u.l2 = hyperparameters.get("l2", 0.0)
+    u.n_decayed = hyperparameters.get("n_decayed", 0)
+    u.size, u.n_shards = theta.size, gradients.shape[0]
+    return u
+
+
+def update(str rule, theta, gradients, first=None, second=None, int start=0, stop=None, int level=0,
+           **hyperparameters):
+    """One step of `rule` on theta[start:stop]; returns the sum of squares of its weights before.
+
+    `theta` (P,) IN/OUT; `gradients` (n_shards, P) IN; `first`, `second` (P,) IN/OUT as the rule needs;
+    hyperparameters as in csrc/fastnn.h: rate, momentum, beta_1, beta_2, epsilon, l2, n_decayed.
+    """
+    cdef int dtype = dtype_code(theta)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef fastnn_update u = arguments(rule, theta, gradients, hyperparameters)
+    cdef ptrdiff_t end = theta.size if stop is None else stop
+    needed = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}[rule]
+    if (needed > 0) != (first is not None) or (needed > 1) != (second is not None):
+        raise ValueError(f"{rule} needs {needed} state arrays")
+    if not 0 <= start <= end <= theta.size or u.n_shards < 1:
+        raise ValueError("need 0 <= start <= stop <= the size of theta and at least one gradient")
+    cdef char *t = pointer(theta, dtype, -1, "theta", None)
+    cdef char *g = pointer(gradients, dtype, -1, "gradients", None)
+    cdef char *v = NULL if first is None else pointer(first, dtype, u.size, "first", None)
+    cdef char *s = NULL if second is None else pointer(second, dtype, u.size, "second", None)
+    for array, name in ((theta, "theta"), (first, "first"), (second, "second")):
+        if array is not None:
+            writable(array, name)
+    cdef double squares
+    with nogil:
+        squares = ops.update(&u, start, end, g, t, v, s)
+    return squares
+
+
+def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
+    """`out` (P,) OUT = the sum of `gradients` (n_shards, P) IN + l2 * `theta` (P,) IN on the first n_decayed."""
+    cdef int dtype = dtype_code(theta)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef fastnn_update u = arguments("sgd", theta, gradients, hyperparameters)
+    if u.n_shards < 1:
+        raise ValueError("need at least one gradient")
+    cdef char *t = pointer(theta, dtype, -1, "theta", None)
+    cdef char *g = pointer(gradients, dtype, -1, "gradients", None)
+    cdef char *target = pointer(out, dtype, u.size, "out", None)
+    writable(out, "out")
+    cdef double squares
+    with nogil:
+        squares = ops.total_gradient(&u, 0, u.size, g, t, target)
+    return squares
+
+
+cdef int writable(object array, str name) except -1:
+    if not array.flags.writeable:
+        raise ValueError(f"{name} is read-only")
+    return 0

@@ -1,0 +1,57 @@
+# The C kernels' header as Cython sees it: csrc/fastnn.h says what each does and which way its pointers go.
+# csrc is linked into this module alone; the others reach it through `table` and `keeps_z`.
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t
+
+cdef extern from "fastnn.h" nogil:
+    enum:
+        FASTNN_LEVELS
+        FASTNN_FLOAT32
+        FASTNN_FLOAT64
+        FASTNN_IDENTITY
+        FASTNN_SOFTMAX
+        FASTNN_ACTIVATIONS
+        FASTNN_CROSS_ENTROPY
+        FASTNN_BINARY_CROSS_ENTROPY
+        FASTNN_SQUARED_ERROR
+        FASTNN_LOSSES
+        FASTNN_SGD
+        FASTNN_ADAM
+        FASTNN_RULES
+        FASTNN_FUNCTIONS
+
+    ctypedef struct fastnn_update:
+        int rule
+        double rate
+        double momentum
+        double beta_1
+        double beta_2
+        double epsilon
+        double l2
+        ptrdiff_t n_decayed
+        ptrdiff_t size
+        int n_shards
+
+    ctypedef struct fastnn_ops:
+        void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z, void *A) noexcept nogil
+        void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache, void *dZ,
+                                  double scale, void *db) noexcept nogil
+        double (*loss)(int loss, ptrdiff_t n, ptrdiff_t m, const void *Z, const void *Y, const void *weights,
+                       void *dZ) noexcept nogil
+        void (*sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M, double scale, void *out) noexcept nogil
+        double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
+                         void *theta, void *first, void *second) noexcept nogil
+        double (*total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
+                                 const void *theta, void *out) noexcept nogil
+        void (*gather)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride, ptrdiff_t column_stride,
+                       const int64_t *order, void *out) noexcept nogil
+        int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
+                          ptrdiff_t column_stride) noexcept nogil
+        void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
+
+
+# The kernels of a SIMD level for a dtype code, or NULL.
+cdef const fastnn_ops *table(int level, int dtype) noexcept nogil
+
+# Does the derivative of this activation need Z?
+cdef bint keeps_z(int activation) noexcept nogil

@@ -1,0 +1,459 @@
+"""Network: a dense neural network of any depth, its training, prediction and storage."""
+
+import copy
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastnn import initializers, losses, optimizers, runtime, storage, training, validation
+from fastnn._core import _kernels
+from fastnn._core._ops import ACTIVATIONS
+from fastnn.buffers import ParameterLayout, ParameterViews, aligned_empty, weight_orders
+from fastnn.history import History
+from fastnn.inference import Predictor, metric_name
+from fastnn.model import Examples, Model
+
+__all__ = ["Cache", "Network"]
+
+FORMAT = "fastnn.Network"
+
+
+class Cache(NamedTuple):
+    """What a forward pass computed: lists of Z[l] and A[l], each (n[l], m); item 0 is layer 1, as in `Network.W`."""
+
+    Z: list[NDArray[Any]]
+    A: list[NDArray[Any]]
+
+
+class Network:
+    """A fully connected network: A[l] = g[l](W[l] A[l-1] + b[l]), A[0] = X^T.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        n[0], ..., n[L]: features, hidden units, outputs. ``[n_x, 1]`` with ``output="sigmoid"`` is logistic
+        regression.
+    activation : str or sequence of str, default "relu"
+        Of the hidden layers, or one name per hidden layer: sigmoid, tanh, relu, leaky_relu, identity, softmax, elu,
+        selu, gelu, silu, softplus.
+    output : str, default "softmax"
+        The output layer's activation.
+    loss : str, default "auto"
+        "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid, summed over the outputs) or "squared_error"
+        (1/2 (y_hat - y)^2, summed over the outputs); "auto" follows the output. Each is averaged over the examples.
+    init : str, default "auto"
+        zeros, small_normal (0.01 randn), glorot_uniform, glorot_normal, he_uniform, he_normal or lecun_normal;
+        "auto" is he_normal for layers of the relu family and glorot_uniform for the others. Biases begin at zero.
+    l2 : float, default 0.0
+        Adds l2/2 times the sum of the squares of all weights to J.
+    dtype : {"float32", "float64"}, default "float32"
+    random_state : int, numpy.random.Generator or None
+        Seeds the weights and the order of the examples.
+
+    Attributes
+    ----------
+    W, b : list of ndarray
+        Writable views of the parameters: ``W[0]`` is the notes' W[1], (n[1], n[0]); ``b[0]`` is b[1], (n[1], 1).
+    history : History or None
+        Of the last fit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import Network
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> net = Network([2, 8, 1], activation="tanh", output="sigmoid", random_state=1)
+    >>> history = net.fit(X, [0, 1, 1, 0], batch_size=None, learning_rate=0.1, epochs=200)
+    >>> net.predict(X)
+    array([0, 1, 1, 0])
+    """
+
+    def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
+                 output: str = "softmax", loss: str = "auto", init: str = "auto", l2: float = 0.0,
+                 dtype: DTypeLike = "float32", random_state: int | np.random.Generator | None = None) -> None:
+        sizes = validation.layer_sizes(layer_sizes)
+        hidden = _hidden_activations(activation, len(sizes) - 2)
+        output = validation.name(output, ACTIVATIONS, "output")
+        if output == "softmax" and sizes[-1] < 2:
+            raise ValueError(f"a softmax output needs n[L] >= 2, got {sizes[-1]}; for two classes on one unit use "
+                             "output='sigmoid'")
+        self.init = validation.name(init, ("auto", *initializers.INITIALIZERS), "init")
+        layout = ParameterLayout(sizes, weight_orders(sizes))
+        loss = losses.resolve(loss, output)
+        l2 = validation.number(l2, "l2", minimum=0)
+        resolved = validation.dtype(dtype)
+        self._rng = _generator(random_state)
+        self._model = Model(sizes, (*hidden, output), loss, l2, resolved, layout, aligned_empty(layout.size, resolved))
+        self._state: optimizers.OptimizerState | None = None
+        self._target_ndim = 1 if sizes[-1] == 1 else 2
+        self.history: History | None = None
+        self._connect()
+        self.initialize()
+
+    def _connect(self) -> None:
+        """Make what can always be made anew from the model: views and predictor."""
+        self._W, self._b = self._model.layout.views(self._model.theta)
+        self._predictor = Predictor(self._model)
+
+    def initialize(self) -> Self:
+        """Draw new weights and set the biases to zero; forget the optimiser's state."""
+        for W, activation in zip(self._W, self._model.activations, strict=True):
+            n, n_prev = W.shape
+            W[...] = initializers.draw(self.init, activation, self._rng, n_prev, n)
+        self._model.theta[self._model.layout.n_weights :] = 0
+        self._state = None
+        return self
+
+    # What it is
+
+    @property
+    def W(self) -> ParameterViews:
+        """The weights: W[0] is the notes' W[1], of shape (n[1], n[0])."""
+        return self._W
+
+    @property
+    def b(self) -> ParameterViews:
+        """The biases: b[0] is the notes' b[1], of shape (n[1], 1)."""
+        return self._b
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """n[0], ..., n[L]."""
+        return self._model.sizes
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each layer, the output's last."""
+        return self._model.activations
+
+    @property
+    def loss_name(self) -> str:
+        """The loss that `fit` lowers."""
+        return self._model.loss
+
+    @property
+    def l2(self) -> float:
+        """The L2 coefficient."""
+        return self._model.l2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of parameters and outputs."""
+        return self._model.dtype
+
+    @property
+    def n_parameters(self) -> int:
+        """P, the number of weights and biases."""
+        return self._model.layout.size
+
+    def __repr__(self) -> str:
+        hidden = list(self.activations[:-1])
+        return (f"Network({list(self.layer_sizes)}, activation={hidden}, output={self.activations[-1]!r}, "
+                f"loss={self.loss_name!r}, init={self.init!r}, l2={self.l2:g}, dtype={self.dtype.name!r})")
+
+    def summary(self) -> str:
+        """Return the notes' table of dimensions: each layer's W, b, Z, A and number of parameters; m is free."""
+        rows = [("layer", "activation", "W[l]", "b[l]", "Z[l], A[l]", "parameters")]
+        for l, (W, name) in enumerate(zip(self._W, self.activations, strict=True), 1):
+            n, n_prev = W.shape
+            rows.append((str(l), name, f"({n}, {n_prev})", f"({n}, 1)", f"({n}, m)", f"{n * (n_prev + 1):,}"))
+        rows.append(("", "", "", "", "total", f"{self.n_parameters:,}"))
+        widths = [max(len(row[k]) for row in rows) for k in range(6)]
+        lines = ["  ".join(cell.rjust(w) if k == 5 else cell.ljust(w)
+                           for k, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+        return "\n".join([f"X: (m, {self.layer_sizes[0]}), A[0] = X^T: ({self.layer_sizes[0]}, m), "
+                          f"loss: {self.loss_name}, {self.dtype.name}", *lines])
+
+    # Training
+
+    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
+            batch_size: int | None = 200, epochs: int = 100, shuffle: bool = True,
+            validation_data: tuple[Any, ...] | None = None, early_stopping: int | None = None,
+            callbacks: Sequence[training.Callback] = (), progress: bool = False,
+            n_threads: int | None = None) -> History:
+        """Train on (X, y); a second call continues where the first one ended.
+
+        The parameters go on from their present values. So does the optimiser's state, if the optimiser has the same
+        rule and hyperparameters as the last time: ``fit(epochs=5)`` twice gives the bits of ``fit(epochs=10)``.
+
+        Parameters
+        ----------
+        X : array_like (m, n[0])
+            Features, C- or F-ordered; not copied if they have the network's dtype.
+        y : array_like
+            softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]). sigmoid: 0 and 1, (m,) or (m, n[L]).
+            Else real values (m,) or (m, n[L]).
+        sample_weight : array_like (m,), optional
+            Not negative. J is the weighted mean of the losses.
+        optimizer : {"sgd", "momentum", "nesterov", "adam"} or Optimizer
+        learning_rate : float
+            alpha, positive.
+        batch_size : int or None
+            Examples of a mini-batch; None takes all of them: the notes' gradient descent.
+        epochs : int
+        shuffle : bool
+            Take the examples in a new random order in each epoch.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            Evaluated after each epoch.
+        early_stopping : int, optional
+            Stop after this many epochs without a lower validation loss; the best parameters are restored.
+        callbacks : sequence of callables
+            Called after each epoch as ``callback(network, record)``; one that returns True stops the training.
+        progress : bool
+            Show a progress bar (needs tqdm) with the loss and a metric: of the validation data, else of the first
+            1000 training examples.
+        n_threads : int, optional
+            At most this many threads; by default FASTNN_NUM_THREADS, OMP_NUM_THREADS, or all cores.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described; the network is then unchanged.
+
+        Warns
+        -----
+        DivergenceWarning
+            If the loss is no longer finite; training stops and the best parameters so far are kept.
+        """
+        settings = training.Settings(
+            learning_rate=validation.number(learning_rate, "learning_rate", above=0),
+            batch_size=validation.LARGEST if batch_size is None else validation.count(batch_size, "batch_size"),
+            epochs=validation.count(epochs, "epochs", 0),
+            shuffle=validation.flag(shuffle, "shuffle"),
+            patience=None if early_stopping is None else validation.count(early_stopping, "early_stopping"),
+            progress=validation.flag(progress, "progress"),
+            n_threads=runtime.thread_count(n_threads),
+        )
+        rule = optimizers.get(optimizer)
+        callbacks = _callbacks(callbacks)
+        examples = self._examples(X, y, sample_weight)
+        held_out = self._validation_examples(validation_data)
+        if settings.patience is not None and held_out is None:
+            raise ValueError("early_stopping watches the validation loss: give validation_data=(X_val, y_val)")
+        if settings.batch_size >= len(examples):
+            settings.shuffle &= settings.batch_size != validation.LARGEST  # all examples: the order does not matter
+        model = self._model
+        if self._state is None or self._state.optimizer != rule:
+            self._state = optimizers.OptimizerState(rule, model.layout.size, model.dtype)
+        self._target_ndim = np.ndim(y)
+        self.history = History()
+        training.train(self, model, self._predictor, examples, held_out, self._state, self._rng, settings, callbacks,
+                       self.history)
+        if self.history.stop_reason == "diverged":
+            self._state = None  # its moments may not be finite
+        return self.history
+
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+                    optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
+                    batch_size: int | None = 200, shuffle: bool = True, n_threads: int | None = None) -> History:
+        """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``."""
+        return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
+                        batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads)
+
+    def gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+                  n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
+        examples = self._examples(X, y, sample_weight)
+        gradient = aligned_empty(self._model.layout.size, self.dtype)
+        J = training.gradients(self._model, examples, gradient, runtime.thread_count(n_threads))
+        dW, db = self._model.layout.views(gradient)
+        return J, list(dW), list(db)
+
+    # Use
+
+    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[Any]:
+        """Return the network's decision for each row of X (m, n[0]).
+
+        Returns
+        -------
+        ndarray
+            softmax output: labels (m,). sigmoid: 0 and 1, (m,) for one output, else (m, n[L]). Else the values
+            A[L] in the shape of the y that was fitted: (m,) or (m, n[L]).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is not (m, n[0]) finite real numbers.
+        """
+        output = self.activations[-1]
+        A = self._outputs(X, raw=output in ("softmax", "sigmoid"), n_threads=n_threads)
+        if output == "softmax":
+            return A.argmax(axis=1)
+        if output == "sigmoid":
+            decisions = (A > 0).astype(np.int64)
+            return decisions[:, 0] if A.shape[1] == 1 else decisions
+        return A[:, 0] if A.shape[1] == 1 and self._target_ndim == 1 else A
+
+    def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[Any]:
+        """Return the probabilities A[L]: (m, n[L]); (m,), of class 1, for a single sigmoid output.
+
+        Raises
+        ------
+        ValueError
+            If the output is neither softmax nor sigmoid, or X is not as for `predict`.
+        TypeError
+            If X does not hold real numbers.
+        """
+        if self.activations[-1] not in ("softmax", "sigmoid"):
+            raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
+        A = self._outputs(X, n_threads=n_threads)
+        return A[:, 0] if A.shape[1] == 1 else A
+
+    def loss(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+             n_threads: int | None = None) -> float:
+        """Return J on (X, y), the L2 term included; arguments as for `fit`."""
+        return self._predictor.evaluate(self._examples(X, y, sample_weight), n_threads)[0]
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+                 n_threads: int | None = None) -> dict[str, float]:
+        """Return {"loss": J, "accuracy": ...}, or "rmse" in place of the accuracy for real-valued outputs."""
+        J, metric = self._predictor.evaluate(self._examples(X, y, sample_weight), n_threads)
+        return {"loss": J, metric_name(self.activations[-1]): metric}
+
+    def forward(self, X: ArrayLike, *, return_cache: bool = False,
+                n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
+        """Return A[L] as (m, n[L]); with `return_cache` also each layer's Z and A, in the notes' shape (n[l], m)."""
+        if not validation.flag(return_cache, "return_cache"):
+            return self._outputs(X, n_threads=n_threads)
+        A_prev = np.asfortranarray(validation.features(X, self.layer_sizes[0], self.dtype).T)
+        cache = Cache([], [])
+        with runtime.blas_threads(runtime.thread_count(n_threads)):
+            for W, b, name in zip(self._W, self._b, self.activations, strict=True):
+                Z, A = (aligned_empty((len(W), A_prev.shape[1]), self.dtype, "F") for _ in range(2))
+                row_major = not W.flags.f_contiguous
+                _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
+                _kernels.activate(name, Z, b, A, runtime.LEVEL)
+                cache.Z.append(Z)
+                cache.A.append(A)
+                A_prev = A
+        return cache.A[-1].T, cache
+
+    # Keeping it
+
+    def copy(self) -> Self:
+        """Return an independent copy: parameters, optimiser state and random generator."""
+        return copy.deepcopy(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file: architecture and parameters, no pickle; atomically (see `fastnn.storage`).
+
+        The optimiser's state and the random generator are not written.
+        """
+        header = {
+            "kind": FORMAT, "layer_sizes": list(self.layer_sizes), "activations": list(self.activations),
+            "loss": self.loss_name, "init": self.init, "l2": self.l2, "dtype": self.dtype.name,
+            "target_ndim": self._target_ndim,
+        }
+        arrays = {f"{symbol}{l}": view for symbol, views in (("W", self._W), ("b", self._b))
+                  for l, view in enumerate(views, 1)}
+        storage.write(path, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is truncated, altered, or no network (a ValueError).
+        OSError
+            If it cannot be read.
+        """
+        header, arrays = storage.read(path)
+        try:
+            if header.get("kind") != FORMAT:
+                raise ValueError(f"it holds {header.get('kind')!r}")
+            *hidden, output = header["activations"]
+            target_ndim = header["target_ndim"]
+            if target_ndim not in (1, 2):
+                raise ValueError("target_ndim must be 1 or 2")
+            expected = validation.layer_sizes(header["layer_sizes"])
+            shapes = {f"W{l}": (n, n_prev) for l, (n_prev, n) in
+                      enumerate(zip(expected[:-1], expected[1:], strict=True), 1)}
+            shapes |= {f"b{l}": (n, 1) for l, n in enumerate(expected[1:], 1)}
+            if {key: array.shape for key, array in arrays.items()} != shapes:
+                raise ValueError("its parameters do not fit its layer sizes")
+            network = cls(expected, activation=hidden, output=output, loss=header["loss"], init="zeros",
+                          l2=header["l2"], dtype=header["dtype"])
+            network.init = validation.name(header["init"], ("auto", *initializers.INITIALIZERS), "init")
+        except (KeyError, TypeError, ValueError) as error:
+            raise storage.ModelFileError(f"{os.fspath(path)} holds no network: {error}") from error
+        for l in range(1, len(expected)):
+            network.W[l - 1] = arrays[f"W{l}"]
+            network.b[l - 1] = arrays[f"b{l}"]
+        network._target_ndim = target_ndim
+        return network
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_W", "_b", "_predictor")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._connect()
+
+    # Checked input
+
+    def _examples(self, X: Any, y: Any, weights: Any, what: str = "X") -> Examples:
+        model = self._model
+        features = validation.features(X, model.sizes[0], model.dtype, what=what)
+        m = len(features)
+        Y = losses.prepare_targets(y, m=m, n_out=model.sizes[-1], output=model.output, loss=model.loss,
+                                   dtype=model.dtype)
+        return Examples(features, Y, validation.sample_weight(weights, m, model.dtype))
+
+    def _validation_examples(self, data: Any) -> Examples | None:
+        if data is None:
+            return None
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
+        X, y, weights = (*data, None)[:3]
+        return self._examples(X, y, weights, "validation X")
+
+    def _outputs(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any]:
+        features = validation.features(X, self.layer_sizes[0], self.dtype, check_finite=False)
+        outputs = self._predictor.outputs(features, raw=raw, n_threads=n_threads)
+        if outputs is None:
+            validation.refuse_not_finite(np.asarray(X), "X", self.dtype)
+        return outputs
+
+
+def _hidden_activations(activation: Any, n_hidden: int) -> tuple[str, ...]:
+    if isinstance(activation, str):
+        return (validation.name(activation, ACTIVATIONS, "activation"),) * n_hidden
+    if not np.iterable(activation):
+        raise TypeError(f"activation must be a name or one name per hidden layer, got {activation!r}")
+    names = tuple(validation.name(name, ACTIVATIONS, f"activation of layer {l}")
+                  for l, name in enumerate(activation, 1))
+    if len(names) != n_hidden:
+        raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}")
+    return names
+
+
+def _generator(random_state: Any) -> np.random.Generator:
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is not None:
+        random_state = validation.count(random_state, "random_state", 0)
+    return np.random.default_rng(random_state)
+
+
+def _callbacks(callbacks: Any) -> tuple[training.Callback, ...]:
+    if callable(callbacks) or not np.iterable(callbacks):
+        raise TypeError("callbacks must be a sequence of callables")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable as callback(network, record), got {callback!r}")
+    return tuple(callbacks)

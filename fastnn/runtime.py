@@ -1,0 +1,216 @@
+"""What runs where: SIMD level, BLAS and its threads, shards. `show_config()` prints it."""
+
+import os
+import platform
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from operator import index
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastnn._core._ops import ALL_LEVELS, LEVELS
+
+__all__ = ["Parallelism", "blas_info", "blas_threads", "config", "parallelism", "show_config", "simd_level",
+           "thread_count"]
+
+
+def _requested_level() -> int:
+    """The best level of this machine, or the one that FASTNN_SIMD forces it down to."""
+    best = len(LEVELS) - 1
+    name = os.environ.get("FASTNN_SIMD", "").strip().lower()
+    if not name:
+        return best
+    if name not in ALL_LEVELS:
+        warnings.warn(f"FASTNN_SIMD={name!r} is not one of {', '.join(ALL_LEVELS)}: using {LEVELS[best]}",
+                      RuntimeWarning, stacklevel=2)
+        return best
+    if name not in LEVELS:
+        warnings.warn(f"this machine lacks FASTNN_SIMD={name}: using {LEVELS[best]}", RuntimeWarning, stacklevel=2)
+        return best
+    return LEVELS.index(name)
+
+
+LEVEL = _requested_level()
+
+
+def simd_level() -> str:
+    """Return the SIMD level whose kernels run: "baseline", "avx2" or "avx512".
+
+    It is chosen at import from what the CPU and the operating system support; the environment variable
+    FASTNN_SIMD forces it down.
+    """
+    return LEVELS[LEVEL]
+
+
+def thread_count(n_threads: int | None = None) -> int:
+    """Return the number of threads to use.
+
+    Parameters
+    ----------
+    n_threads : int, optional
+        As asked for by the caller; None takes FASTNN_NUM_THREADS, then OMP_NUM_THREADS, then the cores that this
+        process may use.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `n_threads` is not a positive whole number.
+    """
+    if n_threads is not None:
+        if isinstance(n_threads, bool):
+            raise TypeError("n_threads must be a whole number, got a bool")
+        try:
+            count = index(n_threads)
+        except TypeError:
+            raise TypeError(f"n_threads must be a whole number, got {type(n_threads).__name__}") from None
+        if not 1 <= count <= 4096:
+            raise ValueError(f"n_threads must be from 1 to 4096, got {count}")
+        return count
+    for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(variable, "").split(",")[0].strip()
+        if text.isdecimal() and 1 <= int(text) <= 4096:
+            return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _scipy_blas() -> tuple[Any, ...]:
+    """threadpoolctl's handles of the BLAS that SciPy loads (NumPy's wheels load another one)."""
+    from scipy.linalg import cython_blas  # noqa: F401  (loads it)
+    from threadpoolctl import ThreadpoolController
+
+    libraries = [lib for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"]
+    # In wheels it lies in scipy.libs or scipy/.dylibs; elsewhere NumPy and SciPy share the system's.
+    own = [lib for lib in libraries if any(part.startswith("scipy") for part in Path(lib.filepath).parent.parts)]
+    return tuple(own or libraries)
+
+
+class _BlasLimit:
+    """One process-wide count of who needs BLAS limited: the first in sets, the last out restores."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._before: list[int] = []
+
+    def enter(self, limit: int) -> bool:
+        with self._lock:
+            libraries = _scipy_blas()
+            if self._holders == 0:
+                self._before = [lib.num_threads for lib in libraries]
+            self._holders += 1
+            for lib in libraries:
+                if lib.num_threads != limit and (self._holders == 1 or limit < lib.num_threads):
+                    lib.set_num_threads(limit)
+            return bool(libraries) and all(lib.num_threads <= limit for lib in libraries)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                for lib, before in zip(_scipy_blas(), self._before, strict=True):
+                    lib.set_num_threads(before)
+
+    def forget(self) -> None:
+        """A forked child holds no limit of its parent's fits, which go on without it."""
+        if self._holders:
+            self._lock, self._holders = threading.Lock(), 0
+            for lib, before in zip(_scipy_blas(), self._before, strict=True):
+                lib.set_num_threads(before)
+
+
+_limit = _BlasLimit()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_limit.forget)
+
+
+@contextmanager
+def blas_threads(limit: int) -> Iterator[bool]:
+    """Limit SciPy's BLAS to `limit` threads inside the block; yields whether that is confirmed.
+
+    The limit is process-wide and counted: where blocks overlap in several threads, the lowest limit holds and
+    the last one out restores what was before.
+    """
+    confirmed = _limit.enter(limit)
+    try:
+        yield confirmed
+    finally:
+        _limit.leave()
+
+
+class Parallelism(NamedTuple):
+    """How a plan uses threads: parts of the mini-batch, and threads inside each BLAS call."""
+
+    n_shards: int
+    blas_threads: int
+
+
+# Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
+SHARD_WORK = 1_000_000
+# Examples that a shard needs to fill BLAS's kernels.
+SHARD_EXAMPLES = 8
+
+
+def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int) -> Parallelism:
+    """Choose the shards of a mini-batch.
+
+    Small steps stay on the caller's thread; larger ones are cut into one shard a thread, BLAS on one thread each;
+    where the examples are too few for that, BLAS gets the threads.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        n[0], ..., n[L].
+    batch_size : int
+        Examples of a mini-batch.
+    n_threads : int
+        Threads that may be used.
+    """
+    weights = sum(n_prev * n for n_prev, n in zip(sizes[:-1], sizes[1:], strict=True))
+    if n_threads == 1 or 3 * weights * batch_size < SHARD_WORK:
+        return Parallelism(1, 1)
+    if batch_size < SHARD_EXAMPLES * n_threads:
+        return Parallelism(1, n_threads)
+    return Parallelism(n_threads, 1)
+
+
+def blas_info() -> list[dict[str, Any]]:
+    """Return name, version, kernel, threads and file of the BLAS libraries that the core calls."""
+    keys = ("internal_api", "version", "architecture", "num_threads", "filepath")
+    return [{key: lib.info().get(key) for key in keys} for lib in _scipy_blas()]
+
+
+def config() -> dict[str, Any]:
+    """Return version, SIMD level, threads, BLAS and platform as a dictionary."""
+    import numpy
+    import scipy
+
+    from fastnn import __version__
+
+    return {
+        "fastnn": __version__,
+        "simd": simd_level(),
+        "simd_available": list(LEVELS),
+        "threads": thread_count(),
+        "blas": blas_info(),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()} {platform.system()}",
+    }
+
+
+def show_config() -> None:
+    """Print version, SIMD level, BLAS and threads."""
+    values = config()
+    blas = values.pop("blas")
+    for key, value in values.items():
+        print(f"{key + ':':<16} {', '.join(value) if isinstance(value, list) else value}")
+    for library in blas:
+        print(f"{'blas:':<16} {library['internal_api']} {library['version']} ({library['architecture']}), "
+              f"{library['num_threads']} threads")

@@ -1,0 +1,113 @@
+"""Build the compiled core: one C library per SIMD level, then the Cython modules above them.
+
+Switches in the environment: FASTNN_DEBUG=1 (no optimisation, symbols), FASTNN_SANITIZE=1 (address and undefined
+behaviour, gcc or clang), FASTNN_OPENMP=0 (no threads).
+"""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from glob import glob
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MSVC = sys.platform == "win32" and "MSC" in sys.version
+X86_64 = platform.machine().lower() in {"x86_64", "amd64"} and "universal2" not in sysconfig.get_platform()
+DEBUG = os.environ.get("FASTNN_DEBUG") == "1"
+SANITIZE = os.environ.get("FASTNN_SANITIZE") == "1"
+
+if MSVC:
+    COMMON = ["/O2", "/std:c11"]
+    LEVEL_FLAGS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
+else:
+    # No -ffast-math: only what it may assume here, that no one reads errno or floating-point traps.
+    COMMON = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fvisibility=hidden", "-fPIC"]
+    COMMON += ["-fno-lto", "-Wall", "-Wextra"]
+    LEVEL_FLAGS = {
+        "baseline": [],
+        "avx2": ["-mavx2", "-mfma"],
+        "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],
+    }
+    if DEBUG or SANITIZE:
+        COMMON += ["-O0" if DEBUG else "-O1", "-g"]
+    if SANITIZE:
+        COMMON += ["-fsanitize=address,undefined"]
+
+HEADERS = sorted(glob("csrc/*.h"))
+MACROS = [("FASTNN_X86_LEVELS", "1")] if X86_64 else []
+LEVELS = ["baseline", "avx2", "avx512"] if X86_64 else ["baseline"]
+
+
+def openmp_flags() -> list[str]:
+    """The compiler's OpenMP flag, or nothing where it has none: the wheel then runs on one thread."""
+    if os.environ.get("FASTNN_OPENMP") == "0":
+        return []
+    if MSVC:
+        return ["/openmp"]
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+        probe = [*compiler, "-fopenmp", str(source), "-o", str(Path(folder, "probe"))]
+        try:
+            subprocess.run(probe, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            return []
+    return ["-fopenmp"]
+
+
+def library(name: str, source: str, flags: list[str]) -> tuple[str, dict]:
+    # obj_deps: a header edit rebuilds the objects.
+    return name, {
+        "sources": [source],
+        "include_dirs": ["csrc"],
+        "macros": MACROS,
+        "cflags": [*COMMON, *flags],
+        "obj_deps": {"": HEADERS},
+    }
+
+
+def extension(name: str, openmp: list[str]) -> Extension:
+    with_kernels = name == "_ops"
+    link = ["-fsanitize=address,undefined"] if SANITIZE else []
+    return Extension(
+        f"fastnn._core.{name}",
+        [f"fastnn/_core/{name}.pyx"],
+        include_dirs=["csrc", numpy.get_include()],
+        libraries=[f"fastnn_{level}" for level in [*LEVELS, "dispatch"]][::-1] if with_kernels else [],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=[*([] if MSVC else ["-O2", "-fvisibility=hidden"]), *openmp, *(link if SANITIZE else [])],
+        extra_link_args=[*([] if MSVC else openmp), *link],
+        depends=[*HEADERS, *glob("csrc/*.c"), *glob("fastnn/_core/*.pxd")],
+    )
+
+
+
+
+OPENMP = openmp_flags()
+setup(
+    libraries=[library(f"fastnn_{level}", f"csrc/isa_{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]
+    + [library("fastnn_dispatch", "csrc/dispatch.c", [])],
+    ext_modules=cythonize(
+        [
+            extension(name, OPENMP if name in {"_plan", "_forward"} else [])
+            for name in ["_ops", "_blas", "_bind", "_kernels", "_plan", "_forward"]
+        ],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+            "freethreading_compatible": False,
+        },
+    ),
+)
