@@ -33,8 +33,9 @@ else:
     LEVEL_FLAGS = {
         "baseline": [],
         "avx2": ["-mavx2", "-mfma"],
-        "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],
+        "avx512": ["-mavx2", "-mfma", *(f"-mavx512{subset}" for subset in ("f", "dq", "bw", "vl"))],
     }
+    LEVEL_FLAGS["avx512"] += ["-mprefer-vector-width=512"]
     if DEBUG or SANITIZE:
         COMMON += ["-O0" if DEBUG else "-O1", "-g"]
     if SANITIZE:

@@ -27,12 +27,18 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike, order: str = "
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
-def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:
-    """Choose for each layer whether W is stored row-major (True) or column-major.
+# Where one storage order of W is faster than the other (python bench orders; figures in ARCHITECTURE.md):
+WIDE = 64  # n[l-1] >= WIDE * n[l]: dW of such a skinny product runs at up to twice the speed row-major
+FEW = 4  # n[l] <= FEW above the first layer: dA does, and the first layer has no dA
 
-    BLAS is not indifferent to it; the measurements are in ARCHITECTURE.md ("The storage order of W").
+
+def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:
+    """Choose for each layer whether W is stored row-major (True) or column-major (False).
+
+    BLAS is not indifferent to it: column-major suits most layers; row-major suits those that are much wider than
+    high, and outputs of very few units.
     """
-    return tuple(False for _ in pairwise(sizes))
+    return tuple(n_prev >= WIDE * n or (l > 0 and n <= FEW) for l, (n_prev, n) in enumerate(pairwise(sizes)))
 
 
 class ParameterViews(list[NDArray[Any]]):
@@ -50,7 +56,7 @@ class ParameterViews(list[NDArray[Any]]):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, slice):
-            targets, values, numbers = self[key], list(value), range(len(self))[key]
+            targets, values, numbers = self[key], list(value), list(range(len(self))[key])
             if len(targets) != len(values):
                 raise ValueError(f"{self._symbol} has a fixed number of layers: {len(self)}")
         else:

@@ -1,0 +1,61 @@
+"""What the Python loop adds to a step: the smallest net there is, one example a step."""
+
+from time import perf_counter
+
+import numpy as np
+from measure import microseconds, take_turns
+
+STEPS = 200_000
+
+
+def epoch_us() -> float:
+    """One step of the training loop on a net of two parameters: an upper bound of what the loop costs."""
+    from fastnn import Network
+
+    X = np.zeros((STEPS, 1), np.float32)
+    y = np.zeros(STEPS, np.float32)
+    net = Network([1, 1], output="identity", random_state=0)
+    net.fit(X, y, batch_size=1, epochs=1, optimizer="sgd", shuffle=False, n_threads=1)
+    history = net.fit(X, y, batch_size=1, epochs=5, optimizer="sgd", shuffle=False, n_threads=1)
+    return min(history["seconds"]) / STEPS * 1e6
+
+
+def loop_us() -> float:
+    """The same loop around a function that does nothing."""
+    from fastnn import training
+
+    class Idle:
+        @staticmethod
+        def step(start: int, stop: int, learning_rate: float) -> float:
+            return 0.0
+
+    best = float("inf")
+    for _ in range(5):
+        began = perf_counter()
+        training._epoch(Idle, STEPS, 1, 0.1)
+        best = min(best, perf_counter() - began)
+    return best / STEPS * 1e6
+
+
+def fit_us() -> float:
+    """A whole fit of one epoch of one step on the digits' net: what a fit costs once."""
+    from fastnn import Network
+
+    X = np.zeros((32, 64), np.float32)
+    y = np.zeros(32, np.int64)
+    net = Network([64, 64, 10], random_state=0)
+    return microseconds(lambda: net.fit(X, y, batch_size=32, epochs=1))
+
+
+CASES = {"one step in the loop, net 1-1": epoch_us, "the loop alone": loop_us, "a fit of one step, 64-64-10": fit_us}
+
+
+def work(case: str) -> float:
+    return CASES[case]()
+
+
+def run(options) -> dict[str, float]:
+    figures = take_turns("loop", {case: {"case": case} for case in CASES}, 1, options.turns)
+    for case, value in figures.items():
+        print(f"{case:<32} {value:8.2f} us")
+    return figures

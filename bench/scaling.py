@@ -1,0 +1,37 @@
+"""One thread or two: where a mini-batch is worth cutting into shards (runtime.SHARD_WORK)."""
+
+import numpy as np
+from measure import microseconds, take_turns
+
+SHAPES = [([n_x, n, n, 10], m) for n_x, n in ((8, 16), (32, 32), (64, 64), (128, 128), (256, 256))
+          for m in (16, 64, 256)]
+
+
+def work(sizes: list[int], batch: int, n_shards: int) -> float:
+    from fastnn import Network, optimizers, runtime, training
+    from fastnn.model import Examples
+
+    rng = np.random.default_rng(0)
+    model = Network(sizes, random_state=0)._model
+    X = rng.standard_normal((batch, sizes[0])).astype(np.float32)
+    examples = Examples(X, rng.integers(0, sizes[-1], batch).astype(np.int32), None)
+    state = optimizers.OptimizerState(optimizers.Adam(), model.layout.size, model.dtype)
+    with runtime.blas_threads(1):
+        plan = training.bind(model, examples, state, batch_size=batch, n_shards=n_shards, team=n_shards, order=None)
+        return microseconds(lambda: plan.step(0, batch, 1e-3), seconds=0.1)
+
+
+def run(options) -> list[dict]:
+    from fastnn.runtime import SHARD_WORK
+
+    print(f"us a step; 2 shards are used from {SHARD_WORK:,} multiply-adds")
+    rows = []
+    cases = sorted(SHAPES, key=lambda case: sum(a * b for a, b in zip(case[0][:-1], case[0][1:], strict=True)) * case[1])
+    for sizes, batch in cases:
+        madds = 3 * batch * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        figures = take_turns("scaling", {str(s): {"sizes": sizes, "batch": batch, "n_shards": s} for s in (1, 2)}, 2,
+                             options.turns)
+        print(f"{madds:>12,} {str(sizes):>20} batch {batch:>4}: {figures['1']:9.1f} {figures['2']:9.1f}  "
+              f"{figures['1'] / figures['2']:.2f} x", flush=True)
+        rows.append({"sizes": sizes, "batch": batch, "multiply_adds": madds, **figures})
+    return rows

@@ -1,0 +1,22 @@
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+class Forward:
+    def __init__(
+        self,
+        *,
+        level: int,
+        sizes: Sequence[int],
+        activations: Sequence[int],
+        row_major: Sequence[bool],
+        theta: Array,
+        scratch: Array,
+        block: int,
+    ) -> None: ...
+    @staticmethod
+    def needed(sizes: Sequence[int], block: int) -> int: ...
+    def run(self, X: Array, out: Array, raw: bool = False) -> bool: ...

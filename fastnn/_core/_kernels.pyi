@@ -1,0 +1,38 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastnn._core._ops import ACTIVATIONS as ACTIVATIONS
+from fastnn._core._ops import ALL_LEVELS as ALL_LEVELS
+from fastnn._core._ops import FUNCTIONS as FUNCTIONS
+from fastnn._core._ops import KEEPS_Z as KEEPS_Z
+from fastnn._core._ops import LEVELS as LEVELS
+from fastnn._core._ops import LOSSES as LOSSES
+from fastnn._core._ops import RULES as RULES
+
+Array = NDArray[Any]
+
+def activate(name: str, Z: Array, b: Array | None, A: Array, level: int = 0) -> None: ...
+def activate_backward(
+    name: str, cache: Array, dZ: Array, scale: float = 1.0, db: Array | None = None, level: int = 0
+) -> None: ...
+def loss(name: str, Z: Array, Y: Array, weights: Array | None, dZ: Array, level: int = 0) -> float: ...
+def sum_columns(M: Array, scale: float, out: Array, level: int = 0) -> None: ...
+def gather(X: Array, order: Array | None, out: Array, level: int = 0) -> None: ...
+def all_finite(X: Array, level: int = 0) -> bool: ...
+def elementwise(name: str, x: Array, out: Array, level: int = 0) -> None: ...
+def multiply(
+    A: Array, B: Array, C: Array, *, transpose_A: bool = False, transpose_B: bool = False, alpha: float = 1.0
+) -> None: ...
+def update(
+    rule: str,
+    theta: Array,
+    gradients: Array,
+    first: Array | None = None,
+    second: Array | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    level: int = 0,
+    **hyperparameters: float,
+) -> float: ...
+def total_gradient(theta: Array, gradients: Array, out: Array, level: int = 0, **hyperparameters: float) -> float: ...
