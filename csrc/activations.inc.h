@@ -155,12 +155,12 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
     static const in_place_loop in_place[] = ACTIVATION_ROW(in_place);
     static const apart_loop apart[] = ACTIVATION_ROW(apart);
     real *Z = Z_, *A = A_;
-    const tile_shape t = tile(n, m);
+    const tile_shape t = b ? tile(n, m) : tile(1, n * m); /* without b no rows to tell apart: one long vector */
     real local[FASTNN_TILE];
     const real *bias = b;
     if (n <= 0 || m <= 0) return;
     if (t.height <= FASTNN_TILE) {
-        FN(repeat)(n, t.height, b, local);
+        FN(repeat)(b ? n : 1, t.height, b, local);
         bias = local;
     }
     for (ptrdiff_t j = 0; j <= t.width; j++) {

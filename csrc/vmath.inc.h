@@ -295,21 +295,16 @@ FASTNN_INLINE real FN(v_log1p)(real x)
     return x > -1 ? value : edge;
 }
 
-/* tanh |x| = E / (E + 2), E = e^(2 |x|) - 1; odd to the bit. */
+/* tanh |x| = h / (h + 1), h = (e^(2 |x|) - 1) / 2; odd to the bit. While h is small the quotient is used as a
+ * correction, h - h (h / (h + 1)), so that its rounding errors count little. */
 FASTNN_INLINE real FN(v_tanh)(real x)
 {
     real a = VM_FABS(x);
     a = a > VM_TANH_MAX ? VM_TANH_MAX : a;
-    real half = FN(vm_half_expm1)(a + a, (real)0.24), sum = half + 1, quotient = half / sum;
-#ifdef HYB
-    real t = half < (real)0.35 ? half - half * quotient : quotient;
-#elif defined(PLAIN)
-    real t = quotient;
-#else
-    real lost = half - (sum - 1);
-    real t = quotient - quotient * (lost * (1 - quotient));
-#endif
-    return FN(vm_real)(FN(vm_bits)(t) | (FN(vm_bits)(x) & VM_SIGN));
+    real h = FN(vm_half_expm1)(a + a, (real)0.24);
+    real quotient = h / (h + 1);
+    real value = h < (real)0.35 ? h - h * quotient : quotient;
+    return FN(vm_real)(FN(vm_bits)(value) | (FN(vm_bits)(x) & VM_SIGN));
 }
 
 /* 1 / (1 + e^-x) = e^x / (1 + e^x): with e = e^-|x| the form that does not overflow. */

@@ -2,34 +2,38 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["INITIALIZERS", "draw", "resolve"]
+__all__ = ["INITIALIZERS", "fill", "resolve"]
 
-Draw = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
+# (rng, n[l-1], n[l], rows): that many rows of W[l], in float64, so that every dtype starts from the same numbers
+Draw = Callable[[np.random.Generator, int, int, int], NDArray[np.float64]]
+
+BLOCK = 1 << 20  # numbers drawn at once: float64 beside a whole float32 W would be twice its memory
 
 RELU_FAMILY = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"})
 
 
 def _normal(variance: Callable[[int, int], float]) -> Draw:
-    def draw(rng: np.random.Generator, n_prev: int, n: int) -> NDArray[np.float64]:
-        return rng.standard_normal((n, n_prev)) * math.sqrt(variance(n_prev, n))
+    def draw(rng: np.random.Generator, n_prev: int, n: int, rows: int) -> NDArray[np.float64]:
+        return rng.standard_normal((rows, n_prev)) * math.sqrt(variance(n_prev, n))
 
     return draw
 
 
 def _uniform(variance: Callable[[int, int], float]) -> Draw:
-    def draw(rng: np.random.Generator, n_prev: int, n: int) -> NDArray[np.float64]:
+    def draw(rng: np.random.Generator, n_prev: int, n: int, rows: int) -> NDArray[np.float64]:
         bound = math.sqrt(3 * variance(n_prev, n))  # the variance of U(-a, a) is a^2/3
-        return rng.uniform(-bound, bound, (n, n_prev))
+        return rng.uniform(-bound, bound, (rows, n_prev))
 
     return draw
 
 
 INITIALIZERS: dict[str, Draw] = {
-    "zeros": lambda rng, n_prev, n: np.zeros((n, n_prev)),
+    "zeros": lambda rng, n_prev, n, rows: np.zeros((rows, n_prev)),
     "small_normal": _normal(lambda n_prev, n: 0.01**2),  # the notes: randn * 0.01
     "glorot_uniform": _uniform(lambda n_prev, n: 2 / (n_prev + n)),  # Glorot & Bengio 2010
     "glorot_normal": _normal(lambda n_prev, n: 2 / (n_prev + n)),
@@ -46,6 +50,11 @@ def resolve(init: str, activation: str) -> str:
     return "he_normal" if activation in RELU_FAMILY else "glorot_uniform"
 
 
-def draw(init: str, activation: str, rng: np.random.Generator, n_prev: int, n: int) -> NDArray[np.float64]:
-    """Draw W[l] (n[l], n[l-1]) in float64, so that every dtype starts from the same numbers."""
-    return INITIALIZERS[resolve(init, activation)](rng, n_prev, n)
+def fill(W: NDArray[Any], init: str, activation: str, rng: np.random.Generator) -> None:
+    """Draw W[l] (n[l], n[l-1]) in place."""
+    n, n_prev = W.shape
+    draw = INITIALIZERS[resolve(init, activation)]
+    rows = max(1, BLOCK // n_prev)
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
+        W[start:stop] = draw(rng, n_prev, n, stop - start)

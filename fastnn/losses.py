@@ -36,7 +36,8 @@ def code(loss: str) -> int:
     return LOSSES.index(loss)
 
 
-def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype: np.dtype[Any],
+                    what: str = "y") -> NDArray[Any]:
     """Return the targets as the compiled core reads them.
 
     Parameters
@@ -49,6 +50,8 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype
     output, loss : str
     dtype : dtype
         The network's.
+    what : str
+        Their name in error texts.
 
     Returns
     -------
@@ -61,13 +64,13 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype
         If they are not what the output needs.
     """
     if output == "softmax":
-        labels = validation.labels(y, m, n_out)
+        labels = validation.labels(y, m, n_out, what)
         if loss == "cross_entropy":
             return labels
         return np.eye(n_out, dtype=dtype)[labels]
-    values = validation.values(y, m, n_out, dtype)
+    values = validation.values(y, m, n_out, dtype, what)
     if output == "sigmoid" and not np.isin(values, (0, 1)).all():
-        raise ValueError("y must hold 0 and 1 for a sigmoid output")
+        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
     return values
 
 

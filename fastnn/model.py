@@ -1,47 +1,16 @@
 """What a network is, numerically: sizes, activations, loss and the parameter arena; and examples for it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.buffers import ParameterLayout
+from fastnn import initializers, losses, validation
+from fastnn._core._ops import ACTIVATIONS
+from fastnn.buffers import ParameterLayout, aligned_empty, weight_orders
 
 __all__ = ["Examples", "Model"]
-
-
-@dataclass
-class Model:
-    """The part of a network that training and prediction work on.
-
-    Attributes
-    ----------
-    sizes : tuple of int
-        n[0], ..., n[L].
-    activations : tuple of str
-        One name per layer, the output's last.
-    loss : str
-    l2 : float
-        J = mean loss + l2/2 * (sum of the squares of all weights).
-    dtype : dtype
-    layout : ParameterLayout
-    theta : ndarray (P,)
-        The parameter arena.
-    """
-
-    sizes: tuple[int, ...]
-    activations: tuple[str, ...]
-    loss: str
-    l2: float
-    dtype: np.dtype[Any]
-    layout: ParameterLayout
-    theta: NDArray[Any]
-
-    @property
-    def output(self) -> str:
-        """The output layer's activation."""
-        return self.activations[-1]
 
 
 @dataclass
@@ -54,3 +23,99 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.X)
+
+    def rows(self, start: int, stop: int) -> "Examples":
+        """Return the examples `start` to `stop`, not copied."""
+        part = slice(start, stop)
+        return Examples(self.X[part], self.Y[part], None if self.weights is None else self.weights[part])
+
+
+@dataclass
+class Model:
+    """The part of a network that training, prediction and storage work on.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        n[0], ..., n[L].
+    activations : tuple of str
+        One name per layer, the output's last.
+    loss, init : str
+    l2 : float
+        J = mean loss + l2/2 * (sum of the squares of all weights).
+    dtype : dtype
+    layout : ParameterLayout
+    theta : ndarray (P,)
+        The parameter arena.
+    y_ndim : int
+        Of the targets that were fitted last: 1 or 2.
+    """
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    loss: str
+    init: str
+    l2: float
+    dtype: np.dtype[Any]
+    layout: ParameterLayout
+    theta: NDArray[Any]
+    y_ndim: int
+
+    @classmethod
+    def build(cls, layer_sizes: Any, *, activation: Any, output: Any, loss: Any, init: Any, l2: Any,
+              dtype: Any) -> Self:
+        """Check the arguments of `Network` and allocate its parameters, uninitialised.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as `Network` describes it, or the parameters do not fit in memory.
+        """
+        sizes = validation.layer_sizes(layer_sizes)
+        hidden = validation.hidden_activations(activation, len(sizes) - 2, ACTIVATIONS)
+        output = validation.name(output, ACTIVATIONS, "output")
+        if output == "softmax" and sizes[-1] < 2:
+            raise ValueError(f"a softmax output needs n[L] >= 2, got {sizes[-1]}; for two classes on one unit use "
+                             "output='sigmoid'")
+        loss = losses.resolve(loss, output)
+        init = validation.name(init, ("auto", *initializers.INITIALIZERS), "init")
+        l2 = validation.number(l2, "l2", minimum=0)
+        dtype = validation.dtype(dtype)
+        layout = ParameterLayout(sizes, weight_orders(sizes))
+        try:
+            theta = aligned_empty(layout.size, dtype)
+        except MemoryError:
+            raise ValueError(f"layer_sizes {list(sizes)}: {layout.size:,} parameters of {dtype.name} do not fit in "
+                             "memory") from None
+        return cls(sizes, (*hidden, output), loss, init, l2, dtype, layout, theta, 1 if sizes[-1] == 1 else 2)
+
+    @property
+    def output(self) -> str:
+        """The output layer's activation."""
+        return self.activations[-1]
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Draw new weights and set the biases to zero."""
+        W, _ = self.layout.views(self.theta)
+        for W_l, activation in zip(W, self.activations, strict=True):
+            initializers.fill(W_l, self.init, activation, rng)
+        self.theta[self.layout.n_weights :] = 0
+
+    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "") -> Examples:
+        """Return the checked data; `prefix` comes before their names in error texts."""
+        features = validation.features(X, self.sizes[0], self.dtype, what=f"{prefix}X")
+        m = len(features)
+        Y = losses.prepare_targets(y, m=m, n_out=self.sizes[-1], output=self.output, loss=self.loss,
+                                   dtype=self.dtype, what=f"{prefix}y")
+        return Examples(features, Y, validation.sample_weight(weights, m, self.dtype, what=f"{prefix}sample_weight"))
+
+    def summary(self) -> str:
+        """Return the notes' table of dimensions."""
+        rows = [("layer", "activation", "W[l]", "b[l]", "Z[l], A[l]", "parameters")]
+        for l, (n_prev, n, name) in enumerate(zip(self.sizes[:-1], self.sizes[1:], self.activations, strict=True), 1):
+            rows.append((str(l), name, f"({n}, {n_prev})", f"({n}, 1)", f"({n}, m)", f"{n * (n_prev + 1):,}"))
+        rows.append(("", "", "", "", "total", f"{self.layout.size:,}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join([*map(str.ljust, row[:-1], widths), row[-1].rjust(widths[-1])]) for row in rows]
+        return "\n".join([f"X: (m, {self.sizes[0]}), A[0] = X^T: ({self.sizes[0]}, m), loss: {self.loss}, "
+                          f"{self.dtype.name}", *lines])

@@ -6,7 +6,8 @@ the input is not so already. The caller's arrays are never changed.
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from operator import index
 from typing import Any
 
@@ -16,12 +17,22 @@ from numpy.typing import NDArray
 from fastnn import runtime
 from fastnn._core import _kernels
 
-__all__ = ["DTYPES", "count", "dtype", "features", "flag", "labels", "layer_sizes", "name", "number", "sample_weight",
-           "values"]
+__all__ = ["DTYPES", "callables", "count", "dtype", "features", "flag", "generator", "hidden_activations", "labels",
+           "layer_sizes", "name", "number", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
+LARGEST_SEED = 2**128 - 1  # as many bits as a numpy.random.SeedSequence draws
 MOST_PARAMETERS = 2**60
+
+
+def _shown(value: Any) -> str:
+    """Return a value for an error text: short, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # of a foreign class, or an int of more digits than Python prints
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def name(value: Any, allowed: Sequence[str], what: str) -> str:
@@ -29,14 +40,14 @@ def name(value: Any, allowed: Sequence[str], what: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a name ({', '.join(allowed)}), got {type(value).__name__}")
     if value not in allowed:
-        raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {value!r}")
+        raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {_shown(value)}")
     return value
 
 
 def flag(value: Any, what: str) -> bool:
     """Return `value` if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{what} must be True or False, got {value!r}")
+        raise TypeError(f"{what} must be True or False, got {_shown(value)}")
     return bool(value)
 
 
@@ -44,48 +55,83 @@ def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = 
            below: float = math.inf) -> float:
     """Return `value` as a finite float, `minimum` <= value, `above` < value < `below`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{what} must be a number, got {value!r}")
-    result = float(value)
+        raise TypeError(f"{what} must be a number, got {_shown(value)}")
+    try:
+        result = float(value)
+    except OverflowError:  # of a large int
+        result = math.inf
     if not math.isfinite(result) or result < minimum or result <= above or result >= below:
         bounds = [f"at least {minimum:g}"] * (minimum > -math.inf) + [f"above {above:g}"] * (above > -math.inf)
         bounds += [f"below {below:g}"] * (below < math.inf)
-        raise ValueError(f"{what} must be finite{''.join(f' and {bound}' for bound in bounds)}, got {value!r}")
+        raise ValueError(f"{what} must be finite{''.join(f' and {bound}' for bound in bounds)}, got {_shown(value)}")
     return result
 
 
-def count(value: Any, what: str, minimum: int = 1) -> int:
-    """Return `value` as an int of at least `minimum`."""
+def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> int:
+    """Return `value` as an int from `minimum` to `maximum`."""
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         result = index(value)
     except TypeError:
-        raise TypeError(f"{what} must be a whole number, got {value!r}") from None
-    if not minimum <= result <= LARGEST:
-        raise ValueError(f"{what} must be from {minimum} to {LARGEST}, got {result}")
+        raise TypeError(f"{what} must be a whole number, got {_shown(value)}") from None
+    if not minimum <= result <= maximum:
+        raise ValueError(f"{what} must be from {minimum} to {maximum}, got {_shown(result)}")
+    return result
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return a random generator: the given one, or a new one seeded by an int or by the system."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is None:
+        return np.random.default_rng()
+    return np.random.default_rng(count(random_state, "random_state (if no numpy.random.Generator)", 0, LARGEST_SEED))
+
+
+def callables(callbacks: Any) -> tuple[Callable[..., Any], ...]:
+    """Return the callbacks as a tuple."""
+    if callable(callbacks) or not np.iterable(callbacks):
+        raise TypeError(f"callbacks must be a sequence of callables, got {_shown(callbacks)}")
+    result = tuple(callbacks)
+    for callback in result:
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable as callback(network, record), got {_shown(callback)}")
     return result
 
 
 def layer_sizes(sizes: Any) -> tuple[int, ...]:
     """Return n[0], ..., n[L] as ints."""
-    if isinstance(sizes, (str, bytes)) or not np.iterable(sizes):
-        raise TypeError(f"layer_sizes must be a sequence [n[0], ..., n[L]], got {sizes!r}")
+    if isinstance(sizes, (str, bytes, dict, set, frozenset)) or not np.iterable(sizes):
+        raise TypeError(f"layer_sizes must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
     checked = tuple(count(n, f"layer_sizes: n[{l}]") for l, n in enumerate(sizes))
     if len(checked) < 2:
         raise ValueError(f"layer_sizes must hold at least n[0] and n[1], got {list(checked)}")
-    if sum((n_prev + 1) * n for n_prev, n in zip(checked[:-1], checked[1:], strict=True)) > MOST_PARAMETERS:
-        raise ValueError(f"layer_sizes {list(checked)} has more parameters than any memory holds")
+    if sum((n_prev + 1) * n for n_prev, n in pairwise(checked)) > MOST_PARAMETERS:
+        raise ValueError(f"layer_sizes {_shown(list(checked))} has more parameters than any memory holds")
     return checked
+
+
+def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return a name for each hidden layer."""
+    if isinstance(activation, str):
+        return (name(activation, allowed, "activation"),) * n_hidden
+    if isinstance(activation, (bytes, dict, set, frozenset)) or not np.iterable(activation):
+        raise TypeError(f"activation must be a name or one name per hidden layer, got {_shown(activation)}")
+    names = tuple(name(one, allowed, f"activation of layer {l}") for l, one in enumerate(activation, 1))
+    if len(names) != n_hidden:
+        raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}")
+    return names
 
 
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:
         result = np.dtype(value)
-    except TypeError:
+    except Exception:  # NumPy raises many kinds, SyntaxError among them
         result = None
     if value is None or result is None or result.name not in DTYPES:
-        raise ValueError(f"dtype must be float32 or float64, got {value!r}")
+        raise ValueError(f"dtype must be float32 or float64, got {_shown(value)}")
     return np.dtype(result.name)  # native byte order
 
 
@@ -95,12 +141,14 @@ def _numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
         raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
     if isinstance(array, (str, bytes, dict, set)) or array is None:
         raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
-    if np.ma.isMaskedArray(array) and np.ma.getmaskarray(array).any():
+    if np.ma.is_masked(array):
         raise ValueError(f"{what} has masked entries")
     try:
         result = np.asarray(array)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{what} must be an array of shape {shape}: {error}") from None
+    except Exception as error:  # whatever a foreign object's __array__ raises
+        raise TypeError(f"{what} must be an array of shape {shape}: {error}") from error
     if result.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {result.dtype}")
     return result
@@ -152,45 +200,49 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", check_
     return _finite(array, target, what) if check_finite else _as_real(array, target)
 
 
-def labels(y: Any, m: int, n_out: int) -> NDArray[np.int32]:
+def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     """Return class labels 0 .. n[L]-1 (m,), given as such or one-hot (m, n[L])."""
     shape = f"(m,) = ({m},), or one-hot (m, n[L]) = ({m}, {n_out})"
-    array = _numeric(y, "y", shape)
-    if array.ndim == 2 and array.shape == (m, n_out) and n_out > 1:
-        hot = array == 1
-        if not ((array == 0) | hot).all() or not (hot.sum(axis=1) == 1).all():
-            raise ValueError("y is not one-hot: each row must hold a single 1 and else 0")
-        return hot.argmax(axis=1).astype(np.int32)
+    array = _numeric(y, what, shape)
+    if array.shape == (m, n_out) and n_out > 1:
+        # As many entries that are not 0 as rows, and each row's largest is 1: without a copy of the array.
+        if np.count_nonzero(array) != m or not (array.max(axis=1) == 1).all():
+            raise ValueError(f"{what} is not one-hot: each row must hold a single 1 and else 0")
+        return array.argmax(axis=1).astype(np.int32)
     if array.shape not in ((m,), (m, 1)):
-        raise ValueError(f"y must have shape {shape}, got {array.shape}")
+        raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     array = array.reshape(m)
     if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
-        raise ValueError("y must hold whole class labels, got fractions, NaN or infinity")
+        raise ValueError(f"{what} must hold whole class labels, got fractions, NaN or infinity")
     low, high = array.min(), array.max()
     if low < 0 or high >= n_out:
-        raise ValueError(f"y must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {high if high >= n_out else low}")
+        raise ValueError(f"{what} must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {high if high >= n_out else low}")
     return array.astype(np.int32)
 
 
-def values(y: Any, m: int, n_out: int, target: np.dtype[Any]) -> NDArray[Any]:
+def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:
     """Return real targets as a C-ordered (m, n[L]) array, given so or, for one output, as (m,)."""
     shape = f"(m, n[L]) = ({m}, {n_out})" + (f" or ({m},)" if n_out == 1 else "")
-    array = _numeric(y, "y", shape)
+    array = _numeric(y, what, shape)
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
-        raise ValueError(f"y must have shape {shape}, got {array.shape}")
-    return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, "y"))
+        raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
+    return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
 
 
-def sample_weight(weights: Any, m: int, target: np.dtype[Any]) -> NDArray[Any] | None:
+def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight") -> NDArray[Any] | None:
     """Return weights (m,), not negative and not all zero, or None."""
     if weights is None:
         return None
-    array = _numeric(weights, "sample_weight", f"(m,) = ({m},)")
+    array = _numeric(weights, what, f"(m,) = ({m},)")
     if array.shape != (m,):
-        raise ValueError(f"sample_weight must have shape (m,) = ({m},), got {array.shape}")
-    result = np.ascontiguousarray(_finite(array, target, "sample_weight"))
+        raise ValueError(f"{what} must have shape (m,) = ({m},), got {array.shape}")
+    result = np.ascontiguousarray(_finite(array, target, what))
     if (result < 0).any():
-        raise ValueError("sample_weight must not be negative")
+        raise ValueError(f"{what} must not be negative")
     if not result.any():
-        raise ValueError("sample_weight must not be all zero")
+        raise ValueError(f"{what} must not be all zero")
+    # Outside these bounds the sum of the weights, or its inverse, would not be finite.
+    least, most = float(np.finfo(target).tiny), float(np.finfo(target).max) / m
+    if result.max() > most or ((result > 0) & (result < least)).any():
+        raise ValueError(f"{what} must be 0 or from {least:.3g} to {most:.3g}")
     return result

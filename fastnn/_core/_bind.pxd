@@ -7,7 +7,13 @@ from fastnn._core._ops cimport fastnn_ops
 # The address of a contiguous, aligned array of the given dtype code and element count. `held` keeps a buffer
 # view of it, so that it can neither be freed nor resized while it is bound.
 cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL
+# The same of an array that is written to: not a read-only one.
+cdef char *output_pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL
 cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL
+
+# The address and the strides, in elements, of a matrix of `columns` columns.
+cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,
+                        list held) except NULL
 cdef int dtype_code(object array) except -1
 cdef const fastnn_ops *operations(int level, int dtype) except NULL
 

@@ -56,10 +56,34 @@ cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held)
     return checked(array, size, name, held)
 
 
+cdef char *output_pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL:
+    cdef char *address = pointer(array, dtype, size, name, held)
+    if not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError(f"{name} is read-only")
+    return address
+
+
 cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL:
     if not isinstance(array, cnp.ndarray) or array.dtype != f"=i{itemsize}":
         raise TypeError(f"{name} must be an int{8 * itemsize} ndarray")
     return checked(array, size, name, held)
+
+
+cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,
+                        list held) except NULL:
+    if dtype_code(X) != dtype or X.ndim != 2 or X.shape[1] != columns:
+        raise ValueError(f"X must be (m, n[0]) = (m, {columns}) of the parameters' dtype")
+    cdef cnp.ndarray array = X
+    cdef ptrdiff_t item = array.itemsize
+    if cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISALIGNED(array):
+        row_stride[0], column_stride[0] = columns, 1  # an axis of one element may have any stride
+    elif cnp.PyArray_ISALIGNED(array) and array.strides[0] % item == 0 and array.strides[1] % item == 0:
+        row_stride[0], column_stride[0] = array.strides[0] // item, array.strides[1] // item
+    else:
+        raise ValueError("X must be aligned, its strides whole elements")
+    if held is not None:
+        held.append((X, memoryview(X)))
+    return <char *>cnp.PyArray_DATA(array)
 
 
 cdef const fastnn_ops *operations(int level, int dtype) except NULL:
@@ -70,7 +94,7 @@ cdef const fastnn_ops *operations(int level, int dtype) except NULL:
 
 
 cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL:
-    cdef int L = len(sizes) - 1, l
+    cdef int L = len(sizes) - 1, l, activation
     cdef ptrdiff_t offset = 0
     if L < 1 or len(activations) != L or len(row_major) != L:
         raise ValueError("a network needs n[0], ..., n[L] with L >= 1, one activation and one order per layer")
@@ -78,8 +102,9 @@ cdef Layer *make_layers(object sizes, object activations, object row_major, ptrd
         if check_dimension(sizes[l], f"n[{l}]") < 1:
             raise ValueError(f"n[{l}] must be at least 1, got {sizes[l]}")
     for l in range(L):
-        if not 0 <= activations[l] < FASTNN_ACTIVATIONS:
-            raise ValueError(f"unknown activation code {activations[l]}")
+        activation = activations[l]
+        if not 0 <= activation < FASTNN_ACTIVATIONS:
+            raise ValueError(f"unknown activation code {activation}")
     if sum([(int(sizes[l]) + 1) * int(sizes[l + 1]) for l in range(L)]) > 2 ** 60 // itemsize:
         raise ValueError("the parameters do not fit in memory")
     cdef Layer *layers = <Layer *>calloc(L, sizeof(Layer))

@@ -1,4 +1,6 @@
 """The only module that touches scipy.linalg.cython_blas."""
+from operator import index
+
 from libc.limits cimport INT_MAX
 from scipy.linalg.cython_blas cimport dgemm, dgemv, sgemm, sgemv
 
@@ -12,9 +14,12 @@ cpdef int check_dimension(object size, str name) except -1:
     ------
     ValueError
         If it does not fit.
+    TypeError
+        If it is not a whole number.
     """
+    size = index(size)
     if not 0 <= size <= INT_MAX:
-        raise ValueError(f"{name} must be at most {INT_MAX} (BLAS counts in int), got {size}")
+        raise ValueError(f"{name} must be from 0 to {INT_MAX} (BLAS counts in int), got {size}")
     return <int>size
 
 

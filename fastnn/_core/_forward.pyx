@@ -1,15 +1,13 @@
 """Forward: a network's prediction, bound once; rows go through all layers in blocks that stay in the cache."""
-cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
 
-from fastnn._core._bind cimport arena_size, dtype_code, in_forked_child, make_layers, operations, pointer
+from fastnn._core._bind cimport (
+    arena_size, dtype_code, in_forked_child, make_layers, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport Layer, linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
-
-cnp.import_array()
 
 
 cdef class Forward:
@@ -22,8 +20,7 @@ cdef class Forward:
     theta : ndarray (P,)
         Parameter arena, IN.
     scratch : ndarray (team, per thread)
-        C-ordered; a thread needs (n[0] + 2 * the widest hidden layer) * block elements, or, where some activation
-        keeps Z, 3 times the widest layer.
+        C-ordered; `needed(sizes, block)` says how much a thread needs.
     block : int
         Examples that go through the layers together.
     """
@@ -37,24 +34,24 @@ cdef class Forward:
     cdef bint busy
     cdef list held
 
-    def __init__(self, *, int level, sizes, activations, row_major, theta, scratch, block):
-        if self.layers != NULL:
-            raise RuntimeError("a forward plan is bound once")
-        cdef int l
+    def __cinit__(self, *, int level, sizes, activations, row_major, theta, scratch, block):  # no instance is unbound
         self.held = []
         self.dtype = dtype_code(theta)
         self.itemsize = 4 if self.dtype == FASTNN_FLOAT32 else 8
         self.ops = operations(level, self.dtype)
         self.layers = make_layers(sizes, activations, row_major, self.itemsize)
         self.n_layers = len(sizes) - 1
-        self.theta = pointer(theta, self.dtype, arena_size(self.layers, self.n_layers, self.itemsize), "theta", self.held)
+        self.theta = pointer(theta, self.dtype, arena_size(self.layers, self.n_layers, self.itemsize), "theta",
+                             self.held)
         self.block = check_dimension(block, "the block")
         self.widest = max(sizes[1:])
+        if self.block < 1:
+            raise ValueError(f"the block must be at least 1, got {block}")
         self.per_thread = self.needed(sizes, block)
-        if scratch.ndim != 2 or scratch.shape[0] < 1 or scratch.shape[1] != self.per_thread or block < 1:
-            raise ValueError(f"scratch must be (team, {self.per_thread})")
-        self.team = scratch.shape[0]
-        self.scratch = pointer(scratch, self.dtype, self.team * self.per_thread, "scratch", self.held)
+        self.scratch = output_pointer(scratch, self.dtype, -1, "scratch", self.held)
+        if scratch.ndim != 2 or scratch.shape[0] < 1 or scratch.shape[1] != self.per_thread:
+            raise ValueError(f"scratch must be (team, {self.per_thread}), got shape {scratch.shape}")
+        self.team = check_dimension(scratch.shape[0], "the team")
 
     def __dealloc__(self):
         free(self.layers)
@@ -80,18 +77,12 @@ cdef class Forward:
             If another thread is inside this plan.
         """
         cdef Layer *last = &self.layers[self.n_layers - 1]
-        if dtype_code(X) != self.dtype or X.ndim != 2 or X.shape[1] != self.layers[0].n_in:
-            raise ValueError(f"X must be (m, n[0]) = (m, {self.layers[0].n_in}) of the network's dtype")
-        cdef cnp.ndarray source = X
-        if not cnp.PyArray_ISALIGNED(source) or source.strides[0] % self.itemsize or source.strides[1] % self.itemsize:
-            raise ValueError("X must be aligned")
-        cdef ptrdiff_t m = source.shape[0]
-        if out.ndim != 2 or not out.flags.c_contiguous or not out.flags.writeable:
-            raise ValueError(f"out must be writable and C-ordered (m, n[L]) = ({m}, {last.n_out})")
-        cdef char *target = pointer(out, self.dtype, m * last.n_out, "out", None)
-        cdef char *x = <char *>cnp.PyArray_DATA(source)
-        cdef ptrdiff_t row_stride = source.strides[0] // self.itemsize
-        cdef ptrdiff_t column_stride = source.strides[1] // self.itemsize
+        cdef ptrdiff_t row_stride, column_stride
+        cdef char *x = rows_pointer(X, self.dtype, self.layers[0].n_in, &row_stride, &column_stride, None)
+        cdef ptrdiff_t m = X.shape[0]
+        cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
+        if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
+            raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
         cdef ptrdiff_t n_blocks = (m + self.block - 1) // self.block, k
         cdef int bad = 0
         if self.busy:

@@ -7,7 +7,7 @@ cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
 
-from fastnn._core._bind cimport dtype_code, index_pointer, operations, pointer
+from fastnn._core._bind cimport dtype_code, index_pointer, operations, output_pointer, pointer, rows_pointer
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, fastnn_ops, fastnn_update
 
@@ -27,9 +27,16 @@ cdef int code(tuple names, str name) except -1:
 
 
 cdef tuple matrix_shape(object M, str name):
+    dtype_code(M)
     if M.ndim != 2 or not M.flags.f_contiguous:
         raise ValueError(f"{name} must be a Fortran-ordered matrix (n, m), got shape {M.shape}")
     return M.shape
+
+
+cdef char *matrix(object M, int dtype, tuple shape, str name, bint written=False) except NULL:
+    if matrix_shape(M, name) != shape:
+        raise ValueError(f"{name} must have shape (n, m) = {shape}, got {M.shape}")
+    return output_pointer(M, dtype, -1, name, None) if written else pointer(M, dtype, -1, name, None)
 
 
 def activate(str name, Z, b, A, int level=0):
@@ -38,12 +45,9 @@ def activate(str name, Z, b, A, int level=0):
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
     cdef ptrdiff_t n = shape[0], m = shape[1]
-    matrix_shape(A, "A")
-    cdef char *z = pointer(Z, dtype, n * m, "Z", None)
-    cdef char *a = pointer(A, dtype, n * m, "A", None)
+    cdef char *z = matrix(Z, dtype, shape, "Z", written=True)
+    cdef char *a = matrix(A, dtype, shape, "A", written=True)
     cdef char *bias = NULL if b is None else pointer(b, dtype, n, "b", None)
-    writable(A, "A")
-    writable(Z, "Z")
     with nogil:
         ops.activate(activation, n, m, bias, z, a)
 
@@ -55,13 +59,9 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(dZ, "dZ")
     cdef ptrdiff_t n = shape[0], m = shape[1]
-    matrix_shape(cache, "cache")
-    cdef char *c = pointer(cache, dtype, n * m, "cache", None)
-    cdef char *dz = pointer(dZ, dtype, n * m, "dZ", None)
-    cdef char *sums = NULL if db is None else pointer(db, dtype, n, "db", None)
-    writable(dZ, "dZ")
-    if db is not None:
-        writable(db, "db")
+    cdef char *c = matrix(cache, dtype, shape, "cache")
+    cdef char *dz = matrix(dZ, dtype, shape, "dZ", written=True)
+    cdef char *sums = NULL if db is None else output_pointer(db, dtype, n, "db", None)
     with nogil:
         ops.activate_backward(activation, n, m, c, dz, scale, sums)
 
@@ -73,18 +73,15 @@ def loss(str name, Z, Y, weights, dZ, int level=0):
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
     cdef ptrdiff_t n = shape[0], m = shape[1]
-    matrix_shape(dZ, "dZ")
-    cdef char *z = pointer(Z, dtype, n * m, "Z", None)
-    cdef char *dz = pointer(dZ, dtype, n * m, "dZ", None)
+    cdef char *z = matrix(Z, dtype, shape, "Z")
+    cdef char *dz = matrix(dZ, dtype, shape, "dZ", written=True)
     cdef char *w = NULL if weights is None else pointer(weights, dtype, m, "weights", None)
     cdef char *y
     cdef double result
     if kind == FASTNN_CROSS_ENTROPY:
         y = index_pointer(Y, 4, m, "labels", None)
     else:
-        matrix_shape(Y, "Y")
-        y = pointer(Y, dtype, n * m, "Y", None)
-    writable(dZ, "dZ")
+        y = matrix(Y, dtype, shape, "Y")
     with nogil:
         result = ops.loss(kind, n, m, z, y, w, dz)
     return result
@@ -96,9 +93,8 @@ def sum_columns(M, double scale, out, int level=0):
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(M, "M")
     cdef ptrdiff_t n = shape[0], m = shape[1]
-    cdef char *source = pointer(M, dtype, n * m, "M", None)
-    cdef char *sums = pointer(out, dtype, n, "out", None)
-    writable(out, "out")
+    cdef char *source = matrix(M, dtype, shape, "M")
+    cdef char *sums = output_pointer(out, dtype, n, "out", None)
     with nogil:
         ops.sum_columns(n, m, source, scale, sums)
 
@@ -110,18 +106,14 @@ def gather(X, order, out, int level=0):
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(out, "out")
     cdef ptrdiff_t n = shape[0], m = shape[1]
-    cdef cnp.ndarray source = X
-    if source.ndim != 2 or source.shape[1] != n or not cnp.PyArray_ISALIGNED(source):
-        raise ValueError(f"X must be an aligned matrix of {n} columns, got shape {X.shape}")
-    if m > source.shape[0] and order is None or order is not None and m and not (
-            0 <= order.min() and order.max() < source.shape[0]):
-        raise ValueError(f"order must name rows of X, from 0 to {source.shape[0] - 1}")
+    cdef char *target = matrix(out, dtype, shape, "out", written=True)
+    cdef ptrdiff_t row_stride, column_stride
+    cdef char *source = rows_pointer(X, dtype, n, &row_stride, &column_stride, None)
     cdef int64_t *rows = NULL if order is None else <int64_t *>index_pointer(order, 8, m, "order", None)
-    cdef char *columns = pointer(out, dtype, n * m, "out", None)
-    cdef ptrdiff_t item = source.itemsize
-    writable(out, "out")
+    if m and not (X.shape[0] >= m if order is None else 0 <= order.min() and order.max() < X.shape[0]):
+        raise ValueError(f"order must name m = {m} rows of X, from 0 to {X.shape[0] - 1}")
     with nogil:
-        ops.gather(n, m, cnp.PyArray_DATA(source), source.strides[0] // item, source.strides[1] // item, rows, columns)
+        ops.gather(n, m, source, row_stride, column_stride, rows, target)
 
 
 def all_finite(X, int level=0):
@@ -149,8 +141,7 @@ def elementwise(str name, x, out, int level=0):
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef char *source = pointer(x, dtype, -1, "x", None)
     cdef ptrdiff_t count = x.size
-    cdef char *target = pointer(out, dtype, count, "out", None)
-    writable(out, "out")
+    cdef char *target = output_pointer(out, dtype, count, "out", None)
     with nogil:
         ops.elementwise(function, count, source, target)
 
@@ -167,8 +158,7 @@ def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double 
         raise ValueError(f"shapes do not chain: C {C.shape} = op(A) {(m, k)} op(B) {(k_B, n)}")
     cdef char *a = pointer(A, dtype, -1, "A", None)
     cdef char *b = pointer(B, dtype, -1, "B", None)
-    cdef char *c = pointer(C, dtype, -1, "C", None)
-    writable(C, "C")
+    cdef char *c = output_pointer(C, dtype, -1, "C", None)
     cdef ptrdiff_t rows = m, columns = n, inner = k, lda = A.shape[0], ldb = B.shape[0]
     with nogil:
         matmul(dtype, transpose_A, transpose_B, rows, columns, inner, alpha, a, lda, b, ldb, c, rows)
@@ -176,6 +166,10 @@ def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double 
 
 cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:
     cdef fastnn_update u
+    dtype_code(gradients)
+    unknown = hyperparameters.keys() - {"rate", "momentum", "beta_1", "beta_2", "epsilon", "l2", "n_decayed"}
+    if unknown:
+        raise TypeError(f"unknown hyperparameters: {', '.join(unknown)}")
     if gradients.ndim != 2 or gradients.shape[1] != theta.size or not gradients.flags.c_contiguous:
         raise ValueError(f"gradients must be C-ordered (n_shards, {theta.size}), got shape {gradients.shape}")
     u.rule = code(RULES, rule)
@@ -189,7 +183,7 @@ cdef fastnn_update arguments(str rule, object theta, object gradients, dict hype
     return u
 
 
-def update(str rule, theta, gradients, first=None, second=None, int start=0, stop=None, int level=0,
+def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=0, stop=None, int level=0,
            **hyperparameters):
     """One step of `rule` on theta[start:stop]; returns the sum of squares of its weights before.
 
@@ -205,13 +199,10 @@ def update(str rule, theta, gradients, first=None, second=None, int start=0, sto
         raise ValueError(f"{rule} needs {needed} state arrays")
     if not 0 <= start <= end <= theta.size or u.n_shards < 1:
         raise ValueError("need 0 <= start <= stop <= the size of theta and at least one gradient")
-    cdef char *t = pointer(theta, dtype, -1, "theta", None)
+    cdef char *t = output_pointer(theta, dtype, -1, "theta", None)
     cdef char *g = pointer(gradients, dtype, -1, "gradients", None)
-    cdef char *v = NULL if first is None else pointer(first, dtype, u.size, "first", None)
-    cdef char *s = NULL if second is None else pointer(second, dtype, u.size, "second", None)
-    for array, name in ((theta, "theta"), (first, "first"), (second, "second")):
-        if array is not None:
-            writable(array, name)
+    cdef char *v = NULL if first is None else output_pointer(first, dtype, u.size, "first", None)
+    cdef char *s = NULL if second is None else output_pointer(second, dtype, u.size, "second", None)
     cdef double squares
     with nogil:
         squares = ops.update(&u, start, end, g, t, v, s)
@@ -227,15 +218,8 @@ def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
         raise ValueError("need at least one gradient")
     cdef char *t = pointer(theta, dtype, -1, "theta", None)
     cdef char *g = pointer(gradients, dtype, -1, "gradients", None)
-    cdef char *target = pointer(out, dtype, u.size, "out", None)
-    writable(out, "out")
+    cdef char *target = output_pointer(out, dtype, u.size, "out", None)
     cdef double squares
     with nogil:
         squares = ops.total_gradient(&u, 0, u.size, g, t, target)
     return squares
-
-
-cdef int writable(object array, str name) except -1:
-    if not array.flags.writeable:
-        raise ValueError(f"{name} is read-only")
-    return 0

@@ -5,7 +5,8 @@ cdef extern from "fastnn.h" nogil:
     int fastnn_best_level() noexcept
     bint fastnn_keeps_z(int activation) noexcept
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax", "elu", "selu", "gelu", "silu", "softplus")
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax",
+               "elu", "selu", "gelu", "silu", "softplus")
 LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
 RULES = ("sgd", "momentum", "nesterov", "adam")
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "normal_cdf", "normal_pdf")

@@ -1,0 +1,116 @@
+"""The forward and backward pass of one shard."""
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t
+
+from fastnn._core._dense cimport Layer, input_gradient, linear, weight_gradient
+from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY
+
+
+cdef bint order_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
+    cdef ptrdiff_t j
+    if bound.order != NULL:
+        for j in range(start, stop):
+            if not 0 <= bound.order[j] < bound.rows:
+                return False
+    return True
+
+
+cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
+    cdef ptrdiff_t j, row
+    cdef double total = 0
+    if bound.weights == NULL:
+        return count
+    for j in range(start, start + count):
+        row = bound.order[j] if bound.order != NULL else j
+        total += (<float *>bound.weights)[row] if bound.dtype == FASTNN_FLOAT32 else (<double *>bound.weights)[row]
+    return total
+
+
+cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count,
+                       double weight) noexcept nogil:
+    cdef ptrdiff_t first = s * count // S, m = (s + 1) * count // S - first, n, item = bound.itemsize
+    cdef int L = bound.n_layers, dtype = bound.dtype, l
+    cdef char *X = columns_of_X(bound, start, first, m)
+    cdef char *gradient = bound.gradients + s * bound.size * item
+    cdef double scale = 1 / weight if weight != 0 else 0, loss
+    cdef char *A_prev = X
+    cdef char *Z = NULL
+    cdef char *A = NULL
+    cdef char *dZ
+    cdef char *dA
+    cdef const Layer *layer
+    for l in range(L):
+        layer = &bound.layers[l]
+        Z = bound.Z[l] + first * layer.n_out * item
+        A = bound.A[l] + first * layer.n_out * item
+        linear(dtype, layer, m, bound.theta, A_prev, Z)
+        bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A)
+        A_prev = A
+
+    layer = &bound.layers[L - 1]
+    n = layer.n_out
+    # The loss's derivative goes over A[L], unless g' still needs it.
+    dZ = A if layer.activation == FASTNN_IDENTITY else bound.dZ[(L - 1) % 2] + first * bound.widest * item
+    loss = bound.ops.loss(bound.loss, n, m, A, columns_of_Y(bound, start, first, m),
+                          weights_of(bound, start, first, m), dZ)
+    if layer.activation == FASTNN_IDENTITY:
+        bound.ops.sum_columns(n, m, dZ, scale, gradient + layer.b)
+    else:
+        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A, dZ, scale, gradient + layer.b)
+
+    for l in range(L - 1, 0, -1):
+        layer = &bound.layers[l]
+        n = layer.n_in
+        A_prev = bound.A[l - 1] + first * n * item
+        weight_gradient(dtype, layer, m, scale, dZ, A_prev, gradient)
+        dA = bound.dZ[(l - 1) % 2] + first * bound.widest * item
+        input_gradient(dtype, layer, m, bound.theta, dZ, dA)
+        layer = &bound.layers[l - 1]
+        Z = bound.Z[l - 1] + first * n * item
+        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A_prev, dA, scale,
+                                    gradient + layer.b)
+        dZ = dA
+    weight_gradient(dtype, &bound.layers[0], m, scale, dZ, X, gradient)
+    return loss
+
+
+# The shard's columns of X: read in place where rows follow each other so, else gathered.
+cdef char *columns_of_X(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
+    cdef ptrdiff_t n = bound.layers[0].n_in, row = start + first
+    cdef const int64_t *order = NULL
+    cdef char *source = bound.X
+    cdef char *out
+    if bound.order != NULL:
+        order = bound.order + row
+    else:
+        source += row * bound.row_stride * bound.itemsize
+        if bound.column_stride == 1 and bound.row_stride == n:
+            return source
+    out = bound.batch_X + first * n * bound.itemsize
+    bound.ops.gather(n, m, source, bound.row_stride, bound.column_stride, order, out)
+    return out
+
+
+cdef char *columns_of_Y(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
+    cdef ptrdiff_t n = bound.layers[bound.n_layers - 1].n_out, row = start + first, j
+    cdef ptrdiff_t width = sizeof(int32_t) if bound.loss == FASTNN_CROSS_ENTROPY else n * bound.itemsize
+    cdef const int64_t *order
+    if bound.order == NULL:
+        return bound.Y + row * width
+    order = bound.order + row
+    if bound.loss == FASTNN_CROSS_ENTROPY:
+        for j in range(m):
+            (<int32_t *>bound.batch_Y)[first + j] = (<int32_t *>bound.Y)[order[j]]
+    else:
+        bound.ops.gather(n, m, bound.Y, n, 1, order, bound.batch_Y + first * width)
+    return bound.batch_Y + first * width
+
+
+cdef char *weights_of(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
+    cdef ptrdiff_t row = start + first
+    if bound.weights == NULL:
+        return NULL
+    if bound.order == NULL:
+        return bound.weights + row * bound.itemsize
+    bound.ops.gather(1, m, bound.weights, 1, 1, bound.order + row, bound.batch_weights + first * bound.itemsize)
+    return bound.batch_weights + first * bound.itemsize

@@ -1,0 +1,56 @@
+"""A network in a model file: what its header says, and what a file must hold to be one."""
+
+import os
+from itertools import pairwise
+
+from fastnn import storage, validation
+from fastnn.model import Model
+
+__all__ = ["read", "write"]
+
+KIND = "fastnn.Network"
+
+
+def write(path: str | os.PathLike[str], model: Model) -> None:
+    """Write architecture and parameters; see `storage.write`."""
+    header = {
+        "kind": KIND, "layer_sizes": list(model.sizes), "activations": list(model.activations), "loss": model.loss,
+        "init": model.init, "l2": model.l2, "dtype": model.dtype.name, "target_ndim": model.y_ndim,
+    }
+    W, b = model.layout.views(model.theta)
+    storage.write(path, header, {f"{symbol}{l}": view for symbol, views in (("W", W), ("b", b))
+                                 for l, view in enumerate(views, 1)})
+
+
+def read(path: str | os.PathLike[str]) -> Model:
+    """Read a model that `write` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is truncated, altered, or holds no network.
+    OSError
+        If it cannot be read.
+    """
+    header, arrays = storage.read(path)
+    try:
+        if header.get("kind") != KIND:
+            raise ValueError(f"it holds {header.get('kind')!r}")
+        sizes, dtype = validation.layer_sizes(header["layer_sizes"]), validation.dtype(header["dtype"])
+        shapes = {f"W{l}": (n, n_prev) for l, (n_prev, n) in enumerate(pairwise(sizes), 1)}
+        shapes |= {f"b{l}": (n, 1) for l, n in enumerate(sizes[1:], 1)}
+        # Before anything is allocated: the arrays bound what the header may claim.
+        if {key: (array.shape, array.dtype) for key, array in arrays.items()} != {
+            key: (shape, dtype) for key, shape in shapes.items()
+        }:
+            raise ValueError("its parameters do not fit its layer sizes and dtype")
+        *hidden, output = header["activations"]
+        model = Model.build(sizes, activation=hidden, output=output, loss=header["loss"], init=header["init"],
+                            l2=header["l2"], dtype=dtype)
+        model.y_ndim = validation.count(header["target_ndim"], "target_ndim", 1, 2)
+    except (KeyError, TypeError, ValueError) as error:
+        raise storage.ModelFileError(f"{os.fspath(path)!r} holds no network: {error}") from error
+    for symbol, views in zip("Wb", model.layout.views(model.theta), strict=True):
+        for l, view in enumerate(views, 1):
+            view[...] = arrays[f"{symbol}{l}"]
+    return model
