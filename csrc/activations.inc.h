@@ -98,56 +98,6 @@ ACTIVATION_LOOPS(softplus)
         FN(softplus_##form)                                                                                 \
     }
 
-/* Shift each column by its largest element, which makes exp safe: softmax does not change. */
-FASTNN_INLINE real FN(column_max)(ptrdiff_t n, const real *Z /* IN (n) */)
-{
-    real top = Z[0];
-    SIMD_REDUCE(max, top)
-    for (ptrdiff_t i = 1; i < n; i++) top = top < Z[i] ? Z[i] : top;
-    return top;
-}
-
-FASTNN_INLINE real FN(column_sum)(ptrdiff_t n, const real *E /* IN (n) */)
-{
-    real sum = 0;
-    SIMD_REDUCE(+, sum)
-    for (ptrdiff_t i = 0; i < n; i++) sum += E[i];
-    return sum;
-}
-
-static void FN(exp_in_place)(ptrdiff_t count, real *x /* IN/OUT (count) */)
-{
-    for (ptrdiff_t i = 0; i < count; i++) x[i] = FN(v_exp)(x[i]);
-}
-
-static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m,
-                                const real *Z, /* IN (n, m) */
-                                real *A)       /* OUT (n, m), may be Z */
-{
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const real top = FN(column_max)(n, Z + j * n);
-        for (ptrdiff_t i = 0; i < n; i++) A[j * n + i] = Z[j * n + i] - top;
-    }
-    FN(exp_in_place)(n * m, A); /* across columns: narrow ones fill the vectors too */
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const real inverse = 1 / FN(column_sum)(n, A + j * n);
-        for (ptrdiff_t i = 0; i < n; i++) A[j * n + i] *= inverse;
-    }
-}
-
-/* dZ = A * (dA - sum_i A_i dA_i), column by column. */
-static void FN(softmax_derivative)(ptrdiff_t n, ptrdiff_t m,
-                                   const real *restrict A, /* IN (n, m) */
-                                   real *restrict dZ)      /* IN (n, m) dA; OUT dZ */
-{
-    for (ptrdiff_t j = 0; j < m; j++, A += n, dZ += n) {
-        real dot = 0;
-        SIMD_REDUCE(+, dot)
-        for (ptrdiff_t i = 0; i < n; i++) dot += A[i] * dZ[i];
-        for (ptrdiff_t i = 0; i < n; i++) dZ[i] = A[i] * (dZ[i] - dot);
-    }
-}
-
 static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z_, void *A_)
 {
     typedef void (*in_place_loop)(ptrdiff_t, const real *restrict, real *restrict);
@@ -170,7 +120,7 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
         else
             apart[activation](count, bias, Z + start, A + start);
     }
-    if (activation == FASTNN_SOFTMAX) FN(softmax_columns)(n, m, A, A);
+    if (activation == FASTNN_SOFTMAX) FN(softmax_columns)(n, m, A);
 }
 
 static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache_, void *dZ_,

@@ -2,11 +2,6 @@
 
    Both cross-entropies are taken from Z, not from A: log(softmax(Z)) and log(sigmoid(Z)) then neither overflow
    nor lose small probabilities. Sums run in double, whatever the element type. */
-#ifndef FASTNN_LOSS_BLOCK
-#define FASTNN_LOSS_BLOCK 2048 /* elements of Z worked on at a time: they stay in the first-level cache */
-#define FASTNN_LOSS_COLUMNS 256
-#endif
-
 /* L = log(sum_i e^z_i) - z_y with z shifted by its maximum; dL/dZ = softmax(Z) - onehot(y). */
 static double FN(cross_entropy_block)(ptrdiff_t n, ptrdiff_t m,
                                       const real *Z,      /* IN (n, m) */
@@ -14,26 +9,20 @@ static double FN(cross_entropy_block)(ptrdiff_t n, ptrdiff_t m,
                                       const real *weights,/* IN (m) or NULL */
                                       real *E)            /* OUT (n, m) dZ, may be Z */
 {
-    real picked[FASTNN_LOSS_COLUMNS], total[FASTNN_LOSS_COLUMNS], log_total[FASTNN_LOSS_COLUMNS];
+    real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], total[FASTNN_BLOCK_COLUMNS];
     double sum = 0;
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const real *z = Z + j * n;
-        real *e = E + j * n;
-        const real top = FN(column_max)(n, z);
-        picked[j] = y[j] >= 0 && y[j] < n ? z[y[j]] - top : R(NAN); /* never read outside the column */
-        for (ptrdiff_t i = 0; i < n; i++) e[i] = z[i] - top;
-    }
-    FN(exp_in_place)(n * m, E);
-    for (ptrdiff_t j = 0; j < m; j++) total[j] = FN(column_sum)(n, E + j * n);
-    for (ptrdiff_t j = 0; j < m; j++) log_total[j] = FN(v_log)(total[j]);
+    for (ptrdiff_t j = 0; j < m; j++) /* never read outside the column */
+        picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
+    FN(exp_columns)(n, m, Z, E, top, total);
+    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log)(total[j]) - (picked[j] - top[j]);
     for (ptrdiff_t j = 0; j < m; j++) {
         const real w = weights ? weights[j] : 1;
-        const real factor = w / total[j];
-        real *e = E + j * n;
-        sum += (double)w * ((double)log_total[j] - (double)picked[j]);
-        for (ptrdiff_t i = 0; i < n; i++) e[i] *= factor;
-        if (y[j] >= 0 && y[j] < n) e[y[j]] -= w;
+        sum += (double)w * (double)picked[j];
+        total[j] = w / total[j];
     }
+    FN(scale_columns)(n, m, total, E);
+    for (ptrdiff_t j = 0; j < m; j++)
+        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] -= weights ? weights[j] : 1;
     return sum;
 }
 
@@ -73,7 +62,7 @@ static double FN(elementwise_block)(int loss, ptrdiff_t n, ptrdiff_t m,
                                     const real *weights, /* IN (m) or NULL */
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
-    real term[FASTNN_LOSS_BLOCK];
+    real term[FASTNN_BLOCK];
     double sum = 0;
     if (loss == FASTNN_BINARY_CROSS_ENTROPY)
         FN(binary_cross_entropy_terms)(n * m, Z, Y, term, dZ);
@@ -99,8 +88,7 @@ static double FN(loss)(int loss, ptrdiff_t n, ptrdiff_t m, const void *Z_, const
     real *dZ = dZ_;
     double sum = 0;
     if (n <= 0) return 0;
-    const ptrdiff_t columns = MAX(1, MIN(FASTNN_LOSS_COLUMNS, FASTNN_LOSS_BLOCK / n));
-    const ptrdiff_t piece = MIN(n, FASTNN_LOSS_BLOCK);
+    const ptrdiff_t columns = block_columns(n), piece = MIN(n, FASTNN_BLOCK);
     for (ptrdiff_t j = 0; j < m; j += columns) {
         const ptrdiff_t width = MIN(columns, m - j);
         const real *w = weights ? weights + j : NULL;
