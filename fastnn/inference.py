@@ -1,23 +1,35 @@
 """Prediction and evaluation: the forward pass in cache-sized blocks of rows."""
 
+import math
 from contextlib import nullcontext
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import losses, runtime
+from fastnn._core import _kernels
 from fastnn._core._forward import Forward
+from fastnn.batches import bounds
 from fastnn.buffers import activation_codes, aligned_empty
 from fastnn.model import Examples, Model
 
-__all__ = ["Predictor", "metric_name"]
+__all__ = ["Cache", "Predictor", "metric_name"]
 
 # Bytes of activations that a block of rows should take: it goes through all layers in the second-level cache.
 BLOCK_BYTES = 256 * 1024
 # Multiply-adds below which a prediction stays on the caller's thread.
 THREAD_WORK = 1_000_000
+# Rows that are evaluated at once: the outputs of all would be a copy of a large part of the data.
+EVALUATED_ROWS = 16384
+
+
+class Cache(NamedTuple):
+    """What a forward pass computed: lists of Z[l] and A[l], each (n[l], m); item 0 is layer 1, as in `Network.W`."""
+
+    Z: list[NDArray[Any]]
+    A: list[NDArray[Any]]
 
 
 def metric_name(output: str) -> str:
@@ -53,7 +65,8 @@ class Predictor:
         """
         m = len(X)
         small = m * self.work < THREAD_WORK
-        team = 1 if small or m <= self.block else runtime.thread_count(n_threads)
+        threads = 1 if small and n_threads is None else runtime.thread_count(n_threads)
+        team = 1 if small or m <= self.block else threads
         out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
         idle = self._free.setdefault(team, [])
         try:
@@ -61,11 +74,26 @@ class Predictor:
         except IndexError:
             plan = self._bind(team)
         # Without threads of ours a large product may have BLAS's, as many as were asked for.
-        limit = nullcontext() if small else runtime.blas_threads(1 if team > 1 else runtime.thread_count(n_threads))
+        limit = nullcontext() if small else runtime.blas_threads(1 if team > 1 else threads)
         with limit:
             finite = plan.run(X, out, raw)
         idle.append(plan)
         return out if finite else None
+
+    def caches(self, X: NDArray[Any], n_threads: int | None = None) -> Cache:
+        """Return each layer's Z and A for the rows of X (m, n[0])."""
+        model, cache = self.model, Cache([], [])
+        A_prev = np.asfortranarray(X.T)
+        with runtime.blas_threads(runtime.thread_count(n_threads)):
+            for W, b, name in zip(*model.layout.views(model.theta), model.activations, strict=True):
+                Z, A = (aligned_empty((len(W), A_prev.shape[1]), model.dtype, "F") for _ in range(2))
+                row_major = not W.flags.f_contiguous
+                _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
+                _kernels.activate(name, Z, b, A, runtime.LEVEL)
+                cache.Z.append(Z)
+                cache.A.append(A)
+                A_prev = A
+        return cache
 
     def evaluate(self, examples: Examples, n_threads: int | None = None) -> tuple[float, float]:
         """Return (J, metric) on the examples; the metric is named by `metric_name`.
@@ -73,23 +101,33 @@ class Predictor:
         The accuracy of several sigmoid outputs counts an example as right when all its outputs are.
         """
         model = self.model
-        outputs = self.outputs(examples.X, raw=model.loss != "squared_error", n_threads=n_threads)
-        assert outputs is not None, "examples are checked before"
-        metric = self._metric(outputs, examples)
-        total = len(examples) if examples.weights is None else float(examples.weights.sum(dtype=np.float64))
-        J = losses.weighted_sum(model.loss, outputs, examples.Y, examples.weights, runtime.LEVEL) / total
+        loss = score = total = 0.0
+        for start, stop in bounds(len(examples), EVALUATED_ROWS):
+            part = examples.rows(start, stop)
+            outputs = self.outputs(part.X, raw=model.loss != "squared_error", n_threads=n_threads)
+            assert outputs is not None, "examples are checked before"
+            weights = np.ones(len(part)) if part.weights is None else part.weights
+            total += float(weights.sum(dtype=np.float64))
+            score += float(np.einsum("i,i->", weights, self._scores(outputs, part.Y), dtype=np.float64))
+            loss += losses.weighted_sum(model.loss, outputs, part.Y, part.weights, runtime.LEVEL)
+        if total == 0:  # part of weighted data
+            return math.nan, math.nan
+        J = loss / total
         if model.l2:
-            weights = model.theta[: model.layout.n_weights]
-            J += 0.5 * model.l2 * float(np.einsum("i,i->", weights, weights, dtype=np.float64))
-        return J, metric
+            W = model.theta[: model.layout.n_weights]
+            J += 0.5 * model.l2 * float(np.einsum("i,i->", W, W, dtype=np.float64))
+        metric = score / total
+        return J, metric if metric_name(model.output) == "accuracy" else math.sqrt(metric)
 
-    def _metric(self, outputs: NDArray[Any], examples: Examples) -> float:
+    def _scores(self, outputs: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
+        """Return for each example whether it is right, or its mean squared error."""
         if self.model.output == "softmax":
-            labels = examples.Y if examples.Y.ndim == 1 else examples.Y.argmax(axis=1)
-            return float(np.average(outputs.argmax(axis=1) == labels, weights=examples.weights))
+            right: NDArray[Any] = outputs.argmax(axis=1) == (Y if Y.ndim == 1 else Y.argmax(axis=1))
+            return right
         if self.model.output == "sigmoid":
             threshold = 0 if self.model.loss == "binary_cross_entropy" else 0.5
-            right = ((outputs > threshold) == (examples.Y > 0.5)).all(axis=1)
-            return float(np.average(right, weights=examples.weights))
-        squares = np.square(np.subtract(outputs, examples.Y, dtype=np.float64)).mean(axis=1)
-        return float(np.sqrt(np.average(squares, weights=examples.weights)))
+            right = ((outputs > threshold) == (Y > 0.5)).all(axis=1)
+            return right
+        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged
+            squares: NDArray[Any] = np.square(np.subtract(outputs, Y, dtype=np.float64)).mean(axis=1)
+        return squares

@@ -3,29 +3,18 @@
 import copy
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import initializers, losses, optimizers, runtime, storage, training, validation
-from fastnn._core import _kernels
-from fastnn._core._ops import ACTIVATIONS
-from fastnn.buffers import ParameterLayout, ParameterViews, aligned_empty, weight_orders
+from fastnn import model_file, optimizers, runtime, training, validation
+from fastnn.buffers import ParameterViews, aligned_empty
 from fastnn.history import History
-from fastnn.inference import Predictor, metric_name
+from fastnn.inference import Cache, Predictor, metric_name
 from fastnn.model import Examples, Model
 
-__all__ = ["Cache", "Network"]
-
-FORMAT = "fastnn.Network"
-
-
-class Cache(NamedTuple):
-    """What a forward pass computed: lists of Z[l] and A[l], each (n[l], m); item 0 is layer 1, as in `Network.W`."""
-
-    Z: list[NDArray[Any]]
-    A: list[NDArray[Any]]
+__all__ = ["Network"]
 
 
 class Network:
@@ -79,24 +68,16 @@ class Network:
     def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
                  output: str = "softmax", loss: str = "auto", init: str = "auto", l2: float = 0.0,
                  dtype: DTypeLike = "float32", random_state: int | np.random.Generator | None = None) -> None:
-        sizes = validation.layer_sizes(layer_sizes)
-        hidden = _hidden_activations(activation, len(sizes) - 2)
-        output = validation.name(output, ACTIVATIONS, "output")
-        if output == "softmax" and sizes[-1] < 2:
-            raise ValueError(f"a softmax output needs n[L] >= 2, got {sizes[-1]}; for two classes on one unit use "
-                             "output='sigmoid'")
-        self.init = validation.name(init, ("auto", *initializers.INITIALIZERS), "init")
-        layout = ParameterLayout(sizes, weight_orders(sizes))
-        loss = losses.resolve(loss, output)
-        l2 = validation.number(l2, "l2", minimum=0)
-        resolved = validation.dtype(dtype)
-        self._rng = _generator(random_state)
-        self._model = Model(sizes, (*hidden, output), loss, l2, resolved, layout, aligned_empty(layout.size, resolved))
+        model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype)
+        self._begin(model, validation.generator(random_state))
+        self.initialize()
+
+    def _begin(self, model: Model, rng: np.random.Generator) -> None:
+        self._model = model
+        self._rng = rng
         self._state: optimizers.OptimizerState | None = None
-        self._target_ndim = 1 if sizes[-1] == 1 else 2
         self.history: History | None = None
         self._connect()
-        self.initialize()
 
     def _connect(self) -> None:
         """Make what can always be made anew from the model: views and predictor."""
@@ -105,10 +86,7 @@ class Network:
 
     def initialize(self) -> Self:
         """Draw new weights and set the biases to zero; forget the optimiser's state."""
-        for W, activation in zip(self._W, self._model.activations, strict=True):
-            n, n_prev = W.shape
-            W[...] = initializers.draw(self.init, activation, self._rng, n_prev, n)
-        self._model.theta[self._model.layout.n_weights :] = 0
+        self._model.initialize(self._rng)
         self._state = None
         return self
 
@@ -140,6 +118,11 @@ class Network:
         return self._model.loss
 
     @property
+    def init(self) -> str:
+        """The initialiser."""
+        return self._model.init
+
+    @property
     def l2(self) -> float:
         """The L2 coefficient."""
         return self._model.l2
@@ -161,16 +144,7 @@ class Network:
 
     def summary(self) -> str:
         """Return the notes' table of dimensions: each layer's W, b, Z, A and number of parameters; m is free."""
-        rows = [("layer", "activation", "W[l]", "b[l]", "Z[l], A[l]", "parameters")]
-        for l, (W, name) in enumerate(zip(self._W, self.activations, strict=True), 1):
-            n, n_prev = W.shape
-            rows.append((str(l), name, f"({n}, {n_prev})", f"({n}, 1)", f"({n}, m)", f"{n * (n_prev + 1):,}"))
-        rows.append(("", "", "", "", "total", f"{self.n_parameters:,}"))
-        widths = [max(len(row[k]) for row in rows) for k in range(6)]
-        lines = ["  ".join(cell.rjust(w) if k == 5 else cell.ljust(w)
-                           for k, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
-        return "\n".join([f"X: (m, {self.layer_sizes[0]}), A[0] = X^T: ({self.layer_sizes[0]}, m), "
-                          f"loss: {self.loss_name}, {self.dtype.name}", *lines])
+        return self._model.summary()
 
     # Training
 
@@ -234,26 +208,21 @@ class Network:
             epochs=validation.count(epochs, "epochs", 0),
             shuffle=validation.flag(shuffle, "shuffle"),
             patience=None if early_stopping is None else validation.count(early_stopping, "early_stopping"),
-            progress=validation.flag(progress, "progress"),
+            callbacks=validation.callables(callbacks),
+            progress_bar=training.progress_bar() if validation.flag(progress, "progress") else None,
             n_threads=runtime.thread_count(n_threads),
         )
         rule = optimizers.get(optimizer)
-        callbacks = _callbacks(callbacks)
-        examples = self._examples(X, y, sample_weight)
-        held_out = self._validation_examples(validation_data)
+        model = self._model
+        examples = model.examples(X, y, sample_weight)
+        held_out = self._held_out(validation_data)
         if settings.patience is not None and held_out is None:
             raise ValueError("early_stopping watches the validation loss: give validation_data=(X_val, y_val)")
-        if settings.batch_size >= len(examples):
-            settings.shuffle &= settings.batch_size != validation.LARGEST  # all examples: the order does not matter
-        model = self._model
         if self._state is None or self._state.optimizer != rule:
             self._state = optimizers.OptimizerState(rule, model.layout.size, model.dtype)
-        self._target_ndim = np.ndim(y)
+        model.y_ndim = np.ndim(y)
         self.history = History()
-        training.train(self, model, self._predictor, examples, held_out, self._state, self._rng, settings, callbacks,
-                       self.history)
-        if self.history.stop_reason == "diverged":
-            self._state = None  # its moments may not be finite
+        training.train(self, model, self._predictor, examples, held_out, self._state, self._rng, settings, self.history)
         return self.history
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
@@ -266,7 +235,7 @@ class Network:
     def gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
-        examples = self._examples(X, y, sample_weight)
+        examples = self._model.examples(X, y, sample_weight)
         gradient = aligned_empty(self._model.layout.size, self.dtype)
         J = training.gradients(self._model, examples, gradient, runtime.thread_count(n_threads))
         dW, db = self._model.layout.views(gradient)
@@ -291,11 +260,12 @@ class Network:
         output = self.activations[-1]
         A = self._outputs(X, raw=output in ("softmax", "sigmoid"), n_threads=n_threads)
         if output == "softmax":
-            return A.argmax(axis=1)
+            labels: NDArray[np.int64] = A.argmax(axis=1)
+            return labels
         if output == "sigmoid":
             decisions = (A > 0).astype(np.int64)
             return decisions[:, 0] if A.shape[1] == 1 else decisions
-        return A[:, 0] if A.shape[1] == 1 and self._target_ndim == 1 else A
+        return A[:, 0] if A.shape[1] == 1 and self._model.y_ndim == 1 else A
 
     def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[Any]:
         """Return the probabilities A[L]: (m, n[L]); (m,), of class 1, for a single sigmoid output.
@@ -315,12 +285,12 @@ class Network:
     def loss(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
              n_threads: int | None = None) -> float:
         """Return J on (X, y), the L2 term included; arguments as for `fit`."""
-        return self._predictor.evaluate(self._examples(X, y, sample_weight), n_threads)[0]
+        return self._predictor.evaluate(self._model.examples(X, y, sample_weight), n_threads)[0]
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                  n_threads: int | None = None) -> dict[str, float]:
         """Return {"loss": J, "accuracy": ...}, or "rmse" in place of the accuracy for real-valued outputs."""
-        J, metric = self._predictor.evaluate(self._examples(X, y, sample_weight), n_threads)
+        J, metric = self._predictor.evaluate(self._model.examples(X, y, sample_weight), n_threads)
         return {"loss": J, metric_name(self.activations[-1]): metric}
 
     def forward(self, X: ArrayLike, *, return_cache: bool = False,
@@ -328,17 +298,8 @@ class Network:
         """Return A[L] as (m, n[L]); with `return_cache` also each layer's Z and A, in the notes' shape (n[l], m)."""
         if not validation.flag(return_cache, "return_cache"):
             return self._outputs(X, n_threads=n_threads)
-        A_prev = np.asfortranarray(validation.features(X, self.layer_sizes[0], self.dtype).T)
-        cache = Cache([], [])
-        with runtime.blas_threads(runtime.thread_count(n_threads)):
-            for W, b, name in zip(self._W, self._b, self.activations, strict=True):
-                Z, A = (aligned_empty((len(W), A_prev.shape[1]), self.dtype, "F") for _ in range(2))
-                row_major = not W.flags.f_contiguous
-                _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
-                _kernels.activate(name, Z, b, A, runtime.LEVEL)
-                cache.Z.append(Z)
-                cache.A.append(A)
-                A_prev = A
+        features = validation.features(X, self.layer_sizes[0], self.dtype)
+        cache = self._predictor.caches(features, n_threads)
         return cache.A[-1].T, cache
 
     # Keeping it
@@ -352,14 +313,7 @@ class Network:
 
         The optimiser's state and the random generator are not written.
         """
-        header = {
-            "kind": FORMAT, "layer_sizes": list(self.layer_sizes), "activations": list(self.activations),
-            "loss": self.loss_name, "init": self.init, "l2": self.l2, "dtype": self.dtype.name,
-            "target_ndim": self._target_ndim,
-        }
-        arrays = {f"{symbol}{l}": view for symbol, views in (("W", self._W), ("b", self._b))
-                  for l, view in enumerate(views, 1)}
-        storage.write(path, header, arrays)
+        model_file.write(path, self._model)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -372,29 +326,8 @@ class Network:
         OSError
             If it cannot be read.
         """
-        header, arrays = storage.read(path)
-        try:
-            if header.get("kind") != FORMAT:
-                raise ValueError(f"it holds {header.get('kind')!r}")
-            *hidden, output = header["activations"]
-            target_ndim = header["target_ndim"]
-            if target_ndim not in (1, 2):
-                raise ValueError("target_ndim must be 1 or 2")
-            expected = validation.layer_sizes(header["layer_sizes"])
-            shapes = {f"W{l}": (n, n_prev) for l, (n_prev, n) in
-                      enumerate(zip(expected[:-1], expected[1:], strict=True), 1)}
-            shapes |= {f"b{l}": (n, 1) for l, n in enumerate(expected[1:], 1)}
-            if {key: array.shape for key, array in arrays.items()} != shapes:
-                raise ValueError("its parameters do not fit its layer sizes")
-            network = cls(expected, activation=hidden, output=output, loss=header["loss"], init="zeros",
-                          l2=header["l2"], dtype=header["dtype"])
-            network.init = validation.name(header["init"], ("auto", *initializers.INITIALIZERS), "init")
-        except (KeyError, TypeError, ValueError) as error:
-            raise storage.ModelFileError(f"{os.fspath(path)} holds no network: {error}") from error
-        for l in range(1, len(expected)):
-            network.W[l - 1] = arrays[f"W{l}"]
-            network.b[l - 1] = arrays[f"b{l}"]
-        network._target_ndim = target_ndim
+        network = cls.__new__(cls)
+        network._begin(model_file.read(path), np.random.default_rng())
         return network
 
     def __getstate__(self) -> dict[str, Any]:
@@ -406,21 +339,13 @@ class Network:
 
     # Checked input
 
-    def _examples(self, X: Any, y: Any, weights: Any, what: str = "X") -> Examples:
-        model = self._model
-        features = validation.features(X, model.sizes[0], model.dtype, what=what)
-        m = len(features)
-        Y = losses.prepare_targets(y, m=m, n_out=model.sizes[-1], output=model.output, loss=model.loss,
-                                   dtype=model.dtype)
-        return Examples(features, Y, validation.sample_weight(weights, m, model.dtype))
-
-    def _validation_examples(self, data: Any) -> Examples | None:
+    def _held_out(self, data: Any) -> Examples | None:
         if data is None:
             return None
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
         X, y, weights = (*data, None)[:3]
-        return self._examples(X, y, weights, "validation X")
+        return self._model.examples(X, y, weights, "validation ")
 
     def _outputs(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any]:
         features = validation.features(X, self.layer_sizes[0], self.dtype, check_finite=False)
@@ -428,32 +353,3 @@ class Network:
         if outputs is None:
             validation.refuse_not_finite(np.asarray(X), "X", self.dtype)
         return outputs
-
-
-def _hidden_activations(activation: Any, n_hidden: int) -> tuple[str, ...]:
-    if isinstance(activation, str):
-        return (validation.name(activation, ACTIVATIONS, "activation"),) * n_hidden
-    if not np.iterable(activation):
-        raise TypeError(f"activation must be a name or one name per hidden layer, got {activation!r}")
-    names = tuple(validation.name(name, ACTIVATIONS, f"activation of layer {l}")
-                  for l, name in enumerate(activation, 1))
-    if len(names) != n_hidden:
-        raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}")
-    return names
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if random_state is not None:
-        random_state = validation.count(random_state, "random_state", 0)
-    return np.random.default_rng(random_state)
-
-
-def _callbacks(callbacks: Any) -> tuple[training.Callback, ...]:
-    if callable(callbacks) or not np.iterable(callbacks):
-        raise TypeError("callbacks must be a sequence of callables")
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"a callback must be callable as callback(network, record), got {callback!r}")
-    return tuple(callbacks)

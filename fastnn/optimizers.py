@@ -1,7 +1,7 @@
 """What an optimiser is: its hyperparameters and its state arenas. The update itself is a kernel."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -132,7 +132,11 @@ class OptimizerState:
     def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike) -> None:
         self.optimizer = optimizer
         self.arenas = [aligned_empty(size, dtype) for _ in range(optimizer.n_states)]
-        for arena in self.arenas:
+        self.step_count = np.empty(1, np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every step."""
+        for arena in (*self.arenas, self.step_count):
             arena.fill(0)
-        self.step_count = np.zeros(1, np.int64)
 

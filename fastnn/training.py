@@ -1,7 +1,7 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite
 from time import perf_counter
@@ -20,12 +20,15 @@ from fastnn.inference import Predictor, metric_name
 from fastnn.model import Examples, Model
 from fastnn.optimizers import SGD, OptimizerState
 
-__all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "gradients", "train"]
+__all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "gradients", "progress_bar", "train"]
 
 Callback = Callable[[Any, dict[str, float]], bool | None]
 
-# A snapshot of the best parameters is a copy of the arena: at most one in this many steps, unless it is asked for.
-STEPS_PER_SNAPSHOT = 16
+# Unless early stopping asks for it, the best parameters are looked for once in this many steps: it costs time.
+STEPS_PER_SNAPSHOT = 32
+# Without validation data they are judged by the loss of this many training examples: the loss that the steps
+# report is that before each update, and a run may diverge by its last one.
+JUDGED_EXAMPLES = 256
 # Without validation data the progress bar shows the metric of this many training examples.
 METRIC_EXAMPLES = 1000
 
@@ -43,28 +46,40 @@ class Settings:
     epochs: int
     shuffle: bool
     patience: int | None
-    progress: bool
+    callbacks: tuple[Callback, ...]
+    progress_bar: Any  # tqdm's class, or None
     n_threads: int
 
 
 class Snapshot:
-    """The best parameters so far, by the validation loss where there is one, else by the training loss."""
+    """The best parameters so far, to go back to; at first those that training begins with."""
 
     def __init__(self, theta: NDArray[Any]) -> None:
         self.theta = theta
         self.copy = theta.copy()
         self.value = inf
         self.epoch: int | None = None
-        self.wait = 0  # steps until the next copy is worth its time
+        self.wait = STEPS_PER_SNAPSHOT
 
-    def update(self, value: float, epoch: int, steps: int, *, at_once: bool) -> bool:
-        """Take the parameters if they are better; return whether `value` is the best yet."""
+    def judge(self, value: float) -> None:
+        """Say what loss the first parameters have."""
+        self.value = value if isfinite(value) else inf
+
+    def due(self, steps: int) -> bool:
+        """Tell whether enough steps were made since it was last due."""
         self.wait -= steps
-        better = value < self.value
-        if better and (at_once or self.wait <= 0) and _kernels.all_finite(self.theta, runtime.LEVEL):
-            np.copyto(self.copy, self.theta)
-            self.value, self.epoch, self.wait = value, epoch, STEPS_PER_SNAPSHOT
-        return better
+        if self.wait > 0:
+            return False
+        self.wait = STEPS_PER_SNAPSHOT
+        return True
+
+    def update(self, value: float, epoch: int) -> bool:
+        """Take the parameters if their loss `value` is the lowest yet; return whether it is."""
+        if not value < self.value or not _kernels.all_finite(self.theta, runtime.LEVEL):
+            return False
+        np.copyto(self.copy, self.theta)
+        self.value, self.epoch = value, epoch
+        return True
 
     def restore(self) -> None:
         """Put the best parameters back."""
@@ -76,19 +91,20 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
-    gather = order is not None
-    contiguous = examples.X.flags.c_contiguous
-    batch = (
-        aligned_empty((n_x, batch_size), dtype, "F") if gather or not contiguous else None,
-        None if not gather else np.empty(batch_size, np.int32) if labels else aligned_empty((n_out, batch_size), dtype, "F"),
-        aligned_empty(batch_size, dtype) if gather and examples.weights is not None else None,
-    )
+    in_place = examples.X.strides == (n_x * dtype.itemsize, dtype.itemsize)
+    batch_X = batch_Y = batch_weights = None
+    if order is not None or not in_place:
+        batch_X = aligned_empty((n_x, batch_size), dtype, "F")
+    if order is not None:
+        batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((n_out, batch_size), dtype, "F")
+        batch_weights = None if examples.weights is None else aligned_empty(batch_size, dtype)
     caches = Caches(model.sizes, model.activations, batch_size, dtype)
     return Plan(
         level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
         row_major=model.layout.row_major, loss=losses.code(model.loss), theta=model.theta,
         gradients=aligned_empty((n_shards, model.layout.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
-        X=examples.X, Y=examples.Y, weights=examples.weights, batch=batch, order=order,
+        X=examples.X, Y=examples.Y, weights=examples.weights,
+        batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
         hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2}, team=team,
     )
@@ -106,8 +122,7 @@ def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: in
 
 
 def train(network: Any, model: Model, predictor: Predictor, examples: Examples, validation: Examples | None,
-          state: OptimizerState, rng: np.random.Generator, settings: Settings, callbacks: Sequence[Callback],
-          history: History) -> History:
+          state: OptimizerState, rng: np.random.Generator, settings: Settings, history: History) -> None:
     """Run the epochs, recording into `history`; `network` is only handed on to the callbacks.
 
     Warns
@@ -115,17 +130,21 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     DivergenceWarning
         If the loss or a parameter is no longer finite: training stops with the best parameters so far.
     """
-    m, batch_size = len(examples), min(settings.batch_size, len(examples))
-    way = runtime.parallelism(model.sizes, batch_size, settings.n_threads)
-    order = np.empty(m, np.int64) if settings.shuffle else None
-    shown = _metric_examples(examples, validation) if settings.progress else None
+    m, n_threads = len(examples), settings.n_threads
+    batch_size = min(settings.batch_size, m)
+    steps = -(-m // batch_size)
+    way = runtime.parallelism(model.sizes, batch_size, n_threads)
+    order = np.empty(m, np.int64) if settings.shuffle and steps > 1 else None  # of one batch it does not matter
+    judged = examples.rows(0, JUDGED_EXAMPLES) if validation is None else validation
     best = Snapshot(model.theta)
     stale = 0
-    bar = _progress_bar(settings.epochs) if settings.progress else None
+    bar = None if settings.progress_bar is None else settings.progress_bar(total=settings.epochs, unit="epoch")
     try:
         with runtime.blas_threads(way.blas_threads) as confirmed:
             shards = way.n_shards if confirmed else 1
             plan = bind(model, examples, state, batch_size=batch_size, n_shards=shards, team=shards, order=order)
+            if settings.patience is None and settings.epochs > 1:
+                best.judge(predictor.evaluate(judged, n_threads)[0])
             for epoch in range(1, settings.epochs + 1):
                 began = perf_counter()
                 if order is not None:
@@ -133,7 +152,7 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
                 finite = _epoch(plan, m, batch_size, settings.learning_rate)
                 record = {"epoch": epoch, "loss": plan.take_mean_loss()}
                 if finite and validation is not None:
-                    J, metric = predictor.evaluate(validation, settings.n_threads)
+                    J, metric = predictor.evaluate(validation, n_threads)
                     record |= {"validation_loss": J, f"validation_{metric_name(model.output)}": metric}
                     finite = isfinite(J)
                 record |= {"learning_rate": settings.learning_rate, "seconds": perf_counter() - began}
@@ -141,12 +160,15 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
                 if not finite:
                     history.stop_reason = "diverged"
                     break
-                watched = record.get("validation_loss", record["loss"])
-                better = best.update(watched, epoch, -(-m // batch_size), at_once=settings.patience is not None)
-                stale = 0 if better else stale + 1
+                if settings.patience is not None:
+                    stale = 0 if best.update(record["validation_loss"], epoch) else stale + 1
+                elif epoch < settings.epochs and best.due(steps):
+                    J = predictor.evaluate(judged, n_threads)[0] if validation is None else J
+                    best.update(J, epoch)
                 if bar is not None:
-                    _show(bar, record, model, predictor, shown, settings.n_threads)
-                if any([callback(network, dict(record)) for callback in callbacks]):
+                    _show(bar, record, model, predictor, examples, n_threads)
+                answers = [callback(network, dict(record)) for callback in settings.callbacks]
+                if any(answers):
                     history.stop_reason = "callback"
                     break
                 if settings.patience is not None and stale >= settings.patience:
@@ -160,25 +182,22 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     finally:
         if bar is not None:
             bar.close()
-    _finish(history, best, settings)
-    return history
+    _finish(history, best, state, settings)
 
 
 def _epoch(plan: Plan, m: int, batch_size: int, learning_rate: float) -> bool:
     """Run one epoch's steps; return False at the first loss that is not finite."""
     step = plan.step
-    for start, stop in bounds(m, batch_size):
-        if not isfinite(step(start, stop, learning_rate)):
-            return False
-    return True
+    return all(isfinite(step(start, stop, learning_rate)) for start, stop in bounds(m, batch_size))
 
 
-def _finish(history: History, best: Snapshot, settings: Settings) -> None:
+def _finish(history: History, best: Snapshot, state: OptimizerState, settings: Settings) -> None:
     """Restore the best parameters where that was asked for or the run diverged."""
     if history.stop_reason != "diverged" and not _kernels.all_finite(best.theta, runtime.LEVEL):
         history.stop_reason = "diverged"  # by the last update
     if history.stop_reason == "diverged":
         best.restore()
+        state.reset()  # its moments may not be finite
         history.best_epoch = best.epoch
         kept = f"those after epoch {best.epoch}" if best.epoch else "the initial ones"
         warnings.warn(f"training diverged in epoch {len(history)}: the loss or the parameters are no longer finite; "
@@ -189,26 +208,26 @@ def _finish(history: History, best: Snapshot, settings: Settings) -> None:
         history.best_epoch = best.epoch
 
 
-def _metric_examples(examples: Examples, validation: Examples | None) -> Examples | None:
-    if validation is not None:
-        return None  # its metric is in the record
-    first = slice(0, METRIC_EXAMPLES)
-    return Examples(examples.X[first], examples.Y[first],
-                    None if examples.weights is None else examples.weights[first])
+def progress_bar() -> Any:
+    """Return tqdm's class.
 
-
-def _progress_bar(epochs: int) -> Any:
+    Raises
+    ------
+    ImportError
+        If tqdm is not installed.
+    """
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError("progress=True needs tqdm: pip install 'fastnn[progress]'") from None
-    return tqdm(total=epochs, unit="epoch")
+    return tqdm
 
 
-def _show(bar: Any, record: dict[str, float], model: Model, predictor: Predictor, shown: Examples | None,
+def _show(bar: Any, record: dict[str, float], model: Model, predictor: Predictor, examples: Examples,
           n_threads: int) -> None:
     values = {key: f"{record[key]:.4g}" for key in record if key not in ("epoch", "learning_rate", "seconds")}
-    if shown is not None:
-        values[metric_name(model.output)] = f"{predictor.evaluate(shown, n_threads)[1]:.4g}"
+    if "validation_loss" not in record:  # else a metric is in the record
+        metric = predictor.evaluate(examples.rows(0, METRIC_EXAMPLES), n_threads)[1]
+        values[metric_name(model.output)] = f"{metric:.4g}"
     bar.set_postfix(values, refresh=False)
     bar.update()

@@ -9,7 +9,7 @@ import numbers
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from operator import index
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from fastnn import runtime
 from fastnn._core import _kernels
 
 __all__ = ["DTYPES", "callables", "count", "dtype", "features", "flag", "generator", "hidden_activations", "labels",
-           "layer_sizes", "name", "number", "sample_weight", "values"]
+           "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -127,12 +127,12 @@ def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:
-        result = np.dtype(value)
+        kind = "" if value is None else np.dtype(value).name  # None would be float64
     except Exception:  # NumPy raises many kinds, SyntaxError among them
-        result = None
-    if value is None or result is None or result.name not in DTYPES:
+        kind = ""
+    if kind not in DTYPES:
         raise ValueError(f"dtype must be float32 or float64, got {_shown(value)}")
-    return np.dtype(result.name)  # native byte order
+    return np.dtype(kind)  # native byte order
 
 
 def _numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
@@ -162,7 +162,7 @@ def _as_real(array: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
         return np.array(array, target, order="K", copy=True)
 
 
-def refuse_not_finite(array: NDArray[Any], what: str, target: np.dtype[Any]) -> None:
+def refuse_not_finite(array: NDArray[Any], what: str, target: np.dtype[Any]) -> NoReturn:
     """Raise the ValueError for an array that is not finite in the target dtype, saying which fault it has."""
     if np.isnan(array).any():
         raise ValueError(f"{what} holds NaN")
@@ -200,6 +200,14 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", check_
     return _finite(array, target, what) if check_finite else _as_real(array, target)
 
 
+def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: str, notation: str) -> NDArray[Any]:
+    """Return values for W[l] or b[l], of the given shape, in the target dtype."""
+    array = _numeric(value, what, f"{notation} = {shape}")
+    if array.shape != shape:
+        raise ValueError(f"{what} must have shape {notation} = {shape}, got {array.shape}")
+    return _finite(array, target, what)
+
+
 def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     """Return class labels 0 .. n[L]-1 (m,), given as such or one-hot (m, n[L])."""
     shape = f"(m,) = ({m},), or one-hot (m, n[L]) = ({m}, {n_out})"
@@ -208,16 +216,17 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
         # As many entries that are not 0 as rows, and each row's largest is 1: without a copy of the array.
         if np.count_nonzero(array) != m or not (array.max(axis=1) == 1).all():
             raise ValueError(f"{what} is not one-hot: each row must hold a single 1 and else 0")
-        return array.argmax(axis=1).astype(np.int32)
+        array = array.argmax(axis=1)
     if array.shape not in ((m,), (m, 1)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     array = array.reshape(m)
     if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
         raise ValueError(f"{what} must hold whole class labels, got fractions, NaN or infinity")
-    low, high = array.min(), array.max()
-    if low < 0 or high >= n_out:
-        raise ValueError(f"{what} must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {high if high >= n_out else low}")
-    return array.astype(np.int32)
+    for label in (array.min(), array.max()):
+        if not 0 <= label < n_out:
+            raise ValueError(f"{what} must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {label}")
+    result: NDArray[np.int32] = array.astype(np.int32)
+    return result
 
 
 def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:

@@ -10,6 +10,7 @@ cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held)
 # The same of an array that is written to: not a read-only one.
 cdef char *output_pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL
 cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL
+cdef char *output_index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL
 
 # The address and the strides, in elements, of a matrix of `columns` columns.
 cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,

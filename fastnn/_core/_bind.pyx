@@ -58,8 +58,7 @@ cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held)
 
 cdef char *output_pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL:
     cdef char *address = pointer(array, dtype, size, name, held)
-    if not cnp.PyArray_ISWRITEABLE(array):
-        raise ValueError(f"{name} is read-only")
+    refuse_read_only(array, name)
     return address
 
 
@@ -67,6 +66,18 @@ cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, l
     if not isinstance(array, cnp.ndarray) or array.dtype != f"=i{itemsize}":
         raise TypeError(f"{name} must be an int{8 * itemsize} ndarray")
     return checked(array, size, name, held)
+
+
+cdef char *output_index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL:
+    cdef char *address = index_pointer(array, itemsize, size, name, held)
+    refuse_read_only(array, name)
+    return address
+
+
+cdef int refuse_read_only(cnp.ndarray array, str name) except -1:
+    if not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError(f"{name} is read-only")
+    return 0
 
 
 cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,

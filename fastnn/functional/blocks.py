@@ -1,0 +1,215 @@
+"""The building blocks of an L-layer network, as the course's exercises name them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn import runtime, validation
+from fastnn._core import _kernels
+from fastnn.functional.activations import BACKWARD, FORWARD
+from fastnn.functional.arrays import Parameters, as_matrix, n_layers, product
+
+__all__ = ["L_model_backward", "L_model_forward", "compute_cost", "initialize_parameters",
+           "initialize_parameters_deep", "linear_activation_backward", "linear_activation_forward",
+           "linear_backward", "linear_forward", "predict", "update_parameters"]
+
+LinearCache = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+Cache = tuple[LinearCache, NDArray[Any]]
+
+
+def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
+    """Return W1 (n_h, n_x), b1, W2 (n_y, n_h), b2: weights 0.01 randn from NumPy's global generator, biases 0."""
+    parameters = {}
+    for l, (n_prev, n) in enumerate(((n_x, n_h), (n_h, n_y)), 1):
+        shape = validation.count(n, f"n[{l}]"), validation.count(n_prev, f"n[{l - 1}]")
+        parameters[f"W{l}"] = np.random.randn(*shape) * 0.01  # noqa: NPY002  (the course's numbers)
+        parameters[f"b{l}"] = np.zeros((n, 1))
+    return parameters
+
+
+def initialize_parameters_deep(layer_dims: ArrayLike) -> Parameters:
+    """Return W1, b1, ..., WL, bL for layer_dims = [n[0], ..., n[L]].
+
+    W[l] is randn(n[l], n[l-1]) / sqrt(n[l-1]) from NumPy's global generator, as in the course's application; b[l] is 0.
+    """
+    dims = validation.layer_sizes(layer_dims)
+    parameters = {}
+    for l in range(1, len(dims)):
+        parameters[f"W{l}"] = np.random.randn(dims[l], dims[l - 1]) / np.sqrt(dims[l - 1])  # noqa: NPY002
+        parameters[f"b{l}"] = np.zeros((dims[l], 1))
+    return parameters
+
+
+def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[NDArray[Any], LinearCache]:
+    """Return Z = W A + b (n[l], m) and the cache (A, W, b).
+
+    Parameters
+    ----------
+    A : array_like (n[l-1], m)
+        Of the layer before.
+    W : array_like (n[l], n[l-1])
+    b : array_like (n[l], 1)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes do not fit, or an array does not hold real numbers.
+    """
+    W = as_matrix(W, "W", meaning="(n[l], n[l-1])")
+    A = as_matrix(A, "A_prev", W.shape[1], None, "(n[l-1], m)")
+    b = as_matrix(b, "b", W.shape[0], 1, "(n[l], 1)")
+    Z = product(W, A)
+    _kernels.activate("identity", Z, b, Z, runtime.LEVEL)
+    return Z, (A, W, b)
+
+
+def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
+                              activation: str) -> tuple[NDArray[Any], Cache]:
+    """Return A = g(W A_prev + b) and the cache ((A_prev, W, b), Z); arguments as for `linear_forward`.
+
+    `activation` is "sigmoid", "tanh", "relu", "leaky_relu" or "softmax".
+    """
+    forward = FORWARD[validation.name(activation, tuple(FORWARD), "activation")]
+    Z, linear_cache = linear_forward(A_prev, W, b)
+    A, activation_cache = forward(Z)
+    return A, (linear_cache, activation_cache)
+
+
+def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any], list[Cache]]:
+    """Return AL and the list of caches of [linear -> relu] x (L-1) -> linear -> sigmoid for X (n_x, m)."""
+    L = n_layers(parameters)
+    A, caches = X, []
+    for l in range(1, L + 1):
+        try:
+            A, cache = linear_activation_forward(A, parameters[f"W{l}"], parameters[f"b{l}"],
+                                                 "relu" if l < L else "sigmoid")
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"layer {l}: {error}") from None
+        caches.append(cache)
+    return A, caches  # type: ignore[return-value]
+
+
+def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
+    """Return J = -1/m sum of Y log AL + (1 - Y) log(1 - AL); 0 log 0 is 0.
+
+    Parameters
+    ----------
+    AL : array_like (n_y, m)
+        Probabilities.
+    Y : array_like (n_y, m)
+        Integer, boolean or float.
+    """
+    AL = as_matrix(AL, "AL", meaning="(n_y, m)")
+    Y = as_matrix(Y, "Y", *AL.shape, meaning="of AL, (n_y, m)")
+    with np.errstate(divide="ignore"):
+        if ((Y == 0) | (Y == 1)).all():
+            logs = np.log(np.where(Y == 1, AL, 1 - AL))
+        else:
+            logs = np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))
+    return float(-logs.sum() / AL.shape[1])
+
+
+def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return dA_prev = W^T dZ, dW = 1/m dZ A_prev^T and db = 1/m sum of dZ over the examples.
+
+    Parameters
+    ----------
+    dZ : array_like (n[l], m)
+    cache : tuple (A_prev, W, b)
+        From `linear_forward`.
+    """
+    dW, db, W, dZ = _parameter_gradients(dZ, cache)
+    return product(W, dZ, transpose_A=True), dW, db
+
+
+def _parameter_gradients(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], ...]:
+    """Return dW, db, and the checked W and dZ."""
+    try:
+        A_prev, W, _ = cache
+    except (TypeError, ValueError):
+        raise ValueError("cache must be the tuple (A_prev, W, b) that linear_forward returns") from None
+    W = as_matrix(W, "W of the cache", meaning="(n[l], n[l-1])")
+    A_prev = as_matrix(A_prev, "A_prev of the cache", W.shape[1], None, "(n[l-1], m)")
+    m = A_prev.shape[1]
+    dZ = as_matrix(dZ, "dZ", W.shape[0], m, "(n[l], m)")
+    if not dZ.flags.f_contiguous:
+        dZ = np.asfortranarray(dZ)
+    dW = product(dZ, A_prev, transpose_B=True, alpha=1 / m)
+    db = np.empty((W.shape[0], 1))
+    _kernels.sum_columns(dZ, 1 / m, db, runtime.LEVEL)
+    return dW, db, W, dZ
+
+
+def linear_activation_backward(dA: ArrayLike, cache: Cache,
+                               activation: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return dA_prev, dW, db from dA (n[l], m) and the cache of `linear_activation_forward`."""
+    linear_cache, dZ = _activation_gradient(dA, cache, activation)
+    return linear_backward(dZ, linear_cache)
+
+
+def _activation_gradient(dA: ArrayLike, cache: Cache, activation: str) -> tuple[LinearCache, NDArray[Any]]:
+    backward = BACKWARD[validation.name(activation, tuple(BACKWARD), "activation")]
+    try:
+        linear_cache, Z = cache
+    except (TypeError, ValueError):
+        raise ValueError("cache must be the tuple ((A_prev, W, b), Z) that linear_activation_forward returns") from None
+    return linear_cache, backward(dA, Z)
+
+
+def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gradient: bool = False) -> Parameters:
+    """Return the gradients {"dA1", "dW1", "db1", ..., "dWL", "dbL"} of [linear -> relu] x (L-1) -> linear -> sigmoid.
+
+    Parameters
+    ----------
+    AL, caches
+        From `L_model_forward`.
+    Y : array_like (n_y, m)
+        Of AL's shape, or any that reshapes to it.
+    input_gradient : bool, default False
+        Also return dA0, the derivative with respect to X, which training does not need.
+    """
+    AL = as_matrix(AL, "AL", meaning="(n_y, m)")
+    Y = np.asarray(Y)
+    if Y.size != AL.size:
+        raise ValueError(f"Y must have the shape of AL, {AL.shape}, got {Y.shape}")
+    Y = as_matrix(Y.reshape(AL.shape), "Y")
+    if not caches:
+        raise ValueError("caches must hold one cache per layer: got none")
+    L, grads = len(caches), {}
+    # For a sigmoid output dZ = dA * a (1 - a) is AL - Y, which also holds where AL is 0 or 1.
+    linear_cache, _ = _activation_gradient(AL, caches[-1], "sigmoid")
+    dZ = AL - Y
+    for l in range(L, 0, -1):
+        try:
+            if l < L:
+                linear_cache, dZ = _activation_gradient(grads[f"dA{l}"], caches[l - 1], "relu")
+            dW, db, W, dZ = _parameter_gradients(dZ, linear_cache)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"layer {l}: {error}") from None
+        if l > 1 or input_gradient:
+            grads[f"dA{l - 1}"] = product(W, dZ, transpose_A=True)
+        grads[f"dW{l}"], grads[f"db{l}"] = dW, db
+    return grads
+
+
+def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: float) -> Parameters:
+    """Return new parameters: W[l] - learning_rate dW[l], b[l] - learning_rate db[l]; the given ones stay as they are."""
+    L = n_layers(parameters)
+    updated = {}
+    for l in range(1, L + 1):
+        for symbol in ("W", "b"):
+            value, gradient = np.asarray(parameters[f"{symbol}{l}"]), np.asarray(grads[f"d{symbol}{l}"])
+            if value.shape != gradient.shape:
+                raise ValueError(f"d{symbol}{l} must have the shape of {symbol}{l}, {value.shape}, got {gradient.shape}")
+            updated[f"{symbol}{l}"] = value - learning_rate * gradient
+    return updated
+
+
+def predict(X: ArrayLike, y: ArrayLike | None, parameters: Parameters) -> NDArray[Any]:
+    """Return the predictions 0.0 or 1.0 (1, m) of the L-layer network, and print the accuracy against y (1, m) if given."""
+    AL, _ = L_model_forward(X, parameters)
+    p = (AL > 0.5).astype(np.float64)
+    if y is not None:
+        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', *p.shape, meaning='(1, m)'))}")
+    return p

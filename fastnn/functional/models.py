@@ -1,0 +1,140 @@
+"""The course's whole models, on the compiled plan: full-batch gradient descent on the binary cross-entropy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnn import runtime, training, validation
+from fastnn.functional.arrays import FLOAT64, Parameters, as_matrix, n_layers
+from fastnn.functional.blocks import initialize_parameters, initialize_parameters_deep
+from fastnn.model import Model
+from fastnn.optimizers import SGD, OptimizerState
+
+__all__ = ["L_layer_model", "descend", "nn_model", "two_layer_model"]
+
+COST_EVERY = 100
+
+
+def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, learning_rate: float,
+            num_iterations: int, print_cost: bool, print_every: int = COST_EVERY, n_threads: int | None = None) -> \
+        tuple[Parameters, list[float]]:
+    """Run gradient descent from `parameters`, which stay as they are.
+
+    Returns
+    -------
+    parameters : dict
+        After the last update.
+    costs : list of float
+        J before the update, at every 100th iteration from 0.
+    """
+    rate = validation.number(learning_rate, "learning_rate", above=0)
+    iterations = validation.count(num_iterations, "num_iterations", 0)
+    L = n_layers(parameters)
+    arrays = {key: as_matrix(value, key, meaning="of a matrix") for key, value in parameters.items()}
+    sizes = [arrays["W1"].shape[1], *(arrays[f"W{l}"].shape[0] for l in range(1, L + 1))]
+    for l in range(1, L + 1):
+        as_matrix(arrays[f"W{l}"], f"W{l}", sizes[l], sizes[l - 1], f"(n[{l}], n[{l - 1}])")
+        as_matrix(arrays[f"b{l}"], f"b{l}", sizes[l], 1, f"(n[{l}], 1)")
+    X = as_matrix(X, "X", sizes[0], None, "(n_x, m)")
+    Y = as_matrix(Y, "Y", sizes[-1], X.shape[1], "(n_y, m)")
+    m = X.shape[1]
+    model = Model.build(sizes, activation=hidden, output="sigmoid", loss="auto", init="zeros", l2=0.0, dtype=FLOAT64)
+    W, b = model.layout.views(model.theta)
+    for l in range(L):
+        W[l], b[l] = arrays[f"W{l + 1}"], arrays[f"b{l + 1}"]
+    examples = model.examples(np.asfortranarray(X).T, Y.T, None)  # (m, n_x): the same memory
+    way = runtime.parallelism(sizes, m, runtime.thread_count(n_threads))
+    costs = []
+    with runtime.blas_threads(way.blas_threads) as confirmed:
+        shards = way.n_shards if confirmed else 1
+        plan = training.bind(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
+                             n_shards=shards, team=shards, order=None)
+        step = plan.step
+        for i in range(iterations):
+            cost = step(0, m, rate)
+            if i % COST_EVERY == 0:
+                costs.append(cost)
+            if print_cost and i % print_every == 0:
+                print(f"Cost after iteration {i}: {cost}")
+    trained = {}
+    for l in range(1, L + 1):
+        trained[f"W{l}"], trained[f"b{l}"] = np.array(W[l - 1]), np.array(b[l - 1])
+    return trained, costs
+
+
+def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, print_cost: bool = False,
+             learning_rate: float = 1.2, *, n_threads: int | None = None) -> Parameters:
+    """Train the planar model: n_h tanh units and a sigmoid output.
+
+    Parameters
+    ----------
+    X : array_like (n_x, m)
+    Y : array_like (n_y, m)
+        0 and 1.
+    n_h : int
+        Hidden units.
+    num_iterations : int, default 10000
+    print_cost : bool
+        Print the cost at every 1000th iteration.
+    learning_rate : float, default 1.2
+
+    Returns
+    -------
+    dict
+        W1, b1, W2, b2. They begin as `initialize_parameters`, from NumPy's global generator.
+    """
+    parameters = initialize_parameters(np.shape(X)[0], n_h, np.shape(Y)[0])
+    return descend(X, Y, parameters, "tanh", learning_rate=learning_rate, num_iterations=num_iterations,
+                   print_cost=print_cost, print_every=1000, n_threads=n_threads)[0]
+
+
+def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,
+                    num_iterations: int = 3000, print_cost: bool = False, *,
+                    n_threads: int | None = None) -> tuple[Parameters, list[float]]:
+    """Train linear -> relu -> linear -> sigmoid for layers_dims = (n_x, n_h, n_y); returns (parameters, costs).
+
+    The parameters begin as `initialize_parameters`; `costs` holds J before the update at every 100th iteration from 0.
+    """
+    dims = validation.layer_sizes(layers_dims)
+    if len(dims) != 3:
+        raise ValueError(f"layers_dims must be (n_x, n_h, n_y), got {dims}")
+    return descend(X, Y, initialize_parameters(*dims), "relu", learning_rate=learning_rate,
+                   num_iterations=num_iterations, print_cost=print_cost, n_threads=n_threads)
+
+
+def L_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,
+                  num_iterations: int = 3000, print_cost: bool = False, parameters: Parameters | None = None, *,
+                  n_threads: int | None = None) -> tuple[Parameters, list[float]]:
+    """Train [linear -> relu] x (L-1) -> linear -> sigmoid for layers_dims = [n[0], ..., n[L]].
+
+    Parameters
+    ----------
+    X : array_like (n_x, m)
+    Y : array_like (n_y, m)
+        0 and 1.
+    layers_dims : sequence of int
+    learning_rate : float, default 0.0075
+    num_iterations : int, default 3000
+    print_cost : bool
+        Print the cost at every 100th iteration.
+    parameters : dict, optional
+        Start from these, which are not changed; by default from `initialize_parameters_deep(layers_dims)`.
+
+    Returns
+    -------
+    parameters : dict
+        W1, b1, ..., WL, bL.
+    costs : list of float
+        J before the update, at every 100th iteration from 0.
+    """
+    dims = validation.layer_sizes(layers_dims)
+    start = initialize_parameters_deep(dims) if parameters is None else parameters
+    shapes: dict[str, Any] = {key: np.shape(value) for key, value in start.items()}
+    for l in range(1, len(dims)):
+        for key, shape in ((f"W{l}", (dims[l], dims[l - 1])), (f"b{l}", (dims[l], 1))):
+            if shapes.get(key) != shape:
+                raise ValueError(f"{key} must have shape {shape} for layers_dims {list(dims)}, got {shapes.get(key)}")
+    return descend(X, Y, start, "relu", learning_rate=learning_rate, num_iterations=num_iterations,
+                   print_cost=print_cost, n_threads=n_threads)

@@ -1,0 +1,733 @@
+"""Input of every kind: what simply works, and what is refused by name while the network stays as it was."""
+
+import math
+import pickle
+import sys
+import warnings
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from fastnn import Adam, DivergenceWarning, Momentum, Nesterov, Network
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+M, N_X = 6, 5
+rng = np.random.default_rng(0)
+X = np.round(rng.standard_normal((M, N_X)), 2)
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+BITS = np.array([0, 1, 1, 0, 1, 0])
+REALS = np.round(rng.standard_normal(M), 2)
+WEIGHTS = np.array([1, 0.5, 2, 1, 0, 1])
+
+KINDS = {  # name: arguments of the network, good targets
+    "softmax": ({"layer_sizes": [N_X, 4, 3]}, LABELS),
+    "sigmoid": ({"layer_sizes": [N_X, 4, 1], "output": "sigmoid"}, BITS),
+    "sigmoids": ({"layer_sizes": [N_X, 4, 2], "output": "sigmoid"}, np.stack([BITS, 1 - BITS], axis=1)),
+    "identity": ({"layer_sizes": [N_X, 4, 1], "output": "identity"}, REALS),
+    "identities": ({"layer_sizes": [N_X, 4, 2], "output": "identity"}, np.stack([REALS, -REALS], axis=1)),
+    "softmax with squared error": ({"layer_sizes": [N_X, 4, 3], "loss": "squared_error"}, LABELS),
+}
+
+
+def make(kind="softmax", dtype="float32", fitted=True):
+    """A network in the middle of its training: parameters, optimiser and generator all have a state to lose."""
+    arguments, y = KINDS[kind]
+    net = Network(**arguments, dtype=dtype, random_state=0)
+    if fitted:
+        net.fit(X, y, epochs=2, batch_size=4)
+    return net
+
+
+# Every public method that takes examples: name: call(net, X, y, sample_weight).
+TRAINING = {
+    "fit": lambda net, X, y, w: net.fit(X, y, sample_weight=w, epochs=2, batch_size=4),
+    "partial_fit": lambda net, X, y, w: net.partial_fit(X, y, sample_weight=w, batch_size=4),
+    "gradients": lambda net, X, y, w: net.gradients(X, y, sample_weight=w),
+    "loss": lambda net, X, y, w: net.loss(X, y, sample_weight=w),
+    "evaluate": lambda net, X, y, w: net.evaluate(X, y, sample_weight=w),
+}
+GOOD = {kind: y for kind, (_, y) in KINDS.items()}
+
+
+def fit_validated(net, X_val, y_val, w_val):
+    """A fit on good data with the given validation data."""
+    kind = next(kind for kind, (arguments, _) in KINDS.items() if list(net.layer_sizes) == arguments["layer_sizes"]
+                and net.activations[-1] == arguments.get("output", "softmax"))
+    return net.fit(X, GOOD[kind], validation_data=(X_val, y_val, w_val), epochs=2)
+
+
+EXAMPLES = TRAINING | {"fit with validation_data": fit_validated}
+FEATURES = {
+    "predict": lambda net, X: net.predict(X),
+    "predict_proba": lambda net, X: net.predict_proba(X),
+    "forward": lambda net, X: net.forward(X),
+    "forward with cache": lambda net, X: net.forward(X, return_cache=True),
+}
+
+
+def refuses(net, call, error, text):
+    """The call raises exactly this kind of error, its message has the text, and nothing of the network has changed."""
+    before = pickle.dumps(net)
+    with pytest.raises((ValueError, TypeError), match=text) as caught:
+        call()
+    assert caught.type is error
+    assert pickle.dumps(net) == before
+
+
+# ---- what simply works
+
+
+def misaligned(array):
+    raw = np.zeros(array.nbytes + 1, np.uint8)
+    view = raw[1:].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    assert not view.flags.aligned
+    return view
+
+
+def read_only(array):
+    result = array.copy()
+    result.flags.writeable = False
+    return result
+
+
+def strided(array):
+    big = np.full([2 * n + 1 for n in array.shape], 99, array.dtype)
+    big[tuple(slice(1, None, 2) for _ in array.shape)] = array
+    return big[tuple(slice(1, None, 2) for _ in array.shape)]
+
+
+def in_records(array):
+    """A field of a record: strides that are no multiple of the item's size."""
+    records = np.zeros(array.shape, [("pad", "u1"), ("value", array.dtype)])
+    records["value"] = array
+    return records["value"]
+
+
+def negative_strides(array):
+    reverse = tuple(slice(None, None, -1) for _ in array.shape)
+    return array[reverse].copy()[reverse]
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+class Duck:
+    """An object with nothing but __array__."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._array, dtype)
+
+
+FORMS = {
+    "C order": np.ascontiguousarray,
+    "F order": np.asfortranarray,
+    "list": lambda a: a.tolist(),
+    "tuple": lambda a: tuple(a.tolist()),
+    "list of arrays": list,
+    "read-only": read_only,
+    "strided": strided,
+    "negative strides": negative_strides,
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "misaligned": misaligned,
+    "misaligned and byte-swapped": lambda a: misaligned(a.astype(a.dtype.newbyteorder())),
+    "in records": in_records,
+    "subclass": lambda a: a.view(Subclass),
+    "masked, nothing masked": np.ma.masked_array,
+    "memoryview": lambda a: memoryview(np.ascontiguousarray(a)),
+    "object with __array__": Duck,
+    "longdouble": lambda a: a.astype(np.longdouble),
+}
+EXACT = {  # forms of whole numbers
+    "bool": lambda a: a.astype(bool),
+    "float16": lambda a: a.astype(np.float16),
+    **{name: (lambda a, name=name: a.astype(name)) for name in
+       ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "longdouble")},
+}
+
+
+def results(net, X, y, w):
+    """What every method gives, as bytes."""
+    found = [pickle.dumps(FEATURES[name](net, X)) for name in ("predict", "forward", "forward with cache")]
+    found += [pickle.dumps(call(net, X, y, w)) for name, call in TRAINING.items() if "fit" not in name]
+    history = [net.fit(X, y, sample_weight=w, epochs=2, batch_size=4, validation_data=(X, y, w)),
+               net.fit(X, y, sample_weight=w, epochs=1, batch_size=4, shuffle=False)]
+    found += [repr([run.loss for run in history]), repr(history[0]["validation_loss"])]
+    return [*found, *(array.tobytes() for array in (*net.W, *net.b))]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_form_of_an_array_gives_the_same_bits(form, kind, dtype):
+    y = KINDS[kind][1]
+    expected = results(make(kind, dtype), X.astype(dtype), y, WEIGHTS.astype(dtype))
+    same = [form(array) for array in (X.astype(dtype), y, WEIGHTS.astype(dtype))]
+    before = pickle.dumps([np.array(array) for array in same])
+    assert results(make(kind, dtype), *same) == expected
+    assert pickle.dumps([np.array(array) for array in same]) == before
+
+
+@pytest.mark.parametrize("form", EXACT.values(), ids=EXACT)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_numeric_dtype_gives_the_same_bits(form, kind):
+    ones, y = (X > 0).astype(float), KINDS[kind][1]
+    if kind.startswith("identit"):
+        y = (y > 0).astype(float)
+    expected = results(make(kind), ones, y, BITS.astype(float))
+    y = y if form(y).tolist() != y.tolist() else form(y)  # labels 0, 1, 2 as bool are no longer the same
+    assert results(make(kind), form(ones), y, form(BITS)) == expected
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, N_X), (M, 1)])
+@pytest.mark.parametrize("form", [np.asfortranarray, strided, negative_strides, lambda a: a[:, ::-1],
+                                  lambda a: a[::-1], lambda a: np.broadcast_to(a[:1, :1], a.shape), in_records])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_single_rows_and_columns(shape, form, dtype):
+    """Their strides may be anything: NumPy calls them contiguous all the same."""
+    values = form(X[: shape[0], : shape[1]].astype(dtype))
+    m, n_x = shape
+    found = []
+    for one in (values, np.ascontiguousarray(values)):
+        net = Network([n_x, 3, 2], dtype=dtype, random_state=0)
+        found.append(results(net, one, BITS[:m], WEIGHTS[:m]))
+    assert found[0] == found[1]
+
+
+def test_memory_mapped_data(tmp_path):
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    for mode in ("r", "c", "r+"):
+        mapped = np.load(tmp_path / "X.npy", mmap_mode=mode)
+        assert results(make(), mapped, LABELS, WEIGHTS) == results(make(), X.astype(np.float32), LABELS, WEIGHTS)
+    np.testing.assert_array_equal(np.load(tmp_path / "X.npy"), X.astype(np.float32))
+
+
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    frame, y, w = pandas.DataFrame(X), pandas.Series(LABELS), pandas.Series(WEIGHTS)
+    assert results(make(), frame, y, w) == results(make(), X, LABELS, WEIGHTS)
+
+
+def test_float64_is_rounded_to_a_float32_network():
+    assert results(make(), X, LABELS, WEIGHTS) == results(make(), X.astype(np.float32), LABELS, WEIGHTS)
+
+
+def test_arrays_in_the_networks_dtype_are_taken_as_they_are():
+    """They are read, not copied and not written to, even if they are one array."""
+    shared = np.abs(X[:, 0]).astype(np.float32)
+    net = Network([1, 3, 1], output="identity", random_state=0)
+    before = shared.copy()
+    net.fit(shared[:, None], shared, sample_weight=shared, epochs=3, batch_size=2)
+    np.testing.assert_array_equal(shared, before)
+
+
+@pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)])
+def test_whole_numbers_of_any_type(value):
+    net = make()
+    history = net.fit(X, LABELS, epochs=value, batch_size=value, n_threads=value, early_stopping=value,
+                      validation_data=[X, LABELS])
+    assert len(history) == 3 or history.stop_reason == "early_stopping"
+    assert net.predict(X, n_threads=value).shape == (M,)
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(0.5), np.float16(0.5), np.longdouble(0.5), Fraction(1, 2)])
+def test_real_numbers_of_any_type(value):
+    assert make().fit(X, LABELS, epochs=1, learning_rate=value)["learning_rate"] == [float(value)]
+    assert Network([2, 2], l2=value).l2 == float(value)
+
+
+# ---- X
+
+
+def bad_features(what):
+    """(X, error, text) for everything that is no X of 5 features."""
+    shape = rf"{what} must have shape \(m, n\[0\]\) = \(m, 5\), got "
+    real = rf"{what} must hold real numbers, got dtype "
+    array = rf"{what} must be an array of shape \(m, n\[0\]\) = \(m, 5\)"
+
+    def holding(value, dtype=float):
+        result = X.astype(dtype)
+        result[3, 2] = value
+        return result
+
+    class Broken:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("no array today")
+
+    class Sparse:
+        def tocsr(self):
+            return self
+
+    endless = []
+    endless.append(endless)
+    return [
+        (X.T, ValueError, shape + r"\(5, 6\)"),
+        (X[:, :4], ValueError, shape + r"\(6, 4\)"),
+        (X[0], ValueError, shape + r"\(5,\): one example needs reshape\(1, -1\)"),
+        (X[:, 0], ValueError, shape + r"\(6,\)"),
+        (X[None], ValueError, shape + r"\(1, 6, 5\)"),
+        (3.0, ValueError, shape + r"\(\)"),
+        (np.float64(3), ValueError, shape + r"\(\)"),
+        ([], ValueError, shape + r"\(0,\)"),
+        ([[]], ValueError, shape + r"\(1, 0\)"),
+        (X[:0], ValueError, rf"{what} must hold at least one example, got shape \(0, 5\)"),
+        (holding(math.nan), ValueError, f"{what} holds NaN"),
+        (holding(math.nan).astype(np.longdouble), ValueError, f"{what} holds NaN"),
+        (holding(math.inf), ValueError, f"{what} holds infinity"),
+        (holding(-math.inf), ValueError, f"{what} holds infinity"),
+        (holding(math.nan, np.float16), ValueError, f"{what} holds NaN"),
+        (np.asfortranarray(holding(math.nan)), ValueError, f"{what} holds NaN"),
+        (holding(math.inf).tolist(), ValueError, f"{what} holds infinity"),
+        (holding(1e39), ValueError, f"{what} holds values beyond the range of float32"),
+        (holding(-1e300), ValueError, "use dtype='float64'"),
+        (X + 0j, TypeError, real + "complex128"),
+        (X.astype(str), TypeError, real + "<U"),
+        (X.astype("S"), TypeError, real + r"\|S"),
+        (X.astype(object), TypeError, real + "object"),
+        (X.astype("M8[s]"), TypeError, real + "datetime64"),
+        (X.astype("m8[s]"), TypeError, real + "timedelta64"),
+        (np.zeros((6, 5), "V4"), TypeError, real + r"\|V4"),
+        (np.zeros((6, 5), [("a", "f4")]), TypeError, real),
+        (None, TypeError, array + ", got NoneType"),
+        ("X", TypeError, array + ", got str"),
+        (b"X", TypeError, array + ", got bytes"),
+        ({"a": X}, TypeError, array + ", got dict"),
+        ({1.0, 2.0}, TypeError, array + ", got set"),
+        (object(), TypeError, real + "object"),
+        (Network, TypeError, real + "object"),
+        (iter(X), TypeError, real + "object"),
+        (range(5), ValueError, shape + r"\(5,\): one example"),
+        ([[1, 2, 3, 4, 5], [1, 2]], ValueError, array),
+        ([[1, 2, 3, 4, None]], TypeError, real + "object"),
+        ([[1, 2, 3, 4, "5"]], TypeError, real + "<U"),
+        ([[1, 2, 3, 4, 10**400]], TypeError, what),
+        (endless, (ValueError, TypeError), what),
+        (Broken(), TypeError, array + ": no array today"),
+        (Sparse(), TypeError, rf"{what} is a sparse matrix: pass {what}.toarray\(\)"),
+        (np.ma.masked_array(X, mask=X > 0), ValueError, f"{what} has masked entries"),
+    ]
+
+
+@pytest.mark.parametrize("method", EXAMPLES)
+def test_bad_X(method):
+    net, what = make(), "validation X" if method == "fit with validation_data" else "X"
+    for value, error, text in bad_features(what):
+        check(net, lambda value=value: EXAMPLES[method](net, value, LABELS, None), error, text)
+
+
+@pytest.mark.parametrize("method", FEATURES)
+def test_bad_X_for_prediction(method):
+    net = make()
+    for value, error, text in bad_features("X"):
+        check(net, lambda value=value: FEATURES[method](net, value), error, text)
+
+
+def check(net, call, error, text):
+    if isinstance(error, tuple):  # NumPy's versions differ
+        before = pickle.dumps(net)
+        with pytest.raises(error, match=text):
+            call()
+        assert pickle.dumps(net) == before
+    else:
+        refuses(net, call, error, text)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 3.5e38])
+def test_range_of_the_dtype(value):
+    """What overflows float32 is welcome in a float64 network."""
+    data = X.copy()
+    data[-1, -1] = value
+    refuses(make(), lambda: make().predict(data), ValueError, "beyond the range of float32")
+    assert make(dtype="float64").predict(data).shape == (M,)
+
+
+def test_large_blocks_with_one_bad_number():
+    """Found in any block of rows, by any method, in either order."""
+    net = Network([3, 2], random_state=0)
+    for row in (0, 5000, 9999):
+        for data in (np.zeros((10000, 3), np.float32), np.zeros((10000, 3), np.float32, order="F")):
+            data[row, 1] = np.nan
+            for call in FEATURES.values():
+                refuses(net, lambda call=call, data=data: call(net, data), ValueError, "X holds NaN")
+            refuses(net, lambda data=data: net.fit(data, np.zeros(10000, int)), ValueError, "X holds NaN")
+
+
+# ---- y
+
+
+def bad_targets(kind, what):
+    """(y, error, text) for everything that is no target of that kind of output."""
+    real = rf"{what} must hold real numbers, got dtype "
+    good = KINDS[kind][1]
+    n_out = KINDS[kind][0]["layer_sizes"][-1]
+
+    def holding(value):
+        result = good.astype(np.longdouble)
+        result.flat[3] = value
+        return result
+
+    bad = [
+        (good.astype(complex), TypeError, real + "complex"),
+        (good.astype(str), TypeError, real + "<U"),
+        (good.astype(object), TypeError, real + "object"),
+        (None, TypeError, f"{what} must be an array of shape .* got NoneType"),
+        ("labels", TypeError, f"{what} must be an array of shape .* got str"),
+        ({}, TypeError, f"{what} must be an array of shape .* got dict"),
+        (object(), TypeError, real + "object"),
+        ([[1], [1, 2], 3, 4, 5, 6], ValueError, f"{what} must be an array of shape"),
+        (good[:-1], ValueError, rf"{what} must have shape \(m.*\(5,"),
+        (np.concatenate([good, good]), ValueError, rf"{what} must have shape \(m.*\(12,"),
+        ([], ValueError, rf"{what} must have shape \(m.*\(0,\)"),
+        (1, ValueError, rf"{what} must have shape \(m.*\(\)"),
+        (np.zeros((M, n_out + 1)), ValueError, rf"{what} must have shape \(m.*\(6, {n_out + 1}\)"),
+        (np.zeros((M, n_out, 1)), ValueError, rf"{what} must have shape \(m.*\(6, {n_out}, 1\)"),
+        (np.zeros((n_out, M)), ValueError, rf"{what} must have shape \(m.*\({n_out}, 6\)"),
+        (np.ma.masked_array(good, mask=good > 0), ValueError, f"{what} has masked entries"),
+    ]
+    if n_out > 1 and "softmax" not in kind:
+        bad.append((good[:, 0], ValueError, rf"{what} must have shape \(m, n\[L\]\) = \(6, {n_out}\), got \(6,\)"))
+    if "softmax" in kind:
+        hot = np.eye(3)[LABELS]
+        for row in ([0, 0, 0], [1, 1, 0], [0, 0.5, 0.5], [0, 0, 2], [1, 0, -1], [math.nan, 0, 0], [math.inf, 0, 0]):
+            wrong = hot.copy()
+            wrong[2] = row
+            bad.append((wrong, ValueError, f"{what} is not one-hot: each row must hold a single 1"))
+        two_wrongs = hot.copy()
+        two_wrongs[:2] = [[1, 1, 0], [0, 0, 0]]  # as many ones as rows
+        bad.append((two_wrongs, ValueError, f"{what} is not one-hot"))
+        labels = rf"{what} must hold labels 0 \.\. n\[L\]-1 = 0 \.\. 2, got "
+        bad += [(holding(value), ValueError, labels + str(value)) for value in (3, -1, 1000, 2**31, -(2**31), 2**32)]
+        bad += [(np.array([0, 1, 2, 2, 1, 2**63], np.uint64), ValueError, labels + str(2**63)),
+                (np.array([0, 1, 2, 2, 1, 2**32]), ValueError, labels + str(2**32))]
+        bad += [(holding(value), ValueError, f"{what} must hold whole class labels, got fractions, NaN or infinity")
+                for value in (0.5, 1 + 1e-10, math.nan, math.inf, -math.inf)]
+    else:
+        bad += [(holding(math.nan), ValueError, f"{what} holds NaN"),
+                (holding(math.inf), ValueError, f"{what} holds infinity"),
+                (holding(1e39), ValueError, f"{what} holds values beyond the range of float32")]
+    if "sigmoid" in kind:
+        bad += [(holding(value), ValueError, f"{what} must hold 0 and 1 for a sigmoid output")
+                for value in (2, -1, 0.5)]
+    return bad
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", EXAMPLES)
+def test_bad_y(kind, method):
+    net, what = make(kind), "validation y" if method == "fit with validation_data" else "y"
+    for value, error, text in bad_targets(kind, what):
+        check(net, lambda value=value: EXAMPLES[method](net, X, value, None), error, text)
+
+
+# ---- sample_weight
+
+
+@pytest.mark.parametrize("method", EXAMPLES)
+def test_bad_sample_weight(method):
+    net, what = make(), f"{'validation ' if method == 'fit with validation_data' else ''}sample_weight"
+
+    def holding(value):
+        result = WEIGHTS.copy()
+        result[3] = value
+        return result
+
+    shape = rf"{what} must have shape \(m,\) = \(6,\), got "
+    bounded = rf"{what} must be 0 or from 1.18e-38 to "
+    for value, error, text in [
+        (WEIGHTS[:-1], ValueError, shape + r"\(5,\)"),
+        (np.ones(7), ValueError, shape + r"\(7,\)"),
+        (np.ones((6, 1)), ValueError, shape + r"\(6, 1\)"),
+        (1.0, ValueError, shape + r"\(\)"),
+        ([], ValueError, shape + r"\(0,\)"),
+        (holding(-1), ValueError, f"{what} must not be negative"),
+        (holding(-1e-30), ValueError, f"{what} must not be negative"),
+        (np.zeros(6), ValueError, f"{what} must not be all zero"),
+        (holding(math.nan), ValueError, f"{what} holds NaN"),
+        (holding(math.inf), ValueError, f"{what} holds infinity"),
+        (holding(1e39), ValueError, f"{what} holds values beyond the range of float32"),
+        (holding(3e38), ValueError, bounded),
+        (holding(1e-40), ValueError, bounded),
+        (WEIGHTS + 0j, TypeError, f"{what} must hold real numbers, got dtype complex128"),
+        (WEIGHTS.astype(str), TypeError, f"{what} must hold real numbers, got dtype <U"),
+        (["a"] * 6, TypeError, f"{what} must hold real numbers"),
+        ([None] * 6, TypeError, f"{what} must hold real numbers, got dtype object"),
+        ("balanced", TypeError, rf"{what} must be an array of shape \(m,\) = \(6,\), got str"),
+        ({0: 1.0}, TypeError, rf"{what} must be an array of shape \(m,\) = \(6,\), got dict"),
+        (object(), TypeError, f"{what} must hold real numbers"),
+    ]:
+        check(net, lambda value=value: EXAMPLES[method](net, X, LABELS, value), error, text)
+
+
+# ---- numbers, names and other settings
+
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("no text today")
+
+
+NOT_WHOLE = [1.0, 1.5, "1", None, True, np.True_, 1j, [1], Decimal(1), np.float64(1), np.ones(2, int), Unprintable()]
+NOT_REAL = ["0.1", None, True, 1j, [0.1], Decimal("0.1"), np.ones(2), Unprintable()]
+HUGE = [10**400, 10**5000, -(10**400)]
+
+SETTINGS = [
+    *[("learning_rate", value, TypeError, "learning_rate must be a number, got ") for value in NOT_REAL],
+    *[("learning_rate", value, ValueError, "learning_rate must be finite and above 0, got ")
+      for value in (0, -1e-3, math.nan, math.inf, -math.inf, Fraction(-1, 2), np.float32(math.nan), *HUGE)],
+    *[("batch_size", value, TypeError, "batch_size must be a whole number, got ")
+      for value in NOT_WHOLE if value is not None],
+    *[("batch_size", value, ValueError, "batch_size must be from 1 to 2147483647, got ")
+      for value in (0, -1, 2**31, np.int64(-5), *HUGE)],
+    *[("epochs", value, TypeError, "epochs must be a whole number, got ") for value in NOT_WHOLE],
+    *[("epochs", value, ValueError, "epochs must be from 0 to 2147483647, got ") for value in (-1, 2**31, *HUGE)],
+    *[("early_stopping", value, TypeError, "early_stopping must be a whole number, got ")
+      for value in NOT_WHOLE if value is not None],
+    *[("early_stopping", value, ValueError, "early_stopping must be from 1 to ") for value in (0, -1, *HUGE)],
+    *[(name, value, TypeError, f"{name} must be True or False, got ")
+      for name in ("shuffle", "progress") for value in (0, 1, None, "yes", [], np.array([True]), Unprintable())],
+    *[("optimizer", name, ValueError, f"optimizer must be one of sgd, momentum, nesterov, adam, got {name!r}")
+      for name in ("", "Adam", "rmsprop", "adam ")],
+    *[("optimizer", value, TypeError, r"optimizer must be a name \(sgd, momentum, nesterov, adam\) or an Optimizer")
+      for value in (None, 1, Adam, b"adam", ["adam"], object())],
+    *[("callbacks", value, TypeError, "callbacks must be a sequence of callables, got ")
+      for value in (print, None, 3, Unprintable())],
+    *[("callbacks", value, TypeError, r"a callback must be callable as callback\(network, record\), got ")
+      for value in ([1], [print, None], "ab", [Unprintable()])],
+    *[("validation_data", value, TypeError, r"validation_data must be a tuple \(X, y\) or \(X, y, sample_weight\)")
+      for value in ((), (X,), (X, LABELS, None, None), X, 0.1, "X", {"X": X, "y": LABELS}, object())],
+    *[("n_threads", value, TypeError, "n_threads must be a whole number, got ")
+      for value in NOT_WHOLE if value is not None],
+    *[("n_threads", value, ValueError, "n_threads must be from 1 to 4096, got ") for value in (0, -1, 4097, 10**400)],
+]
+
+
+def label(value):
+    try:
+        return repr(value)[:30]
+    except Exception:
+        return "unprintable"
+
+
+@pytest.mark.parametrize(("name", "value", "error", "text"), SETTINGS,
+                         ids=[f"{name}={label(value)}" for name, value, *_ in SETTINGS])
+def test_bad_settings_of_fit(name, value, error, text):
+    net = make()
+    settings = {"epochs": 2, "batch_size": 4} | {name: value}
+    if name == "early_stopping":
+        settings["validation_data"] = (X, LABELS)
+    refuses(net, lambda: net.fit(X, LABELS, **settings), error, text)
+    if name in ("learning_rate", "batch_size", "shuffle", "optimizer", "n_threads"):
+        refuses(net, lambda: net.partial_fit(X, LABELS, **{name: value}), error, text)
+
+
+@pytest.mark.parametrize("value", [0, -1, 4097, 1.5, "2", True, 1j, [1]])
+def test_bad_n_threads_of_every_method(value):
+    net, kind = make(), TypeError if not isinstance(value, int) or value is True else ValueError
+    calls = [lambda: net.predict(X, n_threads=value), lambda: net.predict_proba(X, n_threads=value),
+             lambda: net.forward(X, n_threads=value), lambda: net.forward(X, return_cache=True, n_threads=value),
+             lambda: net.loss(X, LABELS, n_threads=value), lambda: net.evaluate(X, LABELS, n_threads=value),
+             lambda: net.gradients(X, LABELS, n_threads=value)]
+    for call in calls:
+        refuses(net, call, kind, "n_threads must be ")
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes", np.array([True, False])])
+def test_bad_return_cache(value):
+    net = make()
+    refuses(net, lambda: net.forward(X, return_cache=value), TypeError, "return_cache must be True or False, got ")
+
+
+NAMES = "sigmoid, tanh, relu, leaky_relu, identity, softmax, elu, selu, gelu, silu, softplus"
+CONSTRUCTOR = [
+    *[({"layer_sizes": value}, TypeError, r"layer_sizes must be a sequence \[n\[0\], \.\.\., n\[L\]\], got ")
+      for value in (None, 5, 2.5, "5 4 3", b"\x05\x04", {5: 4}, {5, 4}, object(), Unprintable())],
+    *[({"layer_sizes": [5, value, 2]}, TypeError, r"layer_sizes: n\[1\] must be a whole number, got ")
+      for value in NOT_WHOLE],
+    *[({"layer_sizes": [5, 4, value]}, ValueError, r"layer_sizes: n\[2\] must be from 1 to 2147483647, got ")
+      for value in (0, -1, 2**31, *HUGE)],
+    ({"layer_sizes": [0, 2]}, ValueError, r"layer_sizes: n\[0\] must be from 1"),
+    ({"layer_sizes": np.array([5.0, 2.0])}, TypeError, r"n\[0\] must be a whole number, got "),
+    ({"layer_sizes": np.ones((2, 2), int)}, TypeError, r"n\[0\] must be a whole number, got "),
+    *[({"layer_sizes": value}, ValueError, r"layer_sizes must hold at least n\[0\] and n\[1\], got ")
+      for value in ([], [5], np.array([5]))],
+    ({"layer_sizes": [2**31 - 1] * 5}, ValueError, "layer_sizes .* has more parameters than any memory holds"),
+    ({"layer_sizes": [2**31 - 1] * 100}, ValueError, "layer_sizes .* has more parameters than any memory holds"),
+    ({"layer_sizes": [2**31 - 1, 2**24, 2]}, ValueError, "layer_sizes .* parameters of float32 do not fit in memory"),
+    ({"layer_sizes": [5, 1]}, ValueError, r"a softmax output needs n\[L\] >= 2, got 1; .*output='sigmoid'"),
+    *[({"activation": value}, ValueError, f"activation must be one of {NAMES}, got ")
+      for value in ("", "Relu", "leaky relu", "relu\0")],
+    *[({"activation": value}, TypeError, "activation must be a name or one name per hidden layer, got ")
+      for value in (None, 1, np.tanh, b"relu", {"relu"}, {"relu": 1}, Unprintable())],
+    ({"activation": ["relu", "tanh"]}, ValueError, "activation must name one per hidden layer: expected 1, got 2"),
+    ({"activation": []}, ValueError, "activation must name one per hidden layer: expected 1, got 0"),
+    ({"activation": ["swish"]}, ValueError, "activation of layer 1 must be one of "),
+    ({"activation": [None]}, TypeError, "activation of layer 1 must be a name "),
+    ({"layer_sizes": [5, 3], "activation": "swish"}, ValueError, "activation must be one of "),
+    ({"output": "linear"}, ValueError, f"output must be one of {NAMES}, got 'linear'"),
+    *[({"output": value}, TypeError, rf"output must be a name \({NAMES}\), got ") for value in (None, 1, ["softmax"])],
+    ({"loss": "mse"}, ValueError,
+     "loss must be one of auto, cross_entropy, binary_cross_entropy, squared_error, got 'mse'"),
+    *[({"loss": value}, TypeError, "loss must be a name ") for value in (None, 1, ["auto"], np.square)],
+    ({"loss": "binary_cross_entropy"}, ValueError,
+     "loss='binary_cross_entropy' needs output='sigmoid', got 'softmax'"),
+    ({"loss": "cross_entropy", "output": "sigmoid"}, ValueError, "loss='cross_entropy' needs output='softmax'"),
+    ({"loss": "cross_entropy", "output": "identity"}, ValueError, "loss='cross_entropy' needs output='softmax'"),
+    ({"init": "he"}, ValueError, "init must be one of auto, zeros, small_normal, .*, got 'he'"),
+    *[({"init": value}, TypeError, "init must be a name ") for value in (None, 0, np.zeros)],
+    *[({"l2": value}, TypeError, "l2 must be a number, got ") for value in NOT_REAL],
+    *[({"l2": value}, ValueError, "l2 must be finite and at least 0, got ")
+      for value in (-1e-9, math.nan, math.inf, *HUGE)],
+    *[({"dtype": value}, ValueError, "dtype must be float32 or float64, got ")
+      for value in (None, "float16", "float128", int, "int32", bool, complex, "f4,f4", "(2,)f4", "f4,(", "a", "", 4, (),
+                    [], {"a": 1}, object(), np.longdouble, "M8[s]", Unprintable())],
+    *[({"random_state": value}, TypeError,
+       r"random_state \(if no numpy.random.Generator\) must be a whole number, got ")
+      for value in (1.5, "1", True, [1], np.ones(2, int), np.random.RandomState(0), Unprintable())],
+    *[({"random_state": value}, ValueError, r"random_state .* must be from 0 to ") for value in (-1, *HUGE)],
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "text"), CONSTRUCTOR,
+                         ids=[",".join(f"{k}={label(v)}" for k, v in c[0].items()) for c in CONSTRUCTOR])
+def test_bad_arguments_of_the_constructor(arguments, error, text):
+    generator = np.random.default_rng(0)
+    state = generator.bit_generator.state
+    with pytest.raises((ValueError, TypeError), match=text) as caught:
+        Network(**{"layer_sizes": [5, 4, 3], "random_state": generator} | arguments)
+    assert caught.type is error
+    assert generator.bit_generator.state == state
+
+
+@pytest.mark.parametrize("kind", [Momentum, Nesterov])
+@pytest.mark.parametrize("value", [-0.1, 1, 1.0, 2, math.nan, math.inf, 10**400])
+def test_bad_momentum(kind, value):
+    with pytest.raises(ValueError, match="momentum must be finite and at least 0 and below 1, got "):
+        kind(momentum=value)
+
+
+@pytest.mark.parametrize(("name", "values", "text"), [
+    ("beta_1", (-0.1, 1, math.nan), "beta_1 must be finite and at least 0 and below 1"),
+    ("beta_2", (-0.1, 1, math.inf), "beta_2 must be finite and at least 0 and below 1"),
+    ("epsilon", (0, -1e-8, math.nan), "epsilon must be finite and above 0"),
+])
+def test_bad_hyperparameters_of_adam(name, values, text):
+    for value in values:
+        with pytest.raises(ValueError, match=text):
+            Adam(**{name: value})
+    for value in NOT_REAL:
+        with pytest.raises(TypeError, match=f"{name} must be a number"):
+            Adam(**{name: value})
+
+
+# ---- anything at all
+#
+# Whatever comes in, a call works or raises ValueError or TypeError, and then the network is unchanged. Any other
+# exception, and any warning but that of a diverged run, fails the test.
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(-10, 10), st.floats(), st.floats(width=32),
+    st.complex_numbers(), st.text(max_size=5), st.binary(max_size=5), st.fractions(), st.decimals(), st.dates(),
+    st.sampled_from(["relu", "softmax", "adam", "float64", np.float32, int, object(), print, Ellipsis, 10**400]),
+)
+junk = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=6) | st.tuples(inner, inner) | st.sets(st.integers(), max_size=3)
+    | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=12,
+)
+dtypes = hnp.scalar_dtypes() | hnp.byte_string_dtypes() | hnp.unicode_string_dtypes() | st.just(np.dtype(object))
+anything = junk | hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6))
+
+
+def shaped(*shape):
+    """Of the right shape, and holding finite or even ordinary numbers, more often than by chance."""
+    numeric = hnp.floating_dtypes() | hnp.integer_dtypes() | hnp.boolean_dtypes()
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    return st.one_of(hnp.arrays(numeric, shape), hnp.arrays(np.float64, shape, elements=finite),
+                     hnp.arrays(np.float64, shape, elements=st.floats(-9, 9)), hnp.arrays(np.int8, shape), anything)
+
+
+rows, columns = shaped(M, N_X), shaped(M)
+
+
+def works_or_refuses(net, call):
+    before = pickle.dumps(net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)
+        try:
+            call()
+        except (ValueError, TypeError):
+            assert pickle.dumps(net) == before
+
+
+fuzz = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+
+
+@fuzz
+@given(st.sampled_from(sorted(KINDS)), st.sampled_from(sorted(TRAINING)), st.sampled_from(["float32", "float64"]), rows,
+       columns, columns)
+def test_any_examples(kind, method, dtype, features, targets, weights):
+    y = KINDS[kind][1]
+    for examples in ((features, y, None), (X, targets, None), (X, y, weights), (features, targets, weights)):
+        net = make(kind, dtype)
+        works_or_refuses(net, lambda net=net, examples=examples: TRAINING[method](net, *examples))
+
+
+@fuzz
+@given(rows)
+def test_any_features(features):
+    net = make()
+    for call in FEATURES.values():
+        works_or_refuses(net, lambda call=call: call(net, features))
+
+
+@fuzz
+@given(st.sampled_from(["learning_rate", "batch_size", "early_stopping", "shuffle", "optimizer", "callbacks",
+                        "validation_data", "n_threads"]), anything)
+def test_any_setting(name, value):
+    net = make()
+    works_or_refuses(net, lambda: net.fit(X, LABELS, **{"epochs": 2, name: value}))
+
+
+@fuzz
+@given(st.sampled_from(["layer_sizes", "activation", "output", "loss", "init", "l2", "dtype", "random_state"]),
+       anything)
+def test_any_constructor_argument(name, value):
+    if name == "layer_sizes" and np.iterable(value) and any(isinstance(n, int) and n > 1000 for n in value):
+        return  # a network that large may well be made
+    try:
+        net = Network(**{"layer_sizes": [5, 4, 3], name: value})
+    except (ValueError, TypeError):
+        return
+    assert net.forward(np.ones((2, net.layer_sizes[0]))).shape == (2, net.layer_sizes[-1])
+
+
+@fuzz
+@given(st.sampled_from(["W", "b"]), anything | st.integers(-3, 3), anything | hnp.arrays(dtypes, st.just((4, 5))))
+def test_any_assignment(symbol, key, value):
+    net = make()
+    views = getattr(net, symbol)
+    before = pickle.dumps(net)
+    try:
+        views[key] = value
+    except (ValueError, TypeError, IndexError):
+        assert pickle.dumps(net) == before
+    assert [view.shape for view in net.W] == [(4, 5), (3, 4)] and len(net.b) == 2
+    assert all(np.isfinite(view).all() for view in (*net.W, *net.b))
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="needs a 64-bit address space")
+def test_huge_shapes_of_no_memory():
+    """Broadcast views claim any size; what does not fit the shapes is refused before it is looked at."""
+    net = make()
+    huge = np.broadcast_to(np.float32(1), (2**40, 4))
+    refuses(net, lambda: net.predict(huge), ValueError, r"X must have shape \(m, n\[0\]\) = \(m, 5\)")
+    refuses(net, lambda: net.loss(X, np.broadcast_to(0, 2**40)), ValueError, "y must have shape")
+    refuses(net, lambda: net.loss(X, LABELS, sample_weight=np.broadcast_to(1.0, 2**40)), ValueError, "must have shape")

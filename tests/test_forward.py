@@ -1,0 +1,175 @@
+"""Forward, the compiled prediction, against the NumPy reference; bounds by the error analysis in conftest.py."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnn._core import _kernels
+from fastnn._core._forward import Forward
+from fastnn.buffers import ParameterLayout
+
+LEVELS = range(len(_kernels.LEVELS))
+
+each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
+
+
+def arena(net, row_major):
+    """The parameters of a `Task` in one arena, each W in its storage order."""
+    layout = ParameterLayout(net.sizes, row_major)
+    theta = np.empty(layout.size, net.dtype)
+    W, b = layout.views(theta)
+    for views, values in ((W, net.W), (b, net.b)):
+        for view, value in zip(views, values, strict=True):
+            view[...] = value
+    return theta
+
+
+def arguments(net, *, row_major=None, team=1, block=8, level=0):
+    row_major = row_major or (False,) * len(net.W)
+    return {"level": level, "sizes": net.sizes, "activations": [_kernels.ACTIVATIONS.index(g) for g in net.activations],
+            "row_major": row_major, "theta": arena(net, row_major),
+            "scratch": np.full((team, Forward.needed(net.sizes, block)), np.nan, net.dtype), "block": block}
+
+
+def in_layout(X, layout):
+    """X in another memory layout."""
+    if layout in ("C", "F"):
+        return np.array(X, order=layout)
+    view = np.empty((2 * len(X), 3 * X.shape[1]), X.dtype)[::-2, ::3] if layout == "strided" else np.empty((len(X), X.shape[1] + 1),
+                                                                                                           X.dtype)[:, 1:]
+    view[...] = X
+    return view
+
+
+@each_dtype
+@pytest.mark.parametrize("activation", _kernels.ACTIVATIONS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_outputs(activation, dtype, task, pass_errors, buffers, data):
+    """A[L], or Z[L] with `raw`, for every activation inside and at the end, in any layout of X and of W, with fewer
+    rows than a block and with many; the same bits by any team.
+    """
+    hidden = data.draw(st.lists(st.integers(1, 20), max_size=3), label="hidden")
+    sizes = [data.draw(st.integers(1, 20), label="n[0]"), *hidden, data.draw(st.integers(1, 6), label="n[L]")]
+    row_major = tuple(data.draw(st.lists(st.booleans(), min_size=len(sizes) - 1, max_size=len(sizes) - 1), label="row-major"))
+    rows = data.draw(st.sampled_from([0, 1, 2, 7, 8, 9, 40, 41]), label="rows")
+    block = data.draw(st.sampled_from([1, 3, 8, 64]), label="block")
+    raw = data.draw(st.booleans(), label="raw")
+    net = task(sizes, [activation] * (len(sizes) - 1), "squared_error", dtype, rows=rows, seed=data.draw(st.integers(0, 999)))
+    X = in_layout(net.X, data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout"))
+    errors = pass_errors(net, slice(None)) if rows else None
+    for level in LEVELS:
+        results = []
+        for team in (1, 2):
+            forward = Forward(**arguments(net, row_major=row_major, team=team, block=block, level=level))
+            call = buffers()
+            out = call.output(np.full((rows, sizes[-1]), np.nan, dtype), order="C")
+            assert forward.run(X, out, raw) is True
+            call.check()
+            results.append(out)
+        np.testing.assert_array_equal(*results)
+        if rows:
+            exact, bound = (errors.Z[-1], errors.eZ[-1]) if raw else (errors.A[-1], errors.eA[-1])
+            assert np.all(np.abs(out.T - exact) <= bound)
+    np.testing.assert_array_equal(X, net.X)
+
+
+@each_dtype
+@pytest.mark.parametrize("layout", ["C", "F", "strided", "padded"])
+@pytest.mark.parametrize("team", [1, 2])
+def test_nan_or_infinity_anywhere_in_X_is_reported(dtype, layout, team, task):
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=13)
+    X, out = in_layout(net.X, layout), np.empty((13, 2), dtype)
+    for level in LEVELS:
+        forward = Forward(**arguments(net, team=team, block=4, level=level))
+        for row in range(13):
+            for column in range(3):
+                before = X[row, column]
+                for value in (np.nan, np.inf, -np.inf):
+                    X[row, column] = value
+                    assert forward.run(X, out) is False
+                X[row, column] = before
+        assert forward.run(X, out) is True
+
+
+def test_wrong_arguments_are_refused(task):
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    good = arguments(net)
+    read_only = good["scratch"].copy()
+    read_only.flags.writeable = False
+    needed = good["scratch"].shape[1]
+    wrong = {
+        "level": [-1, 99, "x", None],
+        "sizes": [(3,), (), (3, 4), (3, 4, 2, 2), (3, 0, 2), (3, -4, 2), (3, 4.5, 2), (3, "4", 2), (3, 2**31, 2), (2**31 - 1,) * 3,
+                  None, "342"],
+        "activations": [[2], [2, 5, 5], [2, 11], [2, -1], [2, "x"], [2, None], None],
+        "row_major": [(False,), (False,) * 3, None, 1],
+        "theta": [good["theta"][:-1], good["theta"].astype("float32"), good["theta"].astype(int), np.zeros(0), np.repeat(good["theta"], 2)[::2],
+                  good["theta"].astype(">f8"), good["theta"].tolist(), None, "x"],
+        "scratch": [read_only, np.zeros((1, needed - 1)), np.zeros((0, needed)), np.zeros(needed), np.zeros((1, needed, 1)),
+                    np.zeros((1, needed), "float32"), np.zeros((1, 2 * needed))[:, ::2], None, [[0.0] * needed]],
+        "block": [0, -1, 7, 2**31, 2**70, 1.5, None, "8"],
+    }
+    for key, values in wrong.items():
+        for value in values:
+            with pytest.raises((TypeError, ValueError, OverflowError)):
+                Forward(**good | {key: value})
+    with pytest.raises(TypeError):
+        Forward.__new__(Forward)  # no instance without buffers
+
+
+def test_wrong_rows_and_outputs_are_refused(task):
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    forward = Forward(**arguments(net))
+    read_only = np.empty((5, 2))
+    read_only.flags.writeable = False
+    for out in (read_only, np.empty((2, 5)), np.empty((5, 2), order="F"), np.empty(10), np.empty((5, 2, 1)), np.empty((4, 2)),
+                np.empty((5, 2), "float32"), np.empty((5, 4))[:, ::2], np.empty((5, 2), ">f8"), [[0.0] * 2] * 5, None):
+        with pytest.raises((TypeError, ValueError)):
+            forward.run(net.X, out)
+    out = np.zeros((5, 2))
+    for X in (net.X[:, :2], net.X.T, net.X.ravel(), net.X[..., None], net.X.astype("float32"), net.X.astype(int), net.X.tolist(), None,
+              net.X.astype(">f8"), np.zeros(15, "S8").reshape(5, 3), net.X[:4], np.zeros(121, np.uint8)[1:].view(float).reshape(5, 3)):
+        with pytest.raises((TypeError, ValueError)):
+            forward.run(X, out)
+    assert not out.any()
+    assert forward.run(net.X, out)
+
+
+def test_a_forward_plan_at_work_is_refused_to_other_threads(task):
+    """Whichever of two threads comes second is told so; each then has its turn."""
+    net = task([400, 400, 400, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=4000)
+    forward = Forward(**arguments(net, block=100))
+    out = np.empty((2, len(net.X), 2))
+    refused = []
+
+    def work(k):
+        while not refused:
+            try:
+                forward.run(net.X, out[k])
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "at work in another thread" in refused[0]
+    assert forward.run(net.X, out[0])
+
+
+def test_bound_buffers_can_be_dropped_but_not_resized(task):
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    good = arguments(net)
+    forward, out = Forward(**good), np.empty((2, 5, 2))
+    forward.run(net.X, out[0])
+    for key in ("theta", "scratch"):
+        with pytest.raises(ValueError, match="resize"):
+            good[key].resize(7)
+    del good
+    forward.run(net.X, out[1])
+    np.testing.assert_array_equal(out[0], out[1])
