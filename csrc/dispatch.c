@@ -54,10 +54,13 @@ static int x86_level(void)
 }
 #endif
 
+/* Asked once: in a virtual machine each CPUID costs microseconds. (Two threads that ask at once find the same.) */
 int fastnn_best_level(void)
 {
 #if defined(FASTNN_X86_LEVELS)
-    return x86_level();
+    static int level = -1;
+    if (level < 0) level = x86_level();
+    return level;
 #else
     return FASTNN_BASELINE;
 #endif

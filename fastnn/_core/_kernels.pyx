@@ -4,6 +4,7 @@ Matrices are (n, m) in Fortran order; `level` is an index into `LEVELS`. Argumen
 sees them: a wrong dtype, size or layout is a TypeError or ValueError.
 """
 cimport numpy as cnp
+from libc.limits cimport INT_MAX
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
 
@@ -28,9 +29,10 @@ cdef int code(tuple names, str name) except -1:
 
 cdef tuple matrix_shape(object M, str name):
     dtype_code(M)
-    if M.ndim != 2 or not M.flags.f_contiguous:
+    cdef cnp.ndarray array = M
+    if array.ndim != 2 or not cnp.PyArray_IS_F_CONTIGUOUS(array):
         raise ValueError(f"{name} must be a Fortran-ordered matrix (n, m), got shape {M.shape}")
-    return M.shape
+    return array.shape[0], array.shape[1]
 
 
 cdef char *matrix(object M, int dtype, tuple shape, str name, bint written=False) except NULL:
@@ -149,19 +151,19 @@ def elementwise(str name, x, out, int level=0):
 def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0):
     """`C` (m, n) OUT = alpha op(`A`) (m, k) op(`B`) (k, n), all Fortran-ordered: the BLAS call of the layers."""
     cdef int dtype = dtype_code(C)
-    for M, name in ((A, "A"), (B, "B"), (C, "C")):
-        for size in matrix_shape(M, name):
-            check_dimension(size, f"the size of {name}")
-    m, k = A.shape[::-1] if transpose_A else A.shape
-    k_B, n = B.shape[::-1] if transpose_B else B.shape
-    if C.shape != (m, n) or k != k_B or k == 0:
-        raise ValueError(f"shapes do not chain: C {C.shape} = op(A) {(m, k)} op(B) {(k_B, n)}")
+    shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
+    cdef ptrdiff_t lda = shape_A[0], ldb = shape_B[0], m = shape_C[0], n = shape_C[1]
+    cdef ptrdiff_t k = lda if transpose_A else shape_A[1]
+    if (m != shape_A[transpose_A] or n != shape_B[not transpose_B] or k != shape_B[transpose_B] or k == 0):
+        raise ValueError(f"shapes do not chain: C {shape_C} = op(A) {shape_A[::-1] if transpose_A else shape_A} "
+                         f"op(B) {shape_B[::-1] if transpose_B else shape_B}")
+    if max(m, n, k) > INT_MAX:
+        check_dimension(max(m, n, k), "the size of a matrix")
     cdef char *a = pointer(A, dtype, -1, "A", None)
     cdef char *b = pointer(B, dtype, -1, "B", None)
     cdef char *c = output_pointer(C, dtype, -1, "C", None)
-    cdef ptrdiff_t rows = m, columns = n, inner = k, lda = A.shape[0], ldb = B.shape[0]
     with nogil:
-        matmul(dtype, transpose_A, transpose_B, rows, columns, inner, alpha, a, lda, b, ldb, c, rows)
+        matmul(dtype, transpose_A, transpose_B, m, n, k, alpha, a, lda, b, ldb, c, m)
 
 
 cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:

@@ -1,5 +1,6 @@
 """The building blocks of an L-layer network, as the course's exercises name them."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -102,12 +103,18 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     """
     AL = as_matrix(AL, "AL", meaning="(n_y, m)")
     Y = as_matrix(Y, "Y", *AL.shape, meaning="of AL, (n_y, m)")
-    with np.errstate(divide="ignore"):
-        if ((Y == 0) | (Y == 1)).all():
-            logs = np.log(np.where(Y == 1, AL, 1 - AL))
-        else:
-            logs = np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))
-    return float(-logs.sum() / AL.shape[1])
+    log_AL, log_rest, not_Y = _log(AL), _log(1 - AL), 1 - Y
+    total = np.vdot(Y, log_AL) + np.vdot(not_Y, log_rest)
+    if math.isnan(total):  # somewhere 0 log 0
+        total = (Y * np.where(Y == 0, 0, log_AL) + not_Y * np.where(not_Y == 0, 0, log_rest)).sum()
+    return float(-total / AL.shape[1])
+
+
+def _log(A: NDArray[Any]) -> NDArray[Any]:
+    """Return log A of a contiguous A, which at 0 is -inf without a warning."""
+    out = np.empty_like(A)
+    _kernels.elementwise("log", A, out, runtime.LEVEL)
+    return out
 
 
 def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
