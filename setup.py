@@ -36,10 +36,15 @@ else:
         "avx512": ["-mavx2", "-mfma", *(f"-mavx512{subset}" for subset in ("f", "dq", "bw", "vl"))],
     }
     LEVEL_FLAGS["avx512"] += ["-mprefer-vector-width=512"]
-    if DEBUG or SANITIZE:
-        COMMON += ["-O0" if DEBUG else "-O1", "-g"]
-    if SANITIZE:
-        COMMON += ["-fsanitize=address,undefined"]
+
+# Last on the command line, so that they win over Python's own flags, which may ask for symbols: two thirds of a wheel.
+SANITIZERS = ["-fsanitize=address,undefined"] if SANITIZE else []
+if MSVC:
+    DEBUGGING = ["/Od"] if DEBUG else []
+elif DEBUG or SANITIZE:
+    DEBUGGING = ["-O0" if DEBUG else "-O1", "-g", *SANITIZERS]
+else:
+    DEBUGGING = ["-g0"]
 
 HEADERS = sorted(glob("csrc/*.h"))
 MACROS = [("FASTNN_X86_LEVELS", "1")] if X86_64 else []
@@ -70,26 +75,25 @@ def library(name: str, source: str, flags: list[str]) -> tuple[str, dict]:
         "sources": [source],
         "include_dirs": ["csrc"],
         "macros": MACROS,
-        "cflags": [*COMMON, *flags],
+        "cflags": [*COMMON, *flags, *DEBUGGING],
         "obj_deps": {"": HEADERS},
     }
 
 
 def extension(name: str, openmp: list[str]) -> Extension:
     with_kernels = name == "_ops"
-    link = ["-fsanitize=address,undefined"] if SANITIZE else []
     return Extension(
         f"fastnn._core.{name}",
         [f"fastnn/_core/{name}.pyx"],
         include_dirs=["csrc", numpy.get_include()],
         libraries=[f"fastnn_{level}" for level in [*LEVELS, "dispatch"]][::-1] if with_kernels else [],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=[*([] if MSVC else ["-O2", "-fvisibility=hidden"]), *openmp, *(link if SANITIZE else [])],
-        extra_link_args=[*([] if MSVC else openmp), *link],
+        # The target is the oldest NumPy that pyproject.toml allows; NumPy's own default rises with its versions.
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
+                       ("NPY_TARGET_VERSION", "NPY_1_25_API_VERSION")],
+        extra_compile_args=[*([] if MSVC else ["-O2", "-fvisibility=hidden"]), *openmp, *DEBUGGING],
+        extra_link_args=[*([] if MSVC else openmp), *SANITIZERS],
         depends=[*HEADERS, *glob("csrc/*.c"), *glob("fastnn/_core/*.pxd")],
     )
-
-
 
 
 OPENMP = openmp_flags()

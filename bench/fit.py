@@ -1,6 +1,7 @@
 """Training through the public interfaces: microseconds a step, beside scikit-learn, plain NumPy and the GEMM calls."""
 
 from importlib.util import find_spec
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -56,7 +57,7 @@ class NumpyNetwork:
     def __init__(self, sizes: list[int]) -> None:
         rng = np.random.default_rng(0)
         self.theta = []
-        for n_prev, n in zip(sizes[:-1], sizes[1:], strict=True):
+        for n_prev, n in pairwise(sizes):
             W = rng.standard_normal((n, n_prev)) * np.sqrt(2 / n_prev)
             self.theta += [W.astype(np.float32), np.zeros((n, 1), np.float32)]
         self.m = [np.zeros_like(p) for p in self.theta]

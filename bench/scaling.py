@@ -1,10 +1,16 @@
 """One thread or two: where a mini-batch is worth cutting into shards (runtime.SHARD_WORK)."""
 
+from itertools import pairwise
+
 import numpy as np
 from measure import microseconds, take_turns
 
 SHAPES = [([n_x, n, n, 10], m) for n_x, n in ((8, 16), (32, 32), (64, 64), (128, 128), (256, 256))
           for m in (16, 64, 256)]
+
+
+def multiply_adds(sizes: list[int], batch: int) -> int:
+    return 3 * batch * sum(n_prev * n for n_prev, n in pairwise(sizes))
 
 
 def work(sizes: list[int], batch: int, n_shards: int) -> float:
@@ -24,14 +30,12 @@ def work(sizes: list[int], batch: int, n_shards: int) -> float:
 def run(options) -> list[dict]:
     from fastnn.runtime import SHARD_WORK
 
-    print(f"us a step; 2 shards are used from {SHARD_WORK:,} multiply-adds")
+    print(f"us a step with 1 and with 2 shards; 2 are used from {SHARD_WORK:,} multiply-adds")
     rows = []
-    cases = sorted(SHAPES, key=lambda case: sum(a * b for a, b in zip(case[0][:-1], case[0][1:], strict=True)) * case[1])
-    for sizes, batch in cases:
-        madds = 3 * batch * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        figures = take_turns("scaling", {str(s): {"sizes": sizes, "batch": batch, "n_shards": s} for s in (1, 2)}, 2,
-                             options.turns)
-        print(f"{madds:>12,} {str(sizes):>20} batch {batch:>4}: {figures['1']:9.1f} {figures['2']:9.1f}  "
-              f"{figures['1'] / figures['2']:.2f} x", flush=True)
-        rows.append({"sizes": sizes, "batch": batch, "multiply_adds": madds, **figures})
+    for sizes, batch in sorted(SHAPES, key=lambda shape: multiply_adds(*shape)):
+        cases = {str(s): {"sizes": sizes, "batch": batch, "n_shards": s} for s in (1, 2)}
+        figures = take_turns("scaling", cases, 2, options.turns)
+        print(f"{multiply_adds(sizes, batch):>12,} {sizes!s:>20} batch {batch:>4}: {figures['1']:9.1f} "
+              f"{figures['2']:9.1f}  {figures['1'] / figures['2']:.2f} x", flush=True)
+        rows.append({"sizes": sizes, "batch": batch, "multiply_adds": multiply_adds(sizes, batch), **figures})
     return rows

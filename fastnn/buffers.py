@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastnn import validation
 from fastnn._core._ops import ACTIVATIONS, KEEPS_Z
 
 __all__ = ["Caches", "ParameterLayout", "ParameterViews", "aligned_empty", "weight_orders"]
@@ -41,37 +42,45 @@ def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:
     return tuple(n_prev >= WIDE * n or (l > 0 and n <= FEW) for l, (n_prev, n) in enumerate(pairwise(sizes)))
 
 
-class ParameterViews(list[NDArray[Any]]):
-    """A list of writable views; assigning to an item copies the values into the arena.
+class ParameterViews(Sequence[NDArray[Any]]):
+    """Writable views, one per layer; assigning to an item copies the values into the arena.
 
     Raises
     ------
-    ValueError
-        If an assigned array has another shape than the view.
+    ValueError, TypeError
+        If an assigned array has another shape than the view, or does not hold finite real numbers.
     """
 
     def __init__(self, views: Iterable[NDArray[Any]], symbol: str) -> None:
-        super().__init__(views)
+        self._views = list(views)
         self._symbol = symbol
 
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._views[key]
+
     def __setitem__(self, key: Any, value: Any) -> None:
-        if isinstance(key, slice):
-            targets, values, numbers = self[key], list(value), list(range(len(self))[key])
-            if len(targets) != len(values):
-                raise ValueError(f"{self._symbol} has a fixed number of layers: {len(self)}")
-        else:
-            targets, values, numbers = [self[key]], [value], [range(len(self))[key]]
-        arrays = [np.asarray(value) for value in values]
-        for target, array, number in zip(targets, arrays, numbers, strict=True):
-            if array.shape != target.shape:
-                shape = "(n[{0}], n[{1}])" if self._symbol == "W" else "(n[{0}], 1)"
-                raise ValueError(f"{self._symbol}[{number + 1}] must have shape {shape.format(number + 1, number)} = "
-                                 f"{target.shape}, got {array.shape}")
-        for target, array in zip(targets, arrays, strict=True):
-            target[...] = array
+        one = not isinstance(key, slice)
+        layers = range(len(self))[key]
+        layers, values = ([layers], [value]) if one else (layers, list(value))
+        if len(layers) != len(values):
+            raise ValueError(f"{self._symbol} has a fixed number of layers: {len(self)}")
+        checked = [self._checked(l, value) for l, value in zip(layers, values, strict=True)]
+        for l, array in zip(layers, checked, strict=True):
+            self._views[l][...] = array
+
+    def _checked(self, l: int, value: Any) -> NDArray[Any]:
+        view = self._views[l]
+        notation = f"(n[{l + 1}], {f'n[{l}]' if self._symbol == 'W' else 1})"
+        return validation.parameter(value, view.shape, view.dtype, f"{self._symbol}[{l + 1}]", notation)
+
+    def __repr__(self) -> str:
+        return f"{self._symbol}: {self._views!r}"
 
     def __reduce__(self) -> Any:
-        return list, (list(self),)
+        return list, (self._views,)
 
 
 class ParameterLayout:

@@ -3,16 +3,16 @@
 The two-sided quotient D(h) = (f(x + h) - f(x - h)) / 2h is off by h^2/6 f''' and by rounding, some eps |f| / h. The sum
 is least at h = cbrt(3 eps |f / f'''|) and then of the order eps^(2/3), 4e-11 |f|: too near to 1e-7 where the gradient
 is small beside J, and f''' is not known. So one step of Richardson extrapolation, R = (16 D(h) - D(4h)) / 15, removes
-the h^2 term, which leaves the order eps^(4/5), 3e-13 |f|; and h is found for each entry: it is divided by 4 from 2^-8 to
-2^-24 (times the entry's power of two, if above 1), and the R is taken that agrees best with the one before, as in
-Ridders, Accurate computation of F'(x) and F'(x) F''(x), Advances in Engineering Software 4 (1982). What they differ by
-is the error estimate. Long steps that cross a kink of relu, or leave the region where f is smooth, disagree, and
-shorter ones win.
+the h^2 term, which leaves the order eps^(4/5), 3e-13 |f|. And h is found for each entry: it is divided by 4, from 2^-8
+to 2^-24 (times the entry's power of two, if above 1), and the R is taken whose error estimate is least: its difference
+from the R before plus eps |f| / h, as in Ridders, Accurate computation of F'(x) and F'(x) F''(x), Advances in
+Engineering Software 4 (1982). Long steps that cross a kink of relu disagree, and shorter ones win.
 
 At a kink itself the two-sided quotient is the mean of both slopes, whatever h. So the difference of the one-sided
 slopes, S(h) = (f(x + h) - 2 f(x) + f(x - h)) / h, is extrapolated to h = 0 by (4 S(h) - S(4h)) / 3; what is left
 beyond rounding is a jump of the slope and is added to the error estimate. Entries whose estimate is not small beside
-the norm of the gradient have no derivative to compare with: they are left out, and counted.
+the norm of the gradient have no derivative to compare with: they are left out, and counted. Where the whole gradient
+is nearly zero (at a minimum, or all units saturated) that is all of them: check elsewhere.
 """
 
 import math
@@ -33,8 +33,10 @@ __all__ = ["GradientCheck", "check_activation", "check_function", "check_loss", 
 Array = NDArray[np.float64]
 
 FIRST_STEP, STEPS = 2.0**-8, 9  # each step is a quarter of the one before: powers of 2, so that x + h is exact
-EXACT = 1e-11  # relative: an error estimate below which no shorter step is tried
-ROUNDINGS = 64 * np.finfo(np.float64).eps  # of f: S adds up 4 values, the extrapolation of S adds 5/3 S; f has its own
+EPS = float(np.finfo(np.float64).eps)
+# A jump counts from this many EPS |f| / h: S(h) adds up 4 values of f and gets the factor 4/3, S(4h) adds another 1/3,
+# and each value has the 2 to 10 roundings of a mean over examples.
+ROUNDINGS = 64
 RELIABLE = 1e-8  # an entry's largest error estimate, relative to the norm of the gradient
 
 
@@ -120,8 +122,8 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
     if not isinstance(network, Network):
         raise TypeError(f"network must be a fastnn.Network, got {type(network).__name__}")
     if network.dtype != np.float64:
-        raise ValueError(f"a gradient check needs a network of dtype float64, got {network.dtype}, whose rounding hides "
-                         "small errors: build it with dtype='float64' and copy W and b into it")
+        raise ValueError(f"a gradient check needs a network of dtype float64, got {network.dtype}, whose rounding "
+                         "hides small errors: build it with dtype='float64' and copy W and b into it")
     twin = network.copy()
     theta, layout = twin._model.theta, twin._model.layout
     _, dW, db = twin.gradients(X, y, sample_weight=sample_weight)
@@ -257,7 +259,7 @@ def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> G
         _kernels.activate(name, Z, None, A, runtime.LEVEL)
         return A
 
-    dZ = np.asfortranarray(dA)
+    dZ = np.array(dA, order="F")
     _kernels.activate_backward(name, Z if name in _kernels.KEEPS_Z else activated(Z), dZ, level=runtime.LEVEL)
     return _check_columns(lambda column, j: float(dA[:, j] @ activated(column)[:, 0]), Z, dZ, step)
 
@@ -288,10 +290,13 @@ def check_loss(name: str, Z: ArrayLike, Y: ArrayLike, *, step: float | None = No
     name = validation.name(name, _kernels.LOSSES, "loss")
     Z = _matrix(Z, "Z")
     n, m = Z.shape
-    if name == "cross_entropy":
-        targets: NDArray[Any] = validation.labels(np.transpose(Y), m, n, "Y (transposed)")
+    targets: NDArray[Any]
+    if name == "cross_entropy" and np.ndim(Y) == 1:
+        targets = validation.labels(Y, m, n, "Y")
     else:
         targets = np.asfortranarray(_shaped(Y, "Y", Z.shape))
+        if name == "cross_entropy":
+            targets = validation.labels(targets.T, m, n, "the transpose of Y")
 
     def loss(Z: Array, targets: NDArray[Any], dZ: Array) -> float:
         return _kernels.loss(name, Z, targets, None, dZ, runtime.LEVEL)
@@ -358,6 +363,8 @@ def _slope(f: Callable[[float], float], x: float) -> tuple[float, float]:
     best, uncertainty = math.nan, math.inf
     D = S = R = math.nan  # those of the step before
     here = f(x)
+    if not math.isfinite(here):
+        raise ValueError(f"the function must be finite at the point itself, got {here}")
     h = FIRST_STEP * 2.0 ** max(0, math.frexp(x)[1])
     for _ in range(STEPS):
         ahead, behind = f(x + h), f(x - h)
@@ -365,11 +372,12 @@ def _slope(f: Callable[[float], float], x: float) -> tuple[float, float]:
         D = (ahead - behind) / (2 * h)
         S = (ahead - 2 * here + behind) / h
         R = (16 * D - D_before) / 15
-        jump = abs(4 * S - S_before) / 3 - ROUNDINGS * max(abs(ahead), abs(here), abs(behind)) / h
-        error = abs(R - R_before) + max(jump, 0.0)
+        rounding = EPS * max(abs(ahead), abs(here), abs(behind)) / h
+        jump = abs(4 * S - S_before) / 3 - ROUNDINGS * rounding
+        error = abs(R - R_before) + rounding + max(jump, 0.0)
         if error < uncertainty:  # never of NaN
             best, uncertainty = R, error
-        if uncertainty <= EXACT * abs(best):
+        if uncertainty <= 4 * rounding:  # that of the next step
             break
         h /= 4
     return best, uncertainty
@@ -438,8 +446,10 @@ def _float64(value: Any, what: str) -> Array:
     dtype = getattr(value, "dtype", None)
     if dtype in (np.float32, np.float16):
         raise ValueError(f"{what} is {dtype}, whose rounding hides small errors: compute in float64")
-    array = np.asarray(value)
-    return np.array(_shaped(array, what, array.shape), order="C")
+    array = _shaped(value, what, np.shape(value))
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} must be finite")
+    return np.array(array, order="C")
 
 
 def _shaped(value: Any, what: str, shape: tuple[int, ...]) -> Array:

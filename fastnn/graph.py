@@ -23,7 +23,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -146,7 +146,8 @@ class Node:
         return self._array.shape
 
     def __repr__(self) -> str:
-        return f"Node({_label(self)} = {_shown(self._array)})"
+        title = self.name or (_formula(self) if self.operation else "")
+        return f"Node({f'{title} = ' if title else ''}{_shown(self._array)})"
 
     # Operations
 
@@ -233,7 +234,8 @@ class Node:
             array = self._array.reshape(*shape)
         except ValueError:
             raise ValueError(f"{_sized(self)} cannot take the shape {shape}") from None
-        return _result("reshape", f"reshape({{}}, {array.shape})", (self,), array, lambda g: g.reshape(self.shape))
+        before = self.shape  # a derivative that held the node would be freed by recursion
+        return _result("reshape", f"reshape({{}}, {array.shape})", (self,), array, lambda g: g.reshape(before))
 
     @property
     def T(self) -> "Node":
@@ -427,11 +429,11 @@ def _reduce(name: str, x: Node, axis: Axis, keepdims: bool) -> Node:
             array = np.sum(x._array, axis=axis, keepdims=True)
     except ValueError as error:  # numpy.exceptions.AxisError is one
         raise ValueError(f"{name} of {_sized(x)} over axis {axis}: {error}") from None
-    whole = array.shape
+    full, kept = x.shape, array.shape
     scale = array.size / x._array.size if name == "mean" else 1.0
     result = array * scale if keepdims else np.squeeze(array * scale, axis=axis)
     template = f"{name}({{}}" + f", axis={axis}" * (axis is not None) + ", keepdims=True" * bool(keepdims) + ")"
-    return _result(name, template, (x,), result, lambda g: np.broadcast_to(g.reshape(whole) * scale, x.shape))
+    return _result(name, template, (x,), result, lambda g: np.broadcast_to(g.reshape(kept) * scale, full))
 
 
 def exp(x: Node | ArrayLike) -> Node:
@@ -502,7 +504,8 @@ def _label(node: Node) -> str:
     if node.name:
         return _short(node.name)
     if node.operation:
-        return _formula(node)
+        formula = _formula(node)
+        return f"({formula})" if node._template.startswith(("{} ", "-")) else formula
     return f"array{node.shape}" if node.shape else _shown(node._array)
 
 
@@ -531,9 +534,9 @@ def _layers(order: list[Node]) -> dict[Node, int]:
 
 def _lines(order: list[Node], drawn: list[Node]) -> dict[Node, tuple[str, str, str]]:
     """Return what is written at each node that is drawn: its formula, value and derivative."""
-    names = {node: _short(node.name, 24) if node.name else f"#{i}" for i, node in enumerate(order, 1)}
-    if not order[-1].name:
-        names[order[-1]] = "output"
+    number = count(1)
+    names = {node: _short(node.name, 24) if node.name else f"#{next(number)}" for node in order[:-1]}
+    names[order[-1]] = _short(order[-1].name or "output", 24)
     lines = {}
     for node in drawn:
         title = names[node]

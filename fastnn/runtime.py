@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +91,17 @@ def _scipy_blas() -> tuple[Any, ...]:
     return tuple(own or libraries)
 
 
+def _set_threads(library: Any, count: int) -> None:
+    """Set a BLAS library's threads from any Python thread; the caller holds `_BlasLimit`'s lock."""
+    # Since 3.7 threadpoolctl lets only the first thread that asked set OpenBLAS's, silently; the lock does that here.
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(count)
+    if release is not None:
+        release(force=True)
+
+
 class _BlasLimit:
     """One process-wide count of who needs BLAS limited: the first in sets, the last out restores."""
 
@@ -97,6 +109,9 @@ class _BlasLimit:
         self._lock = threading.Lock()
         self._holders = 0
         self._before: list[int] = []
+        if hasattr(os, "register_at_fork"):  # no thread is halfway through when a child is made
+            os.register_at_fork(before=self._lock.acquire, after_in_parent=self._lock.release,
+                                after_in_child=self._forget)
 
     def enter(self, limit: int) -> bool:
         with self._lock:
@@ -106,27 +121,29 @@ class _BlasLimit:
             self._holders += 1
             for lib in libraries:
                 if lib.num_threads != limit and (self._holders == 1 or limit < lib.num_threads):
-                    lib.set_num_threads(limit)
+                    _set_threads(lib, limit)
             return bool(libraries) and all(lib.num_threads <= limit for lib in libraries)
 
     def leave(self) -> None:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
-                for lib, before in zip(_scipy_blas(), self._before, strict=True):
-                    lib.set_num_threads(before)
+                self._restore()
 
-    def forget(self) -> None:
+    def _restore(self) -> None:
+        for lib, before in zip(_scipy_blas(), self._before, strict=True):
+            if lib.num_threads != before:
+                _set_threads(lib, before)
+
+    def _forget(self) -> None:
         """A forked child holds no limit of its parent's fits, which go on without it."""
         if self._holders:
-            self._lock, self._holders = threading.Lock(), 0
-            for lib, before in zip(_scipy_blas(), self._before, strict=True):
-                lib.set_num_threads(before)
+            self._holders = 0
+            self._restore()
+        self._lock.release()
 
 
 _limit = _BlasLimit()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_limit.forget)
 
 
 @contextmanager
@@ -171,7 +188,7 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int) -> Parall
     n_threads : int
         Threads that may be used.
     """
-    weights = sum(n_prev * n for n_prev, n in zip(sizes[:-1], sizes[1:], strict=True))
+    weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     if n_threads == 1 or 3 * weights * batch_size < SHARD_WORK:
         return Parallelism(1, 1)
     if batch_size < SHARD_EXAMPLES * n_threads:

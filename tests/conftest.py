@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 from fastnn import reference
+from fastnn._core import _kernels
+from fastnn.buffers import Caches, ParameterLayout
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -106,6 +108,77 @@ class Task:
 @pytest.fixture(scope="session")
 def task():
     return Task
+
+
+HYPER = {
+    "sgd": {},
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9},
+    "adam": {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8},
+}
+N_STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
+
+
+def plan_buffers(
+    net, *, rule="sgd", batch=8, n_shards=1, team=1, level=0, order=None, row_major=None, X=None, keep_Z=False
+):
+    """Everything that `Plan` binds for a `Task`, allocated plainly; outputs are NaN before."""
+    row_major = row_major or (False,) * len(net.W)
+    layout = ParameterLayout(net.sizes, row_major)
+    theta = np.empty(layout.size, net.dtype)
+    W, b = layout.views(theta)
+    for views, values in ((W, net.W), (b, net.b)):
+        for view, value in zip(views, values, strict=True):
+            view[...] = value
+    caches = Caches(net.sizes, net.activations, batch, net.dtype, keep_Z=keep_Z)
+    for matrix in (*caches.Z, *caches.A, *caches.dZ):
+        matrix.fill(np.nan)
+    labels = net.Y.ndim == 1
+    return {
+        "level": level,
+        "sizes": net.sizes,
+        "activations": [_kernels.ACTIVATIONS.index(g) for g in net.activations],
+        "row_major": row_major,
+        "loss": _kernels.LOSSES.index(net.loss),
+        "theta": theta,
+        "gradients": np.full((n_shards, layout.size), np.nan, net.dtype),
+        "Z": caches.Z,
+        "A": caches.A,
+        "dZ": caches.dZ,
+        "X": net.X if X is None else X,
+        "Y": net.Y,
+        "weights": net.weights,
+        "batch": (
+            np.full((net.sizes[0], batch), np.nan, net.dtype, order="F"),
+            np.full(batch, -1, np.int32) if labels else np.full((net.sizes[-1], batch), np.nan, net.dtype, order="F"),
+            np.full(batch, np.nan, net.dtype),
+        ),
+        "order": order,
+        "rule": _kernels.RULES.index(rule),
+        "states": [np.zeros(layout.size, net.dtype) for _ in range(N_STATES[rule])],
+        "step_count": np.zeros(1, np.int64),
+        "hyperparameters": {**HYPER[rule], "l2": net.l2},
+        "team": team,
+    }
+
+
+def changed_by_a_step(buffers):
+    """The bytes of all that a step may change."""
+    return [
+        buffers["theta"].tobytes(),
+        *[state.tobytes() for state in buffers["states"]],
+        buffers["step_count"].tobytes(),
+    ]
+
+
+@pytest.fixture(scope="session")
+def arguments():
+    return plan_buffers
+
+
+@pytest.fixture(scope="session")
+def changing():
+    return changed_by_a_step
 
 
 # ---- Rounding errors of a pass --------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from fastnn import Adam, DivergenceWarning, Momentum, Nesterov, Network
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from fastnn import Adam, DivergenceWarning, Momentum, Nesterov, Network
 
 M, N_X = 6, 5
 rng = np.random.default_rng(0)

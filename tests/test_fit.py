@@ -11,9 +11,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
+
 from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, datasets, reference
 from fastnn import optimizers as optimizer_module
-from threadpoolctl import threadpool_info
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam"]
 

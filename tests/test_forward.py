@@ -29,17 +29,26 @@ def arena(net, row_major):
 
 def arguments(net, *, row_major=None, team=1, block=8, level=0):
     row_major = row_major or (False,) * len(net.W)
-    return {"level": level, "sizes": net.sizes, "activations": [_kernels.ACTIVATIONS.index(g) for g in net.activations],
-            "row_major": row_major, "theta": arena(net, row_major),
-            "scratch": np.full((team, Forward.needed(net.sizes, block)), np.nan, net.dtype), "block": block}
+    return {
+        "level": level,
+        "sizes": net.sizes,
+        "activations": [_kernels.ACTIVATIONS.index(g) for g in net.activations],
+        "row_major": row_major,
+        "theta": arena(net, row_major),
+        "scratch": np.full((team, Forward.needed(net.sizes, block)), np.nan, net.dtype),
+        "block": block,
+    }
 
 
 def in_layout(X, layout):
     """X in another memory layout."""
     if layout in ("C", "F"):
         return np.array(X, order=layout)
-    view = np.empty((2 * len(X), 3 * X.shape[1]), X.dtype)[::-2, ::3] if layout == "strided" else np.empty((len(X), X.shape[1] + 1),
-                                                                                                           X.dtype)[:, 1:]
+    view = (
+        np.empty((2 * len(X), 3 * X.shape[1]), X.dtype)[::-2, ::3]
+        if layout == "strided"
+        else np.empty((len(X), X.shape[1] + 1), X.dtype)[:, 1:]
+    )
     view[...] = X
     return view
 
@@ -54,11 +63,15 @@ def test_outputs(activation, dtype, task, pass_errors, buffers, data):
     """
     hidden = data.draw(st.lists(st.integers(1, 20), max_size=3), label="hidden")
     sizes = [data.draw(st.integers(1, 20), label="n[0]"), *hidden, data.draw(st.integers(1, 6), label="n[L]")]
-    row_major = tuple(data.draw(st.lists(st.booleans(), min_size=len(sizes) - 1, max_size=len(sizes) - 1), label="row-major"))
+    row_major = tuple(
+        data.draw(st.lists(st.booleans(), min_size=len(sizes) - 1, max_size=len(sizes) - 1), label="row-major")
+    )
     rows = data.draw(st.sampled_from([0, 1, 2, 7, 8, 9, 40, 41]), label="rows")
     block = data.draw(st.sampled_from([1, 3, 8, 64]), label="block")
     raw = data.draw(st.booleans(), label="raw")
-    net = task(sizes, [activation] * (len(sizes) - 1), "squared_error", dtype, rows=rows, seed=data.draw(st.integers(0, 999)))
+    net = task(
+        sizes, [activation] * (len(sizes) - 1), "squared_error", dtype, rows=rows, seed=data.draw(st.integers(0, 999))
+    )
     X = in_layout(net.X, data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout"))
     errors = pass_errors(net, slice(None)) if rows else None
     for level in LEVELS:
@@ -103,14 +116,44 @@ def test_wrong_arguments_are_refused(task):
     needed = good["scratch"].shape[1]
     wrong = {
         "level": [-1, 99, "x", None],
-        "sizes": [(3,), (), (3, 4), (3, 4, 2, 2), (3, 0, 2), (3, -4, 2), (3, 4.5, 2), (3, "4", 2), (3, 2**31, 2), (2**31 - 1,) * 3,
-                  None, "342"],
+        "sizes": [
+            (3,),
+            (),
+            (3, 4),
+            (3, 4, 2, 2),
+            (3, 0, 2),
+            (3, -4, 2),
+            (3, 4.5, 2),
+            (3, "4", 2),
+            (3, 2**31, 2),
+            (2**31 - 1,) * 3,
+            None,
+            "342",
+        ],
         "activations": [[2], [2, 5, 5], [2, 11], [2, -1], [2, "x"], [2, None], None],
         "row_major": [(False,), (False,) * 3, None, 1],
-        "theta": [good["theta"][:-1], good["theta"].astype("float32"), good["theta"].astype(int), np.zeros(0), np.repeat(good["theta"], 2)[::2],
-                  good["theta"].astype(">f8"), good["theta"].tolist(), None, "x"],
-        "scratch": [read_only, np.zeros((1, needed - 1)), np.zeros((0, needed)), np.zeros(needed), np.zeros((1, needed, 1)),
-                    np.zeros((1, needed), "float32"), np.zeros((1, 2 * needed))[:, ::2], None, [[0.0] * needed]],
+        "theta": [
+            good["theta"][:-1],
+            good["theta"].astype("float32"),
+            good["theta"].astype(int),
+            np.zeros(0),
+            np.repeat(good["theta"], 2)[::2],
+            good["theta"].astype(">f8"),
+            good["theta"].tolist(),
+            None,
+            "x",
+        ],
+        "scratch": [
+            read_only,
+            np.zeros((1, needed - 1)),
+            np.zeros((0, needed)),
+            np.zeros(needed),
+            np.zeros((1, needed, 1)),
+            np.zeros((1, needed), "float32"),
+            np.zeros((1, 2 * needed))[:, ::2],
+            None,
+            [[0.0] * needed],
+        ],
         "block": [0, -1, 7, 2**31, 2**70, 1.5, None, "8"],
     }
     for key, values in wrong.items():
@@ -126,13 +169,36 @@ def test_wrong_rows_and_outputs_are_refused(task):
     forward = Forward(**arguments(net))
     read_only = np.empty((5, 2))
     read_only.flags.writeable = False
-    for out in (read_only, np.empty((2, 5)), np.empty((5, 2), order="F"), np.empty(10), np.empty((5, 2, 1)), np.empty((4, 2)),
-                np.empty((5, 2), "float32"), np.empty((5, 4))[:, ::2], np.empty((5, 2), ">f8"), [[0.0] * 2] * 5, None):
+    for out in (
+        read_only,
+        np.empty((2, 5)),
+        np.empty((5, 2), order="F"),
+        np.empty(10),
+        np.empty((5, 2, 1)),
+        np.empty((4, 2)),
+        np.empty((5, 2), "float32"),
+        np.empty((5, 4))[:, ::2],
+        np.empty((5, 2), ">f8"),
+        [[0.0] * 2] * 5,
+        None,
+    ):
         with pytest.raises((TypeError, ValueError)):
             forward.run(net.X, out)
     out = np.zeros((5, 2))
-    for X in (net.X[:, :2], net.X.T, net.X.ravel(), net.X[..., None], net.X.astype("float32"), net.X.astype(int), net.X.tolist(), None,
-              net.X.astype(">f8"), np.zeros(15, "S8").reshape(5, 3), net.X[:4], np.zeros(121, np.uint8)[1:].view(float).reshape(5, 3)):
+    for X in (
+        net.X[:, :2],
+        net.X.T,
+        net.X.ravel(),
+        net.X[..., None],
+        net.X.astype("float32"),
+        net.X.astype(int),
+        net.X.tolist(),
+        None,
+        net.X.astype(">f8"),
+        np.zeros(15, "S8").reshape(5, 3),
+        net.X[:4],
+        np.zeros(121, np.uint8)[1:].view(float).reshape(5, 3),
+    ):
         with pytest.raises((TypeError, ValueError)):
             forward.run(X, out)
     assert not out.any()

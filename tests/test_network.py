@@ -5,12 +5,13 @@ import math
 import pickle
 from itertools import pairwise
 
-import fastnn
 import numpy as np
 import pytest
-from fastnn import Network, inference, initializers, reference
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+import fastnn
+from fastnn import Network, inference, initializers, reference
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax", "elu", "selu", "gelu", "silu",
                "softplus"]

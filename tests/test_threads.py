@@ -82,15 +82,15 @@ def test_same_thread_count_same_bits(n_threads, dtype):
 def test_thread_counts_agree(optimizer):
     """Shards sum the same products in another order.
 
-    A step's gradients differ by at most K u = 600 * 1.1e-16 of the sums of their terms' sizes; 8 small steps of a smooth
-    network carry that on with factors below 2, Adam divides by the root mean square, here above 1e-3 of those sums:
-    below 1e-7 in all, in truth 1e-13.
+    A step's gradients differ by at most K u = 600 * 1.1e-16 of the sums of their terms' sizes. Each of the 8 small
+    steps of a smooth network carries that on with a factor below 2, Adam divides by the root mean square, above 1e-3 of
+    those sums: 600 * 1.1e-16 * 1000 * 2^8 = 2e-8 at the very worst times a rate of 1e-3.
     """
     one = trained(1, optimizer=optimizer)
     for n_threads in (2, 3, 5):
         other = trained(n_threads, optimizer=optimizer)
         for expected, actual in zip((*one.W, *one.b), (*other.W, *other.b), strict=True):
-            np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-9)
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-10)
 
 
 def test_every_method_agrees():
@@ -104,7 +104,7 @@ def test_every_method_agrees():
         np.testing.assert_array_equal(net.predict(X, n_threads=n_threads), net.predict(X, n_threads=1))
         assert net.loss(X, y, n_threads=n_threads) == pytest.approx(expected[1], rel=1e-12)
         J, dW, db = net.gradients(X, y, n_threads=n_threads)
-        assert J == pytest.approx(expected[2][0], rel=1e-12)
+        assert pytest.approx(expected[2][0], rel=1e-12) == J
         for actual, one in zip((*dW, *db), (*expected[2][1], *expected[2][2]), strict=True):
             np.testing.assert_allclose(actual, one, rtol=0, atol=1e-12)
 
@@ -113,18 +113,22 @@ def test_few_examples_on_a_wide_network():
     """BLAS has the threads then; its limit is set and restored."""
     sizes = [2000, 300, 3]
     assert runtime.parallelism(sizes, 4, 2) == (1, 2)
-    before = limits()
-    assert parameters(trained(2, sizes=sizes, batch_size=4, epochs=1)) == parameters(
-        trained(2, sizes=sizes, batch_size=4, epochs=1))
-    assert limits() == before
+    X, y = data(m=12, n_x=2000, n_out=3)
+    before, results = limits(), set()
+    for _ in range(2):
+        net = Network(sizes, random_state=0)
+        net.fit(X, y, batch_size=4, epochs=1, n_threads=2)
+        results.add(parameters(net))
+        assert limits() == before
+    assert len(results) == 1
 
 
 def test_more_threads_than_examples():
-    X, y = data(m=3, n_x=4000)
-    net = Network([4000, 500, 10], random_state=0)
-    net.fit(X, y, epochs=2, n_threads=64)
-    assert net.predict(X, n_threads=64).shape == (3,)
-    assert np.isfinite(net.gradients(X, y, n_threads=64)[0])
+    X, y = data(m=3, n_x=2000)
+    net = Network([2000, 300, 10], random_state=0)
+    assert net.fit(X, y, epochs=2, n_threads=5).stop_reason == "epochs"
+    assert net.predict(X, n_threads=5).shape == (3,)
+    assert np.isfinite(net.gradients(X, y, n_threads=5)[0])
 
 
 @pytest.mark.parametrize("api", ["blas", "openmp"])
@@ -134,7 +138,8 @@ def test_the_bits_do_not_depend_on_a_limited_team(api):
     before = limits()
     with threadpool_limits(1, api):
         inside = limits()
-        assert parameters(trained(2)) == expected
+        limited = parameters(trained(2))
+        assert limited == expected
         assert limits() == inside
     assert limits() == before
 
@@ -366,7 +371,7 @@ elif way == "during a fit":
     fit = lambda: net.fit(X, y, batch_size=256, epochs=10**9, n_threads=2, callbacks=[lambda *_: stop.is_set()])
     threads = [threading.Thread(target=fit)]
     threads[0].start()
-    assert [in_child() for _ in range(10)] == [expected] * 10
+    assert [in_child() for _ in range(5)] == [expected] * 5
     stop.set()
     threads[0].join()
 else:  # while threads take and leave the limit of BLAS all the time
@@ -379,7 +384,7 @@ else:  # while threads take and leave the limit of BLAS all the time
     threads = [threading.Thread(target=limit) for _ in range(2)]
     for thread in threads:
         thread.start()
-    assert [in_child() for _ in range(30)] == [expected] * 30
+    assert [in_child() for _ in range(10)] == [expected] * 10
     stop.set()
     for thread in threads:
         thread.join()
@@ -430,7 +435,8 @@ rng = np.random.default_rng(0)
 X, y = rng.standard_normal((100, 7)), rng.integers(3, size=100)
 net = Network([7, 16, 3], activation="tanh", dtype="float64", random_state=0)
 net.fit(X, y, epochs=5, batch_size=13, learning_rate=0.01)
-print(json.dumps([runtime.simd_level(), [[w.category.__name__, str(w.message)] for w in caught], net.forward(X).tolist()]))
+warned = [[warning.category.__name__, str(warning.message)] for warning in caught]
+print(json.dumps([runtime.simd_level(), warned, net.forward(X).tolist()]))
 """
 
 
@@ -439,14 +445,14 @@ def level_of(**environment):
 
 
 def test_levels_can_be_forced_down():
-    """The levels differ in roundings alone: the tolerance of test_thread_counts_agree."""
+    """The levels differ in roundings alone; 40 steps at a rate of 0.01: as in test_thread_counts_agree, times 50."""
     best, warned, expected = level_of()
     assert best == LEVELS[-1] == runtime.config()["simd_available"][-1] and not warned
     for name in LEVELS:
         for text in (name, f" {name.upper()} "):
             level, warned, outputs = level_of(FASTNN_SIMD=text)
             assert level == name and not warned
-            np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-9)
+            np.testing.assert_allclose(outputs, expected, rtol=0, atol=5e-9)
     assert level_of(FASTNN_SIMD="")[:2] == [best, []]
 
 

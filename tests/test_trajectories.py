@@ -27,7 +27,13 @@ RATES = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "adam": 0.01}
 NETS = {
     "logistic regression": ([5, 1], ["sigmoid"], "binary_cross_entropy", False, 0.0),
     "planar flower": ([4, 100, 3], ["relu", "softmax"], "cross_entropy", False, 0.0),
-    "deep tanh, sigmoid, relu": ([8, 16, 12, 10, 4], ["tanh", "sigmoid", "relu", "softmax"], "cross_entropy", True, 0.01),
+    "deep tanh, sigmoid, relu": (
+        [8, 16, 12, 10, 4],
+        ["tanh", "sigmoid", "relu", "softmax"],
+        "cross_entropy",
+        True,
+        0.01,
+    ),
     "gelu, silu, softplus": ([6, 20, 15, 10, 3], ["gelu", "silu", "softplus", "softmax"], "cross_entropy", False, 0.0),
     "elu, selu, regression": ([6, 20, 15, 2], ["elu", "selu", "identity"], "squared_error", True, 0.0),
     "several sigmoid outputs": ([7, 12, 4], ["tanh", "sigmoid"], "binary_cross_entropy", True, 0.05),
@@ -61,7 +67,11 @@ def expected_and_bounds(net, rule, orders=None):
     losses, theta = run_reference(net, rule, orders)
     u = float(np.finfo(net.dtype).eps) / 2
     nudged = [run_reference(net, rule, orders, longest_path(net.sizes, BATCH) * u, seed) for seed in range(RUNS)]
-    return losses, theta, *(max(np.linalg.norm(run[k] - exact) for run in nudged) for k, exact in enumerate((losses, theta)))
+    return (
+        losses,
+        theta,
+        *(max(np.linalg.norm(run[k] - exact) for run in nudged) for k, exact in enumerate((losses, theta))),
+    )
 
 
 def assert_on_course(net, losses, W, b, expected):
@@ -105,8 +115,15 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
             for l in range(len(W)):
                 W[l], b[l] = net.W[l], net.b[l]
             state = optimizers.OptimizerState(optimizers.get(rule), model.layout.size, model.dtype)
-            plan = training.bind(model, Examples(net.X, net.Y, net.weights), state, batch_size=BATCH, n_shards=n_shards,
-                                 team=team, order=None)
+            plan = training.bind(
+                model,
+                Examples(net.X, net.Y, net.weights),
+                state,
+                batch_size=BATCH,
+                n_shards=n_shards,
+                team=team,
+                order=None,
+            )
             losses = [plan.step(rows.start, rows.stop, RATES[rule]) for rows in BATCHES]
             assert_on_course(net, losses, W, b, expected(name, dtype, rule))
             assert state.step_count[0] == len(BATCHES)
@@ -122,8 +139,17 @@ def fitted(net, name, rule, n_threads, shuffle, monkeypatch):
         network.W[l], network.b[l] = net.W[l], net.b[l]
     before = copy.deepcopy(rng)
     y = net.Y.argmax(axis=1) if output == "softmax" and net.Y.ndim == 2 else net.Y
-    network.fit(net.X, y, sample_weight=net.weights, optimizer=rule, learning_rate=RATES[rule], batch_size=BATCH,
-                epochs=EPOCHS, shuffle=shuffle, n_threads=n_threads)
+    network.fit(
+        net.X,
+        y,
+        sample_weight=net.weights,
+        optimizer=rule,
+        learning_rate=RATES[rule],
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        shuffle=shuffle,
+        n_threads=n_threads,
+    )
     return network, before
 
 
@@ -158,7 +184,10 @@ def test_fit_follows_the_reference(name, shuffle, dtype, nets, monkeypatch):
                 expected = expected_and_bounds(net, rule, orders)
             assert_on_course(net, None, network.W, network.b, expected)
             w = np.ones(ROWS) if net.weights is None else net.weights.astype(np.float64)
-            taken = [rows if orders is None else orders[k // (len(BATCHES) // EPOCHS)][rows] for k, rows in enumerate(BATCHES)]
+            taken = [
+                rows if orders is None else orders[k // (len(BATCHES) // EPOCHS)][rows]
+                for k, rows in enumerate(BATCHES)
+            ]
             totals = np.array([w[rows].sum() for rows in taken]).reshape(EPOCHS, -1)
             epochs = np.average(expected[0].reshape(EPOCHS, -1), axis=1, weights=totals)
             assert np.linalg.norm(epochs - network.history["loss"]) <= expected[2]

@@ -87,7 +87,7 @@ def leaky_relu_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
 
 def softmax(Z: ArrayLike) -> Forward:
     """Return A = e^Z / sum of e^Z over the rows, for Z (n, m), and the cache Z."""
-    cache = as_matrix(Z, "Z", meaning="(n, m)")
+    cache = as_matrix(Z, "Z", (None, None), "(n, m)")
     A = np.array(cache, FLOAT64, order="F", copy=True)
     _kernels.activate("softmax", A, None, A, runtime.LEVEL)
     return A, cache
@@ -96,7 +96,7 @@ def softmax(Z: ArrayLike) -> Forward:
 def softmax_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
     """Return dZ = A * (dA - sum of A * dA over the rows), A = softmax(Z); `cache` is Z, of dA's shape (n, m)."""
     A, Z = softmax(cache)
-    dZ = np.array(as_matrix(dA, "dA", *Z.shape, meaning="(n, m)"), FLOAT64, order="F", copy=True)
+    dZ = np.array(as_matrix(dA, "dA", Z.shape, "(n, m)"), FLOAT64, order="F", copy=True)
     _kernels.activate_backward("softmax", A, dZ, level=runtime.LEVEL)
     return dZ
 

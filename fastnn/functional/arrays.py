@@ -31,23 +31,21 @@ def as_real(array: Any, symbol: str) -> NDArray[Any]:
     return result if result.flags.forc and result.flags.aligned else result.copy(order="K")
 
 
-def as_matrix(array: Any, symbol: str, rows: int | None = None, columns: int | None = None, meaning: str = "") -> \
-        NDArray[Any]:
-    """Return `array` as `as_real` does, checked to be a matrix of the expected shape.
+def as_matrix(array: Any, symbol: str, shape: tuple[int | None, int | None], notation: str) -> NDArray[Any]:
+    """Return `array` as `as_real` does, checked to be a matrix of that shape; None allows any size.
 
     Raises
     ------
     ValueError
-        If the shape is another one; `meaning` is the expected one in the notes' notation.
+        If the shape is another one; `notation` is the expected one as the notes write it.
     TypeError
         As for `as_real`.
     """
     matrix = as_real(array, symbol)
-    shape = matrix.shape
-    if len(shape) != 2 or (rows is not None and shape[0] != rows) or (columns is not None and shape[1] != columns):
-        wanted = ", ".join(name if size is None else str(size) for size, name in ((rows, "n"), (columns, "m")))
-        values = "" if rows is None and columns is None else f" = ({wanted})"
-        raise ValueError(f"{symbol} must have shape {meaning}{values}, got {shape}")
+    n, m = shape
+    if matrix.ndim != 2 or (n is not None and matrix.shape[0] != n) or (m is not None and matrix.shape[1] != m):
+        sizes = "" if n is None and m is None else f" = ({'n' if n is None else n}, {'m' if m is None else m})"
+        raise ValueError(f"{symbol} must have shape {notation}{sizes}, got {matrix.shape}")
     return matrix
 
 

@@ -57,9 +57,9 @@ def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[NDArray[An
     ValueError, TypeError
         If the shapes do not fit, or an array does not hold real numbers.
     """
-    W = as_matrix(W, "W", meaning="(n[l], n[l-1])")
-    A = as_matrix(A, "A_prev", W.shape[1], None, "(n[l-1], m)")
-    b = as_matrix(b, "b", W.shape[0], 1, "(n[l], 1)")
+    W = as_matrix(W, "W", (None, None), "(n[l], n[l-1])")
+    A = as_matrix(A, "A_prev", (W.shape[1], None), "(n[l-1], m)")
+    b = as_matrix(b, "b", (W.shape[0], 1), "(n[l], 1)")
     Z = product(W, A)
     _kernels.activate("identity", Z, b, Z, runtime.LEVEL)
     return Z, (A, W, b)
@@ -80,7 +80,8 @@ def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
 def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any], list[Cache]]:
     """Return AL and the list of caches of [linear -> relu] x (L-1) -> linear -> sigmoid for X (n_x, m)."""
     L = n_layers(parameters)
-    A, caches = X, []
+    A: ArrayLike = X
+    caches = []
     for l in range(1, L + 1):
         try:
             A, cache = linear_activation_forward(A, parameters[f"W{l}"], parameters[f"b{l}"],
@@ -101,8 +102,8 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     Y : array_like (n_y, m)
         Integer, boolean or float.
     """
-    AL = as_matrix(AL, "AL", meaning="(n_y, m)")
-    Y = as_matrix(Y, "Y", *AL.shape, meaning="of AL, (n_y, m)")
+    AL = as_matrix(AL, "AL", (None, None), "(n_y, m)")
+    Y = as_matrix(Y, "Y", AL.shape, "of AL, (n_y, m)")
     log_AL, log_rest, not_Y = _log(AL), _log(1 - AL), 1 - Y
     total = np.vdot(Y, log_AL) + np.vdot(not_Y, log_rest)
     if math.isnan(total):  # somewhere 0 log 0
@@ -136,10 +137,10 @@ def _parameter_gradients(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any
         A_prev, W, _ = cache
     except (TypeError, ValueError):
         raise ValueError("cache must be the tuple (A_prev, W, b) that linear_forward returns") from None
-    W = as_matrix(W, "W of the cache", meaning="(n[l], n[l-1])")
-    A_prev = as_matrix(A_prev, "A_prev of the cache", W.shape[1], None, "(n[l-1], m)")
+    W = as_matrix(W, "W of the cache", (None, None), "(n[l], n[l-1])")
+    A_prev = as_matrix(A_prev, "A_prev of the cache", (W.shape[1], None), "(n[l-1], m)")
     m = A_prev.shape[1]
-    dZ = as_matrix(dZ, "dZ", W.shape[0], m, "(n[l], m)")
+    dZ = as_matrix(dZ, "dZ", (W.shape[0], m), "(n[l], m)")
     if not dZ.flags.f_contiguous:
         dZ = np.asfortranarray(dZ)
     dW = product(dZ, A_prev, transpose_B=True, alpha=1 / m)
@@ -176,14 +177,15 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
     input_gradient : bool, default False
         Also return dA0, the derivative with respect to X, which training does not need.
     """
-    AL = as_matrix(AL, "AL", meaning="(n_y, m)")
+    AL = as_matrix(AL, "AL", (None, None), "(n_y, m)")
     Y = np.asarray(Y)
     if Y.size != AL.size:
         raise ValueError(f"Y must have the shape of AL, {AL.shape}, got {Y.shape}")
-    Y = as_matrix(Y.reshape(AL.shape), "Y")
+    Y = as_matrix(Y.reshape(AL.shape), "Y", AL.shape, "(n_y, m)")
     if not caches:
         raise ValueError("caches must hold one cache per layer: got none")
-    L, grads = len(caches), {}
+    L = len(caches)
+    grads: Parameters = {}
     # For a sigmoid output dZ = dA * a (1 - a) is AL - Y, which also holds where AL is 0 or 1.
     linear_cache, _ = _activation_gradient(AL, caches[-1], "sigmoid")
     dZ = AL - Y
@@ -201,22 +203,23 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
 
 
 def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: float) -> Parameters:
-    """Return new parameters: W[l] - learning_rate dW[l], b[l] - learning_rate db[l]; the given ones stay as they are."""
+    """Return new parameters W[l] - learning_rate dW[l], b[l] - learning_rate db[l]; the given ones are not changed."""
     L = n_layers(parameters)
     updated = {}
     for l in range(1, L + 1):
         for symbol in ("W", "b"):
             value, gradient = np.asarray(parameters[f"{symbol}{l}"]), np.asarray(grads[f"d{symbol}{l}"])
             if value.shape != gradient.shape:
-                raise ValueError(f"d{symbol}{l} must have the shape of {symbol}{l}, {value.shape}, got {gradient.shape}")
+                raise ValueError(f"d{symbol}{l} must have the shape of {symbol}{l}, {value.shape}, "
+                                 f"got {gradient.shape}")
             updated[f"{symbol}{l}"] = value - learning_rate * gradient
     return updated
 
 
 def predict(X: ArrayLike, y: ArrayLike | None, parameters: Parameters) -> NDArray[Any]:
-    """Return the predictions 0.0 or 1.0 (1, m) of the L-layer network, and print the accuracy against y (1, m) if given."""
+    """Return the L-layer network's predictions 0.0 or 1.0 (1, m); print the accuracy against y (1, m) unless None."""
     AL, _ = L_model_forward(X, parameters)
     p = (AL > 0.5).astype(np.float64)
     if y is not None:
-        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', *p.shape, meaning='(1, m)'))}")
+        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', p.shape, '(1, m)'))}")
     return p

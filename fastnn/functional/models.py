@@ -18,8 +18,8 @@ COST_EVERY = 100
 
 
 def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, learning_rate: float,
-            num_iterations: int, print_cost: bool, print_every: int = COST_EVERY, n_threads: int | None = None) -> \
-        tuple[Parameters, list[float]]:
+            num_iterations: int, print_cost: bool, print_every: int = COST_EVERY,
+            n_threads: int | None = None) -> tuple[Parameters, list[float]]:
     """Run gradient descent from `parameters`, which stay as they are.
 
     Returns
@@ -32,13 +32,13 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, 
     rate = validation.number(learning_rate, "learning_rate", above=0)
     iterations = validation.count(num_iterations, "num_iterations", 0)
     L = n_layers(parameters)
-    arrays = {key: as_matrix(value, key, meaning="of a matrix") for key, value in parameters.items()}
+    arrays = {key: as_matrix(value, key, (None, None), "of a matrix") for key, value in parameters.items()}
     sizes = [arrays["W1"].shape[1], *(arrays[f"W{l}"].shape[0] for l in range(1, L + 1))]
     for l in range(1, L + 1):
-        as_matrix(arrays[f"W{l}"], f"W{l}", sizes[l], sizes[l - 1], f"(n[{l}], n[{l - 1}])")
-        as_matrix(arrays[f"b{l}"], f"b{l}", sizes[l], 1, f"(n[{l}], 1)")
-    X = as_matrix(X, "X", sizes[0], None, "(n_x, m)")
-    Y = as_matrix(Y, "Y", sizes[-1], X.shape[1], "(n_y, m)")
+        as_matrix(arrays[f"W{l}"], f"W{l}", (sizes[l], sizes[l - 1]), f"(n[{l}], n[{l - 1}])")
+        as_matrix(arrays[f"b{l}"], f"b{l}", (sizes[l], 1), f"(n[{l}], 1)")
+    X = as_matrix(X, "X", (sizes[0], None), "(n_x, m)")
+    Y = as_matrix(Y, "Y", (sizes[-1], X.shape[1]), "(n_y, m)")
     m = X.shape[1]
     model = Model.build(sizes, activation=hidden, output="sigmoid", loss="auto", init="zeros", l2=0.0, dtype=FLOAT64)
     W, b = model.layout.views(model.theta)
