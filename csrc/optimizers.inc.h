@@ -78,7 +78,8 @@ static void FN(nesterov)(const fastnn_update *u, ptrdiff_t count, const real *re
 static void FN(adam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
                      real *restrict first, real *restrict second)
 {
-    const real rate = R(u->rate), beta_1 = R(u->beta_1), beta_2 = R(u->beta_2), epsilon = R(u->epsilon);
+    const real rate = R(u->rate), beta_1 = R(u->beta_1), beta_2 = R(u->beta_2);
+    const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
     const real rest_1 = R(1 - u->beta_1), rest_2 = R(1 - u->beta_2);
     for (ptrdiff_t i = 0; i < count; i++) {
         const real m = beta_1 * first[i] + rest_1 * g[i];

@@ -134,10 +134,9 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
     def J(position: int, value: float) -> float:
         kept = theta[position]
         theta[position] = value
-        try:
-            return twin.loss(X, y, sample_weight=sample_weight, n_threads=1)
-        finally:
-            theta[position] = kept
+        result = twin.loss(X, y, sample_weight=sample_weight, n_threads=1)
+        theta[position] = kept
+        return result
 
     return _compare(J, theta, gradient, layout.names, step, entries, random_state)
 

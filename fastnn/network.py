@@ -200,7 +200,8 @@ class Network:
         Warns
         -----
         DivergenceWarning
-            If the loss is no longer finite; training stops and the best parameters so far are kept.
+            If the loss is no longer finite; training stops and goes back to the best parameters so far. They are
+            looked for after each epoch with `early_stopping`, else once in 128 steps.
         """
         settings = training.Settings(
             learning_rate=validation.number(learning_rate, "learning_rate", above=0),

@@ -24,11 +24,11 @@ __all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "gradients", "pr
 
 Callback = Callable[[Any, dict[str, float]], bool | None]
 
-# Unless early stopping asks for it, the best parameters are looked for once in this many steps: it costs time.
-STEPS_PER_SNAPSHOT = 32
+# Unless early stopping asks for it, the best parameters are looked for once in this many steps: 1 to 2 % of the time.
+STEPS_PER_SNAPSHOT = 128
 # Without validation data they are judged by the loss of this many training examples: the loss that the steps
 # report is that before each update, and a run may diverge by its last one.
-JUDGED_EXAMPLES = 256
+JUDGED_EXAMPLES = 128
 # Without validation data the progress bar shows the metric of this many training examples.
 METRIC_EXAMPLES = 1000
 
@@ -91,7 +91,7 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
-    in_place = examples.X.strides == (n_x * dtype.itemsize, dtype.itemsize)
+    in_place = examples.X.flags.c_contiguous
     batch_X = batch_Y = batch_weights = None
     if order is not None or not in_place:
         batch_X = aligned_empty((n_x, batch_size), dtype, "F")

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info
 
 from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, datasets, reference
 from fastnn import optimizers as optimizer_module
+from fastnn.training import STEPS_PER_SNAPSHOT
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam"]
 
@@ -494,17 +495,37 @@ def test_divergence_late_goes_back_to_a_good_epoch():
     settings = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": None}
 
     def poison(network, record):
-        if record["epoch"] == 90:
+        if record["epoch"] == 290:
             network.W[1].fill(1e200)
 
     net, twin = (make(sizes=(4, 8, 1), output="identity") for _ in range(2))
     before = net.loss(X, y)
-    with pytest.warns(DivergenceWarning, match="diverged in epoch 91: "):
-        history = net.fit(X, y, epochs=200, callbacks=[poison], **settings)
-    assert 0 < history.best_epoch <= 90
+    with pytest.warns(DivergenceWarning, match="diverged in epoch 291: "):
+        history = net.fit(X, y, epochs=400, callbacks=[poison], **settings)
+    assert history.best_epoch == 290 // STEPS_PER_SNAPSHOT * STEPS_PER_SNAPSHOT > 0
     twin.fit(X, y, epochs=history.best_epoch, **settings)
     assert parameters(net) == parameters(twin)
     assert net.loss(X, y) < before / 2
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_step_that_blows_up_after_a_good_loss_is_not_taken_for_the_best(validated):
+    """The recorded loss is that before the update: parameters are judged by their own."""
+    X, y = regression()
+    net = make(sizes=(4, 8, 1), activation="relu", output="identity")
+    before = net.loss(X, y)
+
+    def unbalance(network, record):  # the same function and loss, but steep
+        if record["epoch"] == STEPS_PER_SNAPSHOT - 1:
+            network.W[0][...] *= 1e4
+            network.b[0][...] *= 1e4
+            network.W[1][...] /= 1e4
+
+    with pytest.warns(DivergenceWarning):
+        history = net.fit(X, y, optimizer="sgd", learning_rate=0.01, batch_size=None, epochs=400, callbacks=[unbalance],
+                          validation_data=(X, y) if validated else None)
+    assert history.loss[STEPS_PER_SNAPSHOT - 1] < before and len(history) > STEPS_PER_SNAPSHOT
+    assert net.loss(X, y) <= before
 
 
 def test_early_stopping_and_divergence_keep_the_best_epoch():

@@ -76,14 +76,14 @@ def test_outputs(activation, dtype, task, pass_errors, buffers, data):
     errors = pass_errors(net, slice(None)) if rows else None
     for level in LEVELS:
         results = []
-        for team in (1, 2):
+        for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
             forward = Forward(**arguments(net, row_major=row_major, team=team, block=block, level=level))
             call = buffers()
             out = call.output(np.full((rows, sizes[-1]), np.nan, dtype), order="C")
             assert forward.run(X, out, raw) is True
             call.check()
             results.append(out)
-        np.testing.assert_array_equal(*results)
+        np.testing.assert_array_equal(results[0], results[-1])
         if rows:
             exact, bound = (errors.Z[-1], errors.eZ[-1]) if raw else (errors.A[-1], errors.eA[-1])
             assert np.all(np.abs(out.T - exact) <= bound)

@@ -515,6 +515,27 @@ def test_a_slice_leaves_the_rest_alone(rule, dtype, data):
 
 
 @each_dtype
+def test_adam_leaves_what_has_no_gradient(dtype):
+    """0 / (0 + epsilon) is 0, also where epsilon underflows in the dtype."""
+    for level in LEVELS:
+        for epsilon in (1e-8, 1e-50, 1e-320, 0.0):
+            theta, first, second = np.ones(37, dtype), np.zeros(37, dtype), np.zeros(37, dtype)
+            _kernels.update(
+                "adam",
+                theta,
+                np.zeros((1, 37), dtype),
+                first,
+                second,
+                level=level,
+                rate=1.0,
+                beta_1=0.9,
+                beta_2=0.999,
+                epsilon=epsilon,
+            )
+            assert np.all(theta == 1) and not first.any() and not second.any()
+
+
+@each_dtype
 @settings(max_examples=60)
 @given(data=st.data())
 def test_total_gradient(dtype, buffers, data):

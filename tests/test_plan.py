@@ -82,7 +82,7 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
         J, dW, db = reference.gradients(x, y, W, b, activations, loss, w, l2)
     for level in LEVELS:
         results = []
-        for team in (1, 2):
+        for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
             buffers = arguments(
                 net,
                 rule=rule,
@@ -114,7 +114,7 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
                 np.ones(1, np.int64).tobytes(),
             ] == changing(buffers)
             results.append((step_J, out.tobytes(), *changing(buffers)))
-        assert results[0] == results[1]  # by any team
+        assert results[0] == results[-1]  # by any team
     np.testing.assert_array_equal(X, net.X)
 
 

@@ -260,6 +260,21 @@ def test_fit_limits_blas_and_restores_it():
             assert limits() == before
 
 
+@needs_blas
+def test_a_fit_may_run_beside_a_limit_that_another_thread_holds():
+    """threadpoolctl knows one thread that may set OpenBLAS's limit; a fit in any other must set it all the same."""
+    X, y = data()
+    expected, seen = parameters(trained(2)), []
+    with threadpool_limits(2, "blas"):
+        before = limits()
+        net = Network(SIZES, activation="tanh", dtype="float64", random_state=0)
+        in_threads([lambda: net.fit(X, y, batch_size=BATCH, epochs=2, n_threads=2,
+                                    callbacks=[lambda *_: seen.append(blas_limits())])])
+        assert seen == [[1] * len(blas_limits())] * 2
+        assert limits() == before
+    assert parameters(net) == expected
+
+
 # ---- several Python threads
 
 

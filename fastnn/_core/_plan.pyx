@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
 from fastnn._core._bind cimport (
-    arena_size, dtype_code, in_forked_child, index_pointer, make_layers, operations, pointer, rows_pointer)
+    arena_size, dtype_code, in_forked_child, index_pointer, make_layers, operations, output_index_pointer,
+    output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_RULES, FASTNN_SGD,
@@ -77,14 +78,11 @@ cdef class Plan:
     cdef double loss_sum, weight_sum
     cdef list held                  # the bound arrays, so that none is freed or resized
 
-    def __cinit__(self):
-        self.held = []
-
-    def __init__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
-                 weights, batch, order, int rule, states, step_count, dict hyperparameters, int team=1):
+    # Not __init__: no instance is unbound, and none is bound twice.
+    def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
+                  weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1):
         cdef Bound *bound = &self.bound
-        if bound.layers != NULL:
-            raise RuntimeError("a plan is bound once")
+        self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
             raise ValueError("unknown loss or rule code")
         bound.dtype, bound.loss, bound.n_layers = dtype_code(theta), loss, len(sizes) - 1
@@ -95,11 +93,9 @@ cdef class Plan:
         if loss != FASTNN_SQUARED_ERROR:  # taken from Z[L]
             bound.layers[bound.n_layers - 1].activation = FASTNN_IDENTITY
         bound.size = arena_size(bound.layers, bound.n_layers, bound.itemsize)
-        bound.theta = self.real(theta, bound.size, "theta")
-        if gradients.ndim != 2 or gradients.shape[0] < 1 or not gradients.flags.c_contiguous:
-            raise ValueError("gradients must be C-ordered (n_shards, P)")
-        self.n_shards = gradients.shape[0]
-        bound.gradients = self.real(gradients, self.n_shards * bound.size, "gradients")
+        bound.theta = self.output(theta, (bound.size,), "theta")
+        self.n_shards = check_dimension(len(gradients), "the number of shards")
+        bound.gradients = self.output(gradients, (max(1, self.n_shards), bound.size), "gradients", "C")
         self.bind_update(rule, states, step_count, hyperparameters)
         self.bind_data(X, Y, weights, order)
         self.bind_caches(Z, A, dZ, batch)
@@ -114,8 +110,17 @@ cdef class Plan:
         free(self.bound.Z)
         free(self.shard_loss)
 
-    cdef char *real(self, object array, ptrdiff_t size, str name) except NULL:
-        return pointer(array, self.bound.dtype, size, name, self.held)
+    # An array that the plan reads, or writes to: of just this shape, and dense in this order.
+    cdef char *input(self, object array, tuple shape, str name) except NULL:
+        return self.in_shape(pointer(array, self.bound.dtype, -1, name, self.held), array, shape, name, "C")
+
+    cdef char *output(self, object array, tuple shape, str name, str order="F") except NULL:
+        return self.in_shape(output_pointer(array, self.bound.dtype, -1, name, self.held), array, shape, name, order)
+
+    cdef char *in_shape(self, char *address, object array, tuple shape, str name, str order) except NULL:
+        if array.shape != shape or not array.flags[order]:
+            raise ValueError(f"{name} must be {order}-ordered of shape {shape}, got shape {array.shape}")
+        return address
 
     cdef int bind_update(self, int rule, object states, object step_count, dict hyperparameters) except -1:
         cdef int needed = 0 if rule == FASTNN_SGD else 2 if rule == FASTNN_ADAM else 1, s
@@ -123,8 +128,8 @@ cdef class Plan:
         if len(states) != needed:
             raise ValueError(f"this rule needs {needed} state arenas, got {len(states)}")
         for s in range(needed):
-            self.states[s] = self.real(states[s], bound.size, "an optimiser state")
-        self.step_count = <int64_t *>index_pointer(step_count, 8, 1, "step_count", self.held)
+            self.states[s] = self.output(states[s], (bound.size,), "an optimiser state")
+        self.step_count = <int64_t *>output_index_pointer(step_count, 8, 1, "step_count", self.held)
         self.rule = self.settings.rule = rule
         self.settings.momentum = hyperparameters.get("momentum", 0.0)
         self.settings.beta_1 = hyperparameters.get("beta_1", 0.0)
@@ -143,11 +148,9 @@ cdef class Plan:
         if bound.loss == FASTNN_CROSS_ENTROPY:
             bound.Y = index_pointer(Y, 4, bound.rows, "labels", self.held)
         else:
-            if Y.ndim != 2 or not Y.flags.c_contiguous:
-                raise ValueError(f"Y must be C-ordered (m, n[L]) = (m, {n_out})")
-            bound.Y = self.real(Y, bound.rows * n_out, "Y")
+            bound.Y = self.input(Y, (bound.rows, n_out), "Y")
         if weights is not None:
-            bound.weights = self.real(weights, bound.rows, "weights")
+            bound.weights = self.input(weights, (bound.rows,), "weights")
         if order is not None:
             bound.order = <int64_t *>index_pointer(order, 8, bound.rows, "order", self.held)
         return 0
@@ -155,29 +158,30 @@ cdef class Plan:
     cdef int bind_caches(self, object Z, object A, object dZ, object batch) except -1:
         cdef Bound *bound = &self.bound
         cdef int L = bound.n_layers, l
-        if len(Z) != L or len(A) != L or len(dZ) != 2 or len(batch) != 3 or Z[0].ndim != 2:
+        if len(Z) != L or len(A) != L or len(dZ) != 2 or len(batch) != 3:
             raise ValueError(f"need {L} matrices Z and A, 2 of scratch and 3 for the batch")
-        cdef ptrdiff_t m = check_dimension(Z[0].shape[1], "the batch size")
+        dtype_code(Z[0])
+        cdef ptrdiff_t m = check_dimension(Z[0].size // bound.layers[0].n_out, "the batch size")
         bound.max_batch = m
         bound.Z = <char **>calloc(2 * L, sizeof(char *))
         if bound.Z == NULL:
             raise MemoryError
         bound.A = bound.Z + L
         for l in range(L):
-            bound.Z[l] = self.real(Z[l], bound.layers[l].n_out * m, f"Z[{l + 1}]")
-            bound.A[l] = self.real(A[l], bound.layers[l].n_out * m, f"A[{l + 1}]")
+            bound.Z[l] = self.output(Z[l], (bound.layers[l].n_out, m), f"Z[{l + 1}]")
+            bound.A[l] = self.output(A[l], (bound.layers[l].n_out, m), f"A[{l + 1}]")
             if bound.A[l] == bound.Z[l] and bound.layers[l].keeps_z:
                 raise ValueError(f"layer {l + 1} needs Z and A apart")
         for l in range(2):
-            bound.dZ[l] = self.real(dZ[l], bound.widest * m, "dZ")
+            bound.dZ[l] = self.output(dZ[l], (bound.widest, m), "dZ")
         if batch[0] is not None:
-            bound.batch_X = self.real(batch[0], bound.layers[0].n_in * m, "batch X")
+            bound.batch_X = self.output(batch[0], (bound.layers[0].n_in, m), "batch X")
         if batch[1] is not None and bound.loss == FASTNN_CROSS_ENTROPY:
-            bound.batch_Y = index_pointer(batch[1], 4, m, "batch labels", self.held)
+            bound.batch_Y = output_index_pointer(batch[1], 4, m, "batch labels", self.held)
         elif batch[1] is not None:
-            bound.batch_Y = self.real(batch[1], bound.layers[L - 1].n_out * m, "batch Y")
+            bound.batch_Y = self.output(batch[1], (bound.layers[L - 1].n_out, m), "batch Y")
         if batch[2] is not None:
-            bound.batch_weights = self.real(batch[2], m, "batch weights")
+            bound.batch_weights = self.output(batch[2], (m,), "batch weights")
         cdef bint shuffled = bound.order != NULL
         cdef bint in_place = not shuffled and bound.column_stride == 1 and bound.row_stride == bound.layers[0].n_in
         if (not in_place and bound.batch_X == NULL or shuffled and bound.batch_Y == NULL
@@ -192,7 +196,7 @@ cdef class Plan:
         -------
         float
             The batch's loss J before the update: the weighted mean over the examples, plus the L2 term. Where
-            it is not finite, nothing is changed. A batch whose weights are all zero changes nothing and gives 0.
+            that mean is not finite, nothing is changed. A batch whose weights are all zero changes nothing and gives 0.
 
         Raises
         ------
@@ -217,7 +221,7 @@ cdef class Plan:
             J.
         """
         cdef Bound *bound = &self.bound
-        cdef char *target = pointer(out, bound.dtype, bound.size, "out", None)
+        cdef char *target = output_pointer(out, bound.dtype, bound.size, "out", None)
         self.enter(start, stop)
         cdef double J, squares
         cdef ptrdiff_t count = stop - start
