@@ -289,7 +289,7 @@ def compare_with_numpy(sizes: tuple[int, ...], pictures: Pictures, batch_size: i
                      for mine, other in zip([*ours.W, *ours.b], [*theirs.W, *theirs.b], strict=True))
     say(f"largest difference: {differences.max():.1e} between costs, {parameters:.1e} between parameters")
     say(f"fastnn {_duration(seconds)}, NumPy {_duration(reference_seconds)}: "
-        f"{reference_seconds / seconds:.1f} times faster")
+        f"fastnn is {_ratio(seconds, reference_seconds)}")
 
     # A sum of n terms is off by at most n eps of its size, activation and update by less; the errors of steps add up.
     bound = n_steps * sum(n_prev + n for n_prev, n in pairwise(sizes)) * np.finfo(np.float64).eps * max(reference_costs)
@@ -331,8 +331,12 @@ def compare_with_sklearn(pictures: Pictures, recipe: Recipe, n_threads: int, see
     for name, time, score in (("fastnn", seconds, accuracy),
                               ("scikit-learn", other_seconds, other.score(pictures.X_test, pictures.y_test))):
         say(f"{name:14}{_duration(time):>10}  {100 * score:11.1f} %")
-    say(f"{other_seconds / seconds:.1f} times faster")
+    say(f"fastnn is {_ratio(seconds, other_seconds)}")
 
 
 def _duration(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _ratio(ours: float, theirs: float) -> str:
+    return f"{theirs / ours:.1f} times faster" if ours <= theirs else f"{ours / theirs:.1f} times slower"

@@ -129,7 +129,8 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
     _, dW, db = twin.gradients(X, y, sample_weight=sample_weight)
     gradient = np.empty_like(theta)
     for views, values in zip(layout.views(gradient), (dW, db), strict=True):
-        views[:] = values
+        for view, value in zip(views, values, strict=True):
+            view[...] = value  # not views[l] = value, which would refuse the NaN that is to be found
 
     def J(position: int, value: float) -> float:
         kept = theta[position]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from fastnn._core._ops import ALL_LEVELS, LEVELS
 
-__all__ = ["Parallelism", "blas_info", "blas_threads", "config", "parallelism", "show_config", "simd_level",
+__all__ = ["Parallelism", "blas_info", "blas_threads", "config", "cores", "parallelism", "show_config", "simd_level",
            "thread_count"]
 
 
@@ -74,6 +74,11 @@ def thread_count(n_threads: int | None = None) -> int:
         text = os.environ.get(variable, "").split(",")[0].strip()
         if text.isdecimal() and 1 <= int(text) <= 4096:
             return int(text)
+    return cores()
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -161,9 +166,10 @@ def blas_threads(limit: int) -> Iterator[bool]:
 
 
 class Parallelism(NamedTuple):
-    """How a plan uses threads: parts of the mini-batch, and threads inside each BLAS call."""
+    """How a plan uses threads: parts of the mini-batch, threads that share them out, threads of each BLAS call."""
 
     n_shards: int
+    team: int
     blas_threads: int
 
 
@@ -177,7 +183,8 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int) -> Parall
     """Choose the shards of a mini-batch.
 
     Small steps stay on the caller's thread; larger ones are cut into one shard a thread, BLAS on one thread each;
-    where the examples are too few for that, BLAS gets the threads.
+    where the examples are too few for that, BLAS gets the threads. The number of shards, on which the bits depend,
+    follows `n_threads` alone; no more threads than cores work on them.
 
     Parameters
     ----------
@@ -189,11 +196,12 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int) -> Parall
         Threads that may be used.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
+    at_once = min(n_threads, cores())
     if n_threads == 1 or 3 * weights * batch_size < SHARD_WORK:
-        return Parallelism(1, 1)
+        return Parallelism(1, 1, 1)
     if batch_size < SHARD_EXAMPLES * n_threads:
-        return Parallelism(1, n_threads)
-    return Parallelism(n_threads, 1)
+        return Parallelism(1, 1, at_once)
+    return Parallelism(n_threads, at_once, 1)
 
 
 def blas_info() -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf, isfinite
 from time import perf_counter
@@ -20,7 +21,7 @@ from fastnn.inference import Predictor, metric_name
 from fastnn.model import Examples, Model
 from fastnn.optimizers import SGD, OptimizerState
 
-__all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "gradients", "progress_bar", "train"]
+__all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "bound_plan", "gradients", "progress_bar", "train"]
 
 Callback = Callable[[Any, dict[str, float]], bool | None]
 
@@ -110,14 +111,21 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     )
 
 
+@contextmanager
+def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_threads: int,
+               order: NDArray[np.int64] | None = None) -> Iterator[Plan]:
+    """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
+    way = runtime.parallelism(model.sizes, batch_size, n_threads)
+    with runtime.blas_threads(way.blas_threads) as confirmed:
+        n_shards, team = (way.n_shards, way.team) if confirmed else (1, 1)
+        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order)
+
+
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:
     """Fill `out` (P,) with dJ/dtheta over all examples; return J."""
     m = len(examples)
-    way = runtime.parallelism(model.sizes, m, n_threads)
-    with runtime.blas_threads(way.blas_threads) as confirmed:
-        shards = way.n_shards if confirmed else 1
-        plan = bind(model, examples, OptimizerState(SGD(), model.layout.size, model.dtype), batch_size=m,
-                    n_shards=shards, team=shards, order=None)
+    state = OptimizerState(SGD(), model.layout.size, model.dtype)
+    with bound_plan(model, examples, state, batch_size=m, n_threads=n_threads) as plan:
         return float(plan.gradient(0, m, out))
 
 
@@ -133,16 +141,13 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     m, n_threads = len(examples), settings.n_threads
     batch_size = min(settings.batch_size, m)
     steps = -(-m // batch_size)
-    way = runtime.parallelism(model.sizes, batch_size, n_threads)
     order = np.empty(m, np.int64) if settings.shuffle and steps > 1 else None  # of one batch it does not matter
     judged = examples.rows(0, JUDGED_EXAMPLES) if validation is None else validation
     best = Snapshot(model.theta)
     stale = 0
     bar = None if settings.progress_bar is None else settings.progress_bar(total=settings.epochs, unit="epoch")
     try:
-        with runtime.blas_threads(way.blas_threads) as confirmed:
-            shards = way.n_shards if confirmed else 1
-            plan = bind(model, examples, state, batch_size=batch_size, n_shards=shards, team=shards, order=order)
+        with bound_plan(model, examples, state, batch_size=batch_size, n_threads=n_threads, order=order) as plan:
             if settings.patience is None and settings.epochs > 1:
                 best.judge(predictor.evaluate(judged, n_threads)[0])
             for epoch in range(1, settings.epochs + 1):

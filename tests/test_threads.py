@@ -68,8 +68,15 @@ def run(code, *arguments, timeout=60, **environment):
 
 
 def test_the_networks_here_are_sharded():
-    assert runtime.parallelism(SIZES, BATCH, 2) == (2, 1)
-    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1)
+    assert runtime.parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
+    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1)
+
+
+def test_more_threads_than_cores(monkeypatch):
+    """The bits follow what was asked for; no more threads than cores are used for them."""
+    monkeypatch.setattr(runtime, "cores", lambda: 3)
+    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 3, 1)
+    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
@@ -112,7 +119,7 @@ def test_every_method_agrees():
 def test_few_examples_on_a_wide_network():
     """BLAS has the threads then; its limit is set and restored."""
     sizes = [2000, 300, 3]
-    assert runtime.parallelism(sizes, 4, 2) == (1, 2)
+    assert runtime.parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
     X, y = data(m=12, n_x=2000, n_out=3)
     before, results = limits(), set()
     for _ in range(2):

@@ -1,11 +1,12 @@
 """The activation functions, their derivatives, saturation, and the kink of relu.
 
-Notes 000 and 001, "Derivatives of activation functions": sigmoid g'(z) = g(z)(1 - g(z)) = a(1 - a); tanh
-g'(z) = 1 - (tanh z)^2; ReLU g(z) = max(0, z), g' = 0 for z < 0, 1 for z > 0; leaky ReLU g(z) = max(0.01z, z), g' = 0.01 or 1.
-"z = 10: g(z) ~ 1, g'(z) ~ 0; z = -10: g(z) ~ 0, g'(z) ~ 0" for the sigmoid; "tanh(10) ~ 1, tanh(-10) ~ -1, g'(z) ~ 0".
-Note 000: tanh "is the shifted version of our sigmoid function": tanh z = 2 sigma(2z) - 1. "One disadvantage of ReLU is that it
-has derivative zero with z being less than zero." "undefined if z = 0; at zero we take g'(0) = 1 or doesn't matter;
-probability of z being 0.0000000000000001 very low". fastnn takes relu's g'(0) = 0 and leaky relu's 0.01.
+Notes 000 and 001, "Derivatives of activation functions": sigmoid g'(z) = g(z)(1 - g(z)) = a(1 - a); tanh g'(z) = 1
+- (tanh z)^2; ReLU g(z) = max(0, z), g' = 0 for z < 0, 1 for z > 0; leaky ReLU g(z) = max(0.01z, z), g' = 0.01 or 1.
+"z = 10: g(z) ~ 1, g'(z) ~ 0; z = -10: g(z) ~ 0, g'(z) ~ 0" for the sigmoid; "tanh(10) ~ 1, tanh(-10) ~ -1, g'(z) ~
+0". Note 000: tanh "is the shifted version of our sigmoid function": tanh z = 2 sigma(2z) - 1. "One disadvantage of
+ReLU is that it has derivative zero with z being less than zero." "undefined if z = 0; at zero we take g'(0) = 1 or
+doesn't matter; probability of z being 0.0000000000000001 very low". fastnn takes relu's g'(0) = 0 and leaky relu's
+0.01.
 """
 
 from pathlib import Path

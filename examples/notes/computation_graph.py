@@ -4,8 +4,8 @@ Note 001, "Computation graph": "J(a, b, c) = 3(a + bc); u = bc, v = a + u, J = 3
 backward prop. on computation graph yields derivative of final op variable": "dJ/dv = 3, dJ/da = dJ/dv dv/da = 3 (chain
 rule)", and so dJ/du = 3, dJ/db = 6, dJ/dc = 9.
 
-Note 001, "logistic regression Grad. Descent": "z = w^T x + b, a = sigma(z), L(a, y)"; going back gives da, "dz" = a - y,
-"dw1" = x1 dz, "dw2" = x2 dz, "db" = dz. Notes 000 and 002 derive da = -y/a + (1 - y)/(1 - a) and dz = a - y.
+Note 001, "logistic regression Grad. Descent": "z = w^T x + b, a = sigma(z), L(a, y)"; going back gives da, "dz" = a
+- y, "dw1" = x1 dz, "dw2" = x2 dz, "db" = dz. Notes 000 and 002 derive da = -y/a + (1 - y)/(1 - a) and dz = a - y.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """The cost function of logistic regression, and why not the squared error.
 
 Note 001, "logistic Regression cost func": the loss L = 1/2 (y_hat - y)^2 is written down and then replaced by
-L(y_hat, y) = -(y log y_hat + (1 - y) log(1 - y_hat)); "y = 1: L = -log y_hat, want y_hat large; y = 0: L = -log(1 - y_hat),
-want y_hat small"; J(w, b) = 1/m sum of L(y_hat(i), y(i)). "want to find w and b that minimise J(w, b)".
+L(y_hat, y) = -(y log y_hat + (1 - y) log(1 - y_hat)); "y = 1: L = -log y_hat, want y_hat large; y = 0: L = -log(1 -
+y_hat), want y_hat small"; J(w, b) = 1/m sum of L(y_hat(i), y(i)). "want to find w and b that minimise J(w, b)".
 
 With the squared error J(w, b) is not convex: gradient descent ends in one of several minima, whichever is near. With
 the cross-entropy it is convex, so any minimum is the minimum.
@@ -43,7 +43,7 @@ def slope_of_squared_error(w):
     return float(np.mean((a - Y) * a * (1 - a) * X))
 
 
-def descend(slope, w, learning_rate, iterations=20_000):
+def descend(slope, w, learning_rate, iterations=5_000):
     """Gradient descent: w := w - alpha dJ/dw."""
     for _ in range(iterations):
         w -= learning_rate * slope(w)

@@ -1,8 +1,8 @@
 """Derivatives as slopes: nudge a a little and see how much f moves; and gradient descent, which follows them downhill.
 
-Note 001, "Derivatives": "a = 2, f(a) = 6; a = 2.001, f(a) = 6.003; slope of f(a) at a = 2 is 3: 0.003 / 0.001"; then for
-f(a) = a^2: "a = 2, f(a) = 4; a = 2.001, f(a) ~ 4.004; df/da = 4 at a = 2"; "nudging by infinitesimally small amount".
-"Gradient descent: Repeat { w := w - alpha dJ(w)/dw }".
+Note 001, "Derivatives": "a = 2, f(a) = 6; a = 2.001, f(a) = 6.003; slope of f(a) at a = 2 is 3: 0.003 / 0.001";
+then for f(a) = a^2: "a = 2, f(a) = 4; a = 2.001, f(a) ~ 4.004; df/da = 4 at a = 2"; "nudging by infinitesimally
+small amount". "Gradient descent: Repeat { w := w - alpha dJ(w)/dw }".
 """
 
 from pathlib import Path

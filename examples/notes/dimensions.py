@@ -1,10 +1,11 @@
 """Getting the matrix dimensions right, forward and backward, and from single units to all units and all examples.
 
-Note 001, "getting matrix dimensions right": W[l] = (n[l], n[l-1]), b[l] = (n[l], 1), Z[l], A[l] = (n[l], m), "broadcasting here";
-note 002, "Dimensional Analysis", forward and backward: dZ, dA as Z, A; dW, db as W, b; note 004, "Getting Matrix Dimensions":
-W (k x n) times A (n x m) + b (k x 1) = Z (k x m), where z_k = w_k1 a_1 + ... + w_kn a_n + b_k.
-Note 000, "Computing a Neural Network output": z_i = w_i^T x + b_i unit by unit; "stack the w_i in a matrix", W[1] is 4 x 3;
-"for i = 1 to m ... we want to vectorize": Z[1] = W[1] X + b[1] holds z[1](i) as column i, one row a hidden unit.
+Note 001, "getting matrix dimensions right": W[l] = (n[l], n[l-1]), b[l] = (n[l], 1), Z[l], A[l] = (n[l], m),
+"broadcasting here"; note 002, "Dimensional Analysis", forward and backward: dZ, dA as Z, A; dW, db as W, b; note
+004, "Getting Matrix Dimensions": W (k x n) times A (n x m) + b (k x 1) = Z (k x m), where z_k = w_k1 a_1 + ... +
+w_kn a_n + b_k. Note 000, "Computing a Neural Network output": z_i = w_i^T x + b_i unit by unit; "stack the w_i in a
+matrix", W[1] is 4 x 3; "for i = 1 to m ... we want to vectorize": Z[1] = W[1] X + b[1] holds z[1](i) as column i,
+one row a hidden unit.
 """
 
 from pathlib import Path

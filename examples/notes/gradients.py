@@ -1,10 +1,10 @@
 """The gradients of a 2-layer and of an L-layer network, for one example and for many, and that they are right.
 
-Note 002 (and 000, 001): da[2] = -y/a[2] + (1 - y)/(1 - a[2]); dz[2] = a[2] - y; dW[2] = 1/m dZ[2] A[1]^T, "1/m indicates
-average"; db[2] = 1/m "sum of all the elements" of dZ[2]; dZ[1] = W[2]^T dZ[2] * g[1]'(Z[1]), "element-wise multiplication";
-dW[1] = 1/m dZ[1] X^T; db[1] = 1/m sum of dZ[1].
-Note 000, "Backward Propagation Explained": dz[l] = W[l+1]^T dz[l+1] * g[l]'(z[l]); dW[l] = dz[l] a[l-1]^T; db[l] = dz[l].
-Note 004: dL/dZ[2] = dL/dA[4] dA[4]/dZ[4] dZ[4]/dA[3] dA[3]/dZ[3] dZ[3]/dA[2] dA[2]/dZ[2], a product of matrices.
+Note 002 (and 000, 001): da[2] = -y/a[2] + (1 - y)/(1 - a[2]); dz[2] = a[2] - y; dW[2] = 1/m dZ[2] A[1]^T, "1/m
+indicates average"; db[2] = 1/m "sum of all the elements" of dZ[2]; dZ[1] = W[2]^T dZ[2] * g[1]'(Z[1]),
+"element-wise multiplication"; dW[1] = 1/m dZ[1] X^T; db[1] = 1/m sum of dZ[1]. Note 000, "Backward Propagation
+Explained": dz[l] = W[l+1]^T dz[l+1] * g[l]'(z[l]); dW[l] = dz[l] a[l-1]^T; db[l] = dz[l]. Note 004: dL/dZ[2] =
+dL/dA[4] dA[4]/dZ[4] dZ[4]/dA[3] dA[3]/dZ[3] dZ[3]/dA[2] dA[2]/dZ[2], a product of matrices.
 """
 
 from pathlib import Path
@@ -63,7 +63,7 @@ def mean_over_examples(X, Y, W, b, activations):
 
 
 def chain_of_jacobians(x, y, W, b):
-    """dz[l] of every layer for one example x (n[0], 1) as note 004's product of matrices; tanh layers, sigmoid output."""
+    """dz[l] of every layer for one example x (n[0], 1) as note 004's product of matrices, and a[l]; tanh layers."""
     L = len(W) - 1
     a, slope = [x], [None]
     for l in range(1, L + 1):

@@ -1,10 +1,11 @@
 """Initialisation: why not zeros, why biases may be zero, and why the weights should be small.
 
-Notes 000 and 001, "Initialization of parameters": "if we initialize all parameters to zero, it won't work": "each neuron in the
-first hidden layer will perform the same computation, even after multiple iterations": a_1 = a_2, dz_1 = dz_2, "after
-iterations all rows equal in W[1]". "initializing bias term to zero is OK, but initializing w to zero creates problems."
-"W[1] = np.random.randn(2, 2) * 0.01, b[1] = np.zeros((2, 1))"; "use small initial values": with large ones the "input to
-activation function will be large so derivative will be small and optimization algorithm will be slow".
+Notes 000 and 001, "Initialization of parameters": "if we initialize all parameters to zero, it won't work": "each
+neuron in the first hidden layer will perform the same computation, even after multiple iterations": a_1 = a_2, dz_1
+= dz_2, "after iterations all rows equal in W[1]". "initializing bias term to zero is OK, but initializing w to zero
+creates problems." "W[1] = np.random.randn(2, 2) * 0.01, b[1] = np.zeros((2, 1))"; "use small initial values": with
+large ones the "input to activation function will be large so derivative will be small and optimization algorithm
+will be slow".
 """
 
 from pathlib import Path
@@ -66,9 +67,9 @@ def main(out: Path | None = None) -> None:
 
     def draw(ax):
         for scale, costs in curves.items():
-            ax.plot(costs, label=f"W = {scale:g} randn")
+            ax.plot(costs, label=f"W = {scale:g} randn", linewidth=1)
         ax.set(xlabel="iteration", ylabel="cost J (log scale)", yscale="log",
-               title="Large initial weights learn slowly")
+               title=f"Large initial weights learn slowly (medians of {len(SEEDS)} starts)")
         ax.legend()
 
     save(out, "initialization.png", draw)

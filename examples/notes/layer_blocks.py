@@ -1,18 +1,19 @@
 """The forward and the backward block of layer l, and what goes between them: the caches.
 
-Note 003 (and note 001, "Building blocks of deep NN"): "Forward: input a[l-1], output a[l], cache (z[l])"; "Backward: input da[l],
-output da[l-1], dW[l], db[l]":
+Note 003 (and note 001, "Building blocks of deep NN"): "Forward: input a[l-1], output a[l], cache (z[l])";
+"Backward: input da[l], output da[l-1], dW[l], db[l]":
 
     Z[l] = W[l] A[l-1] + b[l]            dZ[l] = dA[l] * g[l]'(Z[l])
     A[l] = g[l](Z[l])                    dW[l] = 1/m dZ[l] A[l-1]^T
                                          db[l] = 1/m np.sum(dZ[l], axis=1, keepdims=True)
                                          dA[l-1] = W[l]^T dZ[l]
 
-"So that's the input to the first forward function in the chain and then just repeating this"; "for deep NN a for loop has to be
-there, from 1 to L"; dA[0] is the "derivative with respect to your input features, which is not useful ... you could just stop
-it there".
+"So that's the input to the first forward function in the chain and then just repeating this"; "for deep NN a for
+loop has to be there, from 1 to L"; dA[0] is the "derivative with respect to your input features, which is not
+useful ... you could just stop it there".
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ ACTIVATIONS = ("tanh", "relu", "leaky_relu", "sigmoid")
 def problem(m=8, sizes=SIZES):
     """X, Y, W, b: the lists begin with None, so that W[l] is the notes' W[l]."""
     rng = np.random.default_rng(0)
-    W = [None] + [rng.standard_normal((n, n_prev)) for n_prev, n in zip(sizes, sizes[1:], strict=False)]
+    W = [None] + [rng.standard_normal((n, n_prev)) for n_prev, n in pairwise(sizes)]
     b = [None] + [0.1 * rng.standard_normal((n, 1)) for n in sizes[1:]]
     return rng.standard_normal((sizes[0], m)), rng.integers(0, 2, (sizes[-1], m)).astype(float), W, b
 

@@ -1,11 +1,11 @@
 """Why a network needs non-linear activations, and where a linear one belongs: regression.
 
 Note 000, "Why do you need a non-linear activation function?": with g(z) = z, a[2] = W[2](W[1]x + b[1]) + b[2] =
-(W[2]W[1])x + (W[2]b[1] + b[2]) = W*x + b*; "linear hidden layer is more or less useless". Note 001: "linear implementation
-only; might not have any hidden layers".
+(W[2]W[1])x + (W[2]b[1] + b[2]) = W*x + b*; "linear hidden layer is more or less useless". Note 001: "linear
+implementation only; might not have any hidden layers".
 
-Note 000: "There is one place where you might use linear activation g(z) = z: machine learning on a regression problem, y in R
-... only in the output layer, and hidden layers still use ReLU or tanh."
+Note 000: "There is one place where you might use linear activation g(z) = z: machine learning on a regression
+problem, y in R ... only in the output layer, and hidden layers still use ReLU or tanh."
 """
 
 from pathlib import Path

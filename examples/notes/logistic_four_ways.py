@@ -1,9 +1,9 @@
 """Logistic regression as a network of one unit, computed in four ways that agree.
 
 Note 001, "logistic regression Grad. Descent": J = 0; dw1 = 0; dw2 = 0; db = 0; for i = 1 to m: z(i) = w^T x(i) + b,
-a(i) = sigma(z(i)), J += ..., dz(i) = a(i) - y(i), dw1 += x1(i) dz(i), dw2 += x2(i) dz(i), db += dz(i); then all of them /= m.
-"soln from for loops less eff. -> vectorisation is soln": Z = np.dot(w.T, X) + b, dZ = A - Y, dw = 1/m X dZ^T,
-db = 1/m np.sum(dZ). And "x_0 = 1, y_hat = sigma(theta^T x)": theta holds b on top of w.
+a(i) = sigma(z(i)), J += ..., dz(i) = a(i) - y(i), dw1 += x1(i) dz(i), dw2 += x2(i) dz(i), db += dz(i); then all of
+them /= m. "soln from for loops less eff. -> vectorisation is soln": Z = np.dot(w.T, X) + b, dZ = A - Y, dw = 1/m X
+dZ^T, db = 1/m np.sum(dZ). And "x_0 = 1, y_hat = sigma(theta^T x)": theta holds b on top of w.
 """
 
 import math

@@ -1,4 +1,5 @@
-"""What the scripts of this folder share: the argument --out, and pictures, which need matplotlib."""
+"""What the scripts of this folder share: the argument --out, and pictures, which need matplotlib.
+"""
 
 import argparse
 from collections.abc import Callable

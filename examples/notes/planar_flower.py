@@ -1,9 +1,10 @@
 """The planar flower: logistic regression fails where one hidden layer of 4 tanh units succeeds.
 
-Notes 000 and 001, "gradient descent for neural network": parameters W[1], b[1], W[2], b[2], "Repeat { compute predictions,
-dW[1] = dJ/dW[1], ..., W[1] := W[1] - alpha dW[1], b[1] := b[1] - alpha db[1], ... }", on the course's exercise: logistic
-regression gets about 47 % right (44 to 50 %, as the points are drawn), 4 hidden units about 90 % and more.
-Note 000: "tanh works better (always) with the exception of the output layer": costs with sigmoid and with tanh units.
+Notes 000 and 001, "gradient descent for neural network": parameters W[1], b[1], W[2], b[2], "Repeat { compute
+predictions, dW[1] = dJ/dW[1], ..., W[1] := W[1] - alpha dW[1], b[1] := b[1] - alpha db[1], ... }", on the course's
+exercise: logistic regression gets about 47 % right (44 to 50 %, as the points are drawn), 4 hidden units about 90 %
+and more. Note 000: "tanh works better (always) with the exception of the output layer": costs with sigmoid and with
+tanh units.
 """
 
 from pathlib import Path
@@ -60,7 +61,7 @@ def main(out: Path | None = None) -> None:
         panels.append((title, lambda points, parameters=parameters: probabilities(parameters, points)))
     for hidden in ("sigmoid", "tanh"):
         J = costs(hidden, X, Y)
-        print(f"4 {hidden} units: cost {J[100]:.4f} after 100 iterations, {J[500]:.4f} after 500, {J[-1]:.4f} after 2000")
+        print(f"4 {hidden} units, cost: {J[100]:.4f} after 100 iterations, {J[500]:.4f} after 500, {J[-1]:.4f} last")
 
     def draw(axes):
         side = np.linspace(-4.7, 4.7, 301)

@@ -4,8 +4,8 @@ Note 001, "Vectorisation": "avoid for loops wherever possible. u = Av, u_i = sum
 time; vector version u = np.dot(A, v)"; "non vectorised u[i] = math.exp(v[i]); vectorised u = np.exp(v), np.log(v),
 np.abs(v), np.max(v, 0)" (np.maximum is meant). "SIMD: single inst. multiple data".
 
-Note 001, "Broadcasting in Python": "% calories without explicit for loop: cal = A.sum(axis=0), percentage =
-100 * A / cal.reshape(1, 4)"; "(3,4) / (1,4)"; "[1 2 3 4]^T + 100 = [101 102 103 104]^T"; and Z = w^T X + b, "[b b ... b]".
+Note 001, "Broadcasting in Python": "% calories without explicit for loop: cal = A.sum(axis=0), percentage = 100 * A
+/ cal.reshape(1, 4)"; "(3,4) / (1,4)"; "[1 2 3 4]^T + 100 = [101 102 103 104]^T"; and Z = w^T X + b, "[b b ... b]".
 """
 
 import math

@@ -45,12 +45,9 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, 
     for l in range(L):
         W[l], b[l] = arrays[f"W{l + 1}"], arrays[f"b{l + 1}"]
     examples = model.examples(np.asfortranarray(X).T, Y.T, None)  # (m, n_x): the same memory
-    way = runtime.parallelism(sizes, m, runtime.thread_count(n_threads))
     costs = []
-    with runtime.blas_threads(way.blas_threads) as confirmed:
-        shards = way.n_shards if confirmed else 1
-        plan = training.bind(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
-                             n_shards=shards, team=shards, order=None)
+    with training.bound_plan(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
+                             n_threads=runtime.thread_count(n_threads)) as plan:
         step = plan.step
         for i in range(iterations):
             cost = step(0, m, rate)
