@@ -65,8 +65,8 @@ class Predictor:
         """
         m = len(X)
         small = m * self.work < THREAD_WORK
-        threads = 1 if small and n_threads is None else runtime.thread_count(n_threads)
-        team = 1 if small or m <= self.block else threads
+        threads = 1 if small and n_threads is None else min(runtime.thread_count(n_threads), runtime.cores())
+        team = 1 if small else min(threads, -(-m // self.block))
         out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
         idle = self._free.setdefault(team, [])
         try:
@@ -84,7 +84,7 @@ class Predictor:
         """Return each layer's Z and A for the rows of X (m, n[0])."""
         model, cache = self.model, Cache([], [])
         A_prev = np.asfortranarray(X.T)
-        with runtime.blas_threads(runtime.thread_count(n_threads)):
+        with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
             for W, b, name in zip(*model.layout.views(model.theta), model.activations, strict=True):
                 Z, A = (aligned_empty((len(W), A_prev.shape[1]), model.dtype, "F") for _ in range(2))
                 row_major = not W.flags.f_contiguous

@@ -89,7 +89,7 @@ def main(out: Path | None = None, file: Path | None = None) -> None:
             ax.imshow(X_test[i])
             ax.set_title(f"{'cat' if Y_test[0, i] else 'not a cat'}, ŷ = {A[0, i]:.2f}", fontsize=9)
 
-    print(f"{len(wrong)} test pictures misclassified by the 5 layers: {wrong.tolist()}")
+    print(f"misclassified by the 5 layers: {len(wrong)} of {len(X_test)} test pictures, {wrong.tolist()}")
     save(out, "cat_mistakes.png", draw_wrong, rows=2, columns=max(2, -(-len(wrong) // 2)), size=(12, 5.5))
 
 
