@@ -23,8 +23,8 @@ class History:
     records : iterable of mappings
         Each as for `append`.
     stop_reason : str or None
-        Why training ended: "epochs" (all were run), "early_stopping", "callback", "diverged" or "interrupted"; None
-        while it runs.
+        Why training ended: "epochs" (all were run), "early_stopping", "callback", "diverged", "interrupted" or
+        "error" (a callback raised); None while it runs.
     best_epoch : int or None
         The epoch whose parameters were kept, if the run chose one.
 

@@ -24,6 +24,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.X)
 
+    def sample(self, count: int) -> "Examples":
+        """Return a copy of up to `count` examples with weight, evenly spaced, so that sorted data are all there."""
+        some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
+        some = some[:: max(1, len(some) // count)][:count]
+        return Examples(self.X[some], self.Y[some], None if self.weights is None else self.weights[some])
+
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
         part = slice(start, stop)

@@ -17,6 +17,10 @@ from fastnn.model import Examples, Model
 __all__ = ["Network"]
 
 
+# Not kept in a copy or a pickle: made anew.
+TRANSIENT = frozenset({"_W", "_b", "_predictor", "_in_training"})
+
+
 class Network:
     """A fully connected network: A[l] = g[l](W[l] A[l-1] + b[l]), A[0] = X^T.
 
@@ -83,6 +87,7 @@ class Network:
         """Make what can always be made anew from the model: views and predictor."""
         self._W, self._b = self._model.layout.views(self._model.theta)
         self._predictor = Predictor(self._model)
+        self._in_training = False
 
     def initialize(self) -> Self:
         """Draw new weights and set the biases to zero; forget the optimiser's state."""
@@ -196,12 +201,14 @@ class Network:
         ------
         ValueError, TypeError
             If an argument is not as described; the network is then unchanged.
+        RuntimeError
+            If the network is being trained already, by another thread or by a fit whose callback this is.
 
         Warns
         -----
         DivergenceWarning
             If the loss is no longer finite; training stops and goes back to the best parameters so far. They are
-            looked for after each epoch with `early_stopping`, else once in 128 steps.
+            looked for after each epoch with `early_stopping`, else after 1, 2, 4, ..., 128 steps and then every 128.
         """
         settings = training.Settings(
             learning_rate=validation.number(learning_rate, "learning_rate", above=0),
@@ -214,6 +221,8 @@ class Network:
             n_threads=runtime.thread_count(n_threads),
         )
         rule = optimizers.get(optimizer)
+        if self._in_training:
+            raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model = self._model
         examples = model.examples(X, y, sample_weight)
         held_out = self._held_out(validation_data)
@@ -222,9 +231,13 @@ class Network:
         if self._state is None or self._state.optimizer != rule:
             self._state = optimizers.OptimizerState(rule, model.layout.size, model.dtype)
         model.y_ndim = np.ndim(y)
-        self.history = History()
-        training.train(self, model, self._predictor, examples, held_out, self._state, self._rng, settings, self.history)
-        return self.history
+        self.history = history = History()
+        self._in_training = True
+        try:
+            training.train(self, model, self._predictor, examples, held_out, self._state, self._rng, settings, history)
+        finally:
+            self._in_training = False
+        return history
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                     optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
@@ -332,7 +345,7 @@ class Network:
         return network
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_W", "_b", "_predictor")}
+        return {key: value for key, value in self.__dict__.items() if key not in TRANSIENT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -77,11 +77,14 @@ def thread_count(n_threads: int | None = None) -> int:
     return cores()
 
 
+# The threads that the BLAS of SciPy's wheels is built for: beyond them it warns, and at last crashes.
+MOST_CORES = 64
+
+
 def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores that this process may use, at most 64."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(found, MOST_CORES)
 
 
 @cache
@@ -125,7 +128,7 @@ class _BlasLimit:
                 self._before = [lib.num_threads for lib in libraries]
             self._holders += 1
             for lib in libraries:
-                if lib.num_threads != limit and (self._holders == 1 or limit < lib.num_threads):
+                if limit < lib.num_threads:  # never raised: a limit of the user's holds
                     _set_threads(lib, limit)
             return bool(libraries) and all(lib.num_threads <= limit for lib in libraries)
 

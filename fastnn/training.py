@@ -25,7 +25,8 @@ __all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "bound_plan", "g
 
 Callback = Callable[[Any, dict[str, float]], bool | None]
 
-# Unless early stopping asks for it, the best parameters are looked for once in this many steps: 1 to 2 % of the time.
+# Unless early stopping asks for it, the best parameters are looked for once in this many steps, at first more often:
+# 1 to 2 % of the time.
 STEPS_PER_SNAPSHOT = 128
 # Without validation data they are judged by the loss of this many training examples: the loss that the steps
 # report is that before each update, and a run may diverge by its last one.
@@ -60,18 +61,18 @@ class Snapshot:
         self.copy = theta.copy()
         self.value = inf
         self.epoch: int | None = None
-        self.wait = STEPS_PER_SNAPSHOT
+        self.wait = self.interval = 1
 
     def judge(self, value: float) -> None:
         """Say what loss the first parameters have."""
         self.value = value if isfinite(value) else inf
 
     def due(self, steps: int) -> bool:
-        """Tell whether enough steps were made since it was last due."""
+        """Tell whether enough steps were made since it was last due: 1, 2, 4, ... up to STEPS_PER_SNAPSHOT."""
         self.wait -= steps
         if self.wait > 0:
             return False
-        self.wait = STEPS_PER_SNAPSHOT
+        self.wait = self.interval = min(2 * self.interval, STEPS_PER_SNAPSHOT)
         return True
 
     def update(self, value: float, epoch: int) -> bool:
@@ -142,7 +143,7 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     batch_size = min(settings.batch_size, m)
     steps = -(-m // batch_size)
     order = np.empty(m, np.int64) if settings.shuffle and steps > 1 else None  # of one batch it does not matter
-    judged = examples.rows(0, JUDGED_EXAMPLES) if validation is None else validation
+    judged = examples.sample(JUDGED_EXAMPLES) if validation is None else validation
     best = Snapshot(model.theta)
     stale = 0
     bar = None if settings.progress_bar is None else settings.progress_bar(total=settings.epochs, unit="epoch")
@@ -173,7 +174,7 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
                 if bar is not None:
                     _show(bar, record, model, predictor, examples, n_threads)
                 answers = [callback(network, dict(record)) for callback in settings.callbacks]
-                if any(answers):
+                if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                     history.stop_reason = "callback"
                     break
                 if settings.patience is not None and stale >= settings.patience:
@@ -183,6 +184,9 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
                 history.stop_reason = "epochs"
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
+        raise
+    except Exception:  # of a callback
+        history.stop_reason = "error"
         raise
     finally:
         if bar is not None:

@@ -254,4 +254,6 @@ def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "samp
     least, most = float(np.finfo(target).tiny), float(np.finfo(target).max) / m
     if result.max() > most or ((result > 0) & (result < least)).any():
         raise ValueError(f"{what} must be 0 or from {least:.3g} to {most:.3g}")
-    return result
+    # J is a weighted mean: a power of two changes no bit of it, and keeps weights times losses in range.
+    scaled: NDArray[Any] = np.ldexp(result, -np.frexp(result.max())[1])
+    return scaled

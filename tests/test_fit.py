@@ -610,7 +610,7 @@ print("whole", finished, states.index(found))
 @pytest.mark.parametrize("arguments", [("adam", 20, 4, 8, 20000), ("momentum", 256, 64, 200, 4096)])
 def test_ctrl_c_leaves_the_last_finished_step(arguments):
     """The second network is large enough for two shards, where there are two threads."""
-    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, *map(str, arguments)], stdout=subprocess.PIPE,
+    process = subprocess.Popen([sys.executable, "-P", "-c", INTERRUPTED, *map(str, arguments)], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env=os.environ | {"FASTNN_NUM_THREADS": "2"})
     try:
         for _ in range(3):

@@ -191,7 +191,7 @@ print(peak() - before)
 @pytest.mark.parametrize(("n_threads", "order"), [(1, "F"), (2, "C")])
 def test_resident_memory_of_the_process(n_threads, order):
     """What the system sees, BLAS's and OpenMP's own memory included: the project's bound, 50 MB."""
-    done = subprocess.run([sys.executable, "-c", RESIDENT, str(n_threads), order], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-P", "-c", RESIDENT, str(n_threads), order], capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == 0, done.stderr
     net = Network([100, 2000, 1000, 3])

@@ -27,7 +27,7 @@ SCRIPT = {"fastnn.__main__", "fastnn.demo"}
 
 def python(code):
     """Run code in a fresh interpreter; return what it prints as JSON."""
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

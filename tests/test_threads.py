@@ -50,7 +50,7 @@ def run(code, *arguments, timeout=60, **environment):
     """Run Python code in a fresh process (group, so that no hanging child of it survives) and return what it prints."""
     clean = {key: value for key, value in os.environ.items()
              if key not in ("FASTNN_SIMD", "FASTNN_NUM_THREADS", "OMP_NUM_THREADS")}
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-P", "-W", "error", "-c", code, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean | environment,
                           start_new_session=True) as process:
         try:
