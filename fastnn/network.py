@@ -208,7 +208,7 @@ class Network:
         -----
         DivergenceWarning
             If the loss is no longer finite; training stops and goes back to the best parameters so far. They are
-            looked for after each epoch with `early_stopping`, else after 1, 2, 4, ..., 128 steps and then every 128.
+            looked for after each epoch with `early_stopping`, else after 1, 3, 7, ..., 127 steps and then every 128.
         """
         settings = training.Settings(
             learning_rate=validation.number(learning_rate, "learning_rate", above=0),

@@ -68,7 +68,7 @@ class Snapshot:
         self.value = value if isfinite(value) else inf
 
     def due(self, steps: int) -> bool:
-        """Tell whether enough steps were made since it was last due: 1, 2, 4, ... up to STEPS_PER_SNAPSHOT."""
+        """Tell whether enough steps were made since it was last due: 1, 2, 4, ..., STEPS_PER_SNAPSHOT."""
         self.wait -= steps
         if self.wait > 0:
             return False
@@ -185,7 +185,7 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     except KeyboardInterrupt:
         history.stop_reason = "interrupted"
         raise
-    except Exception:  # of a callback
+    except BaseException:  # of a callback
         history.stop_reason = "error"
         raise
     finally:

@@ -390,7 +390,7 @@ def test_an_exception_in_a_callback_leaves_a_whole_network(error):
         net.fit(X, y, epochs=5, callbacks=[fail])
     assert blas_threads() == before
     assert net.history.epochs == [1, 2]
-    assert net.history.stop_reason == ("interrupted" if error is KeyboardInterrupt else None)
+    assert net.history.stop_reason == ("interrupted" if error is KeyboardInterrupt else "error")
     twin.fit(X, y, epochs=2)
     assert parameters(net) == parameters(twin)
     for one in (net, twin):
@@ -502,7 +502,8 @@ def test_divergence_late_goes_back_to_a_good_epoch():
     before = net.loss(X, y)
     with pytest.warns(DivergenceWarning, match="diverged in epoch 291: "):
         history = net.fit(X, y, epochs=400, callbacks=[poison], **settings)
-    assert history.best_epoch == 290 // STEPS_PER_SNAPSHOT * STEPS_PER_SNAPSHOT > 0
+    # Looked at after 1, 3, 7, ..., 127 steps, then every 128.
+    assert history.best_epoch == 290 // STEPS_PER_SNAPSHOT * STEPS_PER_SNAPSHOT - 1 > 0
     twin.fit(X, y, epochs=history.best_epoch, **settings)
     assert parameters(net) == parameters(twin)
     assert net.loss(X, y) < before / 2
@@ -659,3 +660,70 @@ def test_logistic_regression_finds_the_one_minimum():
     _, dW, db = net.gradients(X, y)
     # J'' >= 0.1 in W and at least the mean of p (1 - p) in b: below 1 - 0.05 a step, 500 steps leave 1e-11
     assert np.abs(dW[0]).max() < 1e-10 and np.abs(db[0]).max() < 1e-10
+
+
+def test_a_short_run_goes_back_to_a_good_epoch():
+    """Not to the initial parameters, although it has fewer steps than lie between two later looks."""
+    X, y = regression()
+    net = make(sizes=(4, 8, 1), output="identity")
+    before = net.loss(X, y)
+
+    def poison(network, record):
+        if record["epoch"] == 100:
+            network.W[1].fill(1e200)
+
+    with pytest.warns(DivergenceWarning, match="those after epoch 63"):
+        history = net.fit(X, y, optimizer="sgd", learning_rate=0.01, batch_size=None, epochs=120, callbacks=[poison])
+    assert history.best_epoch == 63 and net.loss(X, y) < before
+
+
+def test_sorted_and_weightless_examples_do_not_blind_the_judge():
+    """The parameters are judged on examples from everywhere, and on such as have weight."""
+    X, y = regression(m=600)
+    weights = np.ones(600)
+    weights[:300] = 0
+    net = make(sizes=(4, 8, 1), output="identity")
+
+    def poison(network, record):
+        if record["epoch"] == 100:
+            network.W[1].fill(1e200)
+
+    with pytest.warns(DivergenceWarning, match="those after epoch 63"):
+        net.fit(X, y, sample_weight=weights, optimizer="sgd", learning_rate=0.01, batch_size=None, epochs=120,
+                callbacks=[poison])
+    examples = net._model.examples(X, y, weights)
+    assert len(examples.sample(128)) == 128 and examples.sample(128).weights.all()
+    assert np.array_equal(examples.sample(1000).X, X[300:])
+
+
+def test_a_network_is_trained_by_one_fit_at_a_time():
+    X, y = regression()
+    net = make(sizes=(4, 8, 1), output="identity")
+
+    def again(network, record):
+        with pytest.raises(RuntimeError, match="being trained"):
+            network.fit(X, y, epochs=1)
+        assert network.copy().fit(X, y, epochs=1).stop_reason == "epochs"
+
+    history = net.fit(X, y, epochs=3, callbacks=[again])
+    assert len(history) == 3 and net.history is history
+    assert net.fit(X, y, epochs=1).stop_reason == "epochs"
+
+
+def test_only_true_stops():
+    X, y = regression()
+    net = make(sizes=(4, 8, 1), output="identity")
+    for answer in (1.5, "yes", np.ones(3), [0], None):
+        assert net.fit(X, y, epochs=2, callbacks=[lambda n, r, answer=answer: answer]).stop_reason == "epochs"
+    assert len(net.fit(X, y, epochs=2, callbacks=[lambda n, r: np.True_])) == 1
+
+
+def test_huge_and_tiny_weights():
+    """J is a weighted mean: their scale does not matter, to the bit for powers of two."""
+    X, y = regression()
+    results = set()
+    for scale in (1.0, 2.0**100, 2.0**-100):
+        net = make(sizes=(4, 8, 1), output="identity", dtype="float32")
+        history = net.fit(X, 1e3 * y, sample_weight=np.full(len(X), scale), epochs=3)
+        results.add((tuple(history.loss), net.W[0].tobytes()))
+    assert len(results) == 1
