@@ -278,10 +278,13 @@ def test_console_script():
     assert [script.load() for script in scripts] == [main]
 
 
-def started(folder, *arguments):
+def started(folder):
     """Start a demo that would take long, and wait until it trains."""
-    process = subprocess.Popen([sys.executable, "-m", "fastnn", "demo", "--epochs", "100000", *arguments], cwd=folder,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # a shell starts background jobs, and with them all children, with SIGINT ignored
+    code = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from fastnn.__main__ import main; sys.exit(main(['demo', '--epochs', '100000']))")
+    process = subprocess.Popen([sys.executable, "-P", "-c", code], cwd=folder, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.startswith("Adam"):
             return process
