@@ -567,10 +567,13 @@ def test_parameters_that_are_not_finite_at_the_start():
 # ---- Ctrl-C
 
 INTERRUPTED = """
+import signal
 import sys
 import numpy as np
 from threadpoolctl import threadpool_info
 from fastnn import Network
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 
 optimizer, batch_size, n_x, n_hidden, m = sys.argv[1], *map(int, sys.argv[2:])
 rng = np.random.default_rng(0)
