@@ -74,7 +74,10 @@ def test_scripts_run(path, script, tmp_path, monkeypatch, capsys):
     assert [picture.name for picture in written] == expected
     for picture in written:
         content = picture.read_bytes()
-        assert content.startswith(b"\x89PNG\r\n") if picture.suffix == ".png" else ElementTree.fromstring(content) is not None
+        if picture.suffix == ".png":
+            assert content.startswith(b"\x89PNG\r\n")
+        else:
+            assert ElementTree.fromstring(content).tag.endswith("svg")
 
 
 def test_without_matplotlib(script, tmp_path, monkeypatch, capsys):
