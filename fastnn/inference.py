@@ -14,6 +14,7 @@ from fastnn._core._forward import Forward
 from fastnn.batches import bounds
 from fastnn.buffers import activation_codes, aligned_empty
 from fastnn.model import Examples, Model
+from fastnn.sparse import SparseRows
 
 __all__ = ["Cache", "Predictor", "metric_name"]
 
@@ -58,11 +59,13 @@ class Predictor:
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
 
-    def outputs(self, X: NDArray[Any], *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
+    def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
         """Return A[L] of each row of X (m, n[0]) as a C-ordered (m, n[L]) array; with `raw`, Z[L].
 
         Returns None if X holds NaN or infinity.
         """
+        if isinstance(X, SparseRows) and self.model.layout.row_major[0]:
+            return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads)
         m = len(X)
         small = m * self.work < THREAD_WORK
         threads = 1 if small and n_threads is None else min(runtime.thread_count(n_threads), runtime.cores())
@@ -76,19 +79,23 @@ class Predictor:
         # Without threads of ours a large product may have BLAS's, as many as were asked for.
         limit = nullcontext() if small else runtime.blas_threads(1 if team > 1 else threads)
         with limit:
-            finite = plan.run(X, out, raw)
+            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
         idle.append(plan)
         return out if finite else None
 
-    def caches(self, X: NDArray[Any], n_threads: int | None = None) -> Cache:
+    def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
         """Return each layer's Z and A for the rows of X (m, n[0])."""
-        model, cache = self.model, Cache([], [])
-        A_prev = np.asfortranarray(X.T)
+        sparse, cache = isinstance(X, SparseRows), Cache([], [])
+        model = self.model.column_major() if sparse else self.model
+        A_prev = X if sparse else np.asfortranarray(X.T)
         with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
             for W, b, name in zip(*model.layout.views(model.theta), model.activations, strict=True):
-                Z, A = (aligned_empty((len(W), A_prev.shape[1]), model.dtype, "F") for _ in range(2))
-                row_major = not W.flags.f_contiguous
-                _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
+                Z, A = (aligned_empty((len(W), len(X)), model.dtype, "F") for _ in range(2))
+                if isinstance(A_prev, SparseRows):
+                    _kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
+                else:
+                    row_major = not W.flags.f_contiguous
+                    _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
                 _kernels.activate(name, Z, b, A, runtime.LEVEL)
                 cache.Z.append(Z)
                 cache.A.append(A)
@@ -104,7 +111,7 @@ class Predictor:
         loss = score = total = 0.0
         for start, stop in bounds(len(examples), EVALUATED_ROWS):
             part = examples.rows(start, stop)
-            outputs = self.outputs(part.X, raw=model.loss != "squared_error", n_threads=n_threads)
+            outputs = self.outputs(part.X, raw=model.loss.from_z, n_threads=n_threads)
             assert outputs is not None, "examples are checked before"
             weights = np.ones(len(part)) if part.weights is None else part.weights
             total += float(weights.sum(dtype=np.float64))
@@ -112,10 +119,7 @@ class Predictor:
             loss += losses.weighted_sum(model.loss, outputs, part.Y, part.weights, runtime.LEVEL)
         if total == 0:  # part of weighted data
             return math.nan, math.nan
-        J = loss / total
-        if model.l2:
-            W = model.theta[: model.layout.n_weights]
-            J += 0.5 * model.l2 * float(np.einsum("i,i->", W, W, dtype=np.float64))
+        J = loss / total + model.penalty()
         metric = score / total
         return J, metric if metric_name(model.output) == "accuracy" else math.sqrt(metric)
 
@@ -125,7 +129,7 @@ class Predictor:
             right: NDArray[Any] = outputs.argmax(axis=1) == (Y if Y.ndim == 1 else Y.argmax(axis=1))
             return right
         if self.model.output == "sigmoid":
-            threshold = 0 if self.model.loss == "binary_cross_entropy" else 0.5
+            threshold = 0 if self.model.loss.from_z else 0.5
             right = ((outputs > threshold) == (Y > 0.5)).all(axis=1)
             return right
         with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged

@@ -1,6 +1,6 @@
 """What a network is, numerically: sizes, activations, loss and the parameter arena; and examples for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from fastnn import initializers, losses, validation
 from fastnn._core._ops import ACTIVATIONS
 from fastnn.buffers import ParameterLayout, aligned_empty, weight_orders
+from fastnn.losses import Loss
+from fastnn.sparse import SparseRows
 
 __all__ = ["Examples", "Model"]
 
 
 @dataclass
 class Examples:
-    """Checked data: X (m, n[0]), targets as `losses.prepare_targets` gives them, weights (m,) or None."""
+    """Checked data: X (m, n[0]), dense or sparse, targets as `losses.prepare_targets` gives them, weights (m,) or None."""
 
-    X: NDArray[Any]
+    X: NDArray[Any] | SparseRows
     Y: NDArray[Any]
     weights: NDArray[Any] | None
 
@@ -29,6 +31,12 @@ class Examples:
         some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
         some = some[:: max(1, len(some) // count)][:count]
         return Examples(self.X[some], self.Y[some], None if self.weights is None else self.weights[some])
+
+    def effective_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return n[0], ..., n[L] with the non-zeros of an average row for the n[0] of a sparse X: what is worked on."""
+        if isinstance(self.X, SparseRows):
+            return (max(1, self.X.n_values // len(self)), *sizes[1:])
+        return sizes
 
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
@@ -46,9 +54,12 @@ class Model:
         n[0], ..., n[L].
     activations : tuple of str
         One name per layer, the output's last.
-    loss, init : str
-    l2 : float
-        J = mean loss + l2/2 * (sum of the squares of all weights).
+    loss : Loss
+    init : str
+    l2, l1 : float
+        J = mean loss + l2/2 * (sum of the squares of all weights) + l1 * (sum of their absolute values).
+    dropout : tuple of float
+        The rate of each hidden layer; empty where all are 0.
     dtype : dtype
     layout : ParameterLayout
     theta : ndarray (P,)
@@ -59,9 +70,11 @@ class Model:
 
     sizes: tuple[int, ...]
     activations: tuple[str, ...]
-    loss: str
+    loss: Loss
     init: str
     l2: float
+    l1: float
+    dropout: tuple[float, ...]
     dtype: np.dtype[Any]
     layout: ParameterLayout
     theta: NDArray[Any]
@@ -69,7 +82,7 @@ class Model:
 
     @classmethod
     def build(cls, layer_sizes: Any, *, activation: Any, output: Any, loss: Any, init: Any, l2: Any,
-              dtype: Any) -> Self:
+              dtype: Any, l1: Any = 0.0, dropout: Any = 0.0) -> Self:
         """Check the arguments of `Network` and allocate its parameters, uninitialised.
 
         Raises
@@ -85,7 +98,8 @@ class Model:
                              "output='sigmoid'")
         loss = losses.resolve(loss, output)
         init = validation.name(init, ("auto", *initializers.INITIALIZERS), "init")
-        l2 = validation.number(l2, "l2", minimum=0)
+        l2, l1 = validation.number(l2, "l2", minimum=0), validation.number(l1, "l1", minimum=0)
+        rates = validation.dropout(dropout, hidden)
         dtype = validation.dtype(dtype)
         layout = ParameterLayout(sizes, weight_orders(sizes))
         try:
@@ -93,7 +107,8 @@ class Model:
         except MemoryError:
             raise ValueError(f"layer_sizes {list(sizes)}: {layout.size:,} parameters of {dtype.name} do not fit in "
                              "memory") from None
-        return cls(sizes, (*hidden, output), loss, init, l2, dtype, layout, theta, 1 if sizes[-1] == 1 else 2)
+        return cls(sizes, (*hidden, output), loss, init, l2, l1, rates, dtype, layout, theta,
+                   1 if sizes[-1] == 1 else 2)
 
     @property
     def output(self) -> str:
@@ -106,6 +121,19 @@ class Model:
         for W_l, activation in zip(W, self.activations, strict=True):
             initializers.fill(W_l, self.init, activation, rng)
         self.theta[self.layout.n_weights :] = 0
+
+    def column_major(self) -> Self:
+        """Return this model, or a copy whose W[1] is column-major, which the products with a sparse X need."""
+        if not self.layout.row_major[0]:
+            return self
+        layout = ParameterLayout(self.sizes, (False, *self.layout.row_major[1:]))
+        return replace(self, layout=layout, theta=self.layout.moved(self.theta, layout))
+
+    def penalty(self) -> float:
+        """Return the L2 and L1 terms of J."""
+        W = self.theta[: self.layout.n_weights]
+        squares = 0.5 * self.l2 * float(np.einsum("i,i->", W, W, dtype=np.float64)) if self.l2 else 0.0
+        return squares + (self.l1 * float(np.abs(W).sum(dtype=np.float64)) if self.l1 else 0.0)
 
     def examples(self, X: Any, y: Any, weights: Any, prefix: str = "") -> Examples:
         """Return the checked data; `prefix` comes before their names in error texts."""
@@ -123,5 +151,5 @@ class Model:
         rows.append(("", "", "", "", "total", f"{self.layout.size:,}"))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join([*map(str.ljust, row[:-1], widths), row[-1].rjust(widths[-1])]) for row in rows]
-        return "\n".join([f"X: (m, {self.sizes[0]}), A[0] = X^T: ({self.sizes[0]}, m), loss: {self.loss}, "
+        return "\n".join([f"X: (m, {self.sizes[0]}), A[0] = X^T: ({self.sizes[0]}, m), loss: {self.loss.name}, "
                           f"{self.dtype.name}", *lines])

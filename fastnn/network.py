@@ -12,6 +12,7 @@ from fastnn import model_file, optimizers, runtime, training, validation
 from fastnn.buffers import ParameterViews, aligned_empty
 from fastnn.history import History
 from fastnn.inference import Cache, Predictor, metric_name
+from fastnn.losses import BY_NAME, Loss
 from fastnn.model import Examples, Model
 
 __all__ = ["Network"]
@@ -31,17 +32,23 @@ class Network:
         regression.
     activation : str or sequence of str, default "relu"
         Of the hidden layers, or one name per hidden layer: sigmoid, tanh, relu, leaky_relu, identity, softmax, elu,
-        selu, gelu, silu, softplus.
+        selu, gelu, silu, softplus, exp.
     output : str, default "softmax"
         The output layer's activation.
-    loss : str, default "auto"
-        "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid, summed over the outputs) or "squared_error"
-        (1/2 (y_hat - y)^2, summed over the outputs); "auto" follows the output. Each is averaged over the examples.
+    loss : str or fastnn.losses.Loss, default "auto"
+        "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid), "poisson" (exp), "squared_error", "absolute",
+        "huber", "quantile", or an object such as ``Huber(delta=2.0)`` or ``CrossEntropy(label_smoothing=0.1)``; "auto"
+        follows the output. Each is summed over the outputs and averaged over the examples.
     init : str, default "auto"
         zeros, small_normal (0.01 randn), glorot_uniform, glorot_normal, he_uniform, he_normal or lecun_normal;
         "auto" is he_normal for layers of the relu family and glorot_uniform for the others. Biases begin at zero.
     l2 : float, default 0.0
         Adds l2/2 times the sum of the squares of all weights to J.
+    l1 : float, default 0.0
+        Adds l1 times the sum of the absolute values of all weights to J.
+    dropout : float or sequence of float, default 0.0
+        The part of each hidden layer's units, or one number per hidden layer, that a training step leaves out; the
+        others count 1 / (1 - rate) times as much (inverted dropout: prediction is as without).
     dtype : {"float32", "float64"}, default "float32"
     random_state : int, numpy.random.Generator or None
         Seeds the weights and the order of the examples.
@@ -70,9 +77,10 @@ class Network:
     """
 
     def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
-                 output: str = "softmax", loss: str = "auto", init: str = "auto", l2: float = 0.0,
-                 dtype: DTypeLike = "float32", random_state: int | np.random.Generator | None = None) -> None:
-        model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype)
+                 output: str = "softmax", loss: str | Loss = "auto", init: str = "auto", l2: float = 0.0,
+                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32", random_state: int | np.random.Generator | None = None) -> None:
+        model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype,
+                            l1=l1, dropout=dropout)
         self._begin(model, validation.generator(random_state))
         self.initialize()
 
@@ -120,7 +128,7 @@ class Network:
     @property
     def loss_name(self) -> str:
         """The loss that `fit` lowers."""
-        return self._model.loss
+        return self._model.loss.name
 
     @property
     def init(self) -> str:
@@ -133,6 +141,16 @@ class Network:
         return self._model.l2
 
     @property
+    def l1(self) -> float:
+        """The L1 coefficient."""
+        return self._model.l1
+
+    @property
+    def dropout(self) -> tuple[float, ...]:
+        """The dropout rate of each hidden layer."""
+        return self._model.dropout or (0.0,) * (len(self.layer_sizes) - 2)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of parameters and outputs."""
         return self._model.dtype
@@ -143,9 +161,11 @@ class Network:
         return self._model.layout.size
 
     def __repr__(self) -> str:
-        hidden = list(self.activations[:-1])
+        hidden, model = list(self.activations[:-1]), self._model
+        loss = model.loss.name if model.loss == BY_NAME[model.loss.name]() else model.loss
+        further = f", l1={self.l1:g}" * (self.l1 > 0) + f", dropout={list(self.dropout)}" * any(self.dropout)
         return (f"Network({list(self.layer_sizes)}, activation={hidden}, output={self.activations[-1]!r}, "
-                f"loss={self.loss_name!r}, init={self.init!r}, l2={self.l2:g}, dtype={self.dtype.name!r})")
+                f"loss={loss!r}, init={self.init!r}, l2={self.l2:g}{further}, dtype={self.dtype.name!r})")
 
     def summary(self) -> str:
         """Return the notes' table of dimensions: each layer's W, b, Z, A and number of parameters; m is free."""

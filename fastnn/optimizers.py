@@ -7,18 +7,23 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastnn import validation
-from fastnn._core._ops import RULES
+from fastnn._core._ops import RULES, STATES
 from fastnn.buffers import aligned_empty
 
-__all__ = ["SGD", "Adam", "Momentum", "Nesterov", "Optimizer", "OptimizerState", "get"]
+__all__ = ["SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
+           "get"]
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """The base of all update rules; instances are values: equal hyperparameters, equal optimisers."""
 
-    rule: ClassVar[str]
-    n_states: ClassVar[int]
+    name: ClassVar[str]
+
+    @property
+    def rule(self) -> str:
+        """The compiled core's name of the update."""
+        return self.name
 
     @property
     def code(self) -> int:
@@ -26,8 +31,13 @@ class Optimizer:
         return RULES.index(self.rule)
 
     @property
+    def n_states(self) -> int:
+        """Its state arenas: velocity, moments."""
+        return STATES[self.rule]
+
+    @property
     def hyperparameters(self) -> dict[str, float]:
-        """The hyperparameters by name."""
+        """The hyperparameters under the compiled core's names."""
         return asdict(self)
 
 
@@ -35,8 +45,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent, as the notes write it: theta = theta - alpha dtheta."""
 
-    rule: ClassVar[str] = "sgd"
-    n_states: ClassVar[int] = 0
+    name: ClassVar[str] = "sgd"
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,7 @@ class Momentum(Optimizer):
     """
 
     momentum: float = 0.9
-    rule: ClassVar[str] = "momentum"
-    n_states: ClassVar[int] = 1
+    name: ClassVar[str] = "momentum"
 
     def __post_init__(self) -> None:
         validation.number(self.momentum, "momentum", minimum=0, below=1)
@@ -69,7 +77,7 @@ class Nesterov(Momentum):
         mu, from 0 to below 1.
     """
 
-    rule: ClassVar[str] = "nesterov"
+    name: ClassVar[str] = "nesterov"
 
 
 @dataclass(frozen=True)
@@ -89,8 +97,7 @@ class Adam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    rule: ClassVar[str] = "adam"
-    n_states: ClassVar[int] = 2
+    name: ClassVar[str] = "adam"
 
     def __post_init__(self) -> None:
         validation.number(self.beta_1, "beta_1", minimum=0, below=1)
@@ -98,7 +105,93 @@ class Adam(Optimizer):
         validation.number(self.epsilon, "epsilon", above=0)
 
 
-BY_NAME: dict[str, type[Optimizer]] = {kind.rule: kind for kind in (SGD, Momentum, Nesterov, Adam)}
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): W = (1 - alpha weight_decay) W before each step.
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    weight_decay : float, default 0.01
+        Not negative; biases do not decay.
+    """
+
+    weight_decay: float = 0.01
+    name: ClassVar[str] = "adamw"
+
+    @property
+    def rule(self) -> str:
+        """Adam's."""
+        return "adam"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.number(self.weight_decay, "weight_decay", minimum=0)
+
+
+@dataclass(frozen=True)
+class NAdam(Adam):
+    """Adam with Nesterov's momentum (Dozat 2016), its momentum constant.
+
+    theta = theta - alpha (beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) dtheta / (1 - beta_1^t)) / (sqrt(v') + epsilon'),
+    in Adam's efficient form.
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    """
+
+    name: ClassVar[str] = "nadam"
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012): v = rho v + (1 - rho) dtheta^2; theta = theta - alpha dtheta / (sqrt(v) + epsilon).
+
+    With a momentum, dtheta / (sqrt(v) + epsilon) takes the place of dtheta in `Momentum` or `Nesterov`.
+
+    Parameters
+    ----------
+    rho : float, default 0.9
+        Decay of the second moment, from 0 to below 1.
+    momentum : float, default 0.0
+        mu, from 0 to below 1.
+    nesterov : bool, default False
+        Use Nesterov's momentum.
+    epsilon : float, default 1e-8
+        Positive.
+    """
+
+    rho: float = 0.9
+    momentum: float = 0.0
+    nesterov: bool = False
+    epsilon: float = 1e-8
+    name: ClassVar[str] = "rmsprop"
+
+    def __post_init__(self) -> None:
+        validation.number(self.rho, "rho", minimum=0, below=1)
+        validation.number(self.momentum, "momentum", minimum=0, below=1)
+        validation.flag(self.nesterov, "nesterov")
+        validation.number(self.epsilon, "epsilon", above=0)
+
+    @property
+    def rule(self) -> str:
+        """Plain, or with momentum of either kind."""
+        if self.momentum == 0:
+            return "rmsprop"
+        return "rmsprop_nesterov" if self.nesterov else "rmsprop_momentum"
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The hyperparameters under the compiled core's names."""
+        return {"beta_2": self.rho, "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+BY_NAME: dict[str, type[Optimizer]] = {
+    kind.name: kind for kind in (SGD, Momentum, Nesterov, Adam, AdamW, NAdam, RMSprop)
+}
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
@@ -127,10 +220,13 @@ class OptimizerState:
         Velocity, or first and second moment; zeros at first.
     step_count : ndarray of int64 (1,)
         Updates made.
+    dropout_seed : int
+        Which units a step leaves out depends on this and the step count alone.
     """
 
-    def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike) -> None:
+    def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike, dropout_seed: int = 0) -> None:
         self.optimizer = optimizer
+        self.dropout_seed = dropout_seed
         self.arenas = [aligned_empty(size, dtype) for _ in range(optimizer.n_states)]
         self.step_count = np.empty(1, np.int64)
         self.reset()

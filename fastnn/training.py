@@ -1,7 +1,7 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import losses, runtime
+from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn._core._plan import Plan
 from fastnn.batches import bounds, shuffle
@@ -20,6 +20,7 @@ from fastnn.history import History
 from fastnn.inference import Predictor, metric_name
 from fastnn.model import Examples, Model
 from fastnn.optimizers import SGD, OptimizerState
+from fastnn.sparse import SparseRows
 
 __all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "bound_plan", "gradients", "progress_bar", "train"]
 
@@ -89,13 +90,14 @@ class Snapshot:
 
 
 def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
-         order: NDArray[np.int64] | None) -> Plan:
+         order: NDArray[np.int64] | None, dropout: Sequence[float] = (), clip_norm: float = 0.0) -> Plan:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
-    in_place = examples.X.flags.c_contiguous
+    sparse = isinstance(examples.X, SparseRows)
+    in_place = sparse or order is None and examples.X.flags.c_contiguous
     batch_X = batch_Y = batch_weights = None
-    if order is not None or not in_place:
+    if not in_place:
         batch_X = aligned_empty((n_x, batch_size), dtype, "F")
     if order is not None:
         batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((n_out, batch_size), dtype, "F")
@@ -103,23 +105,26 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     caches = Caches(model.sizes, model.activations, batch_size, dtype)
     return Plan(
         level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
-        row_major=model.layout.row_major, loss=losses.code(model.loss), theta=model.theta,
+        row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter, theta=model.theta,
         gradients=aligned_empty((n_shards, model.layout.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
-        X=examples.X, Y=examples.Y, weights=examples.weights,
+        X=examples.X.arrays if sparse else examples.X, Y=examples.Y, weights=examples.weights,
         batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
-        hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2}, team=team,
+        hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2, "l1": model.l1, "clip_norm": clip_norm},
+        team=team, dropout=dropout, dropout_seed=state.dropout_seed,
     )
 
 
 @contextmanager
 def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_threads: int,
-               order: NDArray[np.int64] | None = None) -> Iterator[Plan]:
+               order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
+               clip_norm: float = 0.0) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    way = runtime.parallelism(model.sizes, batch_size, n_threads)
+    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads)
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, team = (way.n_shards, way.team) if confirmed else (1, 1)
-        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order)
+        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order,
+                   dropout=dropout, clip_norm=clip_norm)
 
 
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:

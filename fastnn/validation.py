@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from fastnn import runtime
 from fastnn._core import _kernels
+from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "callables", "count", "dtype", "features", "flag", "generator", "hidden_activations", "labels",
+__all__ = ["DTYPES", "callables", "count", "dropout", "dtype", "features", "flag", "generator", "hidden_activations", "labels",
            "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
@@ -124,6 +125,23 @@ def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -
     return names
 
 
+def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
+    """Return a rate for each hidden layer of those activations, or nothing where all are 0."""
+    if isinstance(value, (str, bytes, dict, set, frozenset)):
+        raise TypeError(f"dropout must be a rate or one rate per hidden layer, got {_shown(value)}")
+    rates = tuple(value) if np.iterable(value) else (value,) * max(1, len(hidden))
+    checked = tuple(number(rate, f"dropout of layer {l}", minimum=0, below=1) for l, rate in enumerate(rates, 1))
+    if not any(checked):
+        return ()
+    if len(checked) != len(hidden):
+        raise ValueError(f"dropout must hold one rate per hidden layer: expected {len(hidden)}, got {len(checked)}"
+                         if hidden else "dropout leaves out hidden units, and this network has none")
+    for l, (rate, activation) in enumerate(zip(checked, hidden, strict=True), 1):
+        if rate and activation == "softmax":
+            raise ValueError(f"dropout of layer {l}: not on a softmax layer, whose units depend on each other")
+    return checked
+
+
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:
@@ -138,7 +156,7 @@ def dtype(value: Any) -> np.dtype[Any]:
 def _numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     """Return `array` as an ndarray of real numbers."""
     if hasattr(array, "tocsr"):
-        raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
+        raise TypeError(f"{what} is a sparse matrix, which only X may be: pass {what}.toarray()")
     if isinstance(array, (str, bytes, dict, set)) or array is None:
         raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
     if np.ma.is_masked(array):
@@ -180,8 +198,9 @@ def _finite(array: NDArray[Any], target: np.dtype[Any], what: str) -> NDArray[An
     return converted
 
 
-def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", check_finite: bool = True) -> NDArray[Any]:
-    """Return X (m, n_x) in the target dtype.
+def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
+             check_finite: bool = True) -> NDArray[Any] | SparseRows:
+    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`.
 
     Raises
     ------
@@ -191,13 +210,23 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", check_
         If it does not hold real numbers.
     """
     shape = f"(m, n[0]) = (m, {n_x})"
-    array = _numeric(X, what, shape)
+    array = X if is_sparse(X) else _numeric(X, what, shape)
     if array.ndim != 2 or array.shape[1] != n_x:
         hint = ": one example needs reshape(1, -1)" if array.shape == (n_x,) else ""
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}{hint}")
     if array.shape[0] == 0:
         raise ValueError(f"{what} must hold at least one example, got shape {array.shape}")
+    if is_sparse(X):
+        return _sparse_features(X, target, what)
     return _finite(array, target, what) if check_finite else _as_real(array, target)
+
+
+def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
+    if X.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {X.dtype}")
+    rows = SparseRows.of(X, target, what)
+    _finite(rows.values, target, what)
+    return rows
 
 
 def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: str, notation: str) -> NDArray[Any]:
