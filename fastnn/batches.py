@@ -1,11 +1,14 @@
-"""The order of the examples in an epoch, and the bounds of its mini-batches."""
+"""An epoch: the bounds of its mini-batches, their order, and the feed that the loop takes them from."""
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bounds", "shuffle"]
+from fastnn.model import Examples
+
+__all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
 
 CHUNK = 65536
 
@@ -16,12 +19,85 @@ def bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + batch_size, m)
 
 
-def shuffle(order: NDArray[np.int64], rng: np.random.Generator) -> None:
-    """Fill `order` (m,) with a new random permutation of 0 .. m-1, in place.
+def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> None:
+    """Fill `order` (m,) with a new random permutation of 0 .. m-1, or of `rows` (m,), in place.
 
     It starts from the identity each time, so that an epoch's order depends on the generator alone.
     """
     for start in range(0, len(order), CHUNK):  # in place: no second array of m indices
         stop = min(start + CHUNK, len(order))
-        order[start:stop] = np.arange(start, stop)
+        order[start:stop] = np.arange(start, stop) if rows is None else rows[start:stop]
     rng.shuffle(order)
+
+
+class Feed(Protocol):
+    """Where the loop takes its mini-batches from.
+
+    Attributes
+    ----------
+    examples : Examples
+        What the plan is bound to.
+    order : ndarray of int64 (len(examples),) or None
+        The order in which the plan takes them; None for as they come.
+    batch_size : int
+        As it was asked for, at most `max_rows`.
+    max_rows : int
+        Examples of the largest mini-batch.
+    steps : int or None
+        Mini-batches of an epoch; None while that is not known, which it is when an epoch has ended.
+    """
+
+    examples: Examples
+    order: NDArray[np.int64] | None
+    batch_size: int
+    max_rows: int
+    steps: int | None
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """Begin an epoch; yield the start and stop of each mini-batch when the bound examples are ready for it."""
+
+    def sample(self, count: int) -> Examples | None:
+        """Return a copy of up to `count` examples to judge parameters by; before the first epoch there may be none."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be the same where a checkpoint is resumed, as JSON can hold it."""
+
+
+class ArrayFeed:
+    """Mini-batches of examples that are all there; see `Feed` for the attributes.
+
+    Parameters
+    ----------
+    examples : Examples
+    batch_size : int
+    shuffle : bool
+        Take them in a new random order in each epoch.
+    rows : ndarray of int64, optional
+        Take these only.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, shuffle: bool,
+                 rows: NDArray[np.int64] | None = None) -> None:
+        self.examples, self.rows = examples, rows
+        self.m = len(examples) if rows is None else len(rows)
+        self.batch_size = self.max_rows = min(batch_size, self.m)
+        self.steps: int | None = -(-self.m // self.batch_size)
+        self.shuffle = shuffle and self.m > self.batch_size  # of one batch the order does not matter
+        self.order = None if rows is None and not self.shuffle else np.zeros(len(examples), np.int64)
+        if self.order is not None and rows is not None:
+            self.order[: self.m] = rows
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """Begin an epoch: see `Feed`."""
+        if self.shuffle and self.order is not None:
+            shuffle(self.order[: self.m], rng, self.rows)
+        return bounds(self.m, self.batch_size)
+
+    def sample(self, count: int) -> Examples:
+        """Return a copy of up to `count` examples: see `Feed`."""
+        return self.examples.sample(count)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be the same where a checkpoint is resumed: see `Feed`."""
+        return {"examples": len(self.examples), "weighted": self.examples.weights is not None,
+                "batch_size": self.batch_size, "shuffle": self.shuffle}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import model_file, optimizers, runtime, training, validation
+from fastnn.batches import ArrayFeed
 from fastnn.buffers import ParameterViews, aligned_empty
 from fastnn.history import History
 from fastnn.inference import Cache, Predictor, metric_name
@@ -232,19 +233,19 @@ class Network:
         """
         settings = training.Settings(
             learning_rate=validation.number(learning_rate, "learning_rate", above=0),
-            batch_size=validation.LARGEST if batch_size is None else validation.count(batch_size, "batch_size"),
             epochs=validation.count(epochs, "epochs", 0),
-            shuffle=validation.flag(shuffle, "shuffle"),
             patience=None if early_stopping is None else validation.count(early_stopping, "early_stopping"),
             callbacks=validation.callables(callbacks),
             progress_bar=training.progress_bar() if validation.flag(progress, "progress") else None,
             n_threads=runtime.thread_count(n_threads),
         )
+        batch_size = validation.LARGEST if batch_size is None else validation.count(batch_size, "batch_size")
+        shuffle = validation.flag(shuffle, "shuffle")
         rule = optimizers.get(optimizer)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model = self._model
-        examples = model.examples(X, y, sample_weight)
+        feed = ArrayFeed(model.examples(X, y, sample_weight), batch_size, shuffle)
         held_out = self._held_out(validation_data)
         if settings.patience is not None and held_out is None:
             raise ValueError("early_stopping watches the validation loss: give validation_data=(X_val, y_val)")
@@ -254,7 +255,7 @@ class Network:
         self.history = history = History()
         self._in_training = True
         try:
-            training.train(self, model, self._predictor, examples, held_out, self._state, self._rng, settings, history)
+            training.train(self, model, self._predictor, feed, held_out, self._state, self._rng, settings, history)
         finally:
             self._in_training = False
         return history

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn._core._plan import Plan
-from fastnn.batches import bounds, shuffle
+from fastnn.batches import Feed
 from fastnn.buffers import Caches, activation_codes, aligned_empty
 from fastnn.history import History
 from fastnn.inference import Predictor, metric_name
@@ -45,9 +45,7 @@ class Settings:
     """How a run is made; see `Network.fit`."""
 
     learning_rate: float
-    batch_size: int
     epochs: int
-    shuffle: bool
     patience: int | None
     callbacks: tuple[Callback, ...]
     progress_bar: Any  # tqdm's class, or None
@@ -135,7 +133,7 @@ def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: in
         return float(plan.gradient(0, m, out))
 
 
-def train(network: Any, model: Model, predictor: Predictor, examples: Examples, validation: Examples | None,
+def train(network: Any, model: Model, predictor: Predictor, feed: Feed, validation: Examples | None,
           state: OptimizerState, rng: np.random.Generator, settings: Settings, history: History) -> None:
     """Run the epochs, recording into `history`; `network` is only handed on to the callbacks.
 
@@ -144,24 +142,21 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     DivergenceWarning
         If the loss or a parameter is no longer finite: training stops with the best parameters so far.
     """
-    m, n_threads = len(examples), settings.n_threads
-    batch_size = min(settings.batch_size, m)
-    steps = -(-m // batch_size)
-    order = np.empty(m, np.int64) if settings.shuffle and steps > 1 else None  # of one batch it does not matter
-    judged = examples.sample(JUDGED_EXAMPLES) if validation is None else validation
+    n_threads = settings.n_threads
+    judged = feed.sample(JUDGED_EXAMPLES) if validation is None else validation
     best = Snapshot(model.theta)
     stale = 0
     bar = None if settings.progress_bar is None else settings.progress_bar(total=settings.epochs, unit="epoch")
     try:
-        with bound_plan(model, examples, state, batch_size=batch_size, n_threads=n_threads, order=order) as plan:
-            if settings.patience is None and settings.epochs > 1:
+        with bound_plan(model, feed.examples, state, batch_size=feed.max_rows, n_threads=n_threads,
+                        order=feed.order) as plan:
+            if settings.patience is None and settings.epochs > 1 and judged is not None:
                 best.judge(predictor.evaluate(judged, n_threads)[0])
             for epoch in range(1, settings.epochs + 1):
                 began = perf_counter()
-                if order is not None:
-                    shuffle(order, rng)
-                finite = _epoch(plan, m, batch_size, settings.learning_rate)
-                record = {"epoch": epoch, "loss": plan.take_mean_loss()}
+                finite = _epoch(plan, feed.batches(rng), settings.learning_rate)
+                J = plan.take_mean_loss()
+                record = {"epoch": epoch, "loss": J}
                 if finite and validation is not None:
                     J, metric = predictor.evaluate(validation, n_threads)
                     record |= {"validation_loss": J, f"validation_{metric_name(model.output)}": metric}
@@ -173,11 +168,13 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
                     break
                 if settings.patience is not None:
                     stale = 0 if best.update(record["validation_loss"], epoch) else stale + 1
-                elif epoch < settings.epochs and best.due(steps):
-                    J = predictor.evaluate(judged, n_threads)[0] if validation is None else J
+                elif epoch < settings.epochs and best.due(feed.steps or 1):
+                    judged = judged or feed.sample(JUDGED_EXAMPLES)
+                    if validation is None and judged is not None:
+                        J = predictor.evaluate(judged, n_threads)[0]
                     best.update(J, epoch)
                 if bar is not None:
-                    _show(bar, record, model, predictor, examples, n_threads)
+                    _show(bar, record, model, predictor, feed.examples, n_threads)
                 answers = [callback(network, dict(record)) for callback in settings.callbacks]
                 if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                     history.stop_reason = "callback"
@@ -199,10 +196,10 @@ def train(network: Any, model: Model, predictor: Predictor, examples: Examples, 
     _finish(history, best, state, settings)
 
 
-def _epoch(plan: Plan, m: int, batch_size: int, learning_rate: float) -> bool:
+def _epoch(plan: Plan, batches: Iterator[tuple[int, int]], learning_rate: float) -> bool:
     """Run one epoch's steps; return False at the first loss that is not finite."""
     step = plan.step
-    return all(isfinite(step(start, stop, learning_rate)) for start, stop in bounds(m, batch_size))
+    return all(isfinite(step(start, stop, learning_rate)) for start, stop in batches)
 
 
 def _finish(history: History, best: Snapshot, state: OptimizerState, settings: Settings) -> None:
