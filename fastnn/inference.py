@@ -59,7 +59,8 @@ class Predictor:
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
 
-    def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
+    def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False,
+                n_threads: int | None = None) -> NDArray[Any] | None:
         """Return A[L] of each row of X (m, n[0]) as a C-ordered (m, n[L]) array; with `raw`, Z[L].
 
         Returns None if X holds NaN or infinity.
@@ -85,9 +86,12 @@ class Predictor:
 
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
         """Return each layer's Z and A for the rows of X (m, n[0])."""
-        sparse, cache = isinstance(X, SparseRows), Cache([], [])
-        model = self.model.column_major() if sparse else self.model
-        A_prev = X if sparse else np.asfortranarray(X.T)
+        model, cache = self.model, Cache([], [])
+        A_prev: NDArray[Any] | SparseRows
+        if isinstance(X, SparseRows):
+            model, A_prev = model.column_major(), X
+        else:
+            A_prev = np.asfortranarray(X.T)
         with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
             for W, b, name in zip(*model.layout.views(model.theta), model.activations, strict=True):
                 Z, A = (aligned_empty((len(W), len(X)), model.dtype, "F") for _ in range(2))

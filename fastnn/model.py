@@ -17,7 +17,7 @@ __all__ = ["Examples", "Model"]
 
 @dataclass
 class Examples:
-    """Checked data: X (m, n[0]), dense or sparse, targets as `losses.prepare_targets` gives them, weights (m,) or None."""
+    """Checked data: X (m, n[0]), dense or sparse, targets as `losses.prepare_targets` gives, weights (m,) or None."""
 
     X: NDArray[Any] | SparseRows
     Y: NDArray[Any]
@@ -135,13 +135,28 @@ class Model:
         squares = 0.5 * self.l2 * float(np.einsum("i,i->", W, W, dtype=np.float64)) if self.l2 else 0.0
         return squares + (self.l1 * float(np.abs(W).sum(dtype=np.float64)) if self.l1 else 0.0)
 
-    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "") -> Examples:
-        """Return the checked data; `prefix` comes before their names in error texts."""
+    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "", class_weight: Any = None) -> Examples:
+        """Return the checked data, classes' weights in the examples'; `prefix` comes before names in error texts."""
         features = validation.features(X, self.sizes[0], self.dtype, what=f"{prefix}X")
         m = len(features)
         Y = losses.prepare_targets(y, m=m, n_out=self.sizes[-1], output=self.output, loss=self.loss,
                                    dtype=self.dtype, what=f"{prefix}y")
+        if class_weight is not None:
+            weights = self._weights_by_class(class_weight, Y, weights)
         return Examples(features, Y, validation.sample_weight(weights, m, self.dtype, what=f"{prefix}sample_weight"))
+
+    def _weights_by_class(self, class_weight: Any, Y: NDArray[Any], weights: Any) -> NDArray[np.float64]:
+        n_classes = 2 if self.sizes[-1] == 1 else self.sizes[-1]
+        if self.output == "softmax":
+            labels = Y if Y.ndim == 1 else Y.argmax(axis=1)
+        elif self.output == "sigmoid" and n_classes == 2:
+            labels = Y[:, 0].astype(np.intp)
+        else:
+            raise ValueError("class_weight needs a softmax or a single sigmoid output")
+        factors: NDArray[np.float64] = validation.class_weight(
+            class_weight, np.bincount(labels, minlength=n_classes))[labels]
+        given = validation.sample_weight(weights, len(labels), np.dtype(np.float64))
+        return factors if given is None else factors * given
 
     def summary(self) -> str:
         """Return the notes' table of dimensions."""

@@ -15,6 +15,7 @@ from fastnn.history import History
 from fastnn.inference import Cache, Predictor, metric_name
 from fastnn.losses import BY_NAME, Loss
 from fastnn.model import Examples, Model
+from fastnn.sparse import SparseRows
 
 __all__ = ["Network"]
 
@@ -79,7 +80,8 @@ class Network:
 
     def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
                  output: str = "softmax", loss: str | Loss = "auto", init: str = "auto", l2: float = 0.0,
-                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32", random_state: int | np.random.Generator | None = None) -> None:
+                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32",
+                 random_state: int | np.random.Generator | None = None) -> None:
         model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype,
                             l1=l1, dropout=dropout)
         self._begin(model, validation.generator(random_state))
@@ -175,6 +177,7 @@ class Network:
     # Training
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+            class_weight: str | dict[int, float] | None = None, clip_norm: float | None = None,
             optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
             batch_size: int | None = 200, epochs: int = 100, shuffle: bool = True,
             validation_data: tuple[Any, ...] | None = None, early_stopping: int | None = None,
@@ -188,13 +191,21 @@ class Network:
         Parameters
         ----------
         X : array_like (m, n[0])
-            Features, C- or F-ordered; not copied if they have the network's dtype.
+            Features, C- or F-ordered; not copied if they have the network's dtype. Or a SciPy sparse matrix, best CSR,
+            which is never made dense; it needs W[1] column-major: where that is stored otherwise, the parameters move
+            into a new arena, and `W` and `b` are to be asked for again.
         y : array_like
             softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]). sigmoid: 0 and 1, (m,) or (m, n[L]).
             Else real values (m,) or (m, n[L]).
         sample_weight : array_like (m,), optional
             Not negative. J is the weighted mean of the losses.
-        optimizer : {"sgd", "momentum", "nesterov", "adam"} or Optimizer
+        class_weight : dict or "balanced", optional
+            Of a softmax or a single sigmoid output: a factor of the sample weights for each label (1 where none is
+            given); "balanced" is m / (number of classes in y * examples of the class).
+        clip_norm : float, optional
+            A gradient of J whose norm is larger is scaled to this norm (Pascanu et al. 2013).
+        optimizer : str or Optimizer
+            "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", or an object with hyperparameters.
         learning_rate : float
             alpha, positive.
         batch_size : int or None
@@ -238,6 +249,7 @@ class Network:
             callbacks=validation.callables(callbacks),
             progress_bar=training.progress_bar() if validation.flag(progress, "progress") else None,
             n_threads=runtime.thread_count(n_threads),
+            clip_norm=0.0 if clip_norm is None else validation.number(clip_norm, "clip_norm", above=0),
         )
         batch_size = validation.LARGEST if batch_size is None else validation.count(batch_size, "batch_size")
         shuffle = validation.flag(shuffle, "shuffle")
@@ -245,12 +257,15 @@ class Network:
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model = self._model
-        feed = ArrayFeed(model.examples(X, y, sample_weight), batch_size, shuffle)
+        feed = ArrayFeed(model.examples(X, y, sample_weight, class_weight=class_weight), batch_size, shuffle)
         held_out = self._held_out(validation_data)
         if settings.patience is not None and held_out is None:
             raise ValueError("early_stopping watches the validation loss: give validation_data=(X_val, y_val)")
+        if isinstance(feed.examples.X, SparseRows):
+            model = self._make_column_major()
         if self._state is None or self._state.optimizer != rule:
-            self._state = optimizers.OptimizerState(rule, model.layout.size, model.dtype)
+            seed = int(self._rng.integers(2**64, dtype=np.uint64)) if model.dropout else 0
+            self._state = optimizers.OptimizerState(rule, model.layout.size, model.dtype, seed)
         model.y_ndim = np.ndim(y)
         self.history = history = History()
         self._in_training = True
@@ -259,6 +274,16 @@ class Network:
         finally:
             self._in_training = False
         return history
+
+    def _make_column_major(self) -> Model:
+        """Lay the parameters and the optimiser's state out as a sparse X needs them."""
+        model = self._model.column_major()
+        if model is not self._model:
+            if self._state is not None:
+                self._state.arenas = [self._model.layout.moved(arena, model.layout) for arena in self._state.arenas]
+            self._model = model
+            self._connect()
+        return model
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                     optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
@@ -271,9 +296,10 @@ class Network:
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
         examples = self._model.examples(X, y, sample_weight)
-        gradient = aligned_empty(self._model.layout.size, self.dtype)
-        J = training.gradients(self._model, examples, gradient, runtime.thread_count(n_threads))
-        dW, db = self._model.layout.views(gradient)
+        model = self._model.column_major() if isinstance(examples.X, SparseRows) else self._model
+        gradient = aligned_empty(model.layout.size, self.dtype)
+        J = training.gradients(model, examples, gradient, runtime.thread_count(n_threads))
+        dW, db = model.layout.views(gradient)
         return J, list(dW), list(db)
 
     # Use

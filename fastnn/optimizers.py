@@ -134,8 +134,8 @@ class AdamW(Adam):
 class NAdam(Adam):
     """Adam with Nesterov's momentum (Dozat 2016), its momentum constant.
 
-    theta = theta - alpha (beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) dtheta / (1 - beta_1^t)) / (sqrt(v') + epsilon'),
-    in Adam's efficient form.
+    In Adam's efficient form: theta = theta - alpha sqrt(1 - beta_2^t) d / (sqrt(v) + epsilon) with
+    d = beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) dtheta / (1 - beta_1^t).
 
     Parameters
     ----------
@@ -148,9 +148,10 @@ class NAdam(Adam):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman & Hinton 2012): v = rho v + (1 - rho) dtheta^2; theta = theta - alpha dtheta / (sqrt(v) + epsilon).
+    """RMSprop (Tieleman & Hinton 2012): theta = theta - alpha dtheta / (sqrt(v) + epsilon).
 
-    With a momentum, dtheta / (sqrt(v) + epsilon) takes the place of dtheta in `Momentum` or `Nesterov`.
+    v = rho v + (1 - rho) dtheta^2. With a momentum, dtheta / (sqrt(v) + epsilon) takes the place of dtheta in
+    `Momentum` or `Nesterov`.
 
     Parameters
     ----------

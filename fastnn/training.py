@@ -50,6 +50,7 @@ class Settings:
     callbacks: tuple[Callback, ...]
     progress_bar: Any  # tqdm's class, or None
     n_threads: int
+    clip_norm: float  # 0 for none
 
 
 class Snapshot:
@@ -92,8 +93,8 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
-    sparse = isinstance(examples.X, SparseRows)
-    in_place = sparse or order is None and examples.X.flags.c_contiguous
+    X = examples.X.arrays if isinstance(examples.X, SparseRows) else examples.X
+    in_place = isinstance(X, tuple) or (order is None and X.flags.c_contiguous)
     batch_X = batch_Y = batch_weights = None
     if not in_place:
         batch_X = aligned_empty((n_x, batch_size), dtype, "F")
@@ -105,7 +106,7 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
         level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
         row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter, theta=model.theta,
         gradients=aligned_empty((n_shards, model.layout.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
-        X=examples.X.arrays if sparse else examples.X, Y=examples.Y, weights=examples.weights,
+        X=X, Y=examples.Y, weights=examples.weights,
         batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
         hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2, "l1": model.l1, "clip_norm": clip_norm},
@@ -149,7 +150,7 @@ def train(network: Any, model: Model, predictor: Predictor, feed: Feed, validati
     bar = None if settings.progress_bar is None else settings.progress_bar(total=settings.epochs, unit="epoch")
     try:
         with bound_plan(model, feed.examples, state, batch_size=feed.max_rows, n_threads=n_threads,
-                        order=feed.order) as plan:
+                        order=feed.order, dropout=model.dropout, clip_norm=settings.clip_norm) as plan:
             if settings.patience is None and settings.epochs > 1 and judged is not None:
                 best.judge(predictor.evaluate(judged, n_threads)[0])
             for epoch in range(1, settings.epochs + 1):

@@ -6,7 +6,7 @@ the input is not so already. The caller's arrays are never changed.
 
 import math
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from operator import index
 from typing import Any, NoReturn
@@ -18,8 +18,8 @@ from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "callables", "count", "dropout", "dtype", "features", "flag", "generator", "hidden_activations", "labels",
-           "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
+__all__ = ["DTYPES", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag", "generator",
+           "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -265,6 +265,21 @@ def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
+
+
+def class_weight(value: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each label, given the number of examples of each: "balanced", or a dict of some labels."""
+    n_classes = len(counts)
+    if isinstance(value, str) and value == "balanced":
+        present = np.count_nonzero(counts)
+        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 0.0)
+    if not isinstance(value, Mapping):
+        raise TypeError(f"class_weight must be 'balanced' or a dict of label: weight, got {_shown(value)}")
+    weights = np.ones(n_classes)
+    for label, weight in value.items():
+        weights[count(label, "a label of class_weight", 0, n_classes - 1)] = number(
+            weight, f"class_weight[{_shown(label)}]", minimum=0)
+    return weights
 
 
 def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight") -> NDArray[Any] | None:
