@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn import Network, gradcheck, reference
+from fastnn import Network, differences, gradcheck, reference
 from fastnn.gradcheck import (
     GradientCheck,
     check_activation,
@@ -180,15 +180,24 @@ def test_functions():
     assert_right(check_function(lambda x: 7 * x[0], [1, 2], [7, 0]), 2)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e170, 1e300])
+def test_extreme_numbers(size):
+    """Gradients, points whose squares are beyond the range of float64, and the largest powers of two."""
+    assert_right(check_function(lambda x: size * math.sin(x), 1.0, size * math.cos(1)), 1)
+    assert_right(check_function(lambda x: float(np.sum(size * np.sin(x))), [1.0, 2.0], size * np.cos([1.0, 2.0])), 2)
+    for x in (1e307, 1e308, -1.7e308):
+        assert_right(check_function(lambda x: math.sin(x * 1e-308), x, 1e-308 * math.cos(x * 1e-308)), 1)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("x", [-1e4, -3.0, 0.0, 1e-6, 0.7, 50.0])
 def test_the_step_adapts_to_the_function(x, scale):
-    """What `_slope` says of its error is true, and small enough for an entry to be compared."""
+    """What `slope` says of its error is true, and small enough for an entry to be compared."""
     scale = scale / max(1, abs(x))  # the function changes over the entry's size and 1e-3 to 1e3 times that
     for f, derivative in ((lambda v: math.sin(scale * (v - x) + 1), scale * math.cos(1)),
                           (lambda v: math.exp(scale * (v - x)), scale),
                           (lambda v: math.sin(scale * (v - x)), scale)):  # odd: its S(h) is 0 at every h
-        slope, uncertainty = gradcheck._slope(f, x)
+        slope, uncertainty = differences.slope(f, x)
         # The estimate counts one rounding of f; these have about 3.
         assert abs(slope - derivative) <= 4 * uncertainty
         assert uncertainty <= gradcheck.RELIABLE * derivative
@@ -390,7 +399,7 @@ def test_a_given_step():
     """D(h) of e^x is e^x sinh(h) / h: off by h^2 / 6, relatively, and by the rounding of e^(x +- h) / h."""
     for h in (0.5, 1e-1, 1e-2, 1e-3):
         result = check_function(math.exp, 1.0, math.e, step=h)
-        assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * gradcheck.EPS / h)
+        assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * differences.EPS / h)
         assert (result.entries, result.left_out) == (1, 0)
     kink = check_function(abs, 0.0, 1.0, step=1e-3)
     assert (kink.numeric, kink.left_out) == (0, 0)
@@ -399,7 +408,7 @@ def test_a_given_step():
 
 def test_the_notes_nudge():
     def near(value):  # f is rounded to some 4 eps, over a step of 0.001
-        return pytest.approx(value, rel=8 * gradcheck.EPS / 1e-3)
+        return pytest.approx(value, rel=8 * differences.EPS / 1e-3)
 
     assert numerical_derivative(lambda a: 3 * a, 2) == near(3)
     assert numerical_derivative(lambda a: a**2, 2, two_sided=False) == near(4.001)
@@ -512,5 +521,6 @@ def test_bad_input(run, error, text, course):
     assert text in str(raised.value)
 
 
-def test_examples_in_docstrings():
-    assert doctest.testmod(gradcheck).failed == 0
+@pytest.mark.parametrize("module", [gradcheck, differences])
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module).failed == 0
