@@ -427,13 +427,7 @@ def test_text():
     *_, J = notes()
     assert "dJ" not in J.draw()  # no derivatives yet
     J.backward()
-    assert J.draw() == """\
-layer 0  b = 3           dJ/db = 6
-         c = 2           dJ/dc = 9
-layer 1  a = 5           dJ/da = 3
-         u = b * c = 6   dJ/du = 3
-layer 2  v = a + u = 11  dJ/dv = 3
-layer 3  J = 3 * v = 33  dJ/dJ = 1"""
+    assert J.draw() in graph.__doc__
 
 
 def test_text_of_arrays_and_unnamed_nodes():
