@@ -21,7 +21,7 @@ STDLIB = sys.stdlib_module_names
 RUN_TIME = {"numpy", "scipy", "threadpoolctl"}  # what the wheel requires
 OPTIONAL = {"sklearn", "matplotlib", "tqdm"}
 # Faces: nothing imports them. The console script is one of two modules, and a user of the public names.
-FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.__main__", "fastnn.demo"}
+FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.gradcheck", "fastnn.graph", "fastnn.__main__", "fastnn.demo"}
 SCRIPT = {"fastnn.__main__", "fastnn.demo"}
 
 
