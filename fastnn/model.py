@@ -38,6 +38,10 @@ class Examples:
             return (max(1, self.X.n_values // len(self)), *sizes[1:])
         return sizes
 
+    def weight(self, start: int, stop: int) -> float:
+        """Return the sum of the weights of some examples; without weights, their number."""
+        return stop - start if self.weights is None else float(self.weights[start:stop].sum(dtype=np.float64))
+
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
         part = slice(start, stop)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn._core._plan import Plan
-from fastnn.batches import Feed
+from fastnn.batches import Feed, bounds
 from fastnn.buffers import Caches, activation_codes, aligned_empty
 from fastnn.history import History
 from fastnn.inference import Predictor, metric_name
@@ -32,6 +32,8 @@ STEPS_PER_SNAPSHOT = 128
 # Without validation data they are judged by the loss of this many training examples: the loss that the steps
 # report is that before each update, and a run may diverge by its last one.
 JUDGED_EXAMPLES = 128
+# Examples whose caches are held at once for the gradient over all.
+GRADIENT_ROWS = 8192
 # Without validation data the progress bar shows the metric of this many training examples.
 METRIC_EXAMPLES = 1000
 
@@ -119,7 +121,7 @@ def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch
                order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
                clip_norm: float = 0.0) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads)
+    way = runtime.parallelism(examples.effective_sizes(model.sizes), model.layout.size, batch_size, n_threads)
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, team = (way.n_shards, way.team) if confirmed else (1, 1)
         yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order,
@@ -128,10 +130,25 @@ def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch
 
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:
     """Fill `out` (P,) with dJ/dtheta over all examples; return J."""
-    m = len(examples)
     state = OptimizerState(SGD(), model.layout.size, model.dtype)
-    with bound_plan(model, examples, state, batch_size=m, n_threads=n_threads) as plan:
+    with bound_plan(model, examples, state, batch_size=min(len(examples), GRADIENT_ROWS), n_threads=n_threads) as plan:
+        return whole_gradient(plan, examples, out)
+
+
+def whole_gradient(plan: Plan, examples: Examples, out: NDArray[Any]) -> float:
+    """Fill `out` (P,) with dJ/dtheta over all examples, in blocks of GRADIENT_ROWS; return J."""
+    m = len(examples)
+    if m <= GRADIENT_ROWS:
         return float(plan.gradient(0, m, out))
+    part, J, total = aligned_empty(out.shape, out.dtype), 0.0, examples.weight(0, m)
+    out.fill(0)
+    for start, stop in bounds(m, GRADIENT_ROWS):
+        share = examples.weight(start, stop) / total
+        if share > 0:
+            J += share * plan.gradient(start, stop, part)
+            part *= share
+            out += part
+    return J
 
 
 def train(network: Any, model: Model, predictor: Predictor, feed: Feed, validation: Examples | None,
