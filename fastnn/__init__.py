@@ -1,5 +1,8 @@
 """fastnn: dense neural networks on the CPU, trained and run fast, from a small wheel."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fastnn import datasets, runtime
 from fastnn.history import History
 from fastnn.network import Network
@@ -7,7 +10,16 @@ from fastnn.optimizers import SGD, Adam, Momentum, Nesterov
 from fastnn.storage import ModelFileError
 from fastnn.training import DivergenceWarning
 
+if TYPE_CHECKING:
+    from fastnn import plot
+
 __all__ = ["SGD", "Adam", "DivergenceWarning", "History", "ModelFileError", "Momentum", "Nesterov", "Network",
-           "datasets", "runtime"]
+           "datasets", "plot", "runtime"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plot":  # loaded when it is asked for
+        return import_module("fastnn.plot")
+    raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

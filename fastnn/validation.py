@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from fastnn import runtime
 from fastnn._core import _kernels
 
-__all__ = ["DTYPES", "callables", "count", "dtype", "features", "flag", "generator", "hidden_activations", "labels",
-           "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
+__all__ = ["DTYPES", "callables", "count", "dtype", "features", "flag", "generator", "having", "hidden_activations",
+           "labels", "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -49,6 +49,12 @@ def flag(value: Any, what: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{what} must be True or False, got {_shown(value)}")
     return bool(value)
+
+
+def having(value: Any, attributes: Sequence[str], must: str) -> None:
+    """Refuse a `value` without these attributes; `must` is the error's first half, "x must be ..."."""
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{must}, got {_shown(value)}")
 
 
 def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = -math.inf,
