@@ -166,12 +166,14 @@ def _histograms(matrices: list[NDArray[Any]], symbol: str, titles: list[str], ax
         if not np.isfinite(matrix).all():
             raise ValueError(f"{symbol}[{l}] holds NaN or infinity: there is no histogram of it")
         values = matrix.astype(np.float64).ravel()  # float32 may have fewer numbers in a narrow range than bins
-        bars.append((values, *np.histogram(values, bins, range=_range(values))))
+        with np.errstate(over="ignore"):  # of squares
+            moments = f"mean {values.mean():.2g}\nstd {values.std():.2g}"
+        bars.append((moments, *np.histogram(values, bins, range=_range(values))))
     grid = panels(ax, len(matrices))
-    for panel, title, (values, counts, edges) in zip(grid, titles, bars, strict=True):
+    for panel, title, (moments, counts, edges) in zip(grid, titles, bars, strict=True):
         panel.stairs(counts, edges, fill=True, color=colours(1)[0])
         panel.set_title(title, fontsize=9)
-        panel.set_xlabel(f"mean {values.mean():.2g}\nstd {values.std():.2g}", fontsize=8)
+        panel.set_xlabel(moments, fontsize=8)
         panel.locator_params(axis="x", nbins=3)
         panel.locator_params(axis="y", integer=True)
         for axis in (panel.xaxis, panel.yaxis):

@@ -68,7 +68,7 @@ def decision_boundary(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axes 
     n_classes = max(n_y, 2)
     names = _names(names, n_classes, [f"class {k}" for k in range(n_classes)])
     points, labels = np.asarray(X), np.asarray(y)
-    labels = labels.argmax(axis=1) if labels.ndim == 2 and n_y > 1 and labels.shape[1] > 1 else labels.reshape(-1)
+    labels = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(-1)
 
     low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
     margin = np.where(high > low, 0.08 * (high - low), 1.0)
@@ -94,8 +94,8 @@ def decision_boundary(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axes 
         x = points[labels == k]
         ax.scatter(x[:, 0], x[:, 1], s=26, color=[palette[k]], marker=MARKERS[k % len(MARKERS)],
                    edgecolors="white", linewidths=0.5, label=name)
-    ax.set_xlabel("x[1]")
-    ax.set_ylabel("x[2]")
+    ax.set_xlabel("$x_1$")
+    ax.set_ylabel("$x_2$")
     if legend:
         ax.legend(loc="upper right", framealpha=0.9)
     return ax
