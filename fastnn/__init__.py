@@ -1,5 +1,8 @@
 """fastnn: dense neural networks on the CPU, trained and run fast, from a small wheel."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fastnn import datasets, losses, optimizers, runtime
 from fastnn.history import History
 from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, Quantile, SquaredError
@@ -8,8 +11,17 @@ from fastnn.optimizers import SGD, Adam, AdamW, Momentum, NAdam, Nesterov, RMSpr
 from fastnn.storage import ModelFileError
 from fastnn.training import DivergenceWarning
 
+if TYPE_CHECKING:
+    from fastnn import plot
+
 __all__ = ["SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning", "History",
            "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson", "Quantile", "RMSprop",
-           "SquaredError", "datasets", "losses", "optimizers", "runtime"]
+           "SquaredError", "datasets", "losses", "optimizers", "plot", "runtime"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plot":  # loaded when it is asked for
+        return import_module("fastnn.plot")
+    raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag", "generator",
+__all__ = ["DTYPES", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag", "generator", "having",
            "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
@@ -50,6 +50,12 @@ def flag(value: Any, what: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{what} must be True or False, got {_shown(value)}")
     return bool(value)
+
+
+def having(value: Any, attributes: Sequence[str], must: str) -> None:
+    """Refuse a `value` without these attributes; `must` is the error's first half, "x must be ..."."""
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{must}, got {_shown(value)}")
 
 
 def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = -math.inf,

@@ -48,6 +48,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
         name for name in tops if name.startswith("_cython") or name == "cython_runtime"}
     own = {name for name in extra if name.startswith("fastnn")}
     assert not own & {f"fastnn.{name}" for name in ("estimators", "functional", "gradcheck", "graph", "reference")}
+    assert not any(name.startswith("fastnn.plot") for name in own)
     assert len(extra) <= len(own) + 40, sorted(set(extra) - own)
 
 
@@ -192,6 +193,16 @@ def test_nothing_imports_the_faces():
             face = next((face for face in FACES if target == face or target.startswith(face + ".")), None)
             if face and not module.startswith(face) and not {module, face} <= SCRIPT:
                 assert module == "fastnn" and not top, f"{module}:{line} imports {target}"
+
+
+def test_plots_load_when_they_are_asked_for():
+    """Their modules are imported by one another and, inside functions, by History.plot; pyplot in one place only."""
+    for module in SOURCES:
+        for target, line, top in imports(module):
+            if target.startswith("fastnn.plot") and not module.startswith("fastnn.plot"):
+                assert module in {"fastnn.history", *SCRIPT} and not top, f"{module}:{line} imports {target}"
+            if target.startswith("matplotlib.pyplot"):
+                assert module == "fastnn.plot.axes", f"{module}:{line} imports {target}"
 
 
 def test_no_cycles():
