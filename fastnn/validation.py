@@ -18,8 +18,9 @@ from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag", "generator", "having",
-           "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter", "sample_weight", "values"]
+__all__ = ["DTYPES", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag", "generator",
+           "having", "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter", "sample_weight",
+           "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
