@@ -27,8 +27,11 @@ class Examples:
     def sample(self, count: int) -> "Examples":
         """Return a copy of up to `count` examples with weight, evenly spaced, so that sorted data are all there."""
         some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
-        some = some[:: max(1, len(some) // count)][:count]
-        return Examples(self.X[some], self.Y[some], None if self.weights is None else self.weights[some])
+        return self.take(some[:: max(1, len(some) // count)][:count])
+
+    def take(self, rows: NDArray[Any]) -> "Examples":
+        """Return a copy of the examples at these positions."""
+        return Examples(self.X[rows], self.Y[rows], None if self.weights is None else self.weights[rows])
 
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
