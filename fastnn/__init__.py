@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fastnn import datasets, losses, optimizers, runtime
+from fastnn import callbacks, datasets, losses, metrics, optimizers, runtime, schedules
 from fastnn.history import History
 from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, Quantile, SquaredError
 from fastnn.network import Network
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning", "History",
            "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson", "Quantile", "RMSprop",
-           "SquaredError", "datasets", "losses", "optimizers", "plot", "runtime"]
+           "SquaredError", "callbacks", "datasets", "losses", "metrics", "optimizers", "plot", "runtime", "schedules"]
 
 __version__ = "0.1.0"
 

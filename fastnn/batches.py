@@ -1,22 +1,25 @@
 """An epoch: the bounds of its mini-batches, their order, and the feed that the loop takes them from."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.model import Examples
+from fastnn.datasets import stratified_split
+from fastnn.metrics import truth
+from fastnn.model import Examples, Model
 
-__all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
+__all__ = ["ArrayFeed", "Feed", "bounds", "hold_out", "shuffle"]
 
 CHUNK = 65536
 
 
 def bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """Yield the start and stop of each mini-batch of `m` examples; the last one may be short."""
-    for start in range(0, m, batch_size):
-        yield start, min(start + batch_size, m)
+    """Return the start and stop of each mini-batch of `m` examples; the last one may be short."""
+    # No generator: a step in the loop would take twice as long.
+    return zip(range(0, m, batch_size), chain(range(batch_size, m, batch_size), (m,)), strict=False)
 
 
 def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> None:
@@ -28,6 +31,22 @@ def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np
         stop = min(start + CHUNK, len(order))
         order[start:stop] = np.arange(start, stop) if rows is None else rows[start:stop]
     rng.shuffle(order)
+
+
+def hold_out(model: Model, examples: Examples, fraction: float,
+             rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the ascending positions of a random share of the examples, to validate on.
+
+    Of labels (softmax, one sigmoid output) each class has its share.
+
+    Raises
+    ------
+    ValueError
+        If one of the two parts would be empty.
+    """
+    labels = truth(model, examples.Y) if model.output in ("softmax", "sigmoid") else None
+    classes = np.zeros(len(examples)) if labels is None or labels.ndim > 1 else labels
+    return stratified_split(classes, fraction, rng)[1].astype(np.int64)
 
 
 class Feed(Protocol):

@@ -1,6 +1,7 @@
 """Prediction and evaluation: the forward pass in cache-sized blocks of rows."""
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,10 +14,11 @@ from fastnn._core import _kernels
 from fastnn._core._forward import Forward
 from fastnn.batches import bounds
 from fastnn.buffers import activation_codes, aligned_empty
+from fastnn.metrics import Block, Metric
 from fastnn.model import Examples, Model
 from fastnn.sparse import SparseRows
 
-__all__ = ["Cache", "Predictor", "metric_name"]
+__all__ = ["Cache", "Predictor"]
 
 # Bytes of activations that a block of rows should take: it goes through all layers in the second-level cache.
 BLOCK_BYTES = 256 * 1024
@@ -31,11 +33,6 @@ class Cache(NamedTuple):
 
     Z: list[NDArray[Any]]
     A: list[NDArray[Any]]
-
-
-def metric_name(output: str) -> str:
-    """Return the name of the metric that goes with an output activation."""
-    return "accuracy" if output in ("softmax", "sigmoid") else "rmse"
 
 
 class Predictor:
@@ -106,36 +103,22 @@ class Predictor:
                 A_prev = A
         return cache
 
-    def evaluate(self, examples: Examples, n_threads: int | None = None) -> tuple[float, float]:
-        """Return (J, metric) on the examples; the metric is named by `metric_name`.
-
-        The accuracy of several sigmoid outputs counts an example as right when all its outputs are.
-        """
+    def evaluate(self, examples: Examples, metrics: Sequence[Metric] = (),
+                 n_threads: int | None = None) -> dict[str, float]:
+        """Return {"loss": J, name: value of each metric} on the examples."""
         model = self.model
-        loss = score = total = 0.0
+        for metric in metrics:
+            metric.begin()
+        loss = total = 0.0
+        raw = model.loss.from_z
         for start, stop in bounds(len(examples), EVALUATED_ROWS):
             part = examples.rows(start, stop)
-            outputs = self.outputs(part.X, raw=model.loss.from_z, n_threads=n_threads)
+            outputs = self.outputs(part.X, raw=raw, n_threads=n_threads)
             assert outputs is not None, "examples are checked before"
-            weights = np.ones(len(part)) if part.weights is None else part.weights
-            total += float(weights.sum(dtype=np.float64))
-            score += float(np.einsum("i,i->", weights, self._scores(outputs, part.Y), dtype=np.float64))
+            block = Block(model, part, outputs, raw)
+            for metric in metrics:
+                metric.add(block)
+            total += float(block.weights.sum())
             loss += losses.weighted_sum(model.loss, outputs, part.Y, part.weights, runtime.LEVEL)
-        if total == 0:  # part of weighted data
-            return math.nan, math.nan
-        J = loss / total + model.penalty()
-        metric = score / total
-        return J, metric if metric_name(model.output) == "accuracy" else math.sqrt(metric)
-
-    def _scores(self, outputs: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
-        """Return for each example whether it is right, or its mean squared error."""
-        if self.model.output == "softmax":
-            right: NDArray[Any] = outputs.argmax(axis=1) == (Y if Y.ndim == 1 else Y.argmax(axis=1))
-            return right
-        if self.model.output == "sigmoid":
-            threshold = 0 if self.model.loss.from_z else 0.5
-            right = ((outputs > threshold) == (Y > 0.5)).all(axis=1)
-            return right
-        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged
-            squares: NDArray[Any] = np.square(np.subtract(outputs, Y, dtype=np.float64)).mean(axis=1)
-        return squares
+        J = loss / total + model.penalty() if total else math.nan  # part of weighted data may have no weight
+        return {"loss": J, **{metric.name: metric.value() for metric in metrics}}

@@ -29,8 +29,11 @@ class Examples:
     def sample(self, count: int) -> "Examples":
         """Return a copy of up to `count` examples with weight, evenly spaced, so that sorted data are all there."""
         some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
-        some = some[:: max(1, len(some) // count)][:count]
-        return Examples(self.X[some], self.Y[some], None if self.weights is None else self.weights[some])
+        return self.take(some[:: max(1, len(some) // count)][:count])
+
+    def take(self, rows: NDArray[Any]) -> "Examples":
+        """Return a copy of the examples at these positions."""
+        return Examples(self.X[rows], self.Y[rows], None if self.weights is None else self.weights[rows])
 
     def effective_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """Return n[0], ..., n[L] with the non-zeros of an average row for the n[0] of a sparse X: what is worked on."""

@@ -2,29 +2,37 @@
 
 import os
 from itertools import pairwise
+from typing import Any
+
+from numpy.typing import NDArray
 
 from fastnn import losses, storage, validation
 from fastnn.model import Model
 
-__all__ = ["read", "write"]
+__all__ = ["CHECKPOINT", "describe", "read", "write"]
 
 KIND = "fastnn.Network"
+CHECKPOINT = "fastnn.Checkpoint"  # a network and more: see `checkpoints`
 
 
-def write(path: str | os.PathLike[str], model: Model) -> None:
-    """Write architecture and parameters; see `storage.write`."""
+def describe(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return header and arrays: architecture and parameters."""
     header = {
         "kind": KIND, "layer_sizes": list(model.sizes), "activations": list(model.activations),
         "loss": model.loss.name, "loss_parameters": model.loss.parameters, "init": model.init, "l2": model.l2,
         "l1": model.l1, "dropout": list(model.dropout), "dtype": model.dtype.name, "target_ndim": model.y_ndim,
     }
     W, b = model.layout.views(model.theta)
-    storage.write(path, header, {f"{symbol}{l}": view for symbol, views in (("W", W), ("b", b))
-                                 for l, view in enumerate(views, 1)})
+    return header, {f"{symbol}{l}": view for symbol, views in (("W", W), ("b", b)) for l, view in enumerate(views, 1)}
+
+
+def write(path: str | os.PathLike[str], model: Model) -> None:
+    """Write architecture and parameters; see `storage.write`."""
+    storage.write(path, *describe(model))
 
 
 def read(path: str | os.PathLike[str]) -> Model:
-    """Read a model that `write` wrote.
+    """Read a model that `write` wrote, or that of a checkpoint.
 
     Raises
     ------
@@ -35,11 +43,13 @@ def read(path: str | os.PathLike[str]) -> Model:
     """
     header, arrays = storage.read(path)
     try:
-        if header.get("kind") != KIND:
+        if header.get("kind") not in (KIND, CHECKPOINT):
             raise ValueError(f"it holds {header.get('kind')!r}")
         sizes, dtype = validation.layer_sizes(header["layer_sizes"]), validation.dtype(header["dtype"])
         shapes = {f"W{l}": (n, n_prev) for l, (n_prev, n) in enumerate(pairwise(sizes), 1)}
         shapes |= {f"b{l}": (n, 1) for l, n in enumerate(sizes[1:], 1)}
+        if header["kind"] == CHECKPOINT:
+            arrays = {key: array for key, array in arrays.items() if key in shapes}
         # Before anything is allocated: the arrays bound what the header may claim.
         if {key: (array.shape, array.dtype) for key, array in arrays.items()} != {
             key: (shape, dtype) for key, shape in shapes.items()

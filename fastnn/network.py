@@ -2,18 +2,22 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import model_file, optimizers, runtime, training, validation
-from fastnn.batches import ArrayFeed
+from fastnn import checkpoints, model_file, optimizers, runtime, schedules, training, validation
+from fastnn.batches import ArrayFeed, hold_out
 from fastnn.buffers import ParameterViews, aligned_empty
+from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
-from fastnn.inference import Cache, Predictor, metric_name
+from fastnn.inference import Cache, Predictor
 from fastnn.losses import BY_NAME, Loss
+from fastnn.metrics import decide
+from fastnn.metrics import get as metric_objects
 from fastnn.model import Examples, Model
 from fastnn.sparse import SparseRows
 
@@ -177,12 +181,14 @@ class Network:
     # Training
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
-            class_weight: str | dict[int, float] | None = None, clip_norm: float | None = None,
-            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
+            class_weight: str | dict[int, float] | None = None,
+            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
+            clip_norm: float | None = None,
             batch_size: int | None = 200, epochs: int = 100, shuffle: bool = True,
-            validation_data: tuple[Any, ...] | None = None, early_stopping: int | None = None,
-            callbacks: Sequence[training.Callback] = (), progress: bool = False,
-            n_threads: int | None = None) -> History:
+            validation_data: tuple[Any, ...] | None = None, validation_fraction: float | None = None,
+            metrics: Sequence[str | Callable[..., float]] = (), early_stopping: int | EarlyStopping | None = None,
+            callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] = (), progress: bool = False,
+            resume: str | os.PathLike[str] | None = None, n_threads: int | None = None) -> History:
         """Train on (X, y); a second call continues where the first one ended.
 
         The parameters go on from their present values. So does the optimiser's state, if the optimiser has the same
@@ -202,26 +208,42 @@ class Network:
         class_weight : dict or "balanced", optional
             Of a softmax or a single sigmoid output: a factor of the sample weights for each label (1 where none is
             given); "balanced" is m / (number of classes in y * examples of the class).
-        clip_norm : float, optional
-            A gradient of J whose norm is larger is scaled to this norm (Pascanu et al. 2013).
         optimizer : str or Optimizer
             "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", or an object with hyperparameters.
-        learning_rate : float
-            alpha, positive.
+        learning_rate : float or Schedule
+            alpha, positive; or how it changes: see `fastnn.schedules`.
+        clip_norm : float, optional
+            A gradient of J whose norm is larger is scaled to this norm (Pascanu et al. 2013).
         batch_size : int or None
             Examples of a mini-batch; None takes all of them: the notes' gradient descent.
         epochs : int
+            In all, also with `resume`.
         shuffle : bool
             Take the examples in a new random order in each epoch.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch.
-        early_stopping : int, optional
-            Stop after this many epochs without a lower validation loss; the best parameters are restored.
-        callbacks : sequence of callables
-            Called after each epoch as ``callback(network, record)``; one that returns True stops the training.
+        validation_fraction : float, optional
+            In place of `validation_data`: hold out this share of the examples, drawn by the network's generator anew
+            in each fit; of softmax or one sigmoid output the same share of each class.
+        metrics : sequence of str or callable
+            What is recorded of the validation data as ``validation_<name>``, beside the loss and the accuracy or RMSE:
+            "accuracy", "log_loss" (softmax, sigmoid), "rmse", "r2" (else), or ``metric(y_true, y_pred) -> float``. Such
+            a function gets all labels or values in the form that `predict` returns, and no sample weights; the names
+            weigh by them.
+        early_stopping : int or EarlyStopping, optional
+            Stop after this many epochs without a lower validation loss, or by another rule (see
+            `fastnn.callbacks.EarlyStopping`); the best parameters are restored.
+        callbacks : sequence of callables or of `fastnn.callbacks` objects
+            A callable is called after each epoch as ``callback(network, record)``; one that returns True stops the
+            training.
         progress : bool
             Show a progress bar (needs tqdm) with the loss and a metric: of the validation data, else of the first
             1000 training examples.
+        resume : str or os.PathLike, optional
+            A file that `fastnn.callbacks.Checkpoint` wrote: go on from there, to the bits that the run would have
+            reached on the same number of threads. Parameters, optimiser, generator, schedule, early stopping and
+            history become the file's; data and arguments must be as they were, but for `epochs` (not fewer),
+            `callbacks`, `progress`.
         n_threads : int, optional
             At most this many threads; by default FASTNN_NUM_THREADS, OMP_NUM_THREADS, or all cores.
 
@@ -233,6 +255,8 @@ class Network:
         ------
         ValueError, TypeError
             If an argument is not as described; the network is then unchanged.
+        ModelFileError, OSError
+            If the file to resume is damaged (a ValueError) or cannot be read; likewise.
         RuntimeError
             If the network is being trained already, by another thread or by a fit whose callback this is.
 
@@ -242,51 +266,64 @@ class Network:
             If the loss is no longer finite; training stops and goes back to the best parameters so far. They are
             looked for after each epoch with `early_stopping`, else after 1, 3, 7, ..., 127 steps and then every 128.
         """
+        hooks, stopping = callback_objects(callbacks, early_stopping)
         settings = training.Settings(
-            learning_rate=validation.number(learning_rate, "learning_rate", above=0),
             epochs=validation.count(epochs, "epochs", 0),
-            patience=None if early_stopping is None else validation.count(early_stopping, "early_stopping"),
-            callbacks=validation.callables(callbacks),
+            metrics=metric_objects(metrics, self._model.output),
+            early_stopping=stopping,
+            callbacks=hooks,
             progress_bar=training.progress_bar() if validation.flag(progress, "progress") else None,
             n_threads=runtime.thread_count(n_threads),
             clip_norm=0.0 if clip_norm is None else validation.number(clip_norm, "clip_norm", above=0),
         )
+        schedule = schedules.get(learning_rate)
         batch_size = validation.LARGEST if batch_size is None else validation.count(batch_size, "batch_size")
         shuffle = validation.flag(shuffle, "shuffle")
         rule = optimizers.get(optimizer)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
-        model = self._model
-        feed = ArrayFeed(model.examples(X, y, sample_weight, class_weight=class_weight), batch_size, shuffle)
-        held_out = self._held_out(validation_data)
-        if settings.patience is not None and held_out is None:
-            raise ValueError("early_stopping watches the validation loss: give validation_data=(X_val, y_val)")
-        if isinstance(feed.examples.X, SparseRows):
-            model = self._make_column_major()
-        if self._state is None or self._state.optimizer != rule:
-            seed = int(self._rng.integers(2**64, dtype=np.uint64)) if model.dropout else 0
-            self._state = optimizers.OptimizerState(rule, model.layout.size, model.dtype, seed)
-        model.y_ndim = np.ndim(y)
-        self.history = history = History()
-        self._in_training = True
-        try:
-            training.train(self, model, self._predictor, feed, held_out, self._state, self._rng, settings, history)
-        finally:
-            self._in_training = False
-        return history
-
-    def _make_column_major(self) -> Model:
-        """Lay the parameters and the optimiser's state out as a sparse X needs them."""
-        model = self._model.column_major()
+        model, rng = self._model, self._rng
+        examples = model.examples(X, y, sample_weight, class_weight=class_weight)
+        held_out, held_rows, rows = self._held_out(validation_data), None, None
+        saved = None if resume is None else checkpoints.read(resume)
+        if validation_fraction is not None:
+            fraction = validation.number(validation_fraction, "validation_fraction", above=0, below=1)
+            if held_out is not None:
+                raise ValueError("give validation_data or validation_fraction, not both")
+            rng = copy.deepcopy(rng)
+            held_rows = hold_out(model, examples, fraction, rng) if saved is None else saved.held_out_of(len(examples))
+            held_out, rows = examples.take(held_rows), np.delete(np.arange(len(examples)), held_rows)
+        feed = ArrayFeed(examples, batch_size, shuffle, rows)
+        if isinstance(examples.X, SparseRows):
+            model = model.column_major()
+        predictor = self._predictor if model is self._model else Predictor(model)
+        state, fresh = self._state, False
+        if state is None or state.optimizer != rule or saved is not None:
+            state, fresh = optimizers.OptimizerState(rule, model.layout.size, model.dtype), True
+        elif model is not self._model:
+            state = state.moved(self._model.layout, model.layout)
+        run = training.Run(self, model, predictor, feed, held_out, held_rows, state, self._rng, schedule, settings)
+        # All is checked: from here on the network changes.
+        if saved is not None:
+            saved.restore(run)
+        elif rng is not self._rng:
+            run.take_generator(rng)
+        if fresh and saved is None and model.dropout:
+            state.dropout_seed = int(run.rng.integers(2**63))
         if model is not self._model:
-            if self._state is not None:
-                self._state.arenas = [self._model.layout.moved(arena, model.layout) for arena in self._state.arenas]
             self._model = model
             self._connect()
-        return model
+        model.y_ndim = np.ndim(y)
+        self._state, self.history = state, run.history
+        self._in_training = True
+        try:
+            run.train()
+        finally:
+            self._in_training = False
+        return run.history
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
-                    optimizer: str | optimizers.Optimizer = "adam", learning_rate: float = 1e-3,
+                    optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
                     batch_size: int | None = 200, shuffle: bool = True, n_threads: int | None = None) -> History:
         """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``."""
         return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
@@ -318,15 +355,8 @@ class Network:
         ValueError, TypeError
             If X is not (m, n[0]) finite real numbers.
         """
-        output = self.activations[-1]
-        A = self._outputs(X, raw=output in ("softmax", "sigmoid"), n_threads=n_threads)
-        if output == "softmax":
-            labels: NDArray[np.int64] = A.argmax(axis=1)
-            return labels
-        if output == "sigmoid":
-            decisions = (A > 0).astype(np.int64)
-            return decisions[:, 0] if A.shape[1] == 1 else decisions
-        return A[:, 0] if A.shape[1] == 1 and self._model.y_ndim == 1 else A
+        raw = self.activations[-1] in ("softmax", "sigmoid")
+        return decide(self._model, self._outputs(X, raw=raw, n_threads=n_threads), 0.0)
 
     def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[Any]:
         """Return the probabilities A[L]: (m, n[L]); (m,), of class 1, for a single sigmoid output.
@@ -346,13 +376,16 @@ class Network:
     def loss(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
              n_threads: int | None = None) -> float:
         """Return J on (X, y), the L2 term included; arguments as for `fit`."""
-        return self._predictor.evaluate(self._model.examples(X, y, sample_weight), n_threads)[0]
+        return self._predictor.evaluate(self._model.examples(X, y, sample_weight), n_threads=n_threads)["loss"]
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
-                 n_threads: int | None = None) -> dict[str, float]:
-        """Return {"loss": J, "accuracy": ...}, or "rmse" in place of the accuracy for real-valued outputs."""
-        J, metric = self._predictor.evaluate(self._model.examples(X, y, sample_weight), n_threads)
-        return {"loss": J, metric_name(self.activations[-1]): metric}
+                 metrics: Sequence[str | Callable[..., float]] = (), n_threads: int | None = None) -> dict[str, float]:
+        """Return {"loss": J, "accuracy": ...}, or "rmse" in place of the accuracy for real-valued outputs.
+
+        `metrics` are added under their names; arguments as for `fit`.
+        """
+        chosen = metric_objects(metrics, self._model.output)
+        return self._predictor.evaluate(self._model.examples(X, y, sample_weight), chosen, n_threads)
 
     def forward(self, X: ArrayLike, *, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
@@ -378,7 +411,7 @@ class Network:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a network that `save` wrote.
+        """Read a network that `save` wrote, or that of a `fastnn.callbacks.Checkpoint`, as it was after that epoch.
 
         Raises
         ------

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from fastnn import validation
 from fastnn._core._ops import RULES, STATES
-from fastnn.buffers import aligned_empty
+from fastnn.buffers import ParameterLayout, aligned_empty
 
 __all__ = ["SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
            "get"]
@@ -227,10 +227,18 @@ class OptimizerState:
 
     def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike, dropout_seed: int = 0) -> None:
         self.optimizer = optimizer
+        self.dtype = dtype
         self.dropout_seed = dropout_seed
         self.arenas = [aligned_empty(size, dtype) for _ in range(optimizer.n_states)]
         self.step_count = np.empty(1, np.int64)
         self.reset()
+
+    def moved(self, layout: ParameterLayout, other: ParameterLayout) -> "OptimizerState":
+        """Return a copy whose arenas have the layout `other`."""
+        copy = OptimizerState(self.optimizer, other.size, self.dtype, self.dropout_seed)
+        copy.arenas = [layout.moved(arena, other) for arena in self.arenas]
+        copy.step_count[:] = self.step_count
+        return copy
 
     def reset(self) -> None:
         """Forget every step."""

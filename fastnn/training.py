@@ -1,7 +1,7 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -16,21 +16,21 @@ from fastnn._core import _kernels
 from fastnn._core._plan import Plan
 from fastnn.batches import Feed, bounds
 from fastnn.buffers import Caches, activation_codes, aligned_empty
+from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.history import History
-from fastnn.inference import Predictor, metric_name
+from fastnn.inference import Predictor
+from fastnn.metrics import Metric
 from fastnn.model import Examples, Model
+from fastnn.monitors import Snapshot, Watch
 from fastnn.optimizers import SGD, OptimizerState
+from fastnn.pace import Pace
+from fastnn.schedules import Schedule
 from fastnn.sparse import SparseRows
 
-__all__ = ["Callback", "DivergenceWarning", "Settings", "bind", "bound_plan", "gradients", "progress_bar", "train"]
+__all__ = ["DivergenceWarning", "Run", "Settings", "bind", "bound_plan", "gradients", "progress_bar"]
 
-Callback = Callable[[Any, dict[str, float]], bool | None]
-
-# Unless early stopping asks for it, the best parameters are looked for once in this many steps, at first more often:
-# 1 to 2 % of the time.
-STEPS_PER_SNAPSHOT = 128
-# Without validation data they are judged by the loss of this many training examples: the loss that the steps
-# report is that before each update, and a run may diverge by its last one.
+# Without validation data the best parameters are judged by the loss of this many training examples: the loss that the
+# steps report is that before each update, and a run may diverge by its last one.
 JUDGED_EXAMPLES = 128
 # Examples whose caches are held at once for the gradient over all.
 GRADIENT_ROWS = 8192
@@ -46,48 +46,13 @@ class DivergenceWarning(RuntimeWarning):
 class Settings:
     """How a run is made; see `Network.fit`."""
 
-    learning_rate: float
     epochs: int
-    patience: int | None
+    metrics: tuple[Metric, ...]
+    early_stopping: EarlyStopping | None
     callbacks: tuple[Callback, ...]
     progress_bar: Any  # tqdm's class, or None
     n_threads: int
     clip_norm: float  # 0 for none
-
-
-class Snapshot:
-    """The best parameters so far, to go back to; at first those that training begins with."""
-
-    def __init__(self, theta: NDArray[Any]) -> None:
-        self.theta = theta
-        self.copy = theta.copy()
-        self.value = inf
-        self.epoch: int | None = None
-        self.wait = self.interval = 1
-
-    def judge(self, value: float) -> None:
-        """Say what loss the first parameters have."""
-        self.value = value if isfinite(value) else inf
-
-    def due(self, steps: int) -> bool:
-        """Tell whether enough steps were made since it was last due: 1, 2, 4, ..., STEPS_PER_SNAPSHOT."""
-        self.wait -= steps
-        if self.wait > 0:
-            return False
-        self.wait = self.interval = min(2 * self.interval, STEPS_PER_SNAPSHOT)
-        return True
-
-    def update(self, value: float, epoch: int) -> bool:
-        """Take the parameters if their loss `value` is the lowest yet; return whether it is."""
-        if not value < self.value or not _kernels.all_finite(self.theta, runtime.LEVEL):
-            return False
-        np.copyto(self.copy, self.theta)
-        self.value, self.epoch = value, epoch
-        return True
-
-    def restore(self) -> None:
-        """Put the best parameters back."""
-        np.copyto(self.theta, self.copy)
 
 
 def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
@@ -151,90 +116,200 @@ def whole_gradient(plan: Plan, examples: Examples, out: NDArray[Any]) -> float:
     return J
 
 
-def train(network: Any, model: Model, predictor: Predictor, feed: Feed, validation: Examples | None,
-          state: OptimizerState, rng: np.random.Generator, settings: Settings, history: History) -> None:
-    """Run the epochs, recording into `history`; `network` is only handed on to the callbacks.
+class Run:
+    """One fit: what its course depends on, which is also what a checkpoint holds.
 
-    Warns
-    -----
-    DivergenceWarning
-        If the loss or a parameter is no longer finite: training stops with the best parameters so far.
+    Parameters
+    ----------
+    network : Network
+        Only handed on to the callbacks.
+    model, predictor
+        The network's.
+    feed : Feed
+    held_out : Examples or None
+        To validate on.
+    held_rows : ndarray of int64 or None
+        Where they are among the feed's examples, if they come from there.
+    state : OptimizerState
+    rng : Generator
+        Draws the order of the examples.
+    schedule : Schedule
+    settings : Settings
+
+    Attributes
+    ----------
+    history : History
+    recorded : tuple of str
+        What each epoch records.
+    best : Snapshot
+    pace : Pace
+        Where it stands in the schedule.
+    watch : Watch or None
+        Of early stopping.
+
+    Raises
+    ------
+    ValueError
+        If something watches a value that is not recorded, or the schedule needs a length that is not known.
     """
-    n_threads = settings.n_threads
-    judged = feed.sample(JUDGED_EXAMPLES) if validation is None else validation
-    best = Snapshot(model.theta)
-    stale = 0
-    bar = None if settings.progress_bar is None else settings.progress_bar(total=settings.epochs, unit="epoch")
-    try:
-        with bound_plan(model, feed.examples, state, batch_size=feed.max_rows, n_threads=n_threads,
-                        order=feed.order, dropout=model.dropout, clip_norm=settings.clip_norm) as plan:
-            if settings.patience is None and settings.epochs > 1 and judged is not None:
-                best.judge(predictor.evaluate(judged, n_threads)[0])
-            for epoch in range(1, settings.epochs + 1):
-                began = perf_counter()
-                finite = _epoch(plan, feed.batches(rng), settings.learning_rate)
-                J = plan.take_mean_loss()
-                record = {"epoch": epoch, "loss": J}
-                if finite and validation is not None:
-                    J, metric = predictor.evaluate(validation, n_threads)
-                    record |= {"validation_loss": J, f"validation_{metric_name(model.output)}": metric}
-                    finite = isfinite(J)
-                record |= {"learning_rate": settings.learning_rate, "seconds": perf_counter() - began}
-                history.append(record)
-                if not finite:
-                    history.stop_reason = "diverged"
-                    break
-                if settings.patience is not None:
-                    stale = 0 if best.update(record["validation_loss"], epoch) else stale + 1
-                elif epoch < settings.epochs and best.due(feed.steps or 1):
-                    judged = judged or feed.sample(JUDGED_EXAMPLES)
-                    if validation is None and judged is not None:
-                        J = predictor.evaluate(judged, n_threads)[0]
-                    best.update(J, epoch)
-                if bar is not None:
-                    _show(bar, record, model, predictor, feed.examples, n_threads)
-                answers = [callback(network, dict(record)) for callback in settings.callbacks]
-                if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
-                    history.stop_reason = "callback"
-                    break
-                if settings.patience is not None and stale >= settings.patience:
-                    history.stop_reason = "early_stopping"
-                    break
-            else:
-                history.stop_reason = "epochs"
-    except KeyboardInterrupt:
-        history.stop_reason = "interrupted"
-        raise
-    except BaseException:  # of a callback
-        history.stop_reason = "error"
-        raise
-    finally:
+
+    def __init__(self, network: Any, model: Model, predictor: Predictor, feed: Feed, held_out: Examples | None,
+                 held_rows: NDArray[np.int64] | None, state: OptimizerState, rng: np.random.Generator,
+                 schedule: Schedule, settings: Settings) -> None:
+        self.network, self.model, self.predictor = network, model, predictor
+        self.feed, self.held_out, self.held_rows = feed, held_out, held_rows
+        self.state, self.rng, self.settings = state, rng, settings
+        self.history = History()
+        self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), "learning_rate",
+                         "seconds")
+        self.pace = Pace(schedule, settings.epochs, feed.steps, self.recorded)
+        rule = settings.early_stopping
+        self.watch = None if rule is None else Watch(rule.monitor, rule.mode, rule.min_delta, self.recorded,
+                                                     "early_stopping")
+        self.best = Snapshot(model.theta)
+        self.judged: Examples | None = None
+
+    def _validation_keys(self) -> list[str]:
+        return [f"validation_{name}" for name in ("loss", *(metric.name for metric in self.settings.metrics))]
+
+    @property
+    def epoch(self) -> int:
+        """The number of epochs that are finished."""
+        records = self.history.records
+        return int(records[-1]["epoch"]) if records else 0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be the same where a checkpoint is resumed, as JSON can hold it."""
+        return {"optimizer": repr(self.state.optimizer), "learning_rate": repr(self.pace.schedule),
+                "clip_norm": self.settings.clip_norm, "early_stopping": repr(self.settings.early_stopping),
+                "recorded": list(self.recorded),
+                "validation": None if self.held_out is None else len(self.held_out), **self.feed.describe()}
+
+    def train(self) -> None:
+        """Run the epochs.
+
+        Warns
+        -----
+        DivergenceWarning
+            If the loss or a parameter is no longer finite: training stops with the best parameters so far.
+        """
+        history, settings = self.history, self.settings
+        bar = None if settings.progress_bar is None else settings.progress_bar(
+            total=settings.epochs, initial=self.epoch, unit="epoch")
+        try:
+            for callback in settings.callbacks:
+                callback.on_fit_begin(self)
+            if self.epoch == 0 and self.watch is None and settings.epochs > 1:
+                self._judge()
+            with bound_plan(self.model, self.feed.examples, self.state, batch_size=self.feed.max_rows,
+                            n_threads=settings.n_threads, order=self.feed.order, dropout=self.model.dropout,
+                            clip_norm=settings.clip_norm) as plan:
+                reason = self._enough()
+                while reason is None:
+                    reason = self._run_epoch(plan, bar) or self._enough()
+            history.stop_reason = reason
+            self._settle()
+        except KeyboardInterrupt:
+            history.stop_reason = "interrupted"
+            raise
+        except BaseException:  # of a callback
+            history.stop_reason = "error"
+            raise
+        finally:
+            if bar is not None:
+                bar.close()
+            for callback in settings.callbacks:
+                callback.on_fit_end(self)
+        if history.stop_reason == "diverged":
+            self._warn()
+
+    def _enough(self) -> str | None:
+        """Return the reason to stop now, if there is one."""
+        rule = self.settings.early_stopping
+        if self.watch is not None and rule is not None and self.watch.stale >= rule.patience:
+            return "early_stopping"
+        return "epochs" if self.epoch >= self.settings.epochs else None
+
+    def _run_epoch(self, plan: Plan, bar: Any) -> str | None:
+        """Run one epoch; return the reason to stop if it gave one."""
+        began, epoch = perf_counter(), self.epoch + 1
+        finite = _steps(plan, self.feed.batches(self.rng), self.pace.rates())
+        rate = self.pace.advance(self.feed.steps or 0)
+        record = {"epoch": epoch, "loss": plan.take_mean_loss()}
+        if finite and self.held_out is not None:
+            scores = self.predictor.evaluate(self.held_out, self.settings.metrics, self.settings.n_threads)
+            record |= {f"validation_{name}": value for name, value in scores.items()}
+            finite = isfinite(scores["loss"])
+        record |= {"learning_rate": rate, "seconds": perf_counter() - began}
+        self.history.append(record)
+        if not finite:
+            return "diverged"
+        self.pace.observe(record)
+        if self.watch is not None:
+            self.watch.update(record)
+            self.best.update(self.watch.cost(record), epoch)
+        elif epoch < self.settings.epochs and self.best.due(self.feed.steps or 1):
+            self.best.update(record["validation_loss"] if self.held_out is not None else self._judgement(), epoch)
         if bar is not None:
-            bar.close()
-    _finish(history, best, state, settings)
+            self._show(bar, record)
+        answers = [callback.on_epoch_end(self, dict(record)) for callback in self.settings.callbacks]
+        return "callback" if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) else None
 
+    def _judge(self) -> None:
+        """Judge the parameters that training begins with."""
+        self.best.judge(self._judgement())
 
-def _epoch(plan: Plan, batches: Iterator[tuple[int, int]], learning_rate: float) -> bool:
-    """Run one epoch's steps; return False at the first loss that is not finite."""
-    step = plan.step
-    return all(isfinite(step(start, stop, learning_rate)) for start, stop in batches)
+    def _judgement(self) -> float:
+        """Return the parameters' loss on the examples that they are judged by."""
+        if self.judged is None:
+            self.judged = self.feed.sample(JUDGED_EXAMPLES) if self.held_out is None else self.held_out
+        if self.judged is None:
+            return inf
+        return self.predictor.evaluate(self.judged, n_threads=self.settings.n_threads)["loss"]
 
+    def take_generator(self, rng: np.random.Generator) -> None:
+        """Go on with the state of another generator: in the network's own, where it is of the same kind."""
+        if type(self.rng.bit_generator) is type(rng.bit_generator):
+            self.rng.bit_generator.state = rng.bit_generator.state
+        else:
+            self.rng = self.network._rng = rng
 
-def _finish(history: History, best: Snapshot, state: OptimizerState, settings: Settings) -> None:
-    """Restore the best parameters where that was asked for or the run diverged."""
-    if history.stop_reason != "diverged" and not _kernels.all_finite(best.theta, runtime.LEVEL):
-        history.stop_reason = "diverged"  # by the last update
-    if history.stop_reason == "diverged":
-        best.restore()
-        state.reset()  # its moments may not be finite
-        history.best_epoch = best.epoch
-        kept = f"those after epoch {best.epoch}" if best.epoch else "the initial ones"
-        warnings.warn(f"training diverged in epoch {len(history)}: the loss or the parameters are no longer finite; "
+    def _settle(self) -> None:
+        """Restore the best parameters where that was asked for or the run diverged."""
+        history, best = self.history, self.best
+        if history.stop_reason != "diverged" and not _kernels.all_finite(self.model.theta, runtime.LEVEL):
+            history.stop_reason = "diverged"  # by the last update
+        diverged = history.stop_reason == "diverged"
+        if diverged:
+            self.state.reset()  # its moments may not be finite
+        if diverged or (self.watch is not None and best.epoch is not None):
+            best.restore()
+            history.best_epoch = best.epoch
+
+    def _warn(self) -> None:
+        kept = f"those after epoch {self.best.epoch}" if self.best.epoch else "the initial ones"
+        warnings.warn(f"training diverged in epoch {self.epoch}: the loss or the parameters are no longer finite; "
                       f"the parameters kept are {kept}. A lower learning rate or scaled features may help.",
                       DivergenceWarning, stacklevel=4)
-    elif settings.patience is not None and best.epoch is not None:
-        best.restore()
-        history.best_epoch = best.epoch
+
+    def _show(self, bar: Any, record: dict[str, float]) -> None:
+        values = {key: f"{record[key]:.4g}" for key in record if key not in ("epoch", "learning_rate", "seconds")}
+        if self.held_out is None:  # else the metrics are in the record
+            few = self.feed.examples.rows(0, METRIC_EXAMPLES)
+            scores = self.predictor.evaluate(few, self.settings.metrics, self.settings.n_threads)
+            values |= {name: f"{value:.4g}" for name, value in scores.items() if name != "loss"}
+        bar.set_postfix(values, refresh=False)
+        bar.update()
+
+
+def _steps(plan: Plan, batches: Iterator[tuple[int, int]], rates: Iterator[float]) -> bool:
+    """Run one epoch's steps; return False at the first loss that is not finite."""
+    step = plan.step
+    # The rates have no end. A loop: all() of a generator would take twice as long.
+    for (start, stop), rate in zip(batches, rates, strict=False):  # noqa: SIM110
+        if not isfinite(step(start, stop, rate)):
+            return False
+    return True
 
 
 def progress_bar() -> Any:
@@ -250,13 +325,3 @@ def progress_bar() -> Any:
     except ImportError:
         raise ImportError("progress=True needs tqdm: pip install 'fastnn[progress]'") from None
     return tqdm
-
-
-def _show(bar: Any, record: dict[str, float], model: Model, predictor: Predictor, examples: Examples,
-          n_threads: int) -> None:
-    values = {key: f"{record[key]:.4g}" for key in record if key not in ("epoch", "learning_rate", "seconds")}
-    if "validation_loss" not in record:  # else a metric is in the record
-        metric = predictor.evaluate(examples.rows(0, METRIC_EXAMPLES), n_threads)[1]
-        values[metric_name(model.output)] = f"{metric:.4g}"
-    bar.set_postfix(values, refresh=False)
-    bar.update()

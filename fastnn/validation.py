@@ -6,7 +6,7 @@ the input is not so already. The caller's arrays are never changed.
 
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import index
 from typing import Any, NoReturn
@@ -97,13 +97,13 @@ def generator(random_state: Any) -> np.random.Generator:
     return np.random.default_rng(count(random_state, "random_state (if no numpy.random.Generator)", 0, LARGEST_SEED))
 
 
-def callables(callbacks: Any) -> tuple[Callable[..., Any], ...]:
-    """Return the callbacks as a tuple."""
+def callables(callbacks: Any, kinds: tuple[type, ...] = ()) -> tuple[Any, ...]:
+    """Return the callbacks as a tuple: callables, or objects of these kinds."""
     if callable(callbacks) or not np.iterable(callbacks):
         raise TypeError(f"callbacks must be a sequence of callables, got {_shown(callbacks)}")
     result = tuple(callbacks)
     for callback in result:
-        if not callable(callback):
+        if not callable(callback) and not isinstance(callback, kinds):
             raise TypeError(f"a callback must be callable as callback(network, record), got {_shown(callback)}")
     return result
 

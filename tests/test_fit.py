@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, datasets, reference
 from fastnn import optimizers as optimizer_module
-from fastnn.training import STEPS_PER_SNAPSHOT
+from fastnn.monitors import STEPS_PER_SNAPSHOT
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam"]
 

@@ -1,0 +1,234 @@
+"""What looks on while a network is trained: stopping early, checkpoints, a log, functions of one's own."""
+
+import contextlib
+import csv
+import io
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastnn import checkpoints, monitors, validation
+
+if TYPE_CHECKING:
+    from fastnn.training import Run
+
+__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "prepare"]
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when a recorded value no longer improves, and restore the parameters of its best epoch.
+
+    Pass it as ``early_stopping=`` of `Network.fit` or among its ``callbacks=``; ``early_stopping=10`` is
+    ``EarlyStopping(patience=10)``.
+
+    Parameters
+    ----------
+    monitor : str, default "validation_loss"
+        Any value that each epoch records: "loss" (of the training data, before each update), "validation_loss",
+        "validation_accuracy", "validation_r2", ...
+    patience : int, default 10
+        Epochs in a row without an improvement after which training stops.
+    min_delta : float, default 0.0
+        An improvement is a value better by more than this than the last improvement. The best epoch is that of the best
+        value, however little better it is.
+    mode : {"auto", "min", "max"}, default "auto"
+        Which values are better: "auto" knows it of losses and of the metrics that have names.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described, or "auto" does not know the value.
+    """
+
+    monitor: str = "validation_loss"
+    patience: int = 10
+    min_delta: float = 0.0
+    mode: str = "auto"
+
+    def __post_init__(self) -> None:
+        monitors.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
+
+
+class Callback:
+    """The base of callbacks that keep a state; each hook does nothing unless it is overridden.
+
+    A hook gets the run: ``run.network``, ``run.history`` (what was recorded so far), ``run.epoch`` (those finished),
+    ``run.settings.epochs`` (of the whole run).
+    """
+
+    def on_fit_begin(self, run: "Run") -> None:
+        """Before the first epoch, or the first after a resume."""
+
+    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> bool | None:
+        """After each epoch, with a copy of its record; True stops the training."""
+
+    def on_fit_end(self, run: "Run") -> None:
+        """When training has ended, however it did: `run.history.stop_reason` says how."""
+
+
+class LambdaCallback(Callback):
+    """Functions to be called at the hooks; a plain callable among `callbacks` is one for the end of an epoch.
+
+    Parameters
+    ----------
+    on_epoch_end : callable, optional
+        Called as ``on_epoch_end(network, record)``; training stops if it returns True.
+    on_fit_begin, on_fit_end : callable, optional
+        Called as ``on_fit_begin(network)``.
+    """
+
+    def __init__(self, on_epoch_end: Callable[..., Any] | None = None, on_fit_begin: Callable[..., Any] | None = None,
+                 on_fit_end: Callable[..., Any] | None = None) -> None:
+        for name, function in (("on_epoch_end", on_epoch_end), ("on_fit_begin", on_fit_begin),
+                               ("on_fit_end", on_fit_end)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be callable, got {type(function).__name__}")
+        self.epoch_end, self.fit_begin, self.fit_end = on_epoch_end, on_fit_begin, on_fit_end
+
+    def on_fit_begin(self, run: "Run") -> None:
+        """Call the function."""
+        if self.fit_begin is not None:
+            self.fit_begin(run.network)
+
+    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> Any:
+        """Call the function; return its answer."""
+        return None if self.epoch_end is None else self.epoch_end(run.network, record)
+
+    def on_fit_end(self, run: "Run") -> None:
+        """Call the function."""
+        if self.fit_end is not None:
+            self.fit_end(run.network)
+
+
+class Checkpoint(Callback):
+    """Write all that a run depends on to a file, for ``fit(resume=path)`` to go on from it bit for bit.
+
+    The file is written atomically and without pickle (see `fastnn.storage`); `Network.load` reads the network from it,
+    as it was after that epoch. Among several callbacks put it last: what later ones change is not in the file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        "{epoch}" in it becomes the epoch's number ("{epoch:04d}" with leading zeros): a file for each; else the file
+        is replaced each time.
+    every : int, default 1
+        Write after each so many epochs, and after the last one of the run.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+        self.path = _text(path)
+        self.every = validation.count(every, "every")
+        try:
+            self.path.format(epoch=1)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"path may hold {{epoch}} and else no braces, got {self.path!r}") from error
+
+    def on_fit_begin(self, run: "Run") -> None:
+        """Refuse early what could not be written later."""
+        checkpoints.encode_generator(run.rng)
+        folder = os.path.dirname(self.path.format(epoch=run.epoch + 1)) or "."
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"a checkpoint needs the folder {folder!r}")
+
+    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> None:
+        """Write the file if it is due."""
+        if run.epoch % self.every == 0 or run.epoch == run.settings.epochs:
+            checkpoints.write(self.path.format(epoch=run.epoch), run)
+
+
+class CSVLogger(Callback):
+    """Write the history to a CSV file, row after row as the epochs end.
+
+    After each row the file is closed, so that a run that is killed leaves whole rows. A resumed run's file first gets
+    the rows up to the checkpoint: what the killed run wrote after it is replaced.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    append : bool, default False
+        Keep the rows of earlier fits, whose columns must be the same; else the file begins anew.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
+        self.path = _text(path)
+        self.append = validation.flag(append, "append")
+        self.written = 0
+
+    def on_fit_begin(self, run: "Run") -> None:
+        """Write the header and what the run has recorded already, in place of the old file."""
+        lines = [_line(run.recorded)]
+        if self.append and os.path.exists(self.path):
+            lines = self._kept(lines[0], resumed=run.epoch > 0)
+        temporary = f"{self.path}.{secrets.token_hex(8)}.tmp"
+        try:
+            with open(temporary, "x", newline="", encoding="utf-8") as file:
+                file.writelines(lines)
+            os.replace(temporary, self.path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        self.written = 0
+        self._write(run)
+
+    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> None:
+        """Append the epoch's row."""
+        self._write(run)
+
+    def on_fit_end(self, run: "Run") -> None:
+        """Append the row of an epoch that diverged, after which no callback is called."""
+        self._write(run)
+
+    def _kept(self, header: str, resumed: bool) -> list[str]:
+        """Return the lines of the old file that stay: all whole ones, but not those of the run that is resumed."""
+        with open(self.path, newline="", encoding="utf-8") as file:
+            lines = [line for line in file if line.endswith("\n")]
+        if lines[:1] != [header]:
+            raise ValueError(f"{self.path!r} has other columns than this run: {header.strip()}")
+        if resumed:
+            starts = [i for i, line in enumerate(lines) if line.startswith("1,")]
+            lines = lines[: starts[-1]] if starts else lines
+        return lines
+
+    def _write(self, run: "Run") -> None:
+        records = run.history.records[self.written :]
+        if records:
+            with open(self.path, "a", newline="", encoding="utf-8") as file:
+                file.writelines(_line([record.get(key, "") for key in run.recorded]) for record in records)
+            self.written += len(records)
+
+
+def _line(cells: Any) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def _text(path: Any) -> str:
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
+    return text
+
+
+def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:
+    """Return the checked callbacks and the rule of early stopping, which may be among them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not as `Network.fit` describes them.
+    """
+    given = validation.callables(callbacks, (Callback, EarlyStopping))
+    rules = [one for one in given if isinstance(one, EarlyStopping)]
+    if early_stopping is not None:
+        rules.append(early_stopping if isinstance(early_stopping, EarlyStopping)
+                     else EarlyStopping(patience=validation.count(early_stopping, "early_stopping")))
+    if len(rules) > 1:
+        raise ValueError("early_stopping was given twice")
+    others = [one for one in given if not isinstance(one, EarlyStopping)]
+    return (tuple(one if isinstance(one, Callback) else LambdaCallback(on_epoch_end=one) for one in others),
+            rules[0] if rules else None)

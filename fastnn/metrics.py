@@ -1,0 +1,302 @@
+"""Metrics: what an evaluation reports beside J, computed block after block."""
+
+from collections.abc import Callable, Iterable
+from math import inf, nan, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.model import Examples, Model
+
+__all__ = ["R2", "RMSE", "Accuracy", "Custom", "LogLoss", "Metric", "decide", "default", "get"]
+
+CLASSIFYING = ("softmax", "sigmoid")
+
+
+def decide(model: Model, outputs: NDArray[Any], threshold: float) -> NDArray[Any]:
+    """Return what `Network.predict` says.
+
+    Parameters
+    ----------
+    outputs : ndarray (m, n[L])
+        Z[L] or A[L].
+    threshold : float
+        A sigmoid output says 1 above it: 0 for Z[L], 0.5 for A[L].
+
+    Returns
+    -------
+    ndarray
+        softmax: labels (m,); sigmoid: 0 and 1, (m,) for one output, else (m, n[L]); else the values, (m,) for one
+        output if the targets fitted last were (m,), else (m, n[L]).
+    """
+    if model.output == "softmax":
+        labels: NDArray[np.int64] = outputs.argmax(axis=1)
+        return labels
+    if model.output == "sigmoid":
+        decisions = (outputs > threshold).astype(np.int64)
+        return decisions[:, 0] if decisions.shape[1] == 1 else decisions
+    return outputs[:, 0] if outputs.shape[1] == 1 and model.y_ndim == 1 else outputs
+
+
+def truth(model: Model, Y: NDArray[Any]) -> NDArray[Any]:
+    """Return checked targets in the form of `decide`."""
+    if model.output == "softmax" and Y.ndim == 1:
+        return Y.astype(np.int64)
+    return decide(model, Y, 0.5)
+
+
+class Block:
+    """The outputs of some examples: what a metric is told at once.
+
+    Parameters
+    ----------
+    model : Model
+    examples : Examples
+    outputs : ndarray (m, n[L])
+        Z[L] with `raw`, else A[L].
+    raw : bool
+    """
+
+    def __init__(self, model: Model, examples: Examples, outputs: NDArray[Any], raw: bool) -> None:
+        if raw and model.output == "exp":  # there Z is not what is predicted
+            with np.errstate(over="ignore"):  # of a network that diverged
+                outputs, raw = np.exp(outputs), False
+        self.model, self.examples, self.outputs, self.raw = model, examples, outputs, raw
+        weights = examples.weights
+        self.weights = np.ones(len(examples)) if weights is None else weights.astype(np.float64)
+
+    def decisions(self) -> NDArray[Any]:
+        """Return what `Network.predict` says."""
+        return decide(self.model, self.outputs, 0.0 if self.raw else 0.5)
+
+    def truth(self) -> NDArray[Any]:
+        """Return the targets in the same form."""
+        return truth(self.model, self.examples.Y)
+
+    def residuals(self) -> NDArray[np.float64]:
+        """Return A[L] - Y (m, n[L]) of an output of real values."""
+        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged
+            away: NDArray[np.float64] = np.subtract(self.outputs, self.examples.Y, dtype=np.float64)
+        return away
+
+
+class Metric:
+    """A weighted mean over the examples of a score; the base of all metrics.
+
+    Attributes
+    ----------
+    name : str
+    larger_is_better : bool or None
+        None for one that does not know.
+    outputs : tuple of str or None
+        The output activations that it is for; None for all but softmax and sigmoid.
+    """
+
+    name: str
+    larger_is_better: bool | None
+    outputs: tuple[str, ...] | None = CLASSIFYING
+
+    def begin(self) -> None:
+        """Forget what was added."""
+        self.total = self.weight = 0.0
+
+    def add(self, block: Block) -> None:
+        """Take in the next examples."""
+        self.weight += float(block.weights.sum())
+        self.total += float(np.einsum("i,i->", block.weights, self.scores(block)))
+
+    def value(self) -> float:
+        """Return the metric of all that was added, nan if that has no weight."""
+        return self.total / self.weight if self.weight else nan
+
+    def scores(self, block: Block) -> NDArray[Any]:
+        """Return each example's score (m,)."""
+        raise NotImplementedError
+
+
+class Accuracy(Metric):
+    """The share of the examples that are right; of several sigmoid outputs all must be."""
+
+    name = "accuracy"
+    larger_is_better = True
+
+    def scores(self, block: Block) -> NDArray[Any]:
+        """Return whether each example is right."""
+        equal = np.equal(block.decisions(), block.truth()).reshape(len(block.outputs), -1)
+        right: NDArray[np.bool_] = equal.all(axis=1)
+        return right
+
+
+class LogLoss(Metric):
+    """The mean of -log(probability of the true label), summed over several sigmoid outputs: no L2, no smoothing."""
+
+    name = "log_loss"
+    larger_is_better = False
+
+    def scores(self, block: Block) -> NDArray[Any]:
+        """Return each example's -log p, where no probability is taken for less than the smallest normal number."""
+        values, labels = block.outputs.astype(np.float64), block.truth()
+        tiny = np.finfo(np.float64).tiny
+        if block.model.output == "softmax":
+            log_p = values - values.max(axis=1, keepdims=True) if block.raw else np.log(np.maximum(values, tiny))
+            chosen = np.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+            scores: NDArray[np.float64] = (np.log(np.exp(log_p).sum(axis=1)) if block.raw else 0.0) - chosen
+            return scores
+        signs = 2.0 * labels.reshape(values.shape) - 1  # 1 and -1
+        if block.raw:
+            losses = np.logaddexp(0, -signs * values)
+        else:
+            losses = -np.log(np.maximum(np.where(signs > 0, values, 1 - values), tiny))
+        summed: NDArray[np.float64] = losses.sum(axis=1)
+        return summed
+
+
+class RMSE(Metric):
+    """The root of the mean of (y_hat - y)^2 over examples and outputs."""
+
+    name = "rmse"
+    larger_is_better = False
+    outputs = None
+
+    def scores(self, block: Block) -> NDArray[Any]:
+        """Return each example's mean squared error."""
+        with np.errstate(over="ignore"):
+            squares: NDArray[np.float64] = np.square(block.residuals()).mean(axis=1)
+        return squares
+
+    def value(self) -> float:
+        """Return the root of the mean."""
+        return sqrt(super().value())
+
+
+class R2(Metric):
+    """The coefficient of determination, 1 - sum (y_hat - y)^2 / sum (y - mean)^2, averaged over the outputs.
+
+    A target without variance counts 1 where the predictions are exact, else 0, as in scikit-learn.
+    """
+
+    name = "r2"
+    larger_is_better = True
+    outputs = None
+
+    def begin(self) -> None:
+        """Forget what was added."""
+        self.weight = 0.0
+        self.mean = self.squares = self.errors = np.zeros(1)
+        self.lowest, self.highest = np.full((2, 1), [[inf], [-inf]])
+
+    def add(self, block: Block) -> None:
+        """Take in the next examples: means and sums of squares as Chan, Golub & LeVeque (1983) join them."""
+        weight = float(block.weights.sum())
+        if not weight:
+            return
+        Y, w, total = block.examples.Y.astype(np.float64), block.weights, self.weight + weight
+        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged, or of huge targets
+            mean = w @ Y / weight
+            away = mean - self.mean
+            self.errors = self.errors + w @ np.square(block.residuals())
+            self.squares = self.squares + w @ np.square(Y - mean) + away**2 * (self.weight * weight / total)
+            self.mean = self.mean + away * (weight / total)
+        self.weight = total
+        self.lowest = np.minimum(self.lowest, Y[w > 0].min(axis=0))
+        self.highest = np.maximum(self.highest, Y[w > 0].max(axis=0))
+
+    def value(self) -> float:
+        """Return the metric of all that was added, nan if that has no weight."""
+        if not self.weight:
+            return nan
+        varies = self.highest > self.lowest  # the squares of a constant may be a rounding error
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores = 1 - self.errors / np.where(varies, self.squares, 1)
+        return float(np.where(varies, scores, self.errors == 0).mean())
+
+
+class Custom(Metric):
+    """A user's ``metric(y_true, y_pred) -> float``, of all examples at once; sample weights are not passed on.
+
+    Parameters
+    ----------
+    function : callable
+        It gets y_true as `decide` and the class labels say, y_pred as `Network.predict` returns it, in one form: int64
+        labels (m,) for softmax, int64 0 and 1 for sigmoid, (m,) or (m, n[L]), else values of the network's dtype.
+    name : str
+    """
+
+    larger_is_better = None
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.function, self.name = function, name
+
+    def begin(self) -> None:
+        """Forget what was added."""
+        self.y_true: list[NDArray[Any]] = []
+        self.y_pred: list[NDArray[Any]] = []
+
+    def add(self, block: Block) -> None:
+        """Keep targets and predictions: as large as y, X is not kept."""
+        self.y_true.append(block.truth())
+        self.y_pred.append(block.decisions().copy())  # the outputs are overwritten
+
+    def value(self) -> float:
+        """Call the function."""
+        result = self.function(np.concatenate(self.y_true), np.concatenate(self.y_pred))
+        self.begin()
+        try:
+            return float(result)
+        except (TypeError, ValueError):
+            raise TypeError(f"the metric {self.name} must return a number, got {type(result).__name__}") from None
+
+
+NAMED: dict[str, type[Metric]] = {kind.name: kind for kind in (Accuracy, LogLoss, RMSE, R2)}
+
+
+def default(output: str) -> Metric:
+    """Return the metric that goes with an output activation."""
+    return Accuracy() if output in CLASSIFYING else RMSE()
+
+
+def get(metrics: Any, output: str) -> tuple[Metric, ...]:
+    """Return the default metric and those asked for, each once.
+
+    Parameters
+    ----------
+    metrics : sequence of str or callable
+    output : str
+        The network's output activation.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a name is unknown, not for this output or there twice, or something is neither a name nor a callable.
+    """
+    if isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):
+        raise TypeError(f"metrics must be a sequence of names ({', '.join(NAMED)}) or callables, such as ['accuracy']")
+    found = {default(output).name: default(output)}
+    asked: set[str] = set()
+    for metric in metrics:
+        one = _named(metric, output) if isinstance(metric, str) else _custom(metric)
+        if one.name in asked or (one.name in (*NAMED, "loss") and not isinstance(metric, str)):
+            raise ValueError(f"metrics: there are two that are called {one.name!r}")
+        asked.add(one.name)
+        found.setdefault(one.name, one)
+    return tuple(found.values())
+
+
+def _named(name: str, output: str) -> Metric:
+    metric = NAMED[validation.name(name, tuple(NAMED), "a metric")]()
+    if (metric.outputs is None) == (output in CLASSIFYING):
+        fitting = [kind.name for kind in NAMED.values() if (kind.outputs is None) != (output in CLASSIFYING)]
+        raise ValueError(f"the metric {name!r} is not for output={output!r}: there are {', '.join(fitting)}")
+    return metric
+
+
+def _custom(function: Any) -> Metric:
+    if not callable(function):
+        raise TypeError(f"a metric must be a name ({', '.join(NAMED)}) or callable as metric(y_true, y_pred), got "
+                        f"{type(function).__name__}")
+    name = getattr(function, "__name__", type(function).__name__)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"a metric is recorded under its __name__, which {name!r} is not good for: define it with def")
+    return Custom(function, name)
