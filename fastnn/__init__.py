@@ -7,16 +7,17 @@ from fastnn import callbacks, datasets, losses, metrics, optimizers, runtime, sc
 from fastnn.history import History
 from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, Quantile, SquaredError
 from fastnn.network import Network
-from fastnn.optimizers import SGD, Adam, AdamW, Momentum, NAdam, Nesterov, RMSprop
+from fastnn.optimizers import LBFGS, SGD, Adam, AdamW, Momentum, NAdam, Nesterov, RMSprop
 from fastnn.storage import ModelFileError
 from fastnn.training import DivergenceWarning
 
 if TYPE_CHECKING:
     from fastnn import plot
 
-__all__ = ["SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning", "History",
-           "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson", "Quantile", "RMSprop",
-           "SquaredError", "callbacks", "datasets", "losses", "metrics", "optimizers", "plot", "runtime", "schedules"]
+__all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning",
+           "History", "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson", "Quantile",
+           "RMSprop", "SquaredError", "callbacks", "datasets", "losses", "metrics", "optimizers", "plot", "runtime",
+           "schedules"]
 
 __version__ = "0.1.0"
 

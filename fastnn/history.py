@@ -21,7 +21,8 @@ class History:
         Each as for `append`.
     stop_reason : str or None
         Why training ended: "epochs" (all were run), "early_stopping", "callback", "diverged", "interrupted" or
-        "error" (a callback raised); None while it runs.
+        "error" (a callback raised); L-BFGS also "converged", "evaluations" (used up) or "stalled" (no step lowers J);
+        None while it runs.
     best_epoch : int or None
         The epoch whose parameters were kept, if the run chose one.
 

@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import checkpoints, model_file, optimizers, runtime, schedules, training, validation
+from fastnn import checkpoints, lbfgs, model_file, optimizers, runtime, schedules, training, validation
 from fastnn.batches import ArrayFeed, hold_out
 from fastnn.buffers import ParameterViews, aligned_empty
-from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
 from fastnn.inference import Cache, Predictor
@@ -182,9 +182,9 @@ class Network:
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
             class_weight: str | dict[int, float] | None = None,
-            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
+            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule | None = None,
             clip_norm: float | None = None,
-            batch_size: int | None = 200, epochs: int = 100, shuffle: bool = True,
+            batch_size: int | str | None = "auto", epochs: int = 100, shuffle: bool = True,
             validation_data: tuple[Any, ...] | None = None, validation_fraction: float | None = None,
             metrics: Sequence[str | Callable[..., float]] = (), early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] = (), progress: bool = False,
@@ -209,13 +209,14 @@ class Network:
             Of a softmax or a single sigmoid output: a factor of the sample weights for each label (1 where none is
             given); "balanced" is m / (number of classes in y * examples of the class).
         optimizer : str or Optimizer
-            "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", or an object with hyperparameters.
-        learning_rate : float or Schedule
+            "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", "lbfgs", or an object with
+            hyperparameters. With L-BFGS an epoch is one of its iterations on all examples.
+        learning_rate : float or Schedule, default 0.001
             alpha, positive; or how it changes: see `fastnn.schedules`.
         clip_norm : float, optional
             A gradient of J whose norm is larger is scaled to this norm (Pascanu et al. 2013).
-        batch_size : int or None
-            Examples of a mini-batch; None takes all of them: the notes' gradient descent.
+        batch_size : int, "auto" or None
+            Examples of a mini-batch; "auto" is 200, None takes all of them: the notes' gradient descent.
         epochs : int
             In all, also with `resume`.
         shuffle : bool
@@ -276,10 +277,15 @@ class Network:
             n_threads=runtime.thread_count(n_threads),
             clip_norm=0.0 if clip_norm is None else validation.number(clip_norm, "clip_norm", above=0),
         )
-        schedule = schedules.get(learning_rate)
-        batch_size = validation.LARGEST if batch_size is None else validation.count(batch_size, "batch_size")
-        shuffle = validation.flag(shuffle, "shuffle")
         rule = optimizers.get(optimizer)
+        if isinstance(rule, optimizers.LBFGS):
+            lbfgs.refuse(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
+                         clip_norm=clip_norm, resume=resume, dropout=self._model.dropout or None,
+                         checkpoints=next((hook for hook in hooks if isinstance(hook, Checkpoint)), None))
+            batch_size = None
+        schedule = schedules.get(1e-3 if learning_rate is None else learning_rate)
+        batch_size = validation.batch_size(batch_size)
+        shuffle = validation.flag(shuffle, "shuffle")
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model, rng = self._model, self._rng
@@ -293,6 +299,8 @@ class Network:
             rng = copy.deepcopy(rng)
             held_rows = hold_out(model, examples, fraction, rng) if saved is None else saved.held_out_of(len(examples))
             held_out, rows = examples.take(held_rows), np.delete(np.arange(len(examples)), held_rows)
+        if isinstance(rule, optimizers.LBFGS) and rows is not None:
+            examples, rows = examples.take(rows), None
         feed = ArrayFeed(examples, batch_size, shuffle, rows)
         if isinstance(examples.X, SparseRows):
             model = model.column_major()
@@ -323,8 +331,9 @@ class Network:
         return run.history
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
-                    optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
-                    batch_size: int | None = 200, shuffle: bool = True, n_threads: int | None = None) -> History:
+                    optimizer: str | optimizers.Optimizer = "adam",
+                    learning_rate: float | schedules.Schedule | None = None, batch_size: int | str | None = "auto",
+                    shuffle: bool = True, n_threads: int | None = None) -> History:
         """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``."""
         return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
                         batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads)

@@ -10,7 +10,7 @@ from fastnn import validation
 from fastnn._core._ops import RULES, STATES
 from fastnn.buffers import ParameterLayout, aligned_empty
 
-__all__ = ["SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
+__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
            "get"]
 
 
@@ -190,8 +190,54 @@ class RMSprop(Optimizer):
         return {"beta_2": self.rho, "momentum": self.momentum, "epsilon": self.epsilon}
 
 
+@dataclass(frozen=True)
+class LBFGS(Optimizer):
+    """L-BFGS-B of SciPy (Zhu, Byrd, Lu & Nocedal 1997) on all examples: for small data, and to the last digits.
+
+    An epoch is one of its iterations; it ends by itself where it has converged. It takes neither mini-batches nor a
+    learning rate, dropout or `clip_norm`, and works in float64; its memory of past steps begins anew with each fit.
+
+    Parameters
+    ----------
+    memory : int, default 10
+        Past steps from which the Hessian is estimated.
+    gradient_tolerance : float, default 1e-5
+        It has converged when no entry of the gradient of J is larger.
+    cost_tolerance : float, default 2.2e-9
+        Or when an iteration lowers J by less than this part of max(J, 1).
+    max_evaluations : int, default 15000
+        Of J and its gradient; it ends after the iteration that reaches them.
+    max_line_search : int, default 20
+        Evaluations of one iteration.
+    """
+
+    memory: int = 10
+    gradient_tolerance: float = 1e-5
+    cost_tolerance: float = 2.2e-9
+    max_evaluations: int = 15000
+    max_line_search: int = 20
+    name: ClassVar[str] = "lbfgs"
+
+    def __post_init__(self) -> None:
+        validation.count(self.memory, "memory")
+        validation.number(self.gradient_tolerance, "gradient_tolerance", minimum=0)
+        validation.number(self.cost_tolerance, "cost_tolerance", minimum=0)
+        validation.count(self.max_evaluations, "max_evaluations")
+        validation.count(self.max_line_search, "max_line_search")
+
+    @property
+    def rule(self) -> str:
+        """None of the compiled core's: a plan for it takes gradients alone."""
+        return "sgd"
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """None of the compiled core's."""
+        return {}
+
+
 BY_NAME: dict[str, type[Optimizer]] = {
-    kind.name: kind for kind in (SGD, Momentum, Nesterov, Adam, AdamW, NAdam, RMSprop)
+    kind.name: kind for kind in (SGD, Momentum, Nesterov, Adam, AdamW, NAdam, RMSprop, LBFGS)
 }
 
 

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import inf, isfinite
 from time import perf_counter
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import runtime
+from fastnn import lbfgs, runtime
 from fastnn._core import _kernels
 from fastnn._core._plan import Plan
 from fastnn.batches import Feed, bounds
@@ -22,7 +23,7 @@ from fastnn.inference import Predictor
 from fastnn.metrics import Metric
 from fastnn.model import Examples, Model
 from fastnn.monitors import Snapshot, Watch
-from fastnn.optimizers import SGD, OptimizerState
+from fastnn.optimizers import LBFGS, SGD, OptimizerState
 from fastnn.pace import Pace
 from fastnn.schedules import Schedule
 from fastnn.sparse import SparseRows
@@ -160,8 +161,8 @@ class Run:
         self.feed, self.held_out, self.held_rows = feed, held_out, held_rows
         self.state, self.rng, self.settings = state, rng, settings
         self.history = History()
-        self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), "learning_rate",
-                         "seconds")
+        rate = () if isinstance(state.optimizer, LBFGS) else ("learning_rate",)
+        self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), *rate, "seconds")
         self.pace = Pace(schedule, settings.epochs, feed.steps, self.recorded)
         rule = settings.early_stopping
         self.watch = None if rule is None else Watch(rule.monitor, rule.mode, rule.min_delta, self.recorded,
@@ -201,10 +202,12 @@ class Run:
                 callback.on_fit_begin(self)
             if self.epoch == 0 and self.watch is None and settings.epochs > 1:
                 self._judge()
-            with bound_plan(self.model, self.feed.examples, self.state, batch_size=self.feed.max_rows,
+            with bound_plan(self.model, self.feed.examples, self.state, batch_size=self._rows_at_once(),
                             n_threads=settings.n_threads, order=self.feed.order, dropout=self.model.dropout,
                             clip_norm=settings.clip_norm) as plan:
                 reason = self._enough()
+                if reason is None and isinstance(self.state.optimizer, LBFGS):
+                    reason = self._minimize(plan, self.state.optimizer, bar)
                 while reason is None:
                     reason = self._run_epoch(plan, bar) or self._enough()
             history.stop_reason = reason
@@ -232,15 +235,38 @@ class Run:
 
     def _run_epoch(self, plan: Plan, bar: Any) -> str | None:
         """Run one epoch; return the reason to stop if it gave one."""
-        began, epoch = perf_counter(), self.epoch + 1
+        began = perf_counter()
         finite = _steps(plan, self.feed.batches(self.rng), self.pace.rates())
         rate = self.pace.advance(self.feed.steps or 0)
-        record = {"epoch": epoch, "loss": plan.take_mean_loss()}
+        return self._end_epoch(began, plan.take_mean_loss(), finite, {"learning_rate": rate}, bar)
+
+    def _minimize(self, plan: Plan, optimizer: LBFGS, bar: Any) -> str:
+        """Run L-BFGS, an epoch an iteration; return the reason why it ended."""
+        began = perf_counter()
+
+        def after_iteration(J: float) -> str | None:
+            nonlocal began
+            reason = self._end_epoch(began, J, isfinite(J), {}, bar) or self._enough()
+            began = perf_counter()
+            return reason
+
+        return lbfgs.minimize(optimizer, self.model.theta, partial(whole_gradient, plan, self.feed.examples),
+                              self.settings.epochs - self.epoch, after_iteration)
+
+    def _rows_at_once(self) -> int:
+        if isinstance(self.state.optimizer, LBFGS):
+            return min(self.feed.max_rows, GRADIENT_ROWS)
+        return self.feed.max_rows
+
+    def _end_epoch(self, began: float, J: float, finite: bool, rate: dict[str, float], bar: Any) -> str | None:
+        """Record an epoch and all that depends on it; return the reason to stop if it gave one."""
+        epoch = self.epoch + 1
+        record = {"epoch": epoch, "loss": J}
         if finite and self.held_out is not None:
             scores = self.predictor.evaluate(self.held_out, self.settings.metrics, self.settings.n_threads)
             record |= {f"validation_{name}": value for name, value in scores.items()}
             finite = isfinite(scores["loss"])
-        record |= {"learning_rate": rate, "seconds": perf_counter() - began}
+        record |= {**rate, "seconds": perf_counter() - began}
         self.history.append(record)
         if not finite:
             return "diverged"

@@ -18,12 +18,13 @@ from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag", "generator",
-           "having", "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter", "sample_weight",
-           "values"]
+__all__ = ["DTYPES", "batch_size", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag",
+           "generator", "having", "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter",
+           "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
+AUTO_BATCH = 200
 LARGEST_SEED = 2**128 - 1  # as many bits as a numpy.random.SeedSequence draws
 MOST_PARAMETERS = 2**60
 
@@ -86,6 +87,13 @@ def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> in
     if not minimum <= result <= maximum:
         raise ValueError(f"{what} must be from {minimum} to {maximum}, got {_shown(result)}")
     return result
+
+
+def batch_size(value: Any) -> int:
+    """Return the examples of a mini-batch: "auto" is 200, None all that there may be."""
+    if value is None:
+        return LARGEST
+    return AUTO_BATCH if isinstance(value, str) and value == "auto" else count(value, "batch_size")
 
 
 def generator(random_state: Any) -> np.random.Generator:
