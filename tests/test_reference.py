@@ -76,8 +76,8 @@ def test_activation_agrees_with_scipy(name, Z):
 @given(Z=columns, seed=seeds)
 def test_derivative_is_the_two_sided_difference(name, Z, seed):
     """(g(z+h) - g(z-h)) / 2h is off by at most h^2/6 max|g'''|, which is below 2 for every g here but exp (tanh has 2,
-    selu 1.76, the others less; exp's is e^z), and by the errors of the two g, at most 20 roundings of |g|, magnified as above in the
-    exponentials (which are negligible beyond |z| = 8, so by up to 1 + 8^2/2), over h.
+    selu 1.76, the others less; exp's is e^z), and by the errors of the two g, at most 20 roundings of |g|, magnified as
+    above in the exponentials (negligible beyond |z| = 8, so by up to 1 + 8^2/2, but for exp's 1 + |z|), over h.
     """
     if name in KINKED:
         assume(np.all(np.abs(Z) > 1e-3))
