@@ -156,7 +156,7 @@ class Model:
         n_classes = 2 if self.sizes[-1] == 1 else self.sizes[-1]
         if self.output == "softmax":
             labels = Y if Y.ndim == 1 else Y.argmax(axis=1)
-        elif self.output == "sigmoid" and n_classes == 2:
+        elif self.output == "sigmoid" and self.sizes[-1] == 1:
             labels = Y[:, 0].astype(np.intp)
         else:
             raise ValueError("class_weight needs a softmax or a single sigmoid output")

@@ -185,7 +185,7 @@ ARENA_WORK = 16
 SHARD_EXAMPLES = 8
 
 
-def parallelism(sizes: Sequence[int], n_parameters: int, batch_size: int, n_threads: int) -> Parallelism:
+def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
     """Choose the shards of a mini-batch.
 
     Small steps stay on the caller's thread; larger ones are cut into one shard a thread, BLAS on one thread each;
@@ -196,12 +196,12 @@ def parallelism(sizes: Sequence[int], n_parameters: int, batch_size: int, n_thre
     ----------
     sizes : sequence of int
         n[0], ..., n[L]; for a sparse X with the non-zeros of a row for n[0].
-    n_parameters : int
-        P.
     batch_size : int
         Examples of a mini-batch.
     n_threads : int
         Threads that may be used.
+    n_parameters : int
+        P, where `sizes` does not say it: for a sparse X.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())

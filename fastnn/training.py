@@ -87,7 +87,7 @@ def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch
                order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
                clip_norm: float = 0.0) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    way = runtime.parallelism(examples.effective_sizes(model.sizes), model.layout.size, batch_size, n_threads)
+    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size)
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, team = (way.n_shards, way.team) if confirmed else (1, 1)
         yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order,
