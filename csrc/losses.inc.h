@@ -57,15 +57,15 @@ typedef struct {
 } FN(unit_loss);
 
 /* With y moved towards 1/2 by the label smoothing: L = max(z, 0) - y z + log(1 + e^-|z|); dL/dz = sigmoid(z) - y. */
-FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, real smoothing)
+FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, double smoothing)
 {
-    const real e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e), t = y + smoothing * (R(0.5) - y);
+    const real e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e), t = y + R(smoothing) * (R(0.5) - y);
     const FN(unit_loss) l = {(z > 0 ? z : 0) - t * z + FN(v_log1p)(e), (z < 0 ? e * inverse : inverse) - t};
     return l;
 }
 
 /* Half the Poisson deviance, a = e^z: L = y (log y - z) - y + a; dL/dz = a - y. */
-FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, real unused)
+FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, double unused)
 {
     (void)unused;
     const real a = FN(v_exp)(z), log_y = FN(v_log)(y > 0 ? y : 1);
@@ -74,7 +74,7 @@ FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, real unused)
 }
 
 /* L = (a - y)^2 / 2; dL/da = a - y. */
-FASTNN_INLINE FN(unit_loss) FN(l_squared_error)(real a, real y, real unused)
+FASTNN_INLINE FN(unit_loss) FN(l_squared_error)(real a, real y, double unused)
 {
     (void)unused;
     const real d = a - y;
@@ -83,7 +83,7 @@ FASTNN_INLINE FN(unit_loss) FN(l_squared_error)(real a, real y, real unused)
 }
 
 /* L = |a - y|; dL/da is its sign, 0 at the kink. */
-FASTNN_INLINE FN(unit_loss) FN(l_absolute)(real a, real y, real unused)
+FASTNN_INLINE FN(unit_loss) FN(l_absolute)(real a, real y, double unused)
 {
     (void)unused;
     const real d = a - y;
@@ -92,24 +92,24 @@ FASTNN_INLINE FN(unit_loss) FN(l_absolute)(real a, real y, real unused)
 }
 
 /* Huber 1964: L = d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = a - y; dL/da is d clipped to +-delta. */
-FASTNN_INLINE FN(unit_loss) FN(l_huber)(real a, real y, real delta)
+FASTNN_INLINE FN(unit_loss) FN(l_huber)(real a, real y, double parameter)
 {
-    const real d = a - y, size = d < 0 ? -d : d;
+    const real d = a - y, size = d < 0 ? -d : d, delta = R(parameter);
     const real clipped = d > delta ? delta : d < -delta ? -delta : d;
     const FN(unit_loss) l = {size > delta ? delta * (size - R(0.5) * delta) : R(0.5) * d * d, clipped};
     return l;
 }
 
 /* Koenker & Bassett 1978: L = q (y - a) for a < y, else (1 - q) (a - y); dL/da is -q or 1 - q, 0 at the kink. */
-FASTNN_INLINE FN(unit_loss) FN(l_quantile)(real a, real y, real q)
+FASTNN_INLINE FN(unit_loss) FN(l_quantile)(real a, real y, double q)
 {
-    const real d = a - y;
-    const FN(unit_loss) l = {d < 0 ? -q * d : (1 - q) * d, d > 0 ? 1 - q : d < 0 ? -q : d};
+    const real d = a - y, below = R(-q), above = R(1 - q); /* 1 - q in double: near 0 a float would lose digits */
+    const FN(unit_loss) l = {(d < 0 ? below : above) * d, d > 0 ? above : d < 0 ? below : d};
     return l;
 }
 
 #define LOSS_LOOP(name)                                                                                     \
-    static void FN(name##_terms)(ptrdiff_t count, real parameter,                                           \
+    static void FN(name##_terms)(ptrdiff_t count, double parameter,                                         \
                                  const real *Z, /* IN (count) Z or A */                                     \
                                  const real *Y, /* IN (count) */                                            \
                                  real *restrict term, /* OUT (count) */                                     \
@@ -137,14 +137,14 @@ static double FN(elementwise_block)(int loss, double parameter, ptrdiff_t n, ptr
                                     const real *weights, /* IN (m) or NULL */
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
-    typedef void (*loss_loop)(ptrdiff_t, real, const real *, const real *, real *restrict, real *);
+    typedef void (*loss_loop)(ptrdiff_t, double, const real *, const real *, real *restrict, real *);
     static const loss_loop terms[] = {
         NULL, FN(binary_cross_entropy_terms), FN(poisson_terms), FN(squared_error_terms), FN(absolute_terms),
         FN(huber_terms), FN(quantile_terms)
     };
     real term[FASTNN_BLOCK];
     double sum = 0;
-    terms[loss](n * m, R(parameter), Z, Y, term, dZ);
+    terms[loss](n * m, parameter, Z, Y, term, dZ);
     if (weights) {
         for (ptrdiff_t j = 0; j < m; j++)
             for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) {

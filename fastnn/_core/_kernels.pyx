@@ -249,8 +249,8 @@ cdef ptrdiff_t csr_rows(object X, object order, int dtype, ptrdiff_t n_prev, Csr
     cdef ptrdiff_t n_rows = bind_csr(X, dtype, csr, None), m = n_rows
     rows[0] = NULL
     if order is not None:
+        rows[0] = <int64_t *>index_pointer(order, 8, -1, "order", None)
         m = order.size
-        rows[0] = <int64_t *>index_pointer(order, 8, m, "order", None)
         if m and not 0 <= order.min() <= order.max() < n_rows:
             raise ValueError(f"order must name rows of X, from 0 to {n_rows - 1}")
     if not rows_in_range(csr, n_prev, m, rows[0]):
