@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn import runtime, validation
 from fastnn._core import _kernels
 from fastnn.differences import Array, by_entry, float64, numerical_derivative, quotient, shaped, slope
+from fastnn.losses import BY_NAME, Loss
 from fastnn.network import Network
 
 __all__ = ["GradientCheck", "check_activation", "check_function", "check_loss", "check_network", "check_parameters",
@@ -246,15 +247,15 @@ def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> G
     return _check_columns(lambda j, column: dA[:, j] @ activated(column)[:, 0], Z, dZ, step)
 
 
-def check_loss(name: str, Z: ArrayLike, Y: ArrayLike, *, step: float | None = None) -> GradientCheck:
-    """Check the compiled derivative of a loss by Z[L] (squared_error: by A[L]).
+def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | None = None) -> GradientCheck:
+    """Check the compiled derivative of a loss, by Z[L] if ``loss.from_z``, else by A[L].
 
     Parameters
     ----------
-    name : str
-        One of `fastnn.reference.LOSSES`.
+    loss : str or fastnn.losses.Loss
+        A name stands for the default parameters.
     Z : array_like (n[L], m)
-        Z[L]; A[L] for squared_error.
+        Z[L] or A[L].
     Y : array_like (n[L], m)
         One-hot columns for cross_entropy, or labels (m,).
     step : float, optional
@@ -269,7 +270,9 @@ def check_loss(name: str, Z: ArrayLike, Y: ArrayLike, *, step: float | None = No
     ValueError, TypeError
         If the name is unknown, or Z and Y not as described.
     """
-    name = validation.name(name, _kernels.LOSSES, "loss")
+    if not isinstance(loss, Loss):
+        loss = BY_NAME[validation.name(loss, tuple(BY_NAME), "loss")]()
+    name, parameter = loss.name, loss.parameter
     Z = _matrix(Z)
     n, m = Z.shape
     targets: NDArray[Any]
@@ -280,12 +283,12 @@ def check_loss(name: str, Z: ArrayLike, Y: ArrayLike, *, step: float | None = No
         if name == "cross_entropy":
             targets = validation.labels(targets.T, m, n, "the transpose of Y")
 
-    def loss(Z: Array, targets: NDArray[Any]) -> tuple[float, Array]:
+    def run(Z: Array, targets: NDArray[Any]) -> tuple[float, Array]:
         dZ = np.empty_like(Z)
-        return _kernels.loss(name, Z, targets, None, dZ, runtime.LEVEL), dZ
+        return _kernels.loss(name, Z, targets, None, dZ, runtime.LEVEL, parameter), dZ
 
-    _, dZ = loss(Z, targets)
-    return _check_columns(lambda j, column: loss(column, targets[..., j : j + 1])[0], Z, dZ, step)
+    _, dZ = run(Z, targets)
+    return _check_columns(lambda j, column: run(column, targets[..., j : j + 1])[0], Z, dZ, step)
 
 
 # ---- The comparison -------------------------------------------------------------------------------------------------

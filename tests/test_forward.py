@@ -130,7 +130,7 @@ def test_wrong_arguments_are_refused(task):
             None,
             "342",
         ],
-        "activations": [[2], [2, 5, 5], [2, 11], [2, -1], [2, "x"], [2, None], None],
+        "activations": [[2], [2, 5, 5], [2, len(_kernels.ACTIVATIONS)], [2, -1], [2, "x"], [2, None], None],
         "row_major": [(False,), (False,) * 3, None, 1],
         "theta": [
             good["theta"][:-1],

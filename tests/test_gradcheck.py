@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn import Network, differences, gradcheck, reference
+from fastnn import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    Network,
+    Quantile,
+    differences,
+    gradcheck,
+    losses,
+    reference,
+)
 from fastnn.gradcheck import (
     GradientCheck,
     check_activation,
@@ -27,7 +37,7 @@ from fastnn.gradcheck import (
 
 ACTIVATIONS = reference.ACTIVATIONS
 PAIRS = [(output, loss) for output in ACTIVATIONS for loss in reference.LOSSES
-         if {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}.get(loss, output) == output]
+         if {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}.get(loss, output) == output]
 
 
 def data(output="sigmoid", m=6, n_x=3, n_out=2, seed=0):
@@ -38,6 +48,8 @@ def data(output="sigmoid", m=6, n_x=3, n_out=2, seed=0):
         return X, rng.integers(n_out, size=m)
     if output == "sigmoid":
         return X, rng.integers(2, size=(m, n_out))
+    if output == "exp":
+        return X, rng.integers(1, 9, size=(m, n_out))
     return X, rng.standard_normal((m, n_out))
 
 
@@ -67,7 +79,7 @@ def test_pairs_are_all_that_network_allows():
             except ValueError:
                 continue
     assert allowed == PAIRS
-    assert len(PAIRS) == len(ACTIVATIONS) + 2
+    assert len(PAIRS) == 4 * len(ACTIVATIONS) + 3  # four losses of any output, three of one
 
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
@@ -122,18 +134,24 @@ def test_activations(name, shape, seed):
     assert_right(check_activation(name, moderate(seed, shape)), math.prod(shape))
 
 
-@pytest.mark.parametrize("name", reference.LOSSES)
+LOSSES = [*losses.BY_NAME, CrossEntropy(0.1), BinaryCrossEntropy(0.3), Huber(0.7), Quantile(0.9)]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
 @settings(max_examples=20)
 @given(shape=st.tuples(st.integers(2, 5), st.integers(1, 5)), seed=st.integers(0, 2**32 - 1))
-def test_losses(name, shape, seed):
+def test_losses(loss, shape, seed):
     rng = np.random.default_rng(seed)
     Z = moderate(seed, shape)
     labels = rng.integers(shape[0], size=shape[1])
     targets = {"cross_entropy": [reference.one_hot(labels, shape[0]), labels],
                "binary_cross_entropy": [rng.integers(2, size=shape), rng.random(shape)],
-               "squared_error": [Z + moderate(seed + 1, shape)]}
-    for Y in targets[name]:
-        assert_right(check_loss(name, Z, Y), math.prod(shape))
+               "poisson": [rng.integers(9, size=shape), rng.random(shape)]}
+    away = moderate(seed + 1, shape)  # of the real-valued losses: from their kink at 0, and from Huber's at +-delta
+    for delta in (0.7, 1.0):
+        away = np.where(np.abs(np.abs(away) - delta) < 0.05, 1.1 * delta, away)
+    for Y in targets.get(loss if isinstance(loss, str) else loss.name, [Z + away]):
+        assert_right(check_loss(loss, Z, Y), math.prod(shape))
 
 
 def model(parameters, X, Y):
@@ -289,8 +307,8 @@ def test_wrong_kernels(monkeypatch):
         kernels.activate_backward(name, cache, dZ, **keywords)
         dZ *= 1.001
 
-    def off(name, Z, Y, weights, dZ, level):
-        value = kernels.loss(name, Z, Y, weights, dZ, level)
+    def off(name, Z, Y, weights, dZ, level, parameter):
+        value = kernels.loss(name, Z, Y, weights, dZ, level, parameter)
         dZ[1, 2:] += 0.01  # of the whole, not of a column
         return value
 
