@@ -1,6 +1,6 @@
 """What a network is, numerically: sizes, activations, loss and the parameter arena; and examples for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +31,8 @@ class Examples:
 
     def take(self, rows: NDArray[Any]) -> "Examples":
         """Return a copy of the examples at these positions."""
-        return Examples(self.X[rows], self.Y[rows], None if self.weights is None else self.weights[rows])
+        return replace(self, X=self.X[rows], Y=self.Y[rows],
+                       weights=None if self.weights is None else self.weights[rows])
 
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
