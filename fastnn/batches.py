@@ -42,11 +42,14 @@ def hold_out(model: Model, examples: Examples, fraction: float,
     Raises
     ------
     ValueError
-        If one of the two parts would be empty.
+        If one of the two parts would be empty, or without weight.
     """
     labels = truth(model, examples.Y) if model.output in ("softmax", "sigmoid") else None
     classes = np.zeros(len(examples)) if labels is None or labels.ndim > 1 else labels
-    return stratified_split(classes, fraction, rng)[1].astype(np.int64)
+    parts = stratified_split(classes, fraction, rng)
+    if examples.weights is not None and not all(examples.weights[part].any() for part in parts):
+        raise ValueError(f"validation_fraction={fraction:g} leaves no example with weight to train or to validate on")
+    return parts[1].astype(np.int64)
 
 
 class Feed(Protocol):

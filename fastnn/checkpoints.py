@@ -33,7 +33,6 @@ def write(path: str | os.PathLike[str], run: "Run") -> None:
         "pace": run.pace.state(), "watch": None if run.watch is None else run.watch.state(),
         "best": {"value": best.value if isfinite(best.value) else None, "epoch": best.epoch, "wait": best.wait,
                  "interval": best.interval},
-        "recorded": list(run.recorded),
     }
     for prefix, arena in _arenas(run).items():
         arrays |= dict(_named(prefix, model.layout, arena))
@@ -107,7 +106,7 @@ class Saved:
             _restore_best(run, header["best"])
             step_count = validation.count(header["state"]["step_count"], "step_count", 0, 2**63 - 1)
             dropout_seed = validation.count(header["state"]["dropout_seed"], "dropout_seed", 0, 2**63 - 1)
-            if header["recorded"] != list(run.recorded) or arrays["history"].shape[1:] != (len(run.recorded),):
+            if arrays["history"].shape[1:] != (len(run.recorded),):
                 raise ValueError("its history has other columns")
             rows = [dict(zip(run.recorded, row, strict=True)) for row in arrays["history"].tolist()]
             history = History([row | {"epoch": int(row["epoch"])} for row in rows])

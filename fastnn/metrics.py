@@ -124,9 +124,9 @@ class Accuracy(Metric):
 
     def scores(self, block: Block) -> NDArray[Any]:
         """Return whether each example is right."""
-        equal = np.equal(block.decisions(), block.truth()).reshape(len(block.outputs), -1)
-        right: NDArray[np.bool_] = equal.all(axis=1)
-        return right
+        right = np.equal(block.decisions(), block.truth()).reshape(len(block.outputs), -1)
+        every: NDArray[np.bool_] = right.all(axis=1)
+        return every
 
 
 class LogLoss(Metric):

@@ -33,7 +33,8 @@ class Examples:
 
     def take(self, rows: NDArray[Any]) -> "Examples":
         """Return a copy of the examples at these positions."""
-        return Examples(self.X[rows], self.Y[rows], None if self.weights is None else self.weights[rows])
+        return replace(self, X=self.X[rows], Y=self.Y[rows],
+                       weights=None if self.weights is None else self.weights[rows])
 
     def effective_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """Return n[0], ..., n[L] with the non-zeros of an average row for the n[0] of a sparse X: what is worked on."""

@@ -8,7 +8,16 @@ import pytest
 import scipy.special as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import LEVELS, arrays, assert_within, column_softmax_error, each_dtype, shapes, smallest, unit_roundoff
+from kernel_cases import (
+    LEVELS,
+    arrays,
+    assert_within,
+    column_softmax_error,
+    each_dtype,
+    shapes,
+    smallest,
+    unit_roundoff,
+)
 
 from fastnn import reference
 from fastnn._core import _kernels
@@ -56,7 +65,7 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
         L, slope = {
             "squared_error": lambda: (D**2 / 2, D),
             "absolute": lambda: (D, 0 * D),
-            "huber": lambda: (np.where(D <= parameter, D**2 / 2, parameter * D), np.minimum(D, parameter)),
+            "huber": lambda: (np.where(parameter >= D, D**2 / 2, parameter * D), np.minimum(D, parameter)),
             "quantile": lambda: (D * np.where(Z > Y, 1 - parameter, parameter), np.where(Z > Y, 1 - parameter, parameter)),
         }[name]()
         return w * 6 * u * np.sum(L, axis=0), 3 * u * w * slope, w * np.sum(L, axis=0)
