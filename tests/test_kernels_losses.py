@@ -60,14 +60,11 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
     The constants (1 - s, s / n, delta, q, 1 - q) count as rounded once, from double.
     """
     D = np.abs(Z - Y)
-    if name in ("squared_error", "absolute", "huber", "quantile"):
+    if name not in OUTPUTS:
         # a - y, one or two products, the weight; the sign of a - y is exact
-        L, slope = {
-            "squared_error": lambda: (D**2 / 2, D),
-            "absolute": lambda: (D, 0 * D),
-            "huber": lambda: (np.where(parameter >= D, D**2 / 2, parameter * D), np.minimum(D, parameter)),
-            "quantile": lambda: (D * np.where(Z > Y, 1 - parameter, parameter), np.where(Z > Y, 1 - parameter, parameter)),
-        }[name]()
+        side = np.where(Z > Y, 1 - parameter, parameter)
+        slope = {"squared_error": D, "absolute": 0 * D, "huber": np.minimum(D, parameter), "quantile": side}[name]
+        L = {"squared_error": D**2 / 2, "absolute": D, "quantile": side * D}.get(name, slope * D)
         return w * 6 * u * np.sum(L, axis=0), 3 * u * w * slope, w * np.sum(L, axis=0)
     if name == "poisson":
         # the logarithm and e^z count 8, products and sums round by the sizes of their terms

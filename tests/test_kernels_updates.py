@@ -140,7 +140,7 @@ def move_error(rule, theta, g, e_g, velocity, rate, mu, u, tiny):
 
 
 def update_error(rule, theta, g, e_g, states, hyper, u, tiny):
-    """Bounds on theta, first and second after a step whose gradient g is off by e_g. The shrunken theta rounds twice."""
+    """Bounds on theta, first and second after a step whose gradient g is off by e_g. Shrinking theta rounds twice."""
     first, second = states
     alpha, mu, beta_1, beta_2, epsilon = (
         hyper[key] for key in ("alpha", "momentum", "beta_1", "beta_2", "epsilon")
