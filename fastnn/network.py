@@ -283,7 +283,10 @@ class Network:
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                     optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
                     batch_size: int | None = 200, shuffle: bool = True, n_threads: int | None = None) -> History:
-        """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``."""
+        """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``.
+
+        A schedule as learning rate begins anew each time.
+        """
         return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
                         batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads)
 
