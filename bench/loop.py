@@ -1,6 +1,5 @@
 """What the Python loop adds to a step: the smallest net there is, one example a step."""
 
-from itertools import repeat
 from time import perf_counter
 
 import numpy as np
@@ -21,22 +20,34 @@ def epoch_us() -> float:
     return min(history["seconds"]) / STEPS * 1e6
 
 
-def loop_us() -> float:
+def loop_us(learning_rate: str = "0.1") -> float:
     """The same loop around a function that does nothing."""
-    from fastnn import training
+    from fastnn import schedules, training
     from fastnn.batches import bounds
+    from fastnn.pace import Pace
 
     class Idle:
         @staticmethod
         def step(start: int, stop: int, learning_rate: float) -> float:
             return 0.0
 
+    schedule = {"0.1": schedules.Constant(0.1), "cosine": schedules.Cosine(0.1, warmup=0.1)}[learning_rate]
     best = float("inf")
     for _ in range(5):
         began = perf_counter()
-        training._steps(Idle, bounds(STEPS, 1), repeat(0.1))
+        training._steps(Idle, bounds(STEPS, 1), Pace(schedule, 1, STEPS, ()).rates())
         best = min(best, perf_counter() - began)
     return best / STEPS * 1e6
+
+
+def epochs_us() -> float:
+    """An epoch of one step, 64-64-10 and 32 examples: the step, and what an epoch costs beside it."""
+    from fastnn import Network
+
+    X = np.zeros((32, 64), np.float32)
+    y = np.zeros(32, np.int64)
+    net = Network([64, 64, 10], random_state=0)
+    return microseconds(lambda: net.fit(X, y, batch_size=None, epochs=1000)) / 1000
 
 
 def fit_us() -> float:
@@ -49,7 +60,11 @@ def fit_us() -> float:
     return microseconds(lambda: net.fit(X, y, batch_size=32, epochs=1))
 
 
-CASES = {"one step in the loop, net 1-1": epoch_us, "the loop alone": loop_us, "a fit of one step, 64-64-10": fit_us}
+CASES = {
+    "one step in the loop, net 1-1": epoch_us, "the loop alone": loop_us,
+    "the loop alone, cosine per step": lambda: loop_us("cosine"), "a fit of one step, 64-64-10": fit_us,
+    "an epoch of one step, 64-64-10": epochs_us,
+}
 
 
 def work(case: str) -> float:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Saved", "encode_generator", "read", "write"]
 
 GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's: each is its name and its state
+# The largest values of what NumPy does not check, and would read beyond its state with.
+LIMITS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 NOT_COMPARED = {"kind", "init", "target_ndim"}
 
 
@@ -115,7 +117,7 @@ class Saved:
         if len(history) > run.settings.epochs:
             raise ValueError(f"{self.path!r} is of epoch {len(history)}, but epochs={run.settings.epochs}, the total, "
                              "is less")
-        run.history.records = history.records
+        run.epoch, run.history.records = len(history), history.records
         run.state.step_count[0], run.state.dropout_seed = step_count, dropout_seed
         np.copyto(run.model.theta, theta)
         run.take_generator(rng)
@@ -181,7 +183,8 @@ def _decode(value: Any) -> Any:
         return value
     if value.keys() == {"dtype", "values"}:
         return np.array(value["values"], validation.name(value["dtype"], ("uint32", "uint64"), "dtype"))
-    return {key: _decode(item) for key, item in value.items()}
+    return {key: validation.count(item, key, 0, LIMITS[key]) if key in LIMITS else _decode(item)
+            for key, item in value.items()}
 
 
 def _decode_generator(encoded: Any) -> np.random.Generator:

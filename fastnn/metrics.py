@@ -43,7 +43,7 @@ def decide(model: Model, outputs: NDArray[Any], threshold: float) -> NDArray[Any
 def truth(model: Model, Y: NDArray[Any]) -> NDArray[Any]:
     """Return checked targets in the form of `decide`."""
     if model.output == "softmax" and Y.ndim == 1:
-        return Y.astype(np.int64)
+        return Y
     return decide(model, Y, 0.5)
 
 
@@ -124,9 +124,8 @@ class Accuracy(Metric):
 
     def scores(self, block: Block) -> NDArray[Any]:
         """Return whether each example is right."""
-        right = np.equal(block.decisions(), block.truth()).reshape(len(block.outputs), -1)
-        every: NDArray[np.bool_] = right.all(axis=1)
-        return every
+        right: NDArray[np.bool_] = np.equal(block.decisions(), block.truth())
+        return right if right.ndim == 1 else np.asarray(right.all(axis=1))
 
 
 class LogLoss(Metric):
@@ -236,7 +235,8 @@ class Custom(Metric):
 
     def add(self, block: Block) -> None:
         """Keep targets and predictions: as large as y, X is not kept."""
-        self.y_true.append(block.truth())
+        truth = block.truth()
+        self.y_true.append(truth.astype(np.int64) if truth.dtype.kind == "i" else truth)
         self.y_pred.append(block.decisions().copy())  # the outputs are overwritten
 
     def value(self) -> float:

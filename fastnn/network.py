@@ -334,7 +334,10 @@ class Network:
                     optimizer: str | optimizers.Optimizer = "adam",
                     learning_rate: float | schedules.Schedule | None = None, batch_size: int | str | None = "auto",
                     shuffle: bool = True, n_threads: int | None = None) -> History:
-        """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``."""
+        """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``.
+
+        A schedule as learning rate begins anew each time.
+        """
         return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
                         batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads)
 

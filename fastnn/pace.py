@@ -5,6 +5,7 @@ from itertools import count, repeat
 from typing import Any
 
 from fastnn import validation
+from fastnn.monitors import Watch
 from fastnn.schedules import ReduceOnPlateau, Schedule
 
 __all__ = ["Pace"]
@@ -37,31 +38,33 @@ class Pace:
     def __init__(self, schedule: Schedule, epochs: int, steps: int | None, recorded: Collection[str]) -> None:
         self.schedule = schedule
         self.t = 0
-        steps = steps if schedule.per == "step" else 1
+        self.per_step = schedule.per == "step"
+        steps = steps if self.per_step else 1
         self.total = schedule.length(None if steps is None else epochs * steps)
-        self.watch = schedule.watch(recorded) if isinstance(schedule, ReduceOnPlateau) else None
+        self.watch: Watch | None = None
+        if isinstance(schedule, ReduceOnPlateau):
+            self.watch, self.patience = schedule.watch(recorded), schedule.patience
 
     def rates(self) -> Iterator[float]:
         """Return the rates of the coming steps, endlessly."""
-        if self.schedule.per == "step":
+        if self.per_step:
             return map(self.schedule, count(self.t), repeat(self.total))
-        return repeat(self.schedule(self.t, self.total))
+        self.rate = self.schedule(self.t, self.total)
+        return repeat(self.rate)
 
-    def advance(self, steps: int) -> float:
-        """Move on by an epoch of so many steps; return the rate of its last one."""
-        if self.schedule.per == "step":
+    def last(self, steps: int) -> float:
+        """Return the rate of the last of the first `steps` steps that `rates` is for."""
+        return self.schedule(self.t + max(0, steps - 1), self.total) if self.per_step else self.rate
+
+    def advance(self, steps: int, record: Mapping[str, float]) -> None:
+        """Move on by an epoch of so many steps which recorded this."""
+        if self.per_step:
             self.t += steps
-            return self.schedule(max(0, self.t - 1), self.total)
-        rate = self.schedule(self.t, self.total)
-        if self.schedule.per == "epoch":
+        elif self.watch is None:
             self.t += 1
-        return rate
-
-    def observe(self, record: Mapping[str, float]) -> None:
-        """Take in what the epoch recorded."""
-        if self.watch is not None and isinstance(self.schedule, ReduceOnPlateau):
+        else:
             self.watch.update(record)
-            if self.watch.stale >= self.schedule.patience:
+            if self.watch.stale >= self.patience:
                 self.t += 1
                 self.watch.stale = 0
 

@@ -21,7 +21,7 @@ __all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "R
 class Schedule:
     """The base of all schedules: ``schedule(t, total)`` is the rate at position t of a run of `total` positions.
 
-    Instances are values: equal parameters, equal schedules.
+    Instances are values: equal parameters, equal schedules, and equal `repr`, which a checkpoint compares.
     """
 
     rate: float
@@ -208,11 +208,11 @@ class Cosine(Ending):
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t of `total`."""
-        T = self.length(total)
+        T = self.total or total or self.length(None)
         w = self.warmup * T
         if t < w:
             return self.rate * (t + 1) / (w + 1)
-        return _half_cosine(self.rate, self.end, (t - w) / (T - w))
+        return _half_cosine(self.rate, self.end, t - w, T - w)
 
 
 @dataclass(frozen=True)
@@ -251,11 +251,11 @@ class OneCycle(Ending):
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t of `total`."""
-        T = self.length(total)
+        T = self.total or total or self.length(None)
         first, p = self.rate / self.divide, self.rise * T
         if t < p:
-            return _half_cosine(first, self.rate, t / p)
-        return _half_cosine(self.rate, first / self.final_divide, (t - p) / (T - p))
+            return _half_cosine(first, self.rate, t, p)
+        return _half_cosine(self.rate, first / self.final_divide, t - p, T - p)
 
 
 @dataclass(frozen=True)
@@ -315,9 +315,9 @@ def _factor(value: float) -> None:
         raise ValueError(f"factor must be at most 1, got {value:g}")
 
 
-def _half_cosine(start: float, end: float, fraction: float) -> float:
-    """Return the point at `fraction` (0 to 1) of the half cosine from `start` to `end`."""
-    return end if fraction >= 1 else end + (start - end) * (1 + cos(pi * fraction)) / 2
+def _half_cosine(start: float, end: float, t: float, length: float) -> float:
+    """Return the point at t of the half cosine from `start` at 0 to `end` at `length`, and from there on."""
+    return end + (start - end) * (1 + cos(pi * t / length)) / 2 if t < length else end
 
 
 def get(learning_rate: Any) -> Schedule:

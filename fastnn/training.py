@@ -139,6 +139,8 @@ class Run:
 
     Attributes
     ----------
+    epoch : int
+        The number of epochs that are finished.
     history : History
     recorded : tuple of str
         What each epoch records.
@@ -160,7 +162,7 @@ class Run:
         self.network, self.model, self.predictor = network, model, predictor
         self.feed, self.held_out, self.held_rows = feed, held_out, held_rows
         self.state, self.rng, self.settings = state, rng, settings
-        self.history = History()
+        self.epoch, self.history = 0, History()
         rate = () if isinstance(state.optimizer, LBFGS) else ("learning_rate",)
         self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), *rate, "seconds")
         self.pace = Pace(schedule, settings.epochs, feed.steps, self.recorded)
@@ -172,12 +174,6 @@ class Run:
 
     def _validation_keys(self) -> list[str]:
         return [f"validation_{name}" for name in ("loss", *(metric.name for metric in self.settings.metrics))]
-
-    @property
-    def epoch(self) -> int:
-        """The number of epochs that are finished."""
-        records = self.history.records
-        return int(records[-1]["epoch"]) if records else 0
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same where a checkpoint is resumed, as JSON can hold it."""
@@ -237,7 +233,7 @@ class Run:
         """Run one epoch; return the reason to stop if it gave one."""
         began = perf_counter()
         finite = _steps(plan, self.feed.batches(self.rng), self.pace.rates())
-        rate = self.pace.advance(self.feed.steps or 0)
+        rate = self.pace.last(self.feed.steps or 1)
         return self._end_epoch(began, plan.take_mean_loss(), finite, {"learning_rate": rate}, bar)
 
     def _minimize(self, plan: Plan, optimizer: LBFGS, bar: Any) -> str:
@@ -260,7 +256,7 @@ class Run:
 
     def _end_epoch(self, began: float, J: float, finite: bool, rate: dict[str, float], bar: Any) -> str | None:
         """Record an epoch and all that depends on it; return the reason to stop if it gave one."""
-        epoch = self.epoch + 1
+        epoch, steps = self.epoch + 1, self.feed.steps or 1
         record = {"epoch": epoch, "loss": J}
         if finite and self.held_out is not None:
             scores = self.predictor.evaluate(self.held_out, self.settings.metrics, self.settings.n_threads)
@@ -268,13 +264,14 @@ class Run:
             finite = isfinite(scores["loss"])
         record |= {**rate, "seconds": perf_counter() - began}
         self.history.append(record)
+        self.epoch = epoch
         if not finite:
             return "diverged"
-        self.pace.observe(record)
+        self.pace.advance(steps, record)
         if self.watch is not None:
             self.watch.update(record)
             self.best.update(self.watch.cost(record), epoch)
-        elif epoch < self.settings.epochs and self.best.due(self.feed.steps or 1):
+        elif epoch < self.settings.epochs and self.best.due(steps):
             self.best.update(record["validation_loss"] if self.held_out is not None else self._judgement(), epoch)
         if bar is not None:
             self._show(bar, record)

@@ -336,7 +336,7 @@ def test_a_file_with_a_wrong_header_is_refused(checkpoint):
             elif inner[place[-1]] == wrong or (place == ("best", "epoch") and wrong is None) or (
                     place[-1] in ("best", "value") and len(place) > 1 and not isinstance(wrong, (str, list, dict))):
                 continue  # as good as any
-            elif place[0] == "generator" and type(wrong) is type(inner[place[-1]]) is int:
+            elif place[:2] == ("generator", "state") and type(wrong) is type(inner[place[-1]]) is int:
                 continue  # another state of the generator
             else:
                 inner[place[-1]] = wrong
@@ -348,6 +348,22 @@ def test_a_file_with_a_wrong_header_is_refused(checkpoint):
             assert pickle.dumps(net) == before, (place, wrong)
             tried += 1
     assert tried > 100
+
+
+@pytest.mark.parametrize(("kind", "key"), [(np.random.MT19937, "pos"), (np.random.Philox, "buffer_pos"),
+                                           (np.random.SFC64, "has_uint32"), (np.random.PCG64, "uinteger")])
+@pytest.mark.parametrize("wrong", [-1, 2**33, 0.5, True])
+def test_a_generator_that_would_read_beyond_its_state(tmp_path, kind, key, wrong):
+    X, y = problem()
+    path = tmp_path / "run"
+    net = Network([4, 6, 3], dtype="float64", random_state=np.random.Generator(kind(0)))
+    killed(net, path, 1, X, y, epochs=2)
+    header, arrays = storage.read(path)
+    state = header["generator"]
+    (state["state"] if key == "pos" else state)[key] = wrong
+    storage.write(path, header, arrays)
+    with pytest.raises(ModelFileError, match=f"is damaged: {key} must be"):
+        Network([4, 6, 3], activation="relu", dtype="float64").fit(X, y, epochs=2, resume=path)
 
 
 def test_a_file_with_wrong_arrays_is_refused(checkpoint):

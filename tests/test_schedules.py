@@ -139,8 +139,8 @@ def test_reduce_on_plateau(values, patience, min_delta, mode):
     pace = Pace(schedule, 100, 7, ("epoch", "loss"))
     rate, best, waited = 1.0, None, 0
     for value in values:
-        assert pace.advance(7) == rate == next(iter(pace.rates()))
-        pace.observe({"epoch": 1, "loss": value})
+        assert next(iter(pace.rates())) == rate == pace.last(7)
+        pace.advance(7, {"epoch": 1, "loss": value})
         better = best is None or (value < best - min_delta if mode == "min" else -value < -best - min_delta)
         if better:
             best, waited = value, 0
@@ -219,9 +219,8 @@ def test_pace_goes_on_where_its_state_says(schedule):
 
     def epoch(pace, record):
         rates = [rate for rate, _ in zip(pace.rates(), range(5), strict=False)]
-        last = pace.advance(5)
-        pace.observe(record)
-        assert last == rates[-1]
+        assert pace.last(5) == rates[-1]
+        pace.advance(5, record)
         return rates
 
     for record in records[:7]:
