@@ -171,7 +171,7 @@ def dtype(value: Any) -> np.dtype[Any]:
 def _numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     """Return `array` as an ndarray of real numbers."""
     if hasattr(array, "tocsr"):
-        raise TypeError(f"{what} is a sparse matrix, which only X may be: pass {what}.toarray()")
+        raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
     if isinstance(array, (str, bytes, dict, set)) or array is None:
         raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
     if np.ma.is_masked(array):

@@ -478,8 +478,9 @@ NOT_WHOLE = [1.0, 1.5, "1", None, True, np.True_, 1j, [1], Decimal(1), np.float6
 NOT_REAL = ["0.1", None, True, 1j, [0.1], Decimal("0.1"), np.ones(2), Unprintable()]
 HUGE = [10**400, 10**5000, -(10**400)]
 
+RULES = "sgd, momentum, nesterov, adam, adamw, nadam, rmsprop, lbfgs"
 SETTINGS = [
-    *[("learning_rate", value, TypeError, "learning_rate must be a number, got ") for value in NOT_REAL],
+    *[("learning_rate", value, TypeError, "learning_rate must be a number") for value in NOT_REAL if value is not None],
     *[("learning_rate", value, ValueError, "learning_rate must be finite and above 0, got ")
       for value in (0, -1e-3, math.nan, math.inf, -math.inf, Fraction(-1, 2), np.float32(math.nan), *HUGE)],
     *[("batch_size", value, TypeError, "batch_size must be a whole number, got ")
@@ -493,9 +494,9 @@ SETTINGS = [
     *[("early_stopping", value, ValueError, "early_stopping must be from 1 to ") for value in (0, -1, *HUGE)],
     *[(name, value, TypeError, f"{name} must be True or False, got ")
       for name in ("shuffle", "progress") for value in (0, 1, None, "yes", [], np.array([True]), Unprintable())],
-    *[("optimizer", name, ValueError, f"optimizer must be one of sgd, momentum, nesterov, adam, got {name!r}")
-      for name in ("", "Adam", "rmsprop", "adam ")],
-    *[("optimizer", value, TypeError, r"optimizer must be a name \(sgd, momentum, nesterov, adam\) or an Optimizer")
+    *[("optimizer", name, ValueError, f"optimizer must be one of {RULES}, got {name!r}")
+      for name in ("", "Adam", "rprop", "adam ")],
+    *[("optimizer", value, TypeError, rf"optimizer must be a name \({RULES}\) or an Optimizer")
       for value in (None, 1, Adam, b"adam", ["adam"], object())],
     *[("callbacks", value, TypeError, "callbacks must be a sequence of callables, got ")
       for value in (print, None, 3, Unprintable())],
@@ -545,7 +546,8 @@ def test_bad_return_cache(value):
     refuses(net, lambda: net.forward(X, return_cache=value), TypeError, "return_cache must be True or False, got ")
 
 
-NAMES = "sigmoid, tanh, relu, leaky_relu, identity, softmax, elu, selu, gelu, silu, softplus"
+NAMES = "sigmoid, tanh, relu, leaky_relu, identity, softmax, elu, selu, gelu, silu, softplus, exp"
+LOSSES = "auto, cross_entropy, binary_cross_entropy, poisson, squared_error, absolute, huber, quantile"
 CONSTRUCTOR = [
     *[({"layer_sizes": value}, TypeError, r"layer_sizes must be a sequence \[n\[0\], \.\.\., n\[L\]\], got ")
       for value in (None, 5, 2.5, "5 4 3", b"\x05\x04", {5: 4}, {5, 4}, object(), Unprintable())],
@@ -574,7 +576,7 @@ CONSTRUCTOR = [
     ({"output": "linear"}, ValueError, f"output must be one of {NAMES}, got 'linear'"),
     *[({"output": value}, TypeError, rf"output must be a name \({NAMES}\), got ") for value in (None, 1, ["softmax"])],
     ({"loss": "mse"}, ValueError,
-     "loss must be one of auto, cross_entropy, binary_cross_entropy, squared_error, got 'mse'"),
+     f"loss must be one of {LOSSES}, got 'mse'"),
     *[({"loss": value}, TypeError, "loss must be a name ") for value in (None, 1, ["auto"], np.square)],
     ({"loss": "binary_cross_entropy"}, ValueError,
      "loss='binary_cross_entropy' needs output='sigmoid', got 'softmax'"),

@@ -24,3 +24,8 @@ cdef const fastnn_ops *operations(int level, int dtype) except NULL
 cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL
 cdef ptrdiff_t arena_size(const Layer *layers, int n_layers, ptrdiff_t itemsize) noexcept
 cdef bint in_forked_child() noexcept nogil
+
+# Around every call into BLAS or OpenMP, with the GIL held: a fork waits until no such call is at work, and a call
+# until no fork is.
+cdef int begin_call() except -1
+cdef void end_call() noexcept

@@ -1,5 +1,6 @@
 """Checks between Python objects and C pointers."""
 import os
+import time
 
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
@@ -12,15 +13,45 @@ from fastnn._core._ops cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT6
 cnp.import_array()
 
 cdef bint forked = False
+cdef int calls = 0  # at work; the counts change with the GIL held alone
+cdef int forks = 0  # about to happen
+
+
+# OpenBLAS ends its threads before a fork, and its locks stay as they are: a product that is at work in another thread
+# would never end in the parent, nor the next one begin in the child.
+cdef int begin_call() except -1:
+    global calls
+    while forks > 0:
+        time.sleep(1e-4)
+    calls += 1
+    return 0
+
+
+cdef void end_call() noexcept:
+    global calls
+    calls -= 1
+
+
+def _before_fork():
+    global forks
+    forks += 1
+    while calls > 0:
+        time.sleep(1e-4)
+
+
+def _after_fork_in_parent():
+    global forks
+    forks -= 1
 
 
 def _after_fork_in_child():
-    global forked
-    forked = True
+    global forked, forks, calls
+    forked, forks, calls = True, 0, 0
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent,
+                        after_in_child=_after_fork_in_child)
 
 
 # OpenMP's threads do not survive a fork: a child that enters a parallel region of its parent's team hangs.

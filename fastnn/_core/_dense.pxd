@@ -1,6 +1,6 @@
-# One layer on bound buffers: the three matrix products of the notes, and two of them on a sparse X. The order in which W is stored is
-# a transpose flag: column-major (row_major = 0) keeps W (n_out, n_in) as the notes write it, row-major keeps
-# its transpose (n_in, n_out), which is the same matrix in NumPy's C order.
+# One layer on bound buffers: the three matrix products of the notes, and two of them on a sparse X. The order in which
+# W is stored is a transpose flag: column-major (row_major = 0) keeps W (n_out, n_in) as the notes write it, row-major
+# keeps its transpose (n_in, n_out), which is the same matrix in NumPy's C order.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint32_t
 

@@ -4,7 +4,8 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
 
 from fastnn._core._bind cimport (
-    arena_size, bind_csr, dtype_code, in_forked_child, make_layers, operations, output_pointer, pointer, rows_pointer)
+    arena_size, begin_call, bind_csr, dtype_code, end_call, in_forked_child, make_layers, operations, output_pointer,
+    pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport Csr, Layer, linear, rows_in_range, sparse_linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
@@ -103,7 +104,9 @@ cdef class Forward:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
         cdef ptrdiff_t n_blocks = (m + self.block - 1) // self.block, k
         cdef int bad = 0
+        begin_call()
         if self.busy:
+            end_call()
             raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         with nogil:
@@ -114,6 +117,7 @@ cdef class Forward:
                 for k in prange(n_blocks, schedule="static", num_threads=self.team):
                     bad |= self.run_block(k, threadid(), m, &rows, target, raw)
         self.busy = False
+        end_call()
         return not bad
 
     cdef int run_block(self, ptrdiff_t k, int thread, ptrdiff_t m, const Rows *rows, char *out,

@@ -6,9 +6,10 @@ sees them: a wrong dtype, size or layout is a TypeError or ValueError.
 cimport numpy as cnp
 from libc.limits cimport INT_MAX
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
-from fastnn._core._bind cimport bind_csr, dtype_code, index_pointer, operations, output_pointer, pointer, rows_pointer
+from fastnn._core._bind cimport (
+    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._dense cimport Csr, rows_in_range
 from fastnn._core._ops cimport (
@@ -176,8 +177,10 @@ def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double 
     cdef char *a = pointer(A, dtype, -1, "A", None)
     cdef char *b = pointer(B, dtype, -1, "B", None)
     cdef char *c = output_pointer(C, dtype, -1, "C", None)
+    begin_call()
     with nogil:
         matmul(dtype, transpose_A, transpose_B, m, n, k, alpha, a, lda, b, ldb, c, m)
+    end_call()
 
 
 cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:

@@ -6,12 +6,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from fastnn._core._bind cimport (
-    arena_size, bind_csr, dtype_code, in_forked_child, index_pointer, make_layers, operations, output_index_pointer,
-    output_pointer, pointer, rows_pointer)
+    arena_size, begin_call, bind_csr, dtype_code, end_call, in_forked_child, index_pointer, make_layers, operations,
+    output_index_pointer, output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
-    FASTNN_SOFTMAX, fastnn_update, from_z, random_words, states)
+    FASTNN_SOFTMAX, fastnn_update, from_z, random_words, states as state_arenas)
 from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
 
 cdef extern from *:
@@ -138,7 +138,7 @@ cdef class Plan:
         return address
 
     cdef int bind_update(self, int rule, object arenas, object step_count, dict hyperparameters) except -1:
-        cdef int needed = states(rule), s
+        cdef int needed = state_arenas(rule), s
         cdef Bound *bound = &self.bound
         if len(arenas) != needed:
             raise ValueError(f"this rule needs {needed} state arenas, got {len(arenas)}")
@@ -253,7 +253,7 @@ cdef class Plan:
         cdef double J
         with nogil:
             J = self.run(start, stop - start, learning_rate)
-        self.busy = False
+        self.leave()
         return J
 
     def gradient(self, ptrdiff_t start, ptrdiff_t stop, out):
@@ -275,7 +275,7 @@ cdef class Plan:
             J = self.forward_backward(start, count)
             u.n_shards = self.active_shards(count)
             J += bound.ops.total_gradient(&u, 0, bound.size, bound.gradients, bound.theta, target, &squares)
-        self.busy = False
+        self.leave()
         return J
 
     def take_mean_loss(self):
@@ -288,13 +288,19 @@ cdef class Plan:
         if not 0 <= start < stop <= self.bound.rows or stop - start > self.bound.max_batch:
             raise ValueError(f"need 0 <= start < stop <= {self.bound.rows} and at most {self.bound.max_batch} "
                              f"examples, got {start} to {stop}")
-        if self.busy:
-            raise RuntimeError("this plan is at work in another thread")
         if not examples_in_range(&self.bound, start, stop):
-            raise ValueError(f"order must name rows, from 0 to {self.bound.rows - 1}, and a sparse X columns, from 0 to "
-                             f"{self.bound.layers[0].n_in - 1}, within its arrays")
+            raise ValueError(f"order must name rows, from 0 to {self.bound.rows - 1}, and a sparse X columns, from 0 "
+                             f"to {self.bound.layers[0].n_in - 1}, within its arrays")
+        begin_call()
+        if self.busy:
+            end_call()
+            raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         return 0
+
+    cdef void leave(self) noexcept:
+        end_call()
+        self.busy = False
 
     cdef int active_shards(self, ptrdiff_t count) noexcept nogil:
         return self.n_shards if count >= self.n_shards else <int>count
