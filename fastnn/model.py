@@ -1,7 +1,8 @@
 """What a network is, numerically: sizes, activations, loss and the parameter arena; and examples for it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from fastnn import initializers, losses, validation
 from fastnn._core._ops import ACTIVATIONS
 from fastnn.buffers import ParameterLayout, aligned_empty, weight_orders
 
-__all__ = ["Examples", "Model"]
+__all__ = ["Examples", "Model", "Parts"]
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Examples:
     X: NDArray[Any]
     Y: NDArray[Any]
     weights: NDArray[Any] | None
+    y_ndim: int = 1  # of the targets as they were given
 
     def __len__(self) -> int:
         return len(self.X)
@@ -34,10 +36,22 @@ class Examples:
         return replace(self, X=self.X[rows], Y=self.Y[rows],
                        weights=None if self.weights is None else self.weights[rows])
 
+    def parts(self, size: int) -> Iterator["Examples"]:
+        """Yield the examples in blocks of up to `size`, not copied."""
+        for start in range(0, len(self), size):
+            yield self.rows(start, start + size)
+
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
         part = slice(start, stop)
         return Examples(self.X[part], self.Y[part], None if self.weights is None else self.weights[part])
+
+
+class Parts(Protocol):
+    """Examples to evaluate, whole or read bit by bit."""
+
+    def parts(self, size: int) -> Iterator[Examples]:
+        """Yield the examples in blocks of up to `size`."""
 
 
 @dataclass
@@ -111,13 +125,14 @@ class Model:
             initializers.fill(W_l, self.init, activation, rng)
         self.theta[self.layout.n_weights :] = 0
 
-    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "") -> Examples:
-        """Return the checked data; `prefix` comes before their names in error texts."""
+    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "", *, part: bool = False) -> Examples:
+        """Return the checked data; `prefix` comes before their names in error texts, `part` says it is not all."""
         features = validation.features(X, self.sizes[0], self.dtype, what=f"{prefix}X")
         m = len(features)
         Y = losses.prepare_targets(y, m=m, n_out=self.sizes[-1], output=self.output, loss=self.loss,
                                    dtype=self.dtype, what=f"{prefix}y")
-        return Examples(features, Y, validation.sample_weight(weights, m, self.dtype, what=f"{prefix}sample_weight"))
+        weights = validation.sample_weight(weights, m, self.dtype, what=f"{prefix}sample_weight", part=part)
+        return Examples(features, Y, weights, np.ndim(y))
 
     def summary(self) -> str:
         """Return the notes' table of dimensions."""
