@@ -67,7 +67,7 @@ def is_batches(data: Any, *, labelled: bool) -> bool:
         return labelled or (bool(data) and getattr(data[0], "ndim", None) == 2)
     if callable(data) or hasattr(data, "__next__"):
         return True
-    return not hasattr(data, "shape") and np.iterable(data) and (labelled or not hasattr(data, "__getitem__"))
+    return hasattr(data, "__iter__") and not hasattr(data, "shape") and (labelled or not hasattr(data, "__getitem__"))
 
 
 def block_rows(columns: int, itemsize: int, unit: int) -> int:
@@ -142,14 +142,14 @@ def begin(source: Any, what: str = "X", when: str = "") -> Iterator[Any]:
         If the callable returns no iterable.
     """
     batches = source() if callable(source) else source
-    if not np.iterable(batches):
+    if not hasattr(batches, "__iter__"):
         raise TypeError(f"{what}() must return an iterable of batches, got {type(batches).__name__}")
     empty = True
     for batch in batches:
         empty = False
         yield batch
     if empty:
-        raise ValueError(f"{what} gave no batches{when}" + hasattr(batches, "__next__") * (
+        raise ValueError(f"{what} gave no batches{when}" + hasattr(source, "__next__") * (
             ": an iterator can be used once; pass a callable that returns a new one"))
 
 
@@ -320,6 +320,7 @@ class StreamFeed:
             rows = len(block)
             self.examples.X[:rows], self.examples.Y[:rows] = block.X, block.Y
             self._weights[:rows] = 1 if block.weights is None else block.weights
+            del block  # before the next one is read
             if self.order is not None:
                 shuffle(self.order[:rows], rng)
             yield from bounds(rows, self.batch_size)
