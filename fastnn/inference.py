@@ -15,7 +15,7 @@ from fastnn._core._forward import Forward
 from fastnn.buffers import activation_codes, aligned_empty
 from fastnn.metrics import Block, Metric, decide
 from fastnn.model import Model, Parts
-from fastnn.streams import Features, block_rows
+from fastnn.sources import Features, block_rows
 
 __all__ = ["Cache", "Predictor"]
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import checkpoints, model_file, optimizers, runtime, schedules, streams, training, validation
+from fastnn import checkpoints, model_file, optimizers, runtime, schedules, sources, streams, training, validation
 from fastnn.batches import hold_out
 from fastnn.buffers import ParameterViews, aligned_empty
 from fastnn.callbacks import Callback, EarlyStopping
@@ -17,7 +17,7 @@ from fastnn.history import History
 from fastnn.inference import Cache, Predictor
 from fastnn.metrics import get as metric_objects
 from fastnn.model import Examples, Model, Parts
-from fastnn.streams import Data
+from fastnn.sources import Data
 
 __all__ = ["Network"]
 
@@ -260,7 +260,7 @@ class Network:
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model, rng = self._model, self._rng
-        examples = streams.labelled(model, X, y, sample_weight, epochs=True)
+        examples = sources.labelled(model, X, y, sample_weight, epochs=True)
         held_out, held_rows, rows = self._held_out(validation_data), None, None
         saved = None if resume is None else checkpoints.read(resume)
         if validation_fraction is not None:
@@ -362,7 +362,7 @@ class Network:
     def loss(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
              n_threads: int | None = None) -> float:
         """Return J on (X, y), the L2 term included; arguments as for `fit`."""
-        return self._predictor.evaluate(streams.labelled(self._model, X, y, sample_weight), n_threads=n_threads)["loss"]
+        return self._predictor.evaluate(sources.labelled(self._model, X, y, sample_weight), n_threads=n_threads)["loss"]
 
     def evaluate(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
                  metrics: Sequence[str | Callable[..., float]] = (), n_threads: int | None = None) -> dict[str, float]:
@@ -371,7 +371,7 @@ class Network:
         `metrics` are added under their names; arguments as for `fit`.
         """
         chosen = metric_objects(metrics, self._model.output)
-        return self._predictor.evaluate(streams.labelled(self._model, X, y, sample_weight), chosen, n_threads)
+        return self._predictor.evaluate(sources.labelled(self._model, X, y, sample_weight), chosen, n_threads)
 
     def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
@@ -389,7 +389,7 @@ class Network:
 
     def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
                    decided: bool = False) -> NDArray[Any]:
-        features = streams.Features(X, self.layer_sizes[0])
+        features = sources.Features(X, self.layer_sizes[0])
         return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
 
     # Keeping it
@@ -434,8 +434,8 @@ class Network:
             return None
         if isinstance(data, (tuple, list)) and len(data) in (2, 3):
             X, y, weights = (*data, None)[:3]
-        elif not isinstance(data, (tuple, list)) and streams.is_batches(data, labelled=True):
+        elif not isinstance(data, (tuple, list)) and sources.is_batches(data, labelled=True):
             X, y, weights = data, None, None
         else:
             raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
-        return streams.labelled(self._model, X, y, weights, "validation ")
+        return sources.labelled(self._model, X, y, weights, "validation ")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnn import Network, streams
+from fastnn import Network, callbacks, sources, streams
 
 N_X = 5
 M = 230
@@ -58,7 +58,7 @@ class Recorded:
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of about 64 rows of X in float32."""
-    monkeypatch.setattr(streams, "BLOCK_BYTES", 64 * N_X * 4)
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 64 * N_X * 4)
 
 
 # ---- Batches
@@ -110,6 +110,14 @@ def test_weights_may_come_with_some_batches_and_be_zero():
     given_weights.fit([(X, LABELS, ones), (X, LABELS), (X, LABELS, none)], epochs=2)
     without.fit([(X, LABELS), (X, LABELS)], epochs=2)
     assert state(given_weights) == state(without)
+
+
+def test_a_first_batch_without_weight():
+    """It gives no examples to judge the parameters by, and no step."""
+    net, expected = make(), make()
+    net.fit([(X, LABELS, np.zeros(M)), (X, LABELS)], epochs=3)
+    expected.fit(X, LABELS, batch_size=None, shuffle=False, epochs=3)
+    assert state(net) == state(expected)
 
 
 def test_batches_of_any_form():
@@ -280,6 +288,11 @@ def test_forgotten_targets():
             net.fit(data)
     with pytest.raises(TypeError, match="batch 1 of epoch 1: it must be a tuple"):
         net.fit(X.tolist())
+    for data in (iter([X]), lambda: [X], [X], Loader(X)):
+        with pytest.raises(TypeError, match=r"^X gives batches: y must come in them, as \(X, y\)"):
+            net.fit(data, LABELS)
+        with pytest.raises(TypeError, match=r"^validation X gives batches"):
+            net.fit(X, LABELS, validation_data=(data, LABELS))
 
 
 def test_divergence_early_stopping_and_progress_with_batches():
@@ -318,13 +331,24 @@ def test_reading_in_blocks_without_shuffle_gives_the_bits_of_arrays(kind, dtype,
     assert found["loss"] == expected["loss"] and found["validation_loss"] == expected["validation_loss"]
 
 
+def test_only_the_targets_are_read_by_slices(small_blocks, tmp_path):
+    whole = make("identity")
+    whole.fit(X, REALS, shuffle=False, batch_size=16, epochs=2)
+    REALS.tofile(tmp_path / "Y")
+    for targets in (Recorded(REALS), np.memmap(tmp_path / "Y", REALS.dtype, "r", shape=REALS.shape)):
+        read = make("identity")
+        read.fit(X, targets, shuffle=False, batch_size=16, epochs=2)
+        assert state(read) == state(whole)
+        assert isinstance(sources.labelled(read._model, X, targets, None), sources.Reader)
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_an_epoch_reads_every_row_once_by_blocks(shuffle, small_blocks):
     data, y = Recorded(X), Recorded(LABELS)
     make().fit(data, y, batch_size=16, shuffle=shuffle, epochs=3)
     assert data.asked == y.asked
-    looks, slices = data.asked[: streams.PLACES], data.asked[streams.PLACES :]
-    assert sum(stop - start for start, stop in looks) <= streams.SAMPLE
+    looks, slices = data.asked[: sources.PLACES], data.asked[sources.PLACES :]
+    assert sum(stop - start for start, stop in looks) <= sources.SAMPLE
     assert max(stop - start for start, stop in slices) == 64
     epochs = [slices[:4], slices[4:8], slices[8:]]
     assert [sorted(epoch) for epoch in epochs] == [[(0, 64), (64, 128), (128, 192), (192, 230)]] * 3
@@ -334,7 +358,7 @@ def test_an_epoch_reads_every_row_once_by_blocks(shuffle, small_blocks):
 def test_shuffling_stays_inside_the_blocks_and_follows_the_generator(small_blocks):
     """Without a hidden layer's help: record the batches through the feed itself."""
     net = make()
-    source = streams.labelled(net._model, Recorded(np.arange(M)[:, None] * np.ones(N_X)), LABELS, None)
+    source = sources.labelled(net._model, Recorded(np.arange(M)[:, None] * np.ones(N_X)), LABELS, None)
     taken = []
     for seed in (0, 0, 1):
         feed = streams.feed(source, 16, True, None)
@@ -431,7 +455,7 @@ def test_memory_maps_that_are_not_read_as_they_are(kept, tmp_path, small_blocks)
     else:
         values.astype(kept).tofile(tmp_path / "X")
         mapped = np.memmap(tmp_path / "X", kept, "r", shape=values.shape)
-    assert isinstance(streams.labelled(make()._model, mapped, LABELS, None), streams.Reader)
+    assert isinstance(sources.labelled(make()._model, mapped, LABELS, None), sources.Reader)
     whole, read = make(), make()
     whole.fit(values, LABELS, shuffle=False, batch_size=16, epochs=2)
     read.fit(mapped, LABELS, shuffle=False, batch_size=16, epochs=2)
@@ -557,6 +581,31 @@ def test_bad_batches_of_a_prediction():
             call(lambda: None)
     with pytest.raises(ValueError, match=r"^batch 3: y must hold labels"):
         net.evaluate(cut(70, X, LABELS + (np.arange(M) >= 140)))
+
+
+def test_validation_fraction_is_of_arrays():
+    net = make()
+    for arguments in ((cut(23, X, LABELS),), (Recorded(X), LABELS)):
+        with pytest.raises(ValueError, match="validation_fraction needs X as an array"):
+            net.fit(*arguments, validation_fraction=0.2)
+
+
+@pytest.mark.parametrize("source", [lambda: cut(23, X, LABELS), lambda: (lambda: iter(cut(23, X, LABELS)))])
+def test_a_run_on_batches_is_resumed(source, tmp_path):
+    whole, half, resumed = make(), make(), make()
+    whole.fit(source(), epochs=4, validation_data=Loader(X, LABELS))
+    half.fit(source(), epochs=2, validation_data=Loader(X, LABELS),
+             callbacks=[callbacks.Checkpoint(tmp_path / "run")])
+    resumed.fit(source(), epochs=4, validation_data=Loader(X, LABELS), resume=tmp_path / "run")
+    assert state(resumed) == state(whole)
+
+
+def test_a_run_on_blocks_is_resumed(tmp_path, small_blocks):
+    whole, half, resumed = make(), make(), make()
+    whole.fit(Recorded(X), LABELS, batch_size=16, epochs=4)
+    half.fit(Recorded(X), LABELS, batch_size=16, epochs=2, callbacks=[callbacks.Checkpoint(tmp_path / "run")])
+    resumed.fit(Recorded(X), LABELS, batch_size=16, epochs=4, resume=tmp_path / "run")
+    assert state(resumed) == state(whole)
 
 
 @pytest.mark.parametrize("kind", KINDS)
