@@ -106,7 +106,7 @@ class Predictor:
             m = np.shape(out)[:1] if X.m is None else (X.m,)
             result = validation.output(out, (*m, *tail), dtype, X.X)
         pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
-        for part, what in X.parts(self.rows):
+        for part, refuse in X.parts(self.rows):
             stop = done + len(part)
             if result is None:
                 target = np.empty((len(part), *tail), dtype)
@@ -115,10 +115,10 @@ class Predictor:
                 target = result[done:stop]
             else:
                 raise ValueError(f"out has {len(result)} rows, X gave more")
-            outputs = self.outputs(validation.as_real(part, model.dtype), raw=decided, n_threads=n_threads,
+            outputs = self.outputs(part, raw=decided, n_threads=n_threads,
                                    out=None if decided else target.reshape(-1, n_out))
             if outputs is None:
-                validation.refuse_not_finite(part, what, model.dtype)
+                refuse()
             if decided:
                 target[...] = decide(model, outputs, 0.0)
             done = stop
@@ -151,7 +151,7 @@ class Predictor:
             metric.begin()
         loss = total = 0.0
         raw = model.loss != "squared_error"
-        for part in examples.parts(min(EVALUATED_ROWS, block_rows(model.sizes[0], model.dtype.itemsize, 1))):
+        for part in examples.parts(EVALUATED_ROWS):
             outputs = self.outputs(part.X, raw=raw, n_threads=n_threads)
             assert outputs is not None, "examples are checked before"
             block = Block(model, part, outputs, raw)

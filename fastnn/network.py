@@ -389,7 +389,7 @@ class Network:
 
     def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
                    decided: bool = False) -> NDArray[Any]:
-        features = sources.Features(X, self.layer_sizes[0])
+        features = sources.Features(X, self.layer_sizes[0], self.dtype)
         return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
 
     # Keeping it

@@ -4,8 +4,9 @@ What is read bit by bit is checked as arrays are, a block or batch at a time; an
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,8 +103,8 @@ class Features:
         If X is not as `Network.predict` describes it; what is read later is checked then.
     """
 
-    def __init__(self, X: Any, n_x: int) -> None:
-        self.X, self.n_x = X, n_x
+    def __init__(self, X: Any, n_x: int, dtype: np.dtype[Any]) -> None:
+        self.X, self.n_x, self.dtype = X, n_x, dtype
         self.m: int | None = None
         if not isinstance(X, np.ndarray) and is_batches(X, labelled=False):
             return
@@ -112,8 +113,12 @@ class Features:
         validation.matrix_shape(self.X.shape, n_x)
         self.m = int(self.X.shape[0])
 
-    def parts(self, size: int) -> Iterator[tuple[NDArray[Any], str]]:
-        """Yield up to `size` rows at a time, real numbers of any dtype, and their name in error texts."""
+    def parts(self, size: int) -> Iterator[tuple[NDArray[Any], Callable[[], NoReturn]]]:
+        """Yield up to `size` rows at a time, ready for the core, and what to call where they are not finite."""
+        for part, what in self._slices(size):
+            yield validation.as_real(part, self.dtype), partial(validation.refuse_not_finite, part, what, self.dtype)
+
+    def _slices(self, size: int) -> Iterator[tuple[NDArray[Any], str]]:
         if self.m is None:
             for index, batch in enumerate(begin(self.X), 1):
                 what = f"batch {index}: X"
@@ -195,8 +200,12 @@ class Reader:
         starts = some[:: max(run, len(some) // PLACES)][:PLACES].tolist()
         return joined([self.rows(start, min(start + run, len(self))) for start in starts])
 
-    def parts(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
-        """Yield the examples in blocks of up to `size`, in random order if there is a generator."""
+    def parts(self, size: int) -> Iterator[Examples]:
+        """Yield the examples in blocks of up to `size`, and of no more memory than a block should take."""
+        return self.blocks(min(size, block_rows(self.model.sizes[0], self.model.dtype.itemsize, 1)))
+
+    def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
+        """Yield the examples in blocks of `size`, in random order if there is a generator."""
         starts = np.arange(0, len(self), size)
         if rng is not None and len(starts) > 1:
             rng.shuffle(starts)
@@ -236,8 +245,12 @@ class Batches:
         self._begun = chain([examples], begun)
         return examples
 
-    def parts(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
+    def parts(self, size: int) -> Iterator[Examples]:
         """Make a pass: yield the batches as they come, those of more than `size` examples in pieces."""
+        return self.blocks(size)
+
+    def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
+        """Make a pass, which has no other order."""
         begun, self._begun = self._begun or self._pass(), None
         for examples in begun:
             yield from examples.parts(size)

@@ -61,7 +61,7 @@ class StreamFeed:
         self.steps = steps
 
     def _steps(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        for block in self.source.parts(len(self.examples), rng if self.order is not None else None):
+        for block in self.source.blocks(len(self.examples), rng if self.order is not None else None):
             rows = len(block)
             self.examples.X[:rows], self.examples.Y[:rows] = block.X, block.Y
             self._weights[:rows] = 1 if block.weights is None else block.weights

@@ -328,7 +328,8 @@ def test_reading_in_blocks_without_shuffle_gives_the_bits_of_arrays(kind, dtype,
     found = read.fit(Recorded(X), Recorded(y), sample_weight=weights, shuffle=False, batch_size=16, epochs=3,
                      validation_data=(Recorded(X), y))
     assert state(read) == state(whole)
-    assert found["loss"] == expected["loss"] and found["validation_loss"] == expected["validation_loss"]
+    assert found["loss"] == expected["loss"]
+    assert found["validation_loss"] == pytest.approx(expected["validation_loss"], rel=1e-6)  # in smaller blocks
 
 
 def test_only_the_targets_are_read_by_slices(small_blocks, tmp_path):
@@ -440,7 +441,7 @@ def test_stored_arrays(stored, tmp_path, small_blocks):
     assert state(read) == state(whole)
     np.testing.assert_array_equal(read.predict(data), whole.predict(X))
     np.testing.assert_array_equal(read.predict_proba(data), whole.predict_proba(X))
-    assert read.evaluate(data, labels) == whole.evaluate(X, LABELS)
+    assert read.evaluate(data, labels) == pytest.approx(whole.evaluate(X, LABELS), rel=1e-6)
     net = make("identity")
     net.fit(data, reals, epochs=2)
     assert net.predict(data).shape == REALS.shape
