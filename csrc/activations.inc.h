@@ -10,8 +10,6 @@
 #define FASTNN_SELU_ALPHA 1.6732632423543772848170429916717
 #endif
 
-#define R(x) ((real)(x))
-
 /* g(z) */
 FASTNN_INLINE real FN(g_sigmoid)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(g_tanh)(real z) { return FN(v_tanh)(z); }
@@ -30,6 +28,7 @@ FASTNN_INLINE real FN(g_silu)(real z)
     return z < -R(FLT_MAX) ? R(-0.0) : a; /* -inf * 0 */
 }
 FASTNN_INLINE real FN(g_softplus)(real z) { return FN(v_softplus)(z); }
+FASTNN_INLINE real FN(g_exponential)(real z) { return FN(v_exp)(z); }
 
 /* g'(z), from a = g(z) or from z */
 FASTNN_INLINE real FN(d_sigmoid)(real a) { return a * (1 - a); }
@@ -55,6 +54,7 @@ FASTNN_INLINE real FN(d_silu)(real z)
     return s * (1 + bounded * complement);
 }
 FASTNN_INLINE real FN(d_softplus)(real z) { return FN(v_sigmoid)(z); }
+FASTNN_INLINE real FN(d_exponential)(real a) { return a; }
 
 /* The three loops of an activation over `count` elements, b and the sums of dZ already as long as they. */
 #define ACTIVATION_LOOPS(name)                                                                              \
@@ -90,15 +90,17 @@ ACTIVATION_LOOPS(selu)
 ACTIVATION_LOOPS(gelu)
 ACTIVATION_LOOPS(silu)
 ACTIVATION_LOOPS(softplus)
+ACTIVATION_LOOPS(exponential)
 
 #define ACTIVATION_ROW(form) /* in the order of the enum; softmax is not element-wise */                    \
     {                                                                                                       \
         FN(sigmoid_##form), FN(tanh_##form), FN(relu_##form), FN(leaky_relu_##form), FN(identity_##form),   \
         FN(identity_##form), FN(elu_##form), FN(selu_##form), FN(gelu_##form), FN(silu_##form),             \
-        FN(softplus_##form)                                                                                 \
+        FN(softplus_##form), FN(exponential_##form)                                                         \
     }
 
-static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z_, void *A_)
+static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z_, void *A_,
+                         const fastnn_dropout *dropout, ptrdiff_t first)
 {
     typedef void (*in_place_loop)(ptrdiff_t, const real *restrict, real *restrict);
     typedef void (*apart_loop)(ptrdiff_t, const real *restrict, real *restrict, real *restrict);
@@ -119,16 +121,17 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
             in_place[activation](count, bias, Z + start);
         else
             apart[activation](count, bias, Z + start, A + start);
+        if (dropout) FN(drop)(dropout, first + start, count, A + start);
     }
     if (activation == FASTNN_SOFTMAX) FN(softmax_columns)(n, m, A);
 }
 
-static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache_, void *dZ_,
-                                  double scale, void *db)
+static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache_,
+                                  const void *dropped_, void *dZ_, double scale, void *db)
 {
     typedef void (*backward_loop)(ptrdiff_t, const real *restrict, real *restrict, real *restrict);
     static const backward_loop backward[] = ACTIVATION_ROW(backward);
-    const real *cache = cache_;
+    const real *cache = cache_, *dropped = dropped_;
     real *dZ = dZ_;
     if (activation == FASTNN_SOFTMAX) FN(softmax_derivative)(n, m, cache, dZ);
     if (!db) { /* no rows to tell apart: one long vector */
@@ -141,6 +144,7 @@ static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, cons
     memset(sums, 0, (size_t)t.height * sizeof(real));
     for (ptrdiff_t j = 0; j <= t.width; j++) {
         const ptrdiff_t start = j * t.height, count = j < t.width ? t.height : t.rest;
+        if (dropped) FN(drop_backward)(count, dropped + start, dZ + start);
         backward[activation](count, cache + start, dZ + start, sums);
     }
     if (db) FN(fold)(n, t.height, sums, scale, db);

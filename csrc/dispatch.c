@@ -1,5 +1,6 @@
 /* dispatch.c: which kernels this CPU, under this operating system, can run. */
 #include "fastnn.h"
+#include "threefry.h"
 
 extern const fastnn_ops fastnn_ops_baseline[FASTNN_DTYPES];
 
@@ -79,4 +80,17 @@ const fastnn_ops *fastnn_table(int level, int dtype)
 int fastnn_keeps_z(int activation)
 {
     return activation == FASTNN_GELU || activation == FASTNN_SILU || activation == FASTNN_SOFTPLUS;
+}
+
+int fastnn_from_z(int loss) { return loss <= FASTNN_POISSON; }
+
+int fastnn_states(int rule)
+{
+    static const int states[FASTNN_RULES] = {0, 1, 1, 2, 2, 1, 2, 2};
+    return states[rule];
+}
+
+void fastnn_random_words(const uint32_t key[2], const uint32_t counter[2], uint32_t words[2])
+{
+    threefry(key, counter[0], counter[1], words);
 }

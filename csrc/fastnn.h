@@ -18,14 +18,20 @@ enum { FASTNN_FLOAT32, FASTNN_FLOAT64, FASTNN_DTYPES };
 /* The order is fastnn._core._kernels.ACTIVATIONS. */
 enum {
     FASTNN_SIGMOID, FASTNN_TANH, FASTNN_RELU, FASTNN_LEAKY_RELU, FASTNN_IDENTITY, FASTNN_SOFTMAX,
-    FASTNN_ELU, FASTNN_SELU, FASTNN_GELU, FASTNN_SILU, FASTNN_SOFTPLUS, FASTNN_ACTIVATIONS
+    FASTNN_ELU, FASTNN_SELU, FASTNN_GELU, FASTNN_SILU, FASTNN_SOFTPLUS, FASTNN_EXPONENTIAL, FASTNN_ACTIVATIONS
 };
 
 /* The order is fastnn._core._kernels.LOSSES. */
-enum { FASTNN_CROSS_ENTROPY, FASTNN_BINARY_CROSS_ENTROPY, FASTNN_SQUARED_ERROR, FASTNN_LOSSES };
+enum {
+    FASTNN_CROSS_ENTROPY, FASTNN_BINARY_CROSS_ENTROPY, FASTNN_POISSON, FASTNN_SQUARED_ERROR, FASTNN_ABSOLUTE,
+    FASTNN_HUBER, FASTNN_QUANTILE, FASTNN_LOSSES
+};
 
 /* The order is fastnn._core._kernels.RULES. */
-enum { FASTNN_SGD, FASTNN_MOMENTUM, FASTNN_NESTEROV, FASTNN_ADAM, FASTNN_RULES };
+enum {
+    FASTNN_SGD, FASTNN_MOMENTUM, FASTNN_NESTEROV, FASTNN_ADAM, FASTNN_NADAM, FASTNN_RMSPROP,
+    FASTNN_RMSPROP_MOMENTUM, FASTNN_RMSPROP_NESTEROV, FASTNN_RULES
+};
 
 /* The order is fastnn._core._kernels.FUNCTIONS. */
 enum {
@@ -37,32 +43,48 @@ enum {
 typedef struct {
     int rule;                 /* FASTNN_SGD ... */
     double rate;              /* learning rate; Adam: with the bias correction folded in */
+    double gradient_rate;     /* NAdam: the rate of g itself, beside that of its first moment */
     double momentum;          /* momentum and Nesterov */
-    double beta_1, beta_2;    /* Adam */
-    double epsilon;           /* Adam, outside the square root */
-    double l2;                /* d(l2/2 * sum of W^2)/dW = l2 * W on the first n_decayed elements */
+    double beta_1, beta_2;    /* decay of the first and second moment */
+    double epsilon;           /* outside the square root */
+    double l2, l1;            /* J has l2/2 * sum of W^2 + l1 * sum of |W| over the first n_decayed elements */
+    double shrink;            /* decoupled weight decay: W is multiplied by this before its step; 1 for none */
+    double clip;              /* the gradient is multiplied by this; 1 for none */
     ptrdiff_t n_decayed;      /* number of weights: they precede the biases in the arena */
     ptrdiff_t size;           /* elements of the arena: the distance between two shards' gradients */
     int n_shards;             /* gradient arenas to sum */
 } fastnn_update;
 
+/* Which units of a layer a mini-batch leaves out. Unit e of the (n, m) matrix is kept if the e-th word of the
+   counter-based generator is at least `threshold`. A unit that is left out is marked by -0 in A, a kept zero is +0. */
 typedef struct {
-    /* A = g(Z + b). In place (A == Z) the pre-activation is not kept. */
+    uint32_t key[2];          /* of the run and its step */
+    uint32_t stream;          /* the layer */
+    uint32_t threshold;       /* rate * 2^32 */
+} fastnn_dropout;
+
+typedef struct {
+    /* A = g(Z + b), then dropout. In place (A == Z) the pre-activation is not kept. */
     void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m,
                      const void *b,   /* IN (n) or NULL */
                      void *Z,         /* IN (n, m) W A_prev; OUT the notes' Z unless A == Z */
-                     void *A);        /* OUT (n, m) */
+                     void *A,         /* OUT (n, m) */
+                     const fastnn_dropout *dropout, /* IN or NULL; not with softmax */
+                     ptrdiff_t first);              /* the number of the matrix's first element in the mini-batch */
 
     /* dZ = dA * g'(Z) and db = scale * (sum of dZ over the examples), one pass. */
     void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m,
                               const void *cache, /* IN (n, m): Z where fastnn_keeps_z(activation), else A */
+                              const void *dropped, /* IN (n, m): A with dropout's marks, or NULL */
                               void *dZ,          /* IN (n, m) dA; OUT dZ */
                               double scale,
                               void *db);         /* OUT (n), or NULL */
 
-    /* sum_j w_j L_j, and w_j dL_j/dZ (cross-entropies) or w_j dL_j/dA (squared error). */
-    double (*loss)(int loss, ptrdiff_t n, ptrdiff_t m,
-                   const void *Z,        /* IN (n, m): Z for the cross-entropies, A for the squared error */
+    /* sum_j w_j L_j, and w_j dL_j/dZ where fastnn_from_z(loss), else w_j dL_j/dA. */
+    double (*loss)(int loss,
+                   double parameter,     /* the cross-entropies' label smoothing, Huber's delta, the quantile */
+                   ptrdiff_t n, ptrdiff_t m,
+                   const void *Z,        /* IN (n, m): Z where fastnn_from_z(loss), else A */
                    const void *Y,        /* IN cross-entropy: int32 (m) labels; else (n, m) */
                    const void *weights,  /* IN (m) or NULL for all ones */
                    void *dZ);            /* OUT (n, m), may be Z */
@@ -73,18 +95,37 @@ typedef struct {
                         double scale,
                         void *out);      /* OUT (n) */
 
-    /* theta[start:stop] moves by one step; returns the sum of squares of its weights before. */
+    /* theta[start:stop] moves by one step; returns its weights' L2 and L1 terms of J before. */
     double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
                      const void *gradients, /* IN (n_shards, size) */
                      void *theta,           /* IN/OUT (size) */
-                     void *first,           /* IN/OUT (size): velocity or first moment; NULL for sgd */
-                     void *second);         /* IN/OUT (size): second moment; NULL unless Adam */
+                     void *first,           /* IN/OUT (size): velocity or first moment; RMSprop: second moment */
+                     void *second);         /* IN/OUT (size): second moment; RMSprop: velocity */
 
-    /* out = sum over shards + l2 * theta on the weights; returns the sum of squares of the weights. */
+    /* out = sum over shards + the derivatives of the L2 and L1 terms; returns these terms. */
     double (*total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
                              const void *gradients, /* IN (n_shards, size) */
                              const void *theta,     /* IN (size) */
-                             void *out);            /* OUT (stop - start) */
+                             void *out,             /* OUT (stop - start), may be gradients + start */
+                             double *squares);      /* OUT the sum of the squares of out */
+
+    /* Z = W X^T for rows of a CSR matrix X. */
+    void (*sparse_linear)(ptrdiff_t n, ptrdiff_t m,
+                          const void *W,          /* IN (n, n[0]) */
+                          const void *values,     /* IN (non-zeros) */
+                          const int32_t *columns, /* IN (non-zeros), each below n[0] */
+                          const int64_t *bounds,  /* IN (rows + 1): row j is bounds[j] .. bounds[j + 1] */
+                          const int64_t *order,   /* IN (m) rows, or NULL: 0 .. m - 1 */
+                          void *Z);               /* OUT (n, m) */
+
+    /* dW = scale * dZ X for rows of a CSR matrix X. */
+    void (*sparse_weight_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t n_prev, double scale,
+                                   const void *dZ,         /* IN (n, m) */
+                                   const void *values,     /* IN (non-zeros) */
+                                   const int32_t *columns, /* IN (non-zeros), each below n_prev */
+                                   const int64_t *bounds,  /* IN (rows + 1) */
+                                   const int64_t *order,   /* IN (m) rows, or NULL */
+                                   void *dW);              /* OUT (n, n_prev) */
 
     /* out[:, j] = X[order[j], :] (order NULL: row j), X strided in elements. */
     void (*gather)(ptrdiff_t n, ptrdiff_t m,
@@ -112,5 +153,16 @@ int fastnn_best_level(void);
 
 /* Does the derivative of this activation need Z (1), or can it be taken from A (0)? */
 int fastnn_keeps_z(int activation);
+
+/* Is this loss taken from Z[L], its output activation inside it (1), or from A[L] (0)? */
+int fastnn_from_z(int loss);
+
+/* How many state arenas this rule has. */
+int fastnn_states(int rule);
+
+/* The generator of dropout: Threefry-2x32 with 13 rounds, see dropout.inc.h. */
+void fastnn_random_words(const uint32_t key[2],     /* IN */
+                         const uint32_t counter[2], /* IN */
+                         uint32_t words[2]);        /* OUT */
 
 #endif

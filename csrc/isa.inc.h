@@ -4,6 +4,7 @@
    Nothing else may be visible from here: a second symbol of the same name, compiled for another level,
    could be linked in its place and crash an older machine. */
 #include "fastnn.h"
+#include "threefry.h"
 
 #include <float.h>
 #include <math.h>
@@ -27,6 +28,7 @@
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define R(x) ((real)(x))
 
 #define real float
 #define REAL_BITS 32
@@ -57,8 +59,8 @@
 #define TABLE_ENTRY(suffix)                                                                       \
     {                                                                                             \
         activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
-        update_##suffix, total_gradient_##suffix, gather_##suffix, all_finite_##suffix,           \
-        elementwise_##suffix                                                                      \
+        update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
+        sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix, elementwise_##suffix \
     }
 
 extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];

@@ -2,6 +2,8 @@
 #include "vmath.inc.h"
 #include "columns.inc.h"
 #include "softmax.inc.h"
+#include "dropout.inc.h"
 #include "activations.inc.h"
 #include "losses.inc.h"
 #include "optimizers.inc.h"
+#include "sparse.inc.h"

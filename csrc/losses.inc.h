@@ -1,73 +1,150 @@
 /* losses.inc.h: the sum of w_j L_j over a block of examples, and its derivative.
 
-   Both cross-entropies are taken from Z, not from A: log(softmax(Z)) and log(sigmoid(Z)) then neither overflow
-   nor lose small probabilities. Sums run in double, whatever the element type. */
-/* L = log(sum_i e^z_i) - z_y with z shifted by its maximum; dL/dZ = softmax(Z) - onehot(y). */
-static double FN(cross_entropy_block)(ptrdiff_t n, ptrdiff_t m,
+   The cross-entropies and the Poisson loss are taken from Z, not from A: log(softmax(Z)), log(sigmoid(Z)) and
+   log(e^Z) then neither overflow nor lose small probabilities. Sums run in double, whatever the element type. */
+/* The sums of each column's Z - top, for label smoothing. */
+static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
+                               const real *restrict Z, /* IN (n, m) */
+                               real *restrict spread)  /* OUT (m) */
+{
+    for (ptrdiff_t j = 0; j < m; j++, Z += n) {
+        real top = Z[0], sum = 0;
+        SIMD_REDUCE(max, top)
+        for (ptrdiff_t i = 1; i < n; i++) top = FN(larger)(top, Z[i]);
+        SIMD_REDUCE(+, sum)
+        for (ptrdiff_t i = 0; i < n; i++) sum += Z[i] - top;
+        spread[j] = sum;
+    }
+}
+
+/* With targets t = (1 - s) onehot(y) + s / n, s the label smoothing (Szegedy et al. 2016, section 7):
+   L = log(sum_i e^z_i) - t . z with z shifted by its maximum; dL/dZ = softmax(Z) - t. */
+static double FN(cross_entropy_block)(double smoothing, ptrdiff_t n, ptrdiff_t m,
                                       const real *Z,      /* IN (n, m) */
                                       const int32_t *y,   /* IN (m) labels */
                                       const real *weights,/* IN (m) or NULL */
                                       real *E)            /* OUT (n, m) dZ, may be Z */
 {
     real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], total[FASTNN_BLOCK_COLUMNS];
+    real spread[FASTNN_BLOCK_COLUMNS];
+    const real hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
     for (ptrdiff_t j = 0; j < m; j++) /* never read outside the column */
         picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
+    if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
     FN(exp_columns)(n, m, Z, E, top, total);
-    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log)(total[j]) - (picked[j] - top[j]);
+    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log)(total[j]) - hit * (picked[j] - top[j]);
+    if (smoothing > 0)
+        for (ptrdiff_t j = 0; j < m; j++) picked[j] -= share * spread[j];
     for (ptrdiff_t j = 0; j < m; j++) {
         const real w = weights ? weights[j] : 1;
         sum += (double)w * (double)picked[j];
         total[j] = w / total[j];
     }
     FN(scale_columns)(n, m, total, E);
-    for (ptrdiff_t j = 0; j < m; j++)
-        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] -= weights ? weights[j] : 1;
+    for (ptrdiff_t j = 0; j < m; j++) {
+        const real w = weights ? weights[j] : 1;
+        if (smoothing > 0)
+            for (ptrdiff_t i = 0; i < n; i++) E[j * n + i] -= w * share;
+        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] -= w * hit;
+    }
     return sum;
 }
 
-/* term = L, dZ = dL/dZ of the losses that go element by element; dZ may be Z. */
+/* The losses that go element by element: term = L and d = dL/dZ or dL/dA of one unit of one example. */
+typedef struct {
+    real term, d;
+} FN(unit_loss);
 
-/* L = max(z, 0) - y z + log(1 + e^-|z|); dL/dz = sigmoid(z) - y. */
-static void FN(binary_cross_entropy_terms)(ptrdiff_t count,
-                                           const real *Z, /* IN (count) */
-                                           const real *Y, /* IN (count) */
-                                           real *term,    /* OUT (count) */
-                                           real *dZ)      /* OUT (count) */
+/* With y moved towards 1/2 by the label smoothing: L = max(z, 0) - y z + log(1 + e^-|z|); dL/dz = sigmoid(z) - y. */
+FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, double smoothing)
 {
-    for (ptrdiff_t i = 0; i < count; i++) {
-        const real z = Z[i], y = Y[i], e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e);
-        term[i] = (z > 0 ? z : 0) - y * z + FN(v_log1p)(e);
-        dZ[i] = (z < 0 ? e * inverse : inverse) - y;
-    }
+    const real e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e), t = y + R(smoothing) * (R(0.5) - y);
+    const FN(unit_loss) l = {(z > 0 ? z : 0) - t * z + FN(v_log1p)(e), (z < 0 ? e * inverse : inverse) - t};
+    return l;
+}
+
+/* Half the Poisson deviance, a = e^z: L = y (log y - z) - y + a; dL/dz = a - y. */
+FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, double unused)
+{
+    (void)unused;
+    const real a = FN(v_exp)(z), log_y = FN(v_log)(y > 0 ? y : 1);
+    const FN(unit_loss) l = {y * (log_y - z) - y + a, a - y};
+    return l;
 }
 
 /* L = (a - y)^2 / 2; dL/da = a - y. */
-static void FN(squared_error_terms)(ptrdiff_t count,
-                                    const real *A, /* IN (count) */
-                                    const real *Y, /* IN (count) */
-                                    real *term,    /* OUT (count) */
-                                    real *dA)      /* OUT (count) */
+FASTNN_INLINE FN(unit_loss) FN(l_squared_error)(real a, real y, double unused)
 {
-    for (ptrdiff_t i = 0; i < count; i++) {
-        const real d = A[i] - Y[i];
-        term[i] = R(0.5) * d * d;
-        dA[i] = d;
-    }
+    (void)unused;
+    const real d = a - y;
+    const FN(unit_loss) l = {R(0.5) * d * d, d};
+    return l;
 }
 
-static double FN(elementwise_block)(int loss, ptrdiff_t n, ptrdiff_t m,
+/* L = |a - y|; dL/da is its sign, 0 at the kink. */
+FASTNN_INLINE FN(unit_loss) FN(l_absolute)(real a, real y, double unused)
+{
+    (void)unused;
+    const real d = a - y;
+    const FN(unit_loss) l = {d < 0 ? -d : d, d > 0 ? R(1) : d < 0 ? R(-1) : d}; /* a NaN stays one */
+    return l;
+}
+
+/* Huber 1964: L = d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = a - y; dL/da is d clipped to +-delta. */
+FASTNN_INLINE FN(unit_loss) FN(l_huber)(real a, real y, double parameter)
+{
+    const real d = a - y, size = d < 0 ? -d : d, delta = R(parameter);
+    const real clipped = d > delta ? delta : d < -delta ? -delta : d;
+    const FN(unit_loss) l = {size > delta ? delta * (size - R(0.5) * delta) : R(0.5) * d * d, clipped};
+    return l;
+}
+
+/* Koenker & Bassett 1978: L = q (y - a) for a < y, else (1 - q) (a - y); dL/da is -q or 1 - q, 0 at the kink. */
+FASTNN_INLINE FN(unit_loss) FN(l_quantile)(real a, real y, double q)
+{
+    const real d = a - y, below = R(-q), above = R(1 - q); /* 1 - q in double: near 0 a float would lose digits */
+    const FN(unit_loss) l = {(d < 0 ? below : above) * d, d > 0 ? above : d < 0 ? below : d};
+    return l;
+}
+
+#define LOSS_LOOP(name)                                                                                     \
+    static void FN(name##_terms)(ptrdiff_t count, double parameter,                                         \
+                                 const real *Z, /* IN (count) Z or A */                                     \
+                                 const real *Y, /* IN (count) */                                            \
+                                 real *restrict term, /* OUT (count) */                                     \
+                                 real *dZ)      /* OUT (count), may be Z */                                 \
+    {                                                                                                       \
+        for (ptrdiff_t i = 0; i < count; i++) {                                                             \
+            const FN(unit_loss) l = FN(l_##name)(Z[i], Y[i], parameter);                                    \
+            term[i] = l.term;                                                                               \
+            dZ[i] = l.d;                                                                                    \
+        }                                                                                                   \
+    }
+
+LOSS_LOOP(binary_cross_entropy)
+LOSS_LOOP(poisson)
+LOSS_LOOP(squared_error)
+LOSS_LOOP(absolute)
+LOSS_LOOP(huber)
+LOSS_LOOP(quantile)
+
+#undef LOSS_LOOP
+
+static double FN(elementwise_block)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
                                     const real *weights, /* IN (m) or NULL */
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
+    typedef void (*loss_loop)(ptrdiff_t, double, const real *, const real *, real *restrict, real *);
+    static const loss_loop terms[] = {
+        NULL, FN(binary_cross_entropy_terms), FN(poisson_terms), FN(squared_error_terms), FN(absolute_terms),
+        FN(huber_terms), FN(quantile_terms)
+    };
     real term[FASTNN_BLOCK];
     double sum = 0;
-    if (loss == FASTNN_BINARY_CROSS_ENTROPY)
-        FN(binary_cross_entropy_terms)(n * m, Z, Y, term, dZ);
-    else
-        FN(squared_error_terms)(n * m, Z, Y, term, dZ);
+    terms[loss](n * m, parameter, Z, Y, term, dZ);
     if (weights) {
         for (ptrdiff_t j = 0; j < m; j++)
             for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) {
@@ -81,8 +158,8 @@ static double FN(elementwise_block)(int loss, ptrdiff_t n, ptrdiff_t m,
 }
 
 /* Blocks of whole columns; a column taller than a block goes in pieces where the loss is element-wise. */
-static double FN(loss)(int loss, ptrdiff_t n, ptrdiff_t m, const void *Z_, const void *Y, const void *weights_,
-                       void *dZ_)
+static double FN(loss)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m, const void *Z_, const void *Y,
+                       const void *weights_, void *dZ_)
 {
     const real *Z = Z_, *weights = weights_;
     real *dZ = dZ_;
@@ -93,12 +170,13 @@ static double FN(loss)(int loss, ptrdiff_t n, ptrdiff_t m, const void *Z_, const
         const ptrdiff_t width = MIN(columns, m - j);
         const real *w = weights ? weights + j : NULL;
         if (loss == FASTNN_CROSS_ENTROPY) {
-            sum += FN(cross_entropy_block)(n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
+            sum += FN(cross_entropy_block)(parameter, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
             continue;
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* more than one piece only where columns is 1 */
             const ptrdiff_t at = j * n + i;
-            sum += FN(elementwise_block)(loss, MIN(piece, n - i), width, Z + at, (const real *)Y + at, w, dZ + at);
+            sum += FN(elementwise_block)(loss, parameter, MIN(piece, n - i), width, Z + at, (const real *)Y + at, w,
+                                         dZ + at);
         }
     }
     return sum;

@@ -6,14 +6,15 @@
 #define FASTNN_UPDATE_BLOCK 1024
 #endif
 
-/* g = sum over shards of gradient[start:stop] + l2 * theta on the weights; adds the squares of the weights. */
-static void FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
-                               const real *restrict gradients, /* IN (n_shards, size) */
-                               const real *restrict theta,     /* IN (size) */
-                               real *restrict g,               /* OUT (stop - start) */
-                               double *squares)                /* IN/OUT */
+/* g = clip * (sum over shards of gradient[start:stop] + l2 * theta + l1 * sign(theta) on the weights); returns the
+   L2 and L1 terms of J. */
+static double FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
+                                 const real *restrict gradients, /* IN (n_shards, size) */
+                                 const real *restrict theta,     /* IN (size) */
+                                 real *restrict g)               /* OUT (stop - start) */
 {
-    const ptrdiff_t count = stop - start;
+    const ptrdiff_t count = stop - start, decayed = MIN(count, u->n_decayed - start);
+    double penalty = 0;
     gradients += start;
     theta += start;
     if (u->n_shards == 2) { /* the commonest sum in one pass */
@@ -23,7 +24,6 @@ static void FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_
         for (int s = 1; s < u->n_shards; s++) FN(accumulate)(count, gradients + s * u->size, g);
     }
     if (u->l2 > 0) {
-        const ptrdiff_t decayed = MIN(count, u->n_decayed - start);
         const real l2 = R(u->l2);
         real sum = 0;
         SIMD_REDUCE(+, sum)
@@ -31,18 +31,41 @@ static void FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_
             g[i] += l2 * theta[i];
             sum += theta[i] * theta[i];
         }
-        *squares += (double)sum;
+        penalty += 0.5 * u->l2 * (double)sum;
     }
+    if (u->l1 > 0) { /* the derivative of |w| at 0 is taken as 0 */
+        const real l1 = R(u->l1);
+        real sum = 0;
+        SIMD_REDUCE(+, sum)
+        for (ptrdiff_t i = 0; i < decayed; i++) {
+            const real w = theta[i];
+            g[i] += w > 0 ? l1 : w < 0 ? -l1 : 0;
+            sum += w < 0 ? -w : w;
+        }
+        penalty += u->l1 * (double)sum;
+    }
+    if (u->clip != 1) {
+        const real clip = R(u->clip);
+        for (ptrdiff_t i = 0; i < count; i++) g[i] *= clip;
+    }
+    return penalty;
 }
 
 static double FN(total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
-                                 const void *theta, void *out_)
+                                 const void *theta, void *out_, double *squares)
 {
     real *out = out_;
-    double squares = 0;
-    for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK)
-        FN(block_gradient)(u, i, MIN(stop, i + FASTNN_UPDATE_BLOCK), gradients, theta, out + (i - start), &squares);
-    return squares;
+    real g[FASTNN_UPDATE_BLOCK];
+    double penalty = 0, sum = 0;
+    for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK) {
+        const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
+        penalty += FN(block_gradient)(u, i, end, gradients, theta, g);
+        SIMD_REDUCE(+, sum)
+        for (ptrdiff_t k = 0; k < count; k++) sum += (double)g[k] * (double)g[k];
+        memcpy(out + (i - start), g, (size_t)count * sizeof(real));
+    }
+    *squares = sum;
+    return penalty;
 }
 
 /* theta -= alpha g: the notes' update. */
@@ -74,20 +97,53 @@ static void FN(nesterov)(const fastnn_update *u, ptrdiff_t count, const real *re
     }
 }
 
-/* Kingma & Ba 2015, the efficient form at the end of section 2: alpha_t carries the bias correction. */
-static void FN(adam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
-                     real *restrict first, real *restrict second)
+/* Kingma & Ba 2015, the efficient form at the end of section 2: alpha_t carries the bias correction. With a
+   gradient_rate: Dozat 2016, whose first moment looks ahead, theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon). */
+FASTNN_INLINE void FN(adam_loop)(const fastnn_update *u, int nesterov, ptrdiff_t count, const real *restrict g,
+                                 real *restrict theta, real *restrict first, real *restrict second)
 {
-    const real rate = R(u->rate), beta_1 = R(u->beta_1), beta_2 = R(u->beta_2);
+    const real rate = R(u->rate), gradient_rate = R(u->gradient_rate), beta_1 = R(u->beta_1), beta_2 = R(u->beta_2);
     const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
     const real rest_1 = R(1 - u->beta_1), rest_2 = R(1 - u->beta_2);
     for (ptrdiff_t i = 0; i < count; i++) {
         const real m = beta_1 * first[i] + rest_1 * g[i];
         const real v = beta_2 * second[i] + rest_2 * g[i] * g[i];
+        const real step = nesterov ? rate * m + gradient_rate * g[i] : rate * m;
         first[i] = m;
         second[i] = v;
-        theta[i] -= rate * m / (FN(square_root)(v) + epsilon);
+        theta[i] -= step / (FN(square_root)(v) + epsilon);
     }
+}
+
+static void FN(adam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
+                     real *restrict first, real *restrict second)
+{
+    FN(adam_loop)(u, 0, count, g, theta, first, second);
+}
+
+static void FN(nadam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
+                      real *restrict first, real *restrict second)
+{
+    FN(adam_loop)(u, 1, count, g, theta, first, second);
+}
+
+/* Tieleman & Hinton 2012: v = beta_2 v + (1 - beta_2) g^2; g / (sqrt(v) + epsilon) then takes the place of g. */
+static void FN(divide_by_root_mean_square)(const fastnn_update *u, ptrdiff_t count, real *restrict g,
+                                           real *restrict v)
+{
+    const real beta_2 = R(u->beta_2), rest_2 = R(1 - u->beta_2);
+    const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
+    for (ptrdiff_t i = 0; i < count; i++) {
+        v[i] = beta_2 * v[i] + rest_2 * g[i] * g[i];
+        g[i] /= FN(square_root)(v[i]) + epsilon;
+    }
+}
+
+/* Decoupled weight decay (Loshchilov & Hutter 2019): the weights among theta[start:stop] shrink. */
+static void FN(decay)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, real *restrict theta)
+{
+    const real shrink = R(u->shrink);
+    for (ptrdiff_t i = start; i < MIN(stop, u->n_decayed); i++) theta[i] *= shrink;
 }
 
 static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients_,
@@ -96,20 +152,28 @@ static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop
     const real *gradients = gradients_;
     real *theta = theta_, *first = first_, *second = second_;
     real buffer[FASTNN_UPDATE_BLOCK];
-    double squares = 0;
+    const int divides = u->rule >= FASTNN_RMSPROP;
+    const int as_it_is = u->n_shards == 1 && !(u->l2 > 0) && !(u->l1 > 0) && u->clip == 1 && !divides;
+    double penalty = 0;
     for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK) {
         const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
         const real *g = gradients + i;
-        if (u->n_shards > 1 || u->l2 > 0) {
-            FN(block_gradient)(u, i, end, gradients, theta, buffer, &squares);
+        if (!as_it_is) {
+            penalty += FN(block_gradient)(u, i, end, gradients, theta, buffer);
             g = buffer;
         }
+        if (divides) FN(divide_by_root_mean_square)(u, count, buffer, first + i);
+        if (u->shrink != 1) FN(decay)(u, i, end, theta);
         switch (u->rule) {
+        case FASTNN_RMSPROP:
         case FASTNN_SGD: FN(sgd)(u, count, g, theta + i); break;
         case FASTNN_MOMENTUM: FN(momentum)(u, count, g, theta + i, first + i); break;
         case FASTNN_NESTEROV: FN(nesterov)(u, count, g, theta + i, first + i); break;
+        case FASTNN_RMSPROP_MOMENTUM: FN(momentum)(u, count, g, theta + i, second + i); break;
+        case FASTNN_RMSPROP_NESTEROV: FN(nesterov)(u, count, g, theta + i, second + i); break;
         case FASTNN_ADAM: FN(adam)(u, count, g, theta + i, first + i, second + i); break;
+        case FASTNN_NADAM: FN(nadam)(u, count, g, theta + i, first + i, second + i); break;
         }
     }
-    return squares;
+    return penalty;
 }

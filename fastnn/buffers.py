@@ -118,6 +118,14 @@ class ParameterLayout:
             start += n
         return ParameterViews(W, "W"), ParameterViews(b, "b")
 
+    def moved(self, arena: NDArray[Any], other: "ParameterLayout") -> NDArray[Any]:
+        """Return a copy of `arena` (P,) in the layout `other` of the same sizes."""
+        copy = aligned_empty(other.size, arena.dtype)
+        for mine, its in zip(self.views(arena), other.views(copy), strict=True):
+            for source, target in zip(mine, its, strict=True):
+                target[...] = source
+        return copy
+
     def names(self, position: int) -> str:
         """Return the notes' name of the parameter at `position` of the arena, such as ``W[2][0, 3]``."""
         start = 0

@@ -31,7 +31,7 @@ def write(path: str | os.PathLike[str], run: "Run") -> None:
     header |= {
         "kind": model_file.CHECKPOINT, "run": run.describe(), "generator": encode_generator(run.rng),
         # What an update depends on beside parameters and arenas.
-        "state": {"step_count": int(state.step_count[0])},
+        "state": {"step_count": int(state.step_count[0]), "dropout_seed": state.dropout_seed},
         "pace": run.pace.state(), "watch": None if run.watch is None else run.watch.state(),
         "best": {"value": best.value if isfinite(best.value) else None, "epoch": best.epoch, "wait": best.wait,
                  "interval": best.interval},
@@ -107,6 +107,7 @@ class Saved:
                 run.watch.restore(header["watch"])
             _restore_best(run, header["best"])
             step_count = validation.count(header["state"]["step_count"], "step_count", 0, 2**63 - 1)
+            dropout_seed = validation.count(header["state"]["dropout_seed"], "dropout_seed", 0, 2**63 - 1)
             if arrays["history"].shape[1:] != (len(run.recorded),):
                 raise ValueError("its history has other columns")
             rows = [dict(zip(run.recorded, row, strict=True)) for row in arrays["history"].tolist()]
@@ -117,7 +118,7 @@ class Saved:
             raise ValueError(f"{self.path!r} is of epoch {len(history)}, but epochs={run.settings.epochs}, the total, "
                              "is less")
         run.epoch, run.history.records = len(history), history.records
-        run.state.step_count[0] = step_count
+        run.state.step_count[0], run.state.dropout_seed = step_count, dropout_seed
         np.copyto(run.model.theta, theta)
         run.take_generator(rng)
 

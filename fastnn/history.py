@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["History"]
 
-_LABELS = {"loss": "training", "validation_loss": "validation"}
-_LOG_SCALE_FROM = 100.0  # two decades
-
 
 class History:
     """The record of a training run: one dict of numbers for each epoch.
@@ -24,7 +21,8 @@ class History:
         Each as for `append`.
     stop_reason : str or None
         Why training ended: "epochs" (all were run), "early_stopping", "callback", "diverged", "interrupted" or
-        "error" (a callback raised); None while it runs.
+        "error" (a callback raised); L-BFGS also "converged", "evaluations" (used up) or "stalled" (no step lowers J);
+        None while it runs.
     best_epoch : int or None
         The epoch whose parameters were kept, if the run chose one.
 
@@ -175,7 +173,7 @@ class History:
         return f"<History: {', '.join(parts)}>"
 
     def plot(self, ax: "Axes | None" = None, keys: Sequence[str] | None = None) -> "Axes":
-        """Draw curves over the epochs.
+        """Draw curves over the epochs: `fastnn.plot.curves`, which also draws several runs.
 
         Parameters
         ----------
@@ -196,38 +194,6 @@ class History:
         KeyError
             If no such curve was recorded.
         """
-        if keys is None:
-            keys = [key for key in _LABELS if key in self]
-        elif isinstance(keys, str):
-            raise TypeError(f"keys must be a list of names, such as [{keys!r}]")
-        # Only what was recorded: a curve of every tenth epoch is a line too.
-        curves = {
-            key: [(epoch, value) for epoch, value in zip(self.epochs, self[key], strict=True) if math.isfinite(value)]
-            for key in keys
-        }
-        try:
-            from matplotlib.ticker import MaxNLocator
+        from fastnn import plot
 
-            if ax is None:
-                import matplotlib.pyplot as plt
-
-                ax = plt.subplots()[1]
-        except ImportError as error:
-            raise ImportError("History.plot needs matplotlib: pip install 'fastnn[plot]'") from error
-
-        for key, points in curves.items():
-            x, y = [epoch for epoch, _ in points], [value for _, value in points]
-            ax.plot(x, y, label=_LABELS.get(key, key.replace("_", " ")), marker="o" if len(points) == 1 else None)
-        if self.best_epoch is not None:
-            ax.axvline(self.best_epoch, color="grey", linestyle=":", label=f"best epoch ({self.best_epoch})")
-        all_losses = all(key.endswith("loss") for key in keys)
-        values = [value for points in curves.values() for _, value in points]
-        if all_losses and values and min(values) > 0 and max(values) > _LOG_SCALE_FROM * min(values):
-            ax.set_yscale("log")
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("cost J" if all_losses else "value")
-        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-        ax.grid(alpha=0.3)
-        if ax.get_legend_handles_labels()[0]:
-            ax.legend()
-        return ax
+        return plot.curves(self, keys, ax)

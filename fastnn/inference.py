@@ -16,6 +16,7 @@ from fastnn.buffers import activation_codes, aligned_empty
 from fastnn.metrics import Block, Metric, decide
 from fastnn.model import Model, Parts
 from fastnn.sources import Features, block_rows
+from fastnn.sparse import SparseRows
 
 __all__ = ["Cache", "Predictor"]
 
@@ -56,12 +57,14 @@ class Predictor:
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
 
-    def outputs(self, X: NDArray[Any], *, raw: bool = False, n_threads: int | None = None,
+    def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
                 out: NDArray[Any] | None = None) -> NDArray[Any] | None:
         """Return A[L] of each row of X (m, n[0]) as a C-ordered (m, n[L]) array, `out` if given; with `raw`, Z[L].
 
         Returns None if X holds NaN or infinity.
         """
+        if isinstance(X, SparseRows) and self.model.layout.row_major[0]:
+            return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads, out=out)
         m = len(X)
         small = m * self.work < THREAD_WORK
         threads = 1 if small and n_threads is None else min(runtime.thread_count(n_threads), runtime.cores())
@@ -76,7 +79,7 @@ class Predictor:
         # Without threads of ours a large product may have BLAS's, as many as were asked for.
         limit = nullcontext() if small else runtime.blas_threads(1 if team > 1 else threads)
         with limit:
-            finite = plan.run(X, out, raw)
+            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
         idle.append(plan)
         return out if finite else None
 
@@ -99,14 +102,18 @@ class Predictor:
         ValueError, TypeError
             If `out` does not fit, or X is not (m, n[0]) finite real numbers; `out` may then be filled in part.
         """
-        model, n_out, done = self.model, self.model.sizes[-1], 0
+        model, n_out, done, size = self.model, self.model.sizes[-1], 0, self.rows
+        if isinstance(X.X, SparseRows):
+            if model.layout.row_major[0]:
+                return Predictor(model.column_major()).predict(X, out, flat=flat, decided=decided, n_threads=n_threads)
+            size = block_rows(n_out, model.dtype.itemsize, self.block)
         tail, dtype = () if flat else (n_out,), np.dtype(np.int64) if decided else model.dtype
         result = None if out is not None or X.m is None else np.empty((X.m, *tail), dtype)
         if out is not None:
             m = np.shape(out)[:1] if X.m is None else (X.m,)
             result = validation.output(out, (*m, *tail), dtype, X.X)
         pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
-        for part, refuse in X.parts(self.rows):
+        for part, refuse in X.parts(size):
             stop = done + len(part)
             if result is None:
                 target = np.empty((len(part), *tail), dtype)
@@ -128,15 +135,22 @@ class Predictor:
             raise ValueError(f"out has {len(result)} rows, X gave {done}")
         return result
 
-    def caches(self, X: NDArray[Any], n_threads: int | None = None) -> Cache:
+    def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
         """Return each layer's Z and A for the rows of X (m, n[0])."""
         model, cache = self.model, Cache([], [])
-        A_prev = np.asfortranarray(X.T)
+        A_prev: NDArray[Any] | SparseRows
+        if isinstance(X, SparseRows):
+            model, A_prev = model.column_major(), X
+        else:
+            A_prev = np.asfortranarray(X.T)
         with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
             for W, b, name in zip(*model.layout.views(model.theta), model.activations, strict=True):
-                Z, A = (aligned_empty((len(W), A_prev.shape[1]), model.dtype, "F") for _ in range(2))
-                row_major = not W.flags.f_contiguous
-                _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
+                Z, A = (aligned_empty((len(W), len(X)), model.dtype, "F") for _ in range(2))
+                if isinstance(A_prev, SparseRows):
+                    _kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
+                else:
+                    row_major = not W.flags.f_contiguous
+                    _kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
                 _kernels.activate(name, Z, b, A, runtime.LEVEL)
                 cache.Z.append(Z)
                 cache.A.append(A)
@@ -150,7 +164,7 @@ class Predictor:
         for metric in metrics:
             metric.begin()
         loss = total = 0.0
-        raw = model.loss != "squared_error"
+        raw = model.loss.from_z
         for part in examples.parts(EVALUATED_ROWS):
             outputs = self.outputs(part.X, raw=raw, n_threads=n_threads)
             assert outputs is not None, "examples are checked before"
@@ -159,8 +173,5 @@ class Predictor:
                 metric.add(block)
             total += float(block.weights.sum())
             loss += losses.weighted_sum(model.loss, outputs, part.Y, part.weights, runtime.LEVEL)
-        J = loss / total if total else math.nan  # part of weighted data may have no weight
-        if model.l2:
-            W = model.theta[: model.layout.n_weights]
-            J += 0.5 * model.l2 * float(np.einsum("i,i->", W, W, dtype=np.float64))
+        J = loss / total + model.penalty() if total else math.nan  # part of weighted data may have no weight
         return {"loss": J, **{metric.name: metric.value() for metric in metrics}}

@@ -1,42 +1,164 @@
-"""Which loss goes with which output, and what the targets of each look like."""
+"""The losses: values with their parameters, which output each goes with, and what its targets look like."""
 
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn._core import _kernels
-from fastnn._core._ops import LOSSES
+from fastnn._core._ops import FROM_Z, LOSSES
 
-__all__ = ["code", "prepare_targets", "resolve", "weighted_sum"]
-
-AUTO = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
-NEEDED_OUTPUT = {loss: output for output, loss in AUTO.items()}
+__all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
+           "prepare_targets", "resolve", "weighted_sum"]
 
 
-def resolve(loss: str, output: str) -> str:
-    """Return the loss's name; "auto" follows the output activation.
+@dataclass(frozen=True)
+class Loss:
+    """The base of all losses; instances are values: equal parameters, equal losses.
+
+    L is a sum over the output units; J is its weighted mean over the examples.
+    """
+
+    name: ClassVar[str]
+    output: ClassVar[str | None] = None  # the activation that it needs; None for any
+
+    @property
+    def code(self) -> int:
+        """The loss's number in the compiled core."""
+        return LOSSES.index(self.name)
+
+    @property
+    def from_z(self) -> bool:
+        """Whether it is taken from Z[L], its output activation inside it, rather than from A[L]."""
+        return self.name in FROM_Z
+
+    @property
+    def parameter(self) -> float:
+        """The one number that the kernel needs."""
+        return next(iter(self.parameters.values()), 0.0)
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """L = -sum_i t_i log a_i on a softmax output, t the one-hot target.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0.0
+        s, from 0 to below 1: t becomes (1 - s) t + s / n[L] (Szegedy et al. 2016, section 7).
+    """
+
+    label_smoothing: float = 0.0
+    name: ClassVar[str] = "cross_entropy"
+    output: ClassVar[str | None] = "softmax"
+
+    def __post_init__(self) -> None:
+        validation.number(self.label_smoothing, "label_smoothing", minimum=0, below=1)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(CrossEntropy):
+    """L = -(y log a + (1 - y) log(1 - a)) on a sigmoid output: the notes' loss of logistic regression.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0.0
+        s, from 0 to below 1: y becomes (1 - s) y + s / 2.
+    """
+
+    name: ClassVar[str] = "binary_cross_entropy"
+    output: ClassVar[str | None] = "sigmoid"
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """L = y log(y / a) - y + a on an exp output: half the Poisson deviance, for counts y >= 0."""
+
+    name: ClassVar[str] = "poisson"
+    output: ClassVar[str | None] = "exp"
+
+
+@dataclass(frozen=True)
+class SquaredError(Loss):
+    """L = (a - y)^2 / 2."""
+
+    name: ClassVar[str] = "squared_error"
+
+
+@dataclass(frozen=True)
+class Absolute(Loss):
+    """L = |a - y|, whose minimum is at the median; its derivative at 0 is taken as 0."""
+
+    name: ClassVar[str] = "absolute"
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """L = (a - y)^2 / 2 where |a - y| <= delta, else delta (|a - y| - delta / 2) (Huber 1964).
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        Positive, in units of y.
+    """
+
+    delta: float = 1.0
+    name: ClassVar[str] = "huber"
+
+    def __post_init__(self) -> None:
+        validation.number(self.delta, "delta", above=0)
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """L = q (y - a) where a < y, else (1 - q) (a - y), whose minimum is at the q-quantile (Koenker & Bassett 1978).
+
+    Parameters
+    ----------
+    q : float, default 0.5
+        Between 0 and 1. 0.5 is half the absolute error.
+    """
+
+    q: float = 0.5
+    name: ClassVar[str] = "quantile"
+
+    def __post_init__(self) -> None:
+        validation.number(self.q, "q", above=0, below=1)
+
+
+BY_NAME: dict[str, type[Loss]] = {
+    kind.name: kind for kind in (CrossEntropy, BinaryCrossEntropy, Poisson, SquaredError, Absolute, Huber, Quantile)
+}
+AUTO = {kind.output: kind for kind in BY_NAME.values() if kind.output is not None}
+
+
+def resolve(loss: str | Loss, output: str) -> Loss:
+    """Return the loss of that name with its default parameters, or the given object; "auto" follows the output.
 
     Raises
     ------
-    ValueError
-        If the name is unknown, or a cross-entropy is asked for on an output that gives no probabilities.
+    ValueError, TypeError
+        If it is unknown, or needs another output activation.
     """
-    loss = validation.name(loss, ("auto", *LOSSES), "loss")
-    if loss == "auto":
-        return AUTO.get(output, "squared_error")
-    if output != NEEDED_OUTPUT.get(loss, output):
-        raise ValueError(f"loss={loss!r} needs output={NEEDED_OUTPUT[loss]!r}, got {output!r}")
+    if isinstance(loss, str):
+        name = validation.name(loss, ("auto", *BY_NAME), "loss")
+        loss = AUTO.get(output, SquaredError)() if name == "auto" else BY_NAME[name]()
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss must be a name (auto, {', '.join(BY_NAME)}) or a fastnn.losses.Loss, "
+                        f"got {type(loss).__name__}")
+    if loss.output not in (None, output):
+        raise ValueError(f"loss={loss.name!r} needs output={loss.output!r}, got {output!r}")
     return loss
 
 
-def code(loss: str) -> int:
-    """Return the number under which the compiled core knows the loss."""
-    return LOSSES.index(loss)
-
-
-def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype: np.dtype[Any],
+def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: Loss, dtype: np.dtype[Any],
                     what: str = "y") -> NDArray[Any]:
     """Return the targets as the compiled core reads them.
 
@@ -47,7 +169,9 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype
         values (m,) or (m, n[L]).
     m, n_out : int
         Examples and n[L].
-    output, loss : str
+    output : str
+        The output layer's activation.
+    loss : Loss
     dtype : dtype
         The network's.
     what : str
@@ -65,16 +189,18 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype
     """
     if output == "softmax":
         labels = validation.labels(y, m, n_out, what)
-        if loss == "cross_entropy":
+        if isinstance(loss, CrossEntropy):
             return labels
         return np.eye(n_out, dtype=dtype)[labels]
     values = validation.values(y, m, n_out, dtype, what)
     if output == "sigmoid" and not np.isin(values, (0, 1)).all():
         raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
+    if isinstance(loss, Poisson) and values.min() < 0:
+        raise ValueError(f"{what} must not be negative for the Poisson loss, got {values.min():g}")
     return values
 
 
-def weighted_sum(loss: str, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:
-    """Return sum_j w_j L_j; `raw` (m, n[L]), C-ordered, holds Z[L] (cross-entropies) or A[L] and is overwritten."""
+def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:
+    """Return sum_j w_j L_j; `raw` (m, n[L]), C-ordered, holds Z[L] if `loss.from_z`, else A[L], and is overwritten."""
     dZ = raw.T
-    return float(_kernels.loss(loss, dZ, Y if Y.ndim == 1 else Y.T, weights, dZ, level))
+    return float(_kernels.loss(loss.name, dZ, Y if Y.ndim == 1 else Y.T, weights, dZ, level, loss.parameter))

@@ -60,6 +60,9 @@ class Block:
     """
 
     def __init__(self, model: Model, examples: Examples, outputs: NDArray[Any], raw: bool) -> None:
+        if raw and model.output == "exp":  # there Z is not what is predicted
+            with np.errstate(over="ignore"):  # of a network that diverged
+                outputs, raw = np.exp(outputs), False
         self.model, self.examples, self.outputs, self.raw = model, examples, outputs, raw
         weights = examples.weights
         self.weights = np.ones(len(examples)) if weights is None else weights.astype(np.float64)

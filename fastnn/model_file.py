@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastnn import storage, validation
+from fastnn import losses, storage, validation
 from fastnn.model import Model
 
 __all__ = ["CHECKPOINT", "describe", "read", "write"]
@@ -18,8 +18,9 @@ CHECKPOINT = "fastnn.Checkpoint"  # a network and more: see `checkpoints`
 def describe(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return header and arrays: architecture and parameters."""
     header = {
-        "kind": KIND, "layer_sizes": list(model.sizes), "activations": list(model.activations), "loss": model.loss,
-        "init": model.init, "l2": model.l2, "dtype": model.dtype.name, "target_ndim": model.y_ndim,
+        "kind": KIND, "layer_sizes": list(model.sizes), "activations": list(model.activations),
+        "loss": model.loss.name, "loss_parameters": model.loss.parameters, "init": model.init, "l2": model.l2,
+        "l1": model.l1, "dropout": list(model.dropout), "dtype": model.dtype.name, "target_ndim": model.y_ndim,
     }
     W, b = model.layout.views(model.theta)
     return header, {f"{symbol}{l}": view for symbol, views in (("W", W), ("b", b)) for l, view in enumerate(views, 1)}
@@ -55,8 +56,10 @@ def read(path: str | os.PathLike[str]) -> Model:
         }:
             raise ValueError("its parameters do not fit its layer sizes and dtype")
         *hidden, output = header["activations"]
-        model = Model.build(sizes, activation=hidden, output=output, loss=header["loss"], init=header["init"],
-                            l2=header["l2"], dtype=dtype)
+        loss = losses.BY_NAME[validation.name(header["loss"], tuple(losses.BY_NAME), "loss")]
+        model = Model.build(sizes, activation=hidden, output=output, loss=loss(**header["loss_parameters"]),
+                            init=header["init"], l2=header["l2"], l1=header["l1"], dropout=header["dropout"] or 0.0,
+                            dtype=dtype)
         model.y_ndim = validation.count(header["target_ndim"], "target_ndim", 1, 2)
     except (KeyError, TypeError, ValueError) as error:
         raise storage.ModelFileError(f"{os.fspath(path)!r} holds no network: {error}") from error

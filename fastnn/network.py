@@ -8,16 +8,29 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import checkpoints, model_file, optimizers, runtime, schedules, sources, streams, training, validation
+from fastnn import (
+    checkpoints,
+    lbfgs,
+    model_file,
+    optimizers,
+    runtime,
+    schedules,
+    sources,
+    streams,
+    training,
+    validation,
+)
 from fastnn.batches import hold_out
 from fastnn.buffers import ParameterViews, aligned_empty
-from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
 from fastnn.inference import Cache, Predictor
+from fastnn.losses import BY_NAME, Loss
 from fastnn.metrics import get as metric_objects
 from fastnn.model import Examples, Model, Parts
 from fastnn.sources import Data
+from fastnn.sparse import SparseRows
 
 __all__ = ["Network"]
 
@@ -36,17 +49,23 @@ class Network:
         regression.
     activation : str or sequence of str, default "relu"
         Of the hidden layers, or one name per hidden layer: sigmoid, tanh, relu, leaky_relu, identity, softmax, elu,
-        selu, gelu, silu, softplus.
+        selu, gelu, silu, softplus, exp.
     output : str, default "softmax"
         The output layer's activation.
-    loss : str, default "auto"
-        "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid, summed over the outputs) or "squared_error"
-        (1/2 (y_hat - y)^2, summed over the outputs); "auto" follows the output. Each is averaged over the examples.
+    loss : str or fastnn.losses.Loss, default "auto"
+        "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid), "poisson" (exp), "squared_error", "absolute",
+        "huber", "quantile", or an object such as ``Huber(delta=2.0)`` or ``CrossEntropy(label_smoothing=0.1)``; "auto"
+        follows the output. Each is summed over the outputs and averaged over the examples.
     init : str, default "auto"
         zeros, small_normal (0.01 randn), glorot_uniform, glorot_normal, he_uniform, he_normal or lecun_normal;
         "auto" is he_normal for layers of the relu family and glorot_uniform for the others. Biases begin at zero.
     l2 : float, default 0.0
         Adds l2/2 times the sum of the squares of all weights to J.
+    l1 : float, default 0.0
+        Adds l1 times the sum of the absolute values of all weights to J.
+    dropout : float or sequence of float, default 0.0
+        The part of each hidden layer's units, or one number per hidden layer, that a training step leaves out; the
+        others count 1 / (1 - rate) times as much (inverted dropout: prediction is as without).
     dtype : {"float32", "float64"}, default "float32"
     random_state : int, numpy.random.Generator or None
         Seeds the weights and the order of the examples.
@@ -75,9 +94,11 @@ class Network:
     """
 
     def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
-                 output: str = "softmax", loss: str = "auto", init: str = "auto", l2: float = 0.0,
-                 dtype: DTypeLike = "float32", random_state: int | np.random.Generator | None = None) -> None:
-        model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype)
+                 output: str = "softmax", loss: str | Loss = "auto", init: str = "auto", l2: float = 0.0,
+                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32",
+                 random_state: int | np.random.Generator | None = None) -> None:
+        model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype,
+                            l1=l1, dropout=dropout)
         self._begin(model, validation.generator(random_state))
         self.initialize()
 
@@ -125,7 +146,7 @@ class Network:
     @property
     def loss_name(self) -> str:
         """The loss that `fit` lowers."""
-        return self._model.loss
+        return self._model.loss.name
 
     @property
     def init(self) -> str:
@@ -138,6 +159,16 @@ class Network:
         return self._model.l2
 
     @property
+    def l1(self) -> float:
+        """The L1 coefficient."""
+        return self._model.l1
+
+    @property
+    def dropout(self) -> tuple[float, ...]:
+        """The dropout rate of each hidden layer."""
+        return self._model.dropout or (0.0,) * (len(self.layer_sizes) - 2)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of parameters and outputs."""
         return self._model.dtype
@@ -148,9 +179,11 @@ class Network:
         return self._model.layout.size
 
     def __repr__(self) -> str:
-        hidden = list(self.activations[:-1])
+        hidden, model = list(self.activations[:-1]), self._model
+        loss = model.loss.name if model.loss == BY_NAME[model.loss.name]() else model.loss
+        further = f", l1={self.l1:g}" * (self.l1 > 0) + f", dropout={list(self.dropout)}" * any(self.dropout)
         return (f"Network({list(self.layer_sizes)}, activation={hidden}, output={self.activations[-1]!r}, "
-                f"loss={self.loss_name!r}, init={self.init!r}, l2={self.l2:g}, dtype={self.dtype.name!r})")
+                f"loss={loss!r}, init={self.init!r}, l2={self.l2:g}{further}, dtype={self.dtype.name!r})")
 
     def summary(self) -> str:
         """Return the notes' table of dimensions: each layer's W, b, Z, A and number of parameters; m is free."""
@@ -159,7 +192,9 @@ class Network:
     # Training
 
     def fit(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
-            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
+            class_weight: str | dict[int, float] | None = None,
+            optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule | None = None,
+            clip_norm: float | None = None,
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
             shuffle: bool = True, validation_data: Any = None, validation_fraction: float | None = None,
             metrics: Sequence[str | Callable[..., float]] = (), early_stopping: int | EarlyStopping | None = None,
@@ -172,20 +207,29 @@ class Network:
 
         Parameters
         ----------
-        X : array_like (m, n[0]), object read by slices, iterable or callable
+        X : array_like (m, n[0]), sparse matrix, object read by slices, iterable or callable
             Features, C- or F-ordered; not copied if they have the network's dtype (so a memory map may be larger than
-            memory). An object with shape, dtype and slices, as h5py's and zarr's arrays, or a memory map of another
-            dtype is read in blocks of some 16 MiB. An iterable of batches (X, y) or (X, y, sample_weight), or a
-            callable that returns one for each epoch, takes the place of X and y.
+            memory). Or a SciPy sparse matrix, best CSR, which is never made dense; it needs W[1] column-major: where
+            that is stored otherwise, the parameters move into a new arena, and `W` and `b` are to be asked for again.
+            An object with shape, dtype and slices, as h5py's and zarr's arrays, or a memory map of another dtype is
+            read in blocks of some 16 MiB. An iterable of batches (X, y) or (X, y, sample_weight), or a callable that
+            returns one for each epoch, takes the place of X and y.
         y : array_like or object read by slices
             softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]). sigmoid: 0 and 1, (m,) or (m, n[L]).
             Else real values (m,) or (m, n[L]).
         sample_weight : array_like (m,), optional
             Not negative. J is the weighted mean of the losses.
-        optimizer : {"sgd", "momentum", "nesterov", "adam"} or Optimizer
-        learning_rate : float or Schedule
+        class_weight : dict or "balanced", optional
+            Of a softmax or a single sigmoid output: a factor of the sample weights for each label (1 where none is
+            given); "balanced" is m / (number of classes in y * examples of the class).
+        optimizer : str or Optimizer
+            "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", "lbfgs", or an object with
+            hyperparameters. With L-BFGS an epoch is one of its iterations on all examples.
+        learning_rate : float or Schedule, default 0.001
             alpha, positive; or how it changes: see `fastnn.schedules`.
-        batch_size : int, None or "auto"
+        clip_norm : float, optional
+            A gradient of J whose norm is larger is scaled to this norm (Pascanu et al. 2013).
+        batch_size : int, "auto" or None
             Examples of a mini-batch; None takes all of them: the notes' gradient descent. "auto" is 200, or the size of
             the first batch of an iterable. Each batch of an iterable is one step, or several if it is larger than this.
         epochs : int
@@ -250,17 +294,22 @@ class Network:
             callbacks=hooks,
             progress_bar=training.progress_bar() if validation.flag(progress, "progress") else None,
             n_threads=runtime.thread_count(n_threads),
+            clip_norm=0.0 if clip_norm is None else validation.number(clip_norm, "clip_norm", above=0),
         )
-        schedule = schedules.get(learning_rate)
-        if batch_size is not None and not (isinstance(batch_size, str) and batch_size == "auto"):
-            batch_size = validation.count(batch_size, "batch_size")
         steps = None if steps_per_epoch is None else validation.count(steps_per_epoch, "steps_per_epoch")
-        shuffle = validation.flag(shuffle, "shuffle")
         rule = optimizers.get(optimizer)
+        if isinstance(rule, optimizers.LBFGS):
+            lbfgs.refuse(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
+                         clip_norm=clip_norm, resume=resume, dropout=self._model.dropout or None,
+                         checkpoints=next((hook for hook in hooks if isinstance(hook, Checkpoint)), None))
+            batch_size = None
+        schedule = schedules.get(1e-3 if learning_rate is None else learning_rate)
+        size = validation.batch_size(batch_size)
+        shuffle = validation.flag(shuffle, "shuffle")
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model, rng = self._model, self._rng
-        examples = sources.labelled(model, X, y, sample_weight, epochs=True)
+        examples = sources.labelled(model, X, y, sample_weight, class_weight=class_weight, training=True)
         held_out, held_rows, rows = self._held_out(validation_data), None, None
         saved = None if resume is None else checkpoints.read(resume)
         if validation_fraction is not None:
@@ -273,17 +322,31 @@ class Network:
             rng = copy.deepcopy(rng)
             held_rows = hold_out(model, examples, fraction, rng) if saved is None else saved.held_out_of(len(examples))
             held_out, rows = examples.take(held_rows), np.delete(np.arange(len(examples)), held_rows)
-        feed = streams.feed(examples, batch_size, shuffle, steps, rows)
-        state = self._state
+        if isinstance(rule, optimizers.LBFGS):
+            if not isinstance(examples, Examples):
+                raise ValueError("optimizer='lbfgs' works on all examples at once: it needs X as an array")
+            if rows is not None:
+                examples, rows = examples.take(rows), None
+        feed = streams.feed(examples, size, shuffle, steps, rows)
+        if isinstance(feed.examples.X, SparseRows):
+            model = model.column_major()
+        predictor = self._predictor if model is self._model else Predictor(model)
+        state, fresh = self._state, False
         if state is None or state.optimizer != rule or saved is not None:
-            state = optimizers.OptimizerState(rule, model.layout.size, model.dtype)
-        run = training.Run(self, model, self._predictor, feed, held_out, held_rows, state, self._rng, schedule,
-                           settings)
+            state, fresh = optimizers.OptimizerState(rule, model.layout.size, model.dtype), True
+        elif model is not self._model:
+            state = state.moved(self._model.layout, model.layout)
+        run = training.Run(self, model, predictor, feed, held_out, held_rows, state, self._rng, schedule, settings)
         # All is checked: from here on the network changes.
         if saved is not None:
             saved.restore(run)
         elif rng is not self._rng:
             run.take_generator(rng)
+        if fresh and saved is None and model.dropout:
+            state.dropout_seed = int(run.rng.integers(2**63))
+        if model is not self._model:
+            self._model = model
+            self._connect()
         model.y_ndim = feed.examples.y_ndim
         self._state, self.history = state, run.history
         self._in_training = True
@@ -294,9 +357,9 @@ class Network:
         return run.history
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
-                    optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule = 1e-3,
-                    batch_size: int | str | None = "auto", shuffle: bool = True,
-                    n_threads: int | None = None) -> History:
+                    optimizer: str | optimizers.Optimizer = "adam",
+                    learning_rate: float | schedules.Schedule | None = None, batch_size: int | str | None = "auto",
+                    shuffle: bool = True, n_threads: int | None = None) -> History:
         """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``.
 
         A schedule as learning rate begins anew each time.
@@ -308,9 +371,10 @@ class Network:
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
         examples = self._model.examples(X, y, sample_weight)
-        gradient = aligned_empty(self._model.layout.size, self.dtype)
-        J = training.gradients(self._model, examples, gradient, runtime.thread_count(n_threads))
-        dW, db = self._model.layout.views(gradient)
+        model = self._model.column_major() if isinstance(examples.X, SparseRows) else self._model
+        gradient = aligned_empty(model.layout.size, self.dtype)
+        J = training.gradients(model, examples, gradient, runtime.thread_count(n_threads))
+        dW, db = model.layout.views(gradient)
         return J, list(dW), list(db)
 
     # Use

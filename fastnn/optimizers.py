@@ -7,18 +7,23 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastnn import validation
-from fastnn._core._ops import RULES
-from fastnn.buffers import aligned_empty
+from fastnn._core._ops import RULES, STATES
+from fastnn.buffers import ParameterLayout, aligned_empty
 
-__all__ = ["SGD", "Adam", "Momentum", "Nesterov", "Optimizer", "OptimizerState", "get"]
+__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
+           "get"]
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """The base of all update rules; instances are values: equal hyperparameters, equal optimisers."""
 
-    rule: ClassVar[str]
-    n_states: ClassVar[int]
+    name: ClassVar[str]
+
+    @property
+    def rule(self) -> str:
+        """The compiled core's name of the update."""
+        return self.name
 
     @property
     def code(self) -> int:
@@ -26,8 +31,13 @@ class Optimizer:
         return RULES.index(self.rule)
 
     @property
+    def n_states(self) -> int:
+        """Its state arenas: velocity, moments."""
+        return STATES[self.rule]
+
+    @property
     def hyperparameters(self) -> dict[str, float]:
-        """The hyperparameters by name."""
+        """The hyperparameters under the compiled core's names."""
         return asdict(self)
 
 
@@ -35,8 +45,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent, as the notes write it: theta = theta - alpha dtheta."""
 
-    rule: ClassVar[str] = "sgd"
-    n_states: ClassVar[int] = 0
+    name: ClassVar[str] = "sgd"
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,7 @@ class Momentum(Optimizer):
     """
 
     momentum: float = 0.9
-    rule: ClassVar[str] = "momentum"
-    n_states: ClassVar[int] = 1
+    name: ClassVar[str] = "momentum"
 
     def __post_init__(self) -> None:
         validation.number(self.momentum, "momentum", minimum=0, below=1)
@@ -69,7 +77,7 @@ class Nesterov(Momentum):
         mu, from 0 to below 1.
     """
 
-    rule: ClassVar[str] = "nesterov"
+    name: ClassVar[str] = "nesterov"
 
 
 @dataclass(frozen=True)
@@ -89,8 +97,7 @@ class Adam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    rule: ClassVar[str] = "adam"
-    n_states: ClassVar[int] = 2
+    name: ClassVar[str] = "adam"
 
     def __post_init__(self) -> None:
         validation.number(self.beta_1, "beta_1", minimum=0, below=1)
@@ -98,7 +105,140 @@ class Adam(Optimizer):
         validation.number(self.epsilon, "epsilon", above=0)
 
 
-BY_NAME: dict[str, type[Optimizer]] = {kind.rule: kind for kind in (SGD, Momentum, Nesterov, Adam)}
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): W = (1 - alpha weight_decay) W before each step.
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    weight_decay : float, default 0.01
+        Not negative; biases do not decay.
+    """
+
+    weight_decay: float = 0.01
+    name: ClassVar[str] = "adamw"
+
+    @property
+    def rule(self) -> str:
+        """Adam's."""
+        return "adam"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.number(self.weight_decay, "weight_decay", minimum=0)
+
+
+@dataclass(frozen=True)
+class NAdam(Adam):
+    """Adam with Nesterov's momentum (Dozat 2016), its momentum constant.
+
+    In Adam's efficient form: theta = theta - alpha sqrt(1 - beta_2^t) d / (sqrt(v) + epsilon) with
+    d = beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) dtheta / (1 - beta_1^t).
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    """
+
+    name: ClassVar[str] = "nadam"
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012): theta = theta - alpha dtheta / (sqrt(v) + epsilon).
+
+    v = rho v + (1 - rho) dtheta^2. With a momentum, dtheta / (sqrt(v) + epsilon) takes the place of dtheta in
+    `Momentum` or `Nesterov`.
+
+    Parameters
+    ----------
+    rho : float, default 0.9
+        Decay of the second moment, from 0 to below 1.
+    momentum : float, default 0.0
+        mu, from 0 to below 1.
+    nesterov : bool, default False
+        Use Nesterov's momentum.
+    epsilon : float, default 1e-8
+        Positive.
+    """
+
+    rho: float = 0.9
+    momentum: float = 0.0
+    nesterov: bool = False
+    epsilon: float = 1e-8
+    name: ClassVar[str] = "rmsprop"
+
+    def __post_init__(self) -> None:
+        validation.number(self.rho, "rho", minimum=0, below=1)
+        validation.number(self.momentum, "momentum", minimum=0, below=1)
+        validation.flag(self.nesterov, "nesterov")
+        validation.number(self.epsilon, "epsilon", above=0)
+
+    @property
+    def rule(self) -> str:
+        """Plain, or with momentum of either kind."""
+        if self.momentum == 0:
+            return "rmsprop"
+        return "rmsprop_nesterov" if self.nesterov else "rmsprop_momentum"
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The hyperparameters under the compiled core's names."""
+        return {"beta_2": self.rho, "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+@dataclass(frozen=True)
+class LBFGS(Optimizer):
+    """L-BFGS-B of SciPy (Zhu, Byrd, Lu & Nocedal 1997) on all examples: for small data, and to the last digits.
+
+    An epoch is one of its iterations; it ends by itself where it has converged. It takes neither mini-batches nor a
+    learning rate, dropout or `clip_norm`, and works in float64; its memory of past steps begins anew with each fit.
+
+    Parameters
+    ----------
+    memory : int, default 10
+        Past steps from which the Hessian is estimated.
+    gradient_tolerance : float, default 1e-5
+        It has converged when no entry of the gradient of J is larger.
+    cost_tolerance : float, default 2.2e-9
+        Or when an iteration lowers J by less than this part of max(J, 1).
+    max_evaluations : int, default 15000
+        Of J and its gradient; it ends after the iteration that reaches them.
+    max_line_search : int, default 20
+        Evaluations of one iteration.
+    """
+
+    memory: int = 10
+    gradient_tolerance: float = 1e-5
+    cost_tolerance: float = 2.2e-9
+    max_evaluations: int = 15000
+    max_line_search: int = 20
+    name: ClassVar[str] = "lbfgs"
+
+    def __post_init__(self) -> None:
+        validation.count(self.memory, "memory")
+        validation.number(self.gradient_tolerance, "gradient_tolerance", minimum=0)
+        validation.number(self.cost_tolerance, "cost_tolerance", minimum=0)
+        validation.count(self.max_evaluations, "max_evaluations")
+        validation.count(self.max_line_search, "max_line_search")
+
+    @property
+    def rule(self) -> str:
+        """None of the compiled core's: a plan for it takes gradients alone."""
+        return "sgd"
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """None of the compiled core's."""
+        return {}
+
+
+BY_NAME: dict[str, type[Optimizer]] = {
+    kind.name: kind for kind in (SGD, Momentum, Nesterov, Adam, AdamW, NAdam, RMSprop, LBFGS)
+}
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
@@ -127,13 +267,24 @@ class OptimizerState:
         Velocity, or first and second moment; zeros at first.
     step_count : ndarray of int64 (1,)
         Updates made.
+    dropout_seed : int
+        Which units a step leaves out depends on this and the step count alone.
     """
 
-    def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike) -> None:
+    def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike, dropout_seed: int = 0) -> None:
         self.optimizer = optimizer
+        self.dtype = dtype
+        self.dropout_seed = dropout_seed
         self.arenas = [aligned_empty(size, dtype) for _ in range(optimizer.n_states)]
         self.step_count = np.empty(1, np.int64)
         self.reset()
+
+    def moved(self, layout: ParameterLayout, other: ParameterLayout) -> "OptimizerState":
+        """Return a copy whose arenas have the layout `other`."""
+        copy = OptimizerState(self.optimizer, other.size, self.dtype, self.dropout_seed)
+        copy.arenas = [layout.moved(arena, other) for arena in self.arenas]
+        copy.step_count[:] = self.step_count
+        return copy
 
     def reset(self) -> None:
         """Forget every step."""

@@ -178,11 +178,14 @@ class Parallelism(NamedTuple):
 
 # Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
 SHARD_WORK = 1_000_000
+# Multiply-adds for each parameter below which a second gradient arena, to be filled and added up, costs more than it
+# brings: only a step on a sparse X has so few.
+ARENA_WORK = 16
 # Examples that a shard needs to fill BLAS's kernels.
 SHARD_EXAMPLES = 8
 
 
-def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int) -> Parallelism:
+def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
     """Choose the shards of a mini-batch.
 
     Small steps stay on the caller's thread; larger ones are cut into one shard a thread, BLAS on one thread each;
@@ -192,15 +195,18 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int) -> Parall
     Parameters
     ----------
     sizes : sequence of int
-        n[0], ..., n[L].
+        n[0], ..., n[L]; for a sparse X with the non-zeros of a row for n[0].
     batch_size : int
         Examples of a mini-batch.
     n_threads : int
         Threads that may be used.
+    n_parameters : int
+        P, where `sizes` does not say it: for a sparse X.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())
-    if n_threads == 1 or 3 * weights * batch_size < SHARD_WORK:
+    work = 3 * weights * batch_size
+    if n_threads == 1 or work < SHARD_WORK or work < ARENA_WORK * n_parameters:
         return Parallelism(1, 1, 1)
     if batch_size < SHARD_EXAMPLES * n_threads:
         return Parallelism(1, 1, at_once)

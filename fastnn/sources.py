@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn import validation
 from fastnn.batches import bounds
 from fastnn.model import Examples, Model
+from fastnn.sparse import SparseRows, is_sparse
 
 __all__ = ["SAMPLE", "Batches", "Data", "Features", "Reader", "block_rows", "is_batches", "labelled"]
 
@@ -108,24 +109,27 @@ class Features:
         self.m: int | None = None
         if not isinstance(X, np.ndarray) and is_batches(X, labelled=False):
             return
-        if isinstance(X, np.ndarray) or not is_sliced(X):
+        if is_sparse(X):
+            self.X = validation.features(X, n_x, dtype)
+        elif isinstance(X, np.ndarray) or not is_sliced(X):
             self.X = validation.numeric(X, "X", f"(m, n[0]) = (m, {n_x})")
         validation.matrix_shape(self.X.shape, n_x)
         self.m = int(self.X.shape[0])
 
-    def parts(self, size: int) -> Iterator[tuple[NDArray[Any], Callable[[], NoReturn]]]:
+    def parts(self, size: int) -> Iterator[tuple[NDArray[Any] | SparseRows, Callable[[], NoReturn]]]:
         """Yield up to `size` rows at a time, ready for the core, and what to call where they are not finite."""
         for part, what in self._slices(size):
-            yield validation.as_real(part, self.dtype), partial(validation.refuse_not_finite, part, what, self.dtype)
+            ready = part if isinstance(part, SparseRows) else validation.as_real(part, self.dtype)
+            yield ready, partial(validation.refuse_not_finite, part, what, self.dtype)
 
-    def _slices(self, size: int) -> Iterator[tuple[NDArray[Any], str]]:
+    def _slices(self, size: int) -> Iterator[tuple[Any, str]]:
         if self.m is None:
             for index, batch in enumerate(begin(self.X), 1):
                 what = f"batch {index}: X"
                 array = self._matrix(batch, what)
                 for start, stop in bounds(len(array), size):
                     yield array[start:stop], what
-        elif isinstance(self.X, np.ndarray):
+        elif isinstance(self.X, (np.ndarray, SparseRows)):
             for start, stop in bounds(self.m, size):
                 yield self.X[start:stop], "X"
         else:
@@ -133,7 +137,9 @@ class Features:
                 what = f"rows {start} to {stop - 1}: X"
                 yield self._matrix(read(self.X, start, stop, "X"), what), what
 
-    def _matrix(self, X: Any, what: str) -> NDArray[Any]:
+    def _matrix(self, X: Any, what: str) -> NDArray[Any] | SparseRows:
+        if is_sparse(X):
+            return validation.features(X, self.n_x, self.dtype, what=what)
         array = validation.numeric(X, what, f"(m, n[0]) = (m, {self.n_x})")
         validation.matrix_shape(array.shape, self.n_x, what)
         return array
@@ -171,12 +177,13 @@ class Reader:
     weights : array_like (m,) or None
     prefix : str
         Comes before their names in error texts.
+    class_weight : dict, optional
     """
 
-    def __init__(self, model: Model, X: Any, y: Any, weights: Any, prefix: str = "") -> None:
+    def __init__(self, model: Model, X: Any, y: Any, weights: Any, prefix: str = "", class_weight: Any = None) -> None:
         validation.matrix_shape(X.shape, model.sizes[0], f"{prefix}X")
         m = X.shape[0]
-        self.model, self.X, self.prefix = model, X, prefix
+        self.model, self.X, self.prefix, self.class_weight = model, X, prefix, class_weight
         self.y = y if is_sliced(y) or isinstance(y, np.memmap) else validation.numeric(y, f"{prefix}y", f"({m}, ...)")
         if self.y.shape[:1] != (m,):
             raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
@@ -189,8 +196,10 @@ class Reader:
         """Read the examples `start` to `stop`."""
         prefix = f"{self.prefix}rows {start} to {stop - 1}: "
         X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
-        examples = self.model.examples(X, y, None, prefix)
-        examples.weights = None if self.weights is None else self.weights[start:stop]
+        examples = self.model.examples(X, y, None, prefix, self.class_weight, part=True)
+        if self.weights is not None:
+            own = self.weights[start:stop]
+            examples.weights = own if examples.weights is None else own * examples.weights
         return examples
 
     def first(self) -> Examples:
@@ -229,12 +238,15 @@ class Batches:
         Iterated over, or called, once a pass.
     prefix : str
         Comes before a batch's name in error texts.
-    epochs : bool
-        Whether that name holds the number of the pass.
+    class_weight : dict, optional
+    training : bool
+        A pass is an epoch, which is part of a batch's name; and X is to be dense.
     """
 
-    def __init__(self, model: Model, source: Any, prefix: str = "", *, epochs: bool = False) -> None:
-        self.model, self.source, self.prefix, self.epochs = model, source, prefix, epochs
+    def __init__(self, model: Model, source: Any, prefix: str = "", class_weight: Any = None, *,
+                 training: bool = False) -> None:
+        self.model, self.source, self.prefix = model, source, prefix
+        self.class_weight, self.training = class_weight, training
         self.passes = 0
         self._begun: Iterator[Examples] | None = None
 
@@ -257,7 +269,7 @@ class Batches:
 
     def _pass(self) -> Iterator[Examples]:
         self.passes += 1
-        of, when = (f" {word} epoch {self.passes}" if self.epochs else "" for word in ("of", "in"))
+        of, when = (f" {word} epoch {self.passes}" if self.training else "" for word in ("of", "in"))
         for index, batch in enumerate(begin(self.source, f"{self.prefix}X", when), 1):
             yield self._checked(batch, f"{self.prefix}batch {index}{of}: ")
 
@@ -266,11 +278,13 @@ class Batches:
             raise TypeError(f"{prefix}it must be a tuple (X, y) or (X, y, sample_weight), got {type(batch).__name__}"
                             + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""))
         X, y, weights = (*batch, None)[:3]
-        return self.model.examples(X, y, weights, prefix, part=True)
+        if self.training and is_sparse(X):
+            raise TypeError(f"{prefix}X is a sparse matrix, which a batch to train on may not be: pass X.toarray()")
+        return self.model.examples(X, y, weights, prefix, self.class_weight, part=True)
 
 
-def labelled(model: Model, X: Any, y: Any, weights: Any, prefix: str = "", *,
-             epochs: bool = False) -> Examples | Reader | Batches:
+def labelled(model: Model, X: Any, y: Any, weights: Any, prefix: str = "", *, class_weight: Any = None,
+             training: bool = False) -> Examples | Reader | Batches:
     """Return checked examples of whatever (X, y) are: arrays, read by slices, or batches in X alone.
 
     Raises
@@ -283,7 +297,15 @@ def labelled(model: Model, X: Any, y: Any, weights: Any, prefix: str = "", *,
     if y is None and is_batches(X, labelled=True):
         if weights is not None:
             raise TypeError(f"{prefix}sample_weight must come in the batches: (X, y, sample_weight)")
-        return Batches(model, X, prefix, epochs=epochs)
+        refuse_balanced(class_weight)
+        return Batches(model, X, prefix, class_weight, training=training)
     if is_reader(X, model.dtype) or (isinstance(X, np.ndarray) and is_reader(y, model.dtype)):
-        return Reader(model, X, y, weights, prefix)
-    return model.examples(X, y, weights, prefix)
+        refuse_balanced(class_weight)
+        return Reader(model, X, y, weights, prefix, class_weight)
+    return model.examples(X, y, weights, prefix, class_weight)
+
+
+def refuse_balanced(class_weight: Any) -> None:
+    """Raise a ValueError for class weights that need all labels at once."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        raise ValueError("class_weight='balanced' needs all labels at once: where X is read in parts, pass a dict")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class StreamFeed:
                  steps_per_epoch: int | None = None) -> None:
         self.source, self.limit = source, steps_per_epoch
         first = source.first()
+        assert isinstance(first.X, np.ndarray), "sparse batches are refused"
         self._sample = first.sample(SAMPLE)
         self.order: NDArray[np.int64] | None = None
         if isinstance(source, Reader):
@@ -50,7 +51,7 @@ class StreamFeed:
         # Weights of zero: rows that were not filled yet do not count.
         X, Y = (np.zeros((rows, *data.shape[1:]), data.dtype) for data in (first.X, first.Y))
         self._weights = np.zeros(rows, first.X.dtype)
-        self.examples = Examples(X, Y, self._weights, first.y_ndim)
+        self._X, self.examples = X, Examples(X, Y, self._weights, first.y_ndim)
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """Begin an epoch: see `Feed`."""
@@ -63,7 +64,8 @@ class StreamFeed:
     def _steps(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         for block in self.source.blocks(len(self.examples), rng if self.order is not None else None):
             rows = len(block)
-            self.examples.X[:rows], self.examples.Y[:rows] = block.X, block.Y
+            assert isinstance(block.X, np.ndarray)
+            self._X[:rows], self.examples.Y[:rows] = block.X, block.Y
             self._weights[:rows] = 1 if block.weights is None else block.weights
             del block  # before the next one is read
             if self.order is not None:
@@ -80,7 +82,7 @@ class StreamFeed:
                 "batch_size": self.batch_size, "shuffle": self.order is not None, "steps_per_epoch": self.limit}
 
 
-def feed(source: Examples | Reader | Batches, batch_size: int | str | None, shuffle: bool,
+def feed(source: Examples | Reader | Batches, batch_size: int | Literal["auto"] | None, shuffle: bool,
          steps_per_epoch: int | None, rows: NDArray[np.int64] | None = None) -> Feed:
     """Return the feed of a training run on the examples, or on these `rows`; the others as for `Network.fit`.
 

@@ -1,9 +1,10 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import inf, isfinite
 from time import perf_counter
 from typing import Any
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import losses, runtime
+from fastnn import lbfgs, runtime
 from fastnn._core import _kernels
 from fastnn._core._plan import Plan
-from fastnn.batches import Feed
+from fastnn.batches import Feed, bounds
 from fastnn.buffers import Caches, activation_codes, aligned_empty
 from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.history import History
@@ -22,15 +23,18 @@ from fastnn.inference import Predictor
 from fastnn.metrics import Metric
 from fastnn.model import Examples, Model, Parts
 from fastnn.monitors import Snapshot, Watch
-from fastnn.optimizers import SGD, OptimizerState
+from fastnn.optimizers import LBFGS, SGD, OptimizerState
 from fastnn.pace import Pace
 from fastnn.schedules import Schedule
+from fastnn.sparse import SparseRows
 
 __all__ = ["DivergenceWarning", "Run", "Settings", "bind", "bound_plan", "gradients", "progress_bar"]
 
 # Without validation data the best parameters are judged by the loss of this many training examples: the loss that the
 # steps report is that before each update, and a run may diverge by its last one.
 JUDGED_EXAMPLES = 128
+# Examples whose caches are held at once for the gradient over all.
+GRADIENT_ROWS = 8192
 # Without validation data the progress bar shows the metric of this many training examples.
 METRIC_EXAMPLES = 1000
 
@@ -49,16 +53,18 @@ class Settings:
     callbacks: tuple[Callback, ...]
     progress_bar: Any  # tqdm's class, or None
     n_threads: int
+    clip_norm: float  # 0 for none
 
 
 def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
-         order: NDArray[np.int64] | None) -> Plan:
+         order: NDArray[np.int64] | None, dropout: Sequence[float] = (), clip_norm: float = 0.0) -> Plan:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
-    in_place = examples.X.flags.c_contiguous
+    X = examples.X.arrays if isinstance(examples.X, SparseRows) else examples.X
+    in_place = isinstance(X, tuple) or (order is None and X.flags.c_contiguous)
     batch_X = batch_Y = batch_weights = None
-    if order is not None or not in_place:
+    if not in_place:
         batch_X = aligned_empty((n_x, batch_size), dtype, "F")
     if order is not None:
         batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((n_out, batch_size), dtype, "F")
@@ -66,31 +72,49 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     caches = Caches(model.sizes, model.activations, batch_size, dtype)
     return Plan(
         level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
-        row_major=model.layout.row_major, loss=losses.code(model.loss), theta=model.theta,
+        row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter, theta=model.theta,
         gradients=aligned_empty((n_shards, model.layout.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
-        X=examples.X, Y=examples.Y, weights=examples.weights,
+        X=X, Y=examples.Y, weights=examples.weights,
         batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
-        hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2}, team=team,
+        hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2, "l1": model.l1, "clip_norm": clip_norm},
+        team=team, dropout=dropout, dropout_seed=state.dropout_seed,
     )
 
 
 @contextmanager
 def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_threads: int,
-               order: NDArray[np.int64] | None = None) -> Iterator[Plan]:
+               order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
+               clip_norm: float = 0.0) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    way = runtime.parallelism(model.sizes, batch_size, n_threads)
+    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size)
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, team = (way.n_shards, way.team) if confirmed else (1, 1)
-        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order)
+        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order,
+                   dropout=dropout, clip_norm=clip_norm)
 
 
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:
     """Fill `out` (P,) with dJ/dtheta over all examples; return J."""
-    m = len(examples)
     state = OptimizerState(SGD(), model.layout.size, model.dtype)
-    with bound_plan(model, examples, state, batch_size=m, n_threads=n_threads) as plan:
+    with bound_plan(model, examples, state, batch_size=min(len(examples), GRADIENT_ROWS), n_threads=n_threads) as plan:
+        return whole_gradient(plan, examples, out)
+
+
+def whole_gradient(plan: Plan, examples: Examples, out: NDArray[Any]) -> float:
+    """Fill `out` (P,) with dJ/dtheta over all examples, in blocks of GRADIENT_ROWS; return J."""
+    m = len(examples)
+    if m <= GRADIENT_ROWS:
         return float(plan.gradient(0, m, out))
+    part, J, total = aligned_empty(out.shape, out.dtype), 0.0, examples.weight(0, m)
+    out.fill(0)
+    for start, stop in bounds(m, GRADIENT_ROWS):
+        share = examples.weight(start, stop) / total
+        if share > 0:
+            J += share * plan.gradient(start, stop, part)
+            part *= share
+            out += part
+    return J
 
 
 class Run:
@@ -139,8 +163,8 @@ class Run:
         self.feed, self.held_out, self.held_rows = feed, held_out, held_rows
         self.state, self.rng, self.settings = state, rng, settings
         self.epoch, self.history = 0, History()
-        self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), "learning_rate",
-                         "seconds")
+        rate = () if isinstance(state.optimizer, LBFGS) else ("learning_rate",)
+        self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), *rate, "seconds")
         self.pace = Pace(schedule, settings.epochs, feed.steps, self.recorded)
         rule = settings.early_stopping
         self.watch = None if rule is None else Watch(rule.monitor, rule.mode, rule.min_delta, self.recorded,
@@ -154,7 +178,8 @@ class Run:
     def describe(self) -> dict[str, Any]:
         """Return what must be the same where a checkpoint is resumed, as JSON can hold it."""
         return {"optimizer": repr(self.state.optimizer), "learning_rate": repr(self.pace.schedule),
-                "early_stopping": repr(self.settings.early_stopping), "recorded": list(self.recorded),
+                "clip_norm": self.settings.clip_norm, "early_stopping": repr(self.settings.early_stopping),
+                "recorded": list(self.recorded),
                 "validation": len(self.held_out) if isinstance(self.held_out, Sized) else self.held_out is not None,
                 **self.feed.describe()}
 
@@ -174,9 +199,12 @@ class Run:
                 callback.on_fit_begin(self)
             if self.epoch == 0 and self.watch is None and settings.epochs > 1:
                 self._judge()
-            with bound_plan(self.model, self.feed.examples, self.state, batch_size=self.feed.max_rows,
-                            n_threads=settings.n_threads, order=self.feed.order) as plan:
+            with bound_plan(self.model, self.feed.examples, self.state, batch_size=self._rows_at_once(),
+                            n_threads=settings.n_threads, order=self.feed.order, dropout=self.model.dropout,
+                            clip_norm=settings.clip_norm) as plan:
                 reason = self._enough()
+                if reason is None and isinstance(self.state.optimizer, LBFGS):
+                    reason = self._minimize(plan, self.state.optimizer, bar)
                 while reason is None:
                     reason = self._run_epoch(plan, bar) or self._enough()
             history.stop_reason = reason
@@ -204,16 +232,38 @@ class Run:
 
     def _run_epoch(self, plan: Plan, bar: Any) -> str | None:
         """Run one epoch; return the reason to stop if it gave one."""
-        began, epoch = perf_counter(), self.epoch + 1
+        began = perf_counter()
         finite = _steps(plan, self.feed.batches(self.rng), self.pace.rates())
-        steps = self.feed.steps or 1
-        rate = self.pace.last(steps)
-        record = {"epoch": epoch, "loss": plan.take_mean_loss()}
+        rate = self.pace.last(self.feed.steps or 1)
+        return self._end_epoch(began, plan.take_mean_loss(), finite, {"learning_rate": rate}, bar)
+
+    def _minimize(self, plan: Plan, optimizer: LBFGS, bar: Any) -> str:
+        """Run L-BFGS, an epoch an iteration; return the reason why it ended."""
+        began = perf_counter()
+
+        def after_iteration(J: float) -> str | None:
+            nonlocal began
+            reason = self._end_epoch(began, J, isfinite(J), {}, bar) or self._enough()
+            began = perf_counter()
+            return reason
+
+        return lbfgs.minimize(optimizer, self.model.theta, partial(whole_gradient, plan, self.feed.examples),
+                              self.settings.epochs - self.epoch, after_iteration)
+
+    def _rows_at_once(self) -> int:
+        if isinstance(self.state.optimizer, LBFGS):
+            return min(self.feed.max_rows, GRADIENT_ROWS)
+        return self.feed.max_rows
+
+    def _end_epoch(self, began: float, J: float, finite: bool, rate: dict[str, float], bar: Any) -> str | None:
+        """Record an epoch and all that depends on it; return the reason to stop if it gave one."""
+        epoch, steps = self.epoch + 1, self.feed.steps or 1
+        record = {"epoch": epoch, "loss": J}
         if finite and self.held_out is not None:
             scores = self.predictor.evaluate(self.held_out, self.settings.metrics, self.settings.n_threads)
             record |= {f"validation_{name}": value for name, value in scores.items()}
             finite = isfinite(scores["loss"])
-        record |= {"learning_rate": rate, "seconds": perf_counter() - began}
+        record |= {**rate, "seconds": perf_counter() - began}
         self.history.append(record)
         self.epoch = epoch
         if not finite:

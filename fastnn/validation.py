@@ -6,20 +6,21 @@ the input is not so already. The caller's arrays are never changed.
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import index
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import runtime
 from fastnn._core import _kernels
+from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "as_real", "callables", "count", "dtype", "features", "flag", "generator", "hidden_activations",
-           "is_ready", "labels", "layer_sizes", "matrix_shape", "name", "number", "numeric", "output", "parameter",
-           "sample_weight", "values"]
+__all__ = ["DTYPES", "as_real", "batch_size", "callables", "class_weight", "count", "dropout", "dtype", "features",
+           "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes", "matrix_shape",
+           "name", "number", "numeric", "output", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -52,6 +53,12 @@ def flag(value: Any, what: str) -> bool:
     return bool(value)
 
 
+def having(value: Any, attributes: Sequence[str], must: str) -> None:
+    """Refuse a `value` without these attributes; `must` is the error's first half, "x must be ..."."""
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{must}, got {_shown(value)}")
+
+
 def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = -math.inf,
            below: float = math.inf) -> float:
     """Return `value` as a finite float, `minimum` <= value, `above` < value < `below`."""
@@ -79,6 +86,13 @@ def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> in
     if not minimum <= result <= maximum:
         raise ValueError(f"{what} must be from {minimum} to {maximum}, got {_shown(result)}")
     return result
+
+
+def batch_size(value: Any) -> int | Literal["auto"] | None:
+    """Return the number of a mini-batch's examples, "auto" or None."""
+    if value is None:
+        return None
+    return "auto" if isinstance(value, str) and value == "auto" else count(value, "batch_size")
 
 
 def generator(random_state: Any) -> np.random.Generator:
@@ -125,6 +139,23 @@ def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -
     return names
 
 
+def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
+    """Return a rate for each hidden layer of those activations, or nothing where all are 0."""
+    if isinstance(value, (str, bytes, dict, set, frozenset)):
+        raise TypeError(f"dropout must be a rate or one rate per hidden layer, got {_shown(value)}")
+    rates = tuple(value) if np.iterable(value) else (value,) * max(1, len(hidden))
+    checked = tuple(number(rate, f"dropout of layer {l}", minimum=0, below=1) for l, rate in enumerate(rates, 1))
+    if not any(checked):
+        return ()
+    if len(checked) != len(hidden):
+        raise ValueError(f"dropout must hold one rate per hidden layer: expected {len(hidden)}, got {len(checked)}"
+                         if hidden else "dropout leaves out hidden units, and this network has none")
+    for l, (rate, activation) in enumerate(zip(checked, hidden, strict=True), 1):
+        if rate and activation == "softmax":
+            raise ValueError(f"dropout of layer {l}: not on a softmax layer, whose units depend on each other")
+    return checked
+
+
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:
@@ -139,7 +170,7 @@ def dtype(value: Any) -> np.dtype[Any]:
 def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     """Return `array` as an ndarray of real numbers."""
     if hasattr(array, "tocsr"):
-        raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
+        raise TypeError(f"{what} is a sparse matrix, which only X may be: pass {what}.toarray()")
     if isinstance(array, (str, bytes, dict, set)) or array is None:
         raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
     if np.ma.is_masked(array):
@@ -196,8 +227,9 @@ def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
         raise ValueError(f"{what} must hold at least one example, got shape {shape}")
 
 
-def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", check_finite: bool = True) -> NDArray[Any]:
-    """Return X (m, n_x) in the target dtype.
+def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
+             check_finite: bool = True) -> NDArray[Any] | SparseRows:
+    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`.
 
     Raises
     ------
@@ -206,9 +238,19 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", check_
     TypeError
         If it does not hold real numbers.
     """
-    array = numeric(X, what, f"(m, n[0]) = (m, {n_x})")
+    array = X if is_sparse(X) else numeric(X, what, f"(m, n[0]) = (m, {n_x})")
     matrix_shape(array.shape, n_x, what)
+    if is_sparse(X):
+        return _sparse_features(X, target, what)
     return _finite(array, target, what) if check_finite else as_real(array, target)
+
+
+def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
+    if X.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {X.dtype}")
+    rows = SparseRows.of(X, target, what)
+    _finite(rows.values, target, what)
+    return rows
 
 
 def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: str, notation: str) -> NDArray[Any]:
@@ -247,6 +289,21 @@ def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
+
+
+def class_weight(value: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each label, given the number of examples of each: "balanced", or a dict of some labels."""
+    n_classes = len(counts)
+    if isinstance(value, str) and value == "balanced":
+        present = np.count_nonzero(counts)
+        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 0.0)
+    if not isinstance(value, Mapping):
+        raise TypeError(f"class_weight must be 'balanced' or a dict of label: weight, got {_shown(value)}")
+    weights = np.ones(n_classes)
+    for label, weight in value.items():
+        weights[count(label, "a label of class_weight", 0, n_classes - 1)] = number(
+            weight, f"class_weight[{_shown(label)}]", minimum=0)
+    return weights
 
 
 def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,

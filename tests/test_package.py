@@ -21,7 +21,7 @@ STDLIB = sys.stdlib_module_names
 RUN_TIME = {"numpy", "scipy", "threadpoolctl"}  # what the wheel requires
 OPTIONAL = {"sklearn", "matplotlib", "tqdm"}
 # Faces: nothing imports them. The console script is one of two modules, and a user of the public names.
-FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.__main__", "fastnn.demo"}
+FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.gradcheck", "fastnn.graph", "fastnn.__main__", "fastnn.demo"}
 SCRIPT = {"fastnn.__main__", "fastnn.demo"}
 
 
@@ -47,7 +47,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     assert tops - STDLIB <= {"fastnn", "scipy", "numpy", "threadpoolctl", "__mp_main__"} | {
         name for name in tops if name.startswith("_cython") or name == "cython_runtime"}
     own = {name for name in extra if name.startswith("fastnn")}
-    assert "fastnn.estimators" not in own and "fastnn.functional" not in own and "fastnn.reference" not in own
+    assert not own & {f"fastnn.{name}" for name in ("estimators", "functional", "gradcheck", "graph", "reference")}
+    assert not any(name.startswith("fastnn.plot") for name in own)
     assert len(extra) <= len(own) + 40, sorted(set(extra) - own)
 
 
@@ -172,12 +173,17 @@ def test_third_party_imports(module):
             assert not top, f"{module}:{line} needs {target} at import"
 
 
-@pytest.mark.parametrize("module", [name for name in ("fastnn.reference", "fastnn.graph") if name in SOURCES])
-def test_reference_and_graph_import_only_numpy(module):
-    allowed = STDLIB | {"numpy"} | (OPTIONAL if module == "fastnn.graph" else set())
-    for target, line, top in imports(module):
-        package = target.partition(".")[0]
-        assert package in allowed and (top is False or package not in OPTIONAL), f"{module}:{line} imports {target}"
+@pytest.mark.parametrize("oracle", ["fastnn.reference", "fastnn.graph"])
+def test_oracles_import_only_numpy(oracle):
+    """And their own modules: what the core is checked by shares no code with it."""
+    def within(name):
+        return name == oracle or name.startswith(f"{oracle}.")
+
+    modules = list(filter(within, SOURCES))
+    assert oracle in modules
+    for module in modules:
+        for target, line, _ in imports(module):
+            assert within(target) or target.partition(".")[0] in STDLIB | {"numpy"}, f"{module}:{line} imports {target}"
 
 
 def test_nothing_imports_the_faces():
@@ -187,6 +193,16 @@ def test_nothing_imports_the_faces():
             face = next((face for face in FACES if target == face or target.startswith(face + ".")), None)
             if face and not module.startswith(face) and not {module, face} <= SCRIPT:
                 assert module == "fastnn" and not top, f"{module}:{line} imports {target}"
+
+
+def test_plots_load_when_they_are_asked_for():
+    """Their modules are imported by one another and, inside functions, by History.plot; pyplot in one place only."""
+    for module in SOURCES:
+        for target, line, top in imports(module):
+            if target.startswith("fastnn.plot") and not module.startswith("fastnn.plot"):
+                assert module in {"fastnn.history", *SCRIPT} and not top, f"{module}:{line} imports {target}"
+            if target.startswith("matplotlib.pyplot"):
+                assert module == "fastnn.plot.axes", f"{module}:{line} imports {target}"
 
 
 def test_no_cycles():

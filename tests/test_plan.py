@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from core_cases import HYPER, MOMENTS, PAIRS, PARAMETERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +16,6 @@ from fastnn._core._plan import Plan
 from fastnn.buffers import ParameterLayout
 
 LEVELS = range(len(_kernels.LEVELS))
-PAIRS = [
-    ("cross_entropy", "softmax"),
-    ("binary_cross_entropy", "sigmoid"),
-    *(("squared_error", name) for name in _kernels.ACTIVATIONS),
-]
 each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
 
 
@@ -45,6 +41,46 @@ def relaid(data, X):
 # ---- One step -------------------------------------------------------------------------------------------------------
 
 
+@st.composite
+def networks(draw, task, loss, output, dtype):
+    """A `Task` of any shape and settings, and the storage orders of its W."""
+    hidden = draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
+    L = len(hidden) + 1
+    sizes = [draw(st.integers(1, 17), label="n[0]"), *hidden, draw(st.integers(1, 6), label="n[L]")]
+    known = [name for name in _kernels.ACTIVATIONS if name != "exp"]
+    activations = [draw(st.sampled_from(known), label="activation") for _ in hidden] + [output]
+    if hidden and output != "exp" and draw(st.booleans(), label="one exp"):  # two would soon overflow
+        activations[draw(st.integers(0, L - 2))] = "exp"
+    dropout = ()
+    if draw(st.booleans(), label="dropout"):
+        rates = [draw(st.sampled_from([0.0, 0.2, 0.7]), label="rate") for _ in hidden]
+        dropout = [0.0 if g == "softmax" else rate for g, rate in zip(activations, rates, strict=False)]
+    row_major = tuple(draw(st.lists(st.booleans(), min_size=L, max_size=L), label="row-major"))
+    rows = draw(st.sampled_from([1, 3, 8, 23, 40]), label="rows")
+    net = task(
+        sizes, activations, loss, dtype, rows=rows, weighted=draw(st.booleans(), label="weights"),
+        l2=draw(st.sampled_from([0.0, 0.1]), label="l2"), l1=draw(st.sampled_from([0.0, 0.05]), label="l1"),
+        loss_parameter=PARAMETERS.get(loss, 0.0), dropout=dropout,
+        dropout_seed=draw(st.integers(0, 2**64 - 1), label="dropout seed"),
+        sparse=draw(st.booleans(), label="sparse") and not row_major[0], seed=draw(st.integers(0, 999), label="seed"),
+    )  # fmt: skip
+    return net, row_major
+
+
+def rates_of(rule, rate, t):
+    """The update kernel's rates at step t."""
+    beta_1, beta_2 = MOMENTS["beta_1"], MOMENTS["beta_2"]
+    if rule == "adam":
+        return {"rate": rate * (np.sqrt(1 - beta_2**t) / (1 - beta_1**t))}
+    if rule == "nadam":
+        root = rate * np.sqrt(1 - beta_2**t)
+        return {
+            "rate": root * beta_1 / (1 - beta_1 ** (t + 1)),
+            "gradient_rate": root * (1 - beta_1) / (1 - beta_1**t),
+        }
+    return {"rate": rate}
+
+
 @each_dtype
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @settings(max_examples=40)
@@ -53,48 +89,36 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
     """J, dW and db of a batch anywhere in the data, in any layout, for any shards and team; then the step is the
     update kernel on this very gradient, bit by bit.
     """
-    hidden = data.draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
-    sizes = [data.draw(st.integers(1, 17), label="n[0]"), *hidden, data.draw(st.integers(1, 6), label="n[L]")]
-    activations = [data.draw(st.sampled_from(_kernels.ACTIVATIONS), label="activation") for _ in hidden] + [output]
-    row_major = tuple(
-        data.draw(st.lists(st.booleans(), min_size=len(hidden) + 1, max_size=len(hidden) + 1), label="row-major")
-    )
-    rows, batch = data.draw(st.sampled_from([(1, 1), (3, 8), (8, 8), (23, 8), (40, 33)]), label="rows and batch")
+    net, row_major = data.draw(networks(task, loss, output, dtype))
+    rows = len(net.X)
+    batch = data.draw(st.sampled_from([8, 33]), label="batch")
     rule = data.draw(st.sampled_from(_kernels.RULES), label="rule")
-    l2 = data.draw(st.sampled_from([0.0, 0.1]), label="l2")
     n_shards = data.draw(st.sampled_from([1, 2, 3, 5]), label="shards")
-    seed = data.draw(st.integers(0, 999), label="seed")
     keep_Z = data.draw(st.booleans(), label="keep Z")
-    net = task(
-        sizes, activations, loss, dtype, rows=rows, weighted=data.draw(st.booleans(), label="weights"), l2=l2, seed=seed
-    )
-    X = relaid(data, net.X)
-    order = np.random.default_rng(seed).integers(rows, size=rows) if data.draw(st.booleans(), label="order") else None
+    step = data.draw(st.sampled_from([0, 1, 2**33]), label="steps before")
+    weight_decay = data.draw(st.sampled_from([0.0, 0.3]), label="weight decay")
+    X = net.csr if net.csr is not None else relaid(data, net.X)
+    order = np.random.default_rng(rows).integers(rows, size=rows) if data.draw(st.booleans(), label="order") else None
     start = data.draw(st.integers(0, rows - 1), label="start")
     stop = data.draw(st.integers(start + 1, min(rows, start + batch)), label="stop")
     taken = slice(start, stop) if order is None else order[start:stop]
     if net.weights is not None:
         net.weights[taken] = np.maximum(net.weights[taken], 0.25)  # their sum must not be 0: see below
     with np.errstate(under="ignore"):
-        errors = pass_errors(net, taken)
-        W, b = [M.astype(np.float64) for M in net.W], [v.astype(np.float64) for v in net.b]
+        errors = pass_errors(net, taken, step=step)
         x, y, w = net.batch(taken)
-        J, dW, db = reference.gradients(x, y, W, b, activations, loss, w, l2)
+        J, dW, db = reference.gradients(
+            x, y, net.W, net.b, net.activations, loss, w, net.l2, l1=net.l1, loss_parameter=net.loss_parameter,
+            masks=errors.masks,
+        )  # fmt: skip
     for level in LEVELS:
         results = []
         for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
             buffers = arguments(
-                net,
-                rule=rule,
-                batch=batch,
-                n_shards=n_shards,
-                team=team,
-                level=level,
-                order=order,
-                row_major=row_major,
-                X=X,
-                keep_Z=keep_Z,
-            )
+                net, rule=rule, batch=batch, n_shards=n_shards, team=team, level=level, order=order,
+                row_major=row_major, X=X, keep_Z=keep_Z, weight_decay=weight_decay,
+            )  # fmt: skip
+            buffers["step_count"][0] = step
             plan, out, before = Plan(**buffers), np.full_like(buffers["theta"], np.nan), changing(buffers)
             assert abs(plan.gradient(start, stop, out) - J) <= errors.J
             assert changing(buffers) == before
@@ -103,19 +127,20 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
                     assert np.all(np.abs(actual - exact) <= limit)
             theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
             step_J = plan.step(start, stop, 0.25)
-            # squares of the weights are summed by slices: their roundings are J's bound
+            # the penalties are summed by slices: their roundings are J's bound
             assert abs(step_J - J) <= errors.J
-            rate = 0.25 * (np.sqrt(1 - 0.999) / (1 - 0.9) if rule == "adam" else 1)
-            numbers = {key: value for key, value in buffers["hyperparameters"].items() if key != "l2"} | {"rate": rate}
+            numbers = HYPER[rule] | rates_of(rule, 0.25, step + 1)
+            numbers |= {"shrink": 1 - 0.25 * weight_decay, "n_decayed": sum(W_l.size for W_l in net.W)}
             _kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
             assert [
                 theta.tobytes(),
                 *[state.tobytes() for state in states],
-                np.ones(1, np.int64).tobytes(),
+                np.array([step + 1]).tobytes(),
             ] == changing(buffers)
             results.append((step_J, out.tobytes(), *changing(buffers)))
         assert results[0] == results[-1]  # by any team
-    np.testing.assert_array_equal(X, net.X)
+    if net.csr is None:
+        np.testing.assert_array_equal(X, net.X)
 
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
@@ -123,12 +148,20 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
 def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments):
     """(J(theta + h) - J(theta - h)) / 2h, from J alone. With h = 1e-5 and third derivatives of order 1 to 10 the
     truncation h^2/6 J''' is under 2e-10, the rounding u |J| / h under 2e-10; the norm of the differences is asked to
-    be within 1e-7 of the sum of the norms. (No Z of these seeds is within 1e-4 of a kink.)
+    be within 1e-7 of the sum of the norms. (No Z, W or a - y of these seeds is within 1e-4 of a kink.) With both
+    penalties, and dropout but of softmax.
     """
-    net = task([4, 5, 3], [hidden, output], loss, "float64", rows=6, weighted=True, l2=0.05, seed=11)
+    rate, parameter = 0.3 * (hidden != "softmax"), PARAMETERS.get(loss, 0.0)
+    net = task(
+        [4, 5, 3], [hidden, output], loss, "float64", rows=6, weighted=True, l2=0.05, l1=0.02,
+        loss_parameter=parameter, dropout=[rate], dropout_seed=5, seed=11,
+    )  # fmt: skip
     net.weights[:] = np.maximum(net.weights, 0.25)
-    Z = reference.forward(net.X.T, net.W, net.b, net.activations)[0]
-    assert min(np.min(np.abs(z)) for z in Z[1:]) > 1e-4
+    Z, A = reference.forward(net.X.T, net.W, net.b, net.activations, net.reference().masks(6))
+    jumps = [*Z[1:], *net.W]
+    if loss in ("absolute", "huber", "quantile"):
+        jumps.append(np.abs(A[-1] - net.Y.T) - (parameter if loss == "huber" else 0))
+    assert min(np.min(np.abs(jump)) for jump in jumps) > 1e-4
     buffers = arguments(net, batch=6, n_shards=2, level=LEVELS[-1])
     plan, theta, scratch = Plan(**buffers), buffers["theta"], np.empty_like(buffers["theta"])
     gradient, numerical, h = np.empty_like(theta), np.empty_like(theta), 1e-5
@@ -147,18 +180,64 @@ def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments
 @each_dtype
 @pytest.mark.parametrize("rule", _kernels.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
-def test_the_bits_depend_on_the_shards_alone(dtype, rule, n_shards, task, arguments, changing):
-    """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads."""
-    net = task([9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_bits_depend_on_the_shards_alone(dtype, rule, n_shards, sparse, task, arguments, changing):
+    """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads, with all that a step may do."""
+    net = task(
+        [9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01, l1=0.01,
+        loss_parameter=0.1, dropout=[0.2, 0.5], dropout_seed=3, sparse=sparse,
+    )  # fmt: skip
     order = np.random.default_rng(0).permutation(61)
     runs = []
     for team in (1, 2, 4):
-        buffers = arguments(net, rule=rule, batch=23, n_shards=n_shards, team=team, order=order, level=LEVELS[-1])
+        buffers = arguments(
+            net, rule=rule, batch=23, n_shards=n_shards, team=team, order=order, level=LEVELS[-1],
+            clip_norm=0.1, weight_decay=0.1,
+        )  # fmt: skip
         plan = Plan(**buffers)
         losses = [plan.step(k, min(61, k + 1 + k % 23), 0.05) for k in range(20)]
         runs.append((losses, plan.take_mean_loss(), *changing(buffers)))
     assert runs[0] == runs[1] == runs[2]
     assert np.isfinite(runs[0][0]).all()
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", _kernels.RULES)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_clipped_step(rule, dtype, task, arguments, changing, data):
+    """Is the update kernel on the gradient, to the bit, with the factor clip_norm / norm where that is below 1."""
+    clip_norm = data.draw(st.sampled_from([1e-3, 0.1, 1.0, 100.0]), label="clip_norm")
+    net = task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=9, l2=0.3, l1=0.1, dropout=[0.2],
+               seed=data.draw(st.integers(0, 99)))  # fmt: skip
+    for level in LEVELS:
+        buffers = arguments(net, rule=rule, batch=9, level=level, clip_norm=clip_norm, weight_decay=0.1)
+        plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+        J = plan.gradient(0, 9, out)
+        theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
+        norm = np.sqrt(_kernels.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
+        numbers = HYPER[rule] | rates_of(rule, 0.25, 1) | {"shrink": 1 - 0.25 * 0.1, "clip": min(1.0, clip_norm / norm)}
+        numbers["n_decayed"] = sum(W_l.size for W_l in net.W)
+        _kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+        assert plan.step(0, 9, 0.25) == pytest.approx(J, rel=1e-15)  # the penalties are added one by one here
+        expected = [theta.tobytes(), *[state.tobytes() for state in states], np.ones(1, np.int64).tobytes()]
+        assert changing(buffers) == expected
+
+
+@pytest.mark.parametrize("n_shards", [1, 2, 3])
+def test_a_norm_that_is_not_finite_changes_nothing(n_shards, task, arguments, changing):
+    """J is finite, the squares of its gradient overflow; without clipping the same step goes through."""
+    net = task([3, 2], ["identity"], "absolute", "float64", rows=6)
+    net.X[5] = 1e200
+    for clip_norm, finite in ((1.0, False), (0.0, True)):
+        buffers = arguments(net, n_shards=n_shards, clip_norm=clip_norm)
+        plan, before = Plan(**buffers), changing(buffers)
+        J = plan.step(0, 6, 1e-200)
+        assert np.isfinite(J) == finite
+        assert (changing(buffers) != before) == finite
+        if not finite:
+            assert np.isnan(J) and np.isnan(plan.take_mean_loss())
+            assert np.isfinite(plan.step(0, 5, 1e-3))
 
 
 def test_mean_loss_is_weighted_and_taken_once(task, arguments):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastnn._core import _kernels
 from fastnn._core._plan import Plan
 
 each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
@@ -184,13 +185,70 @@ def test_wrong_rows_are_refused(task, arguments):
         refuse(good | {"X": X})
 
 
+def test_wrong_sparse_rows_are_refused(task, arguments):
+    """When they are bound: of another kind, W[1] row-major, another number of rows than Y has."""
+    net = task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20, sparse=True)
+    good = arguments(net)
+    values, columns, bounds = net.csr
+    assert np.isfinite(Plan(**good).step(0, 8, 0.1))
+    for X in (
+        (values.astype("float32"), columns, bounds),
+        (values, columns.astype("int64"), bounds),
+        (values, columns, bounds.astype("int32")),
+        (values[:-1], columns, bounds),
+        (values, columns, bounds[:-1]),
+        (values, columns, bounds[:0]),
+        (values, columns, bounds.tolist()),
+        (values[::2], columns[::2], bounds),
+        (values, columns),
+        (values, columns, bounds, bounds),
+        (None, None, None),
+        (),
+    ):
+        refuse(good | {"X": X})
+    refuse(good | {"row_major": (True, False)})
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_damaged_sparse_X_is_refused_at_the_step(ordered, task, arguments, changing):
+    """What the arrays hold is looked at before each step, for the rows that it takes."""
+    net = task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20, sparse=True)
+    values, columns, bounds = net.csr
+    buffers = arguments(net, order=np.arange(20) if ordered else None)
+    plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+    middle = int(bounds[5:8][np.diff(bounds[5:9]) > 0][0])  # an element of rows 5 to 7
+    for array, at, wrong in (
+        (columns, middle, (-1, 3, 2**31 - 1, -(2**31))),
+        (bounds, 6, (-1, 2**62, -(2**62), len(values) + 1, bounds[5] - 1)),
+    ):
+        kept = array[at]
+        for value in wrong:
+            array[at] = value
+            before = changing(buffers)
+            with pytest.raises(ValueError, match="a sparse X columns, from 0 to 2"):
+                plan.step(0, 8, 0.1)
+            with pytest.raises(ValueError, match="a sparse X columns, from 0 to 2"):
+                plan.gradient(0, 8, out)
+            assert changing(buffers) == before
+            assert np.isfinite(plan.step(8, 16, 0.1))
+        array[at] = kept
+    assert np.isfinite(plan.step(0, 8, 0.1))
+
+
+def test_dropout_of_softmax_is_refused(task, arguments):
+    net = task([3, 4, 4, 2], ["softmax", "relu", "softmax"], "cross_entropy", "float64", rows=20)
+    good = arguments(net)
+    refuse(good | {"dropout": [0.1, 0.0]})
+    Plan(**good | {"dropout": [0.0, 0.1]})
+
+
 def test_wrong_codes_and_sizes_are_refused(task, arguments):
     net = task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20)
     good = arguments(net)
     wrong = {
         "level": [-1, 99, None, "x"],
-        "loss": [-1, 3, None],
-        "rule": [-1, 4, None],
+        "loss": [-1, len(_kernels.LOSSES), None],
+        "rule": [-1, len(_kernels.RULES), None],
         "team": [None, "x", 2**40],
         "sizes": [
             (3,),
@@ -205,15 +263,18 @@ def test_wrong_codes_and_sizes_are_refused(task, arguments):
             None,
             "342",
         ],
-        "activations": [[8], [8, 5, 5], [8, 11], [8, -1], [8, None], None],
+        "activations": [[8], [8, 5, 5], [8, len(_kernels.ACTIVATIONS)], [8, -1], [8, None], None],
         "row_major": [(False,), None, 1],
-        "hyperparameters": [None, {"l2": "x"}, {"momentum": None}, []],
+        "hyperparameters": [None, {"l2": "x"}, {"momentum": None}, {"clip_norm": "x"}, {"weight_decay": None}, []],
+        "loss_parameter": [None, "x"],
+        "dropout": [[0.1, 0.2], [1.0], [-0.1], [np.nan], [None], ["x"], None, 0.5, "x"],
+        "dropout_seed": [-1, 2**64, None, "x"],
     }
     for key, values in wrong.items():
         for value in values:
             with pytest.raises((TypeError, ValueError, OverflowError)):
                 Plan(**good | {key: value})
-    for key in good.keys() - {"team"}:
+    for key in good.keys() - {"team", "loss_parameter", "dropout", "dropout_seed"}:
         with pytest.raises(TypeError):
             Plan(**{k: v for k, v in good.items() if k != key})
     Z = good["Z"]

@@ -1,5 +1,5 @@
-"""README.md says what is so: its code runs and gives what stands beside it, its links lead somewhere, its figures are
-those of the source. And the examples run."""
+"""README.md and docs/training.md say what is so: their code runs and gives what stands beside it, their links lead
+somewhere, their figures are those of the source. And the examples run."""
 
 import ast
 import re
@@ -34,23 +34,34 @@ def promises(code):
             yield number, found[1]
 
 
-def test_python_blocks(readme, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def run(text):
+    """Run the Python blocks of a text in one namespace, and compare what they promise."""
     names: dict = {}
     checked = []
-    for code in blocks(readme, "python"):
+    for code in blocks(text, "python"):
         expected = dict(promises(code))
         for statement in ast.parse(code).body:
             if statement.end_lineno in expected:
                 assert isinstance(statement, ast.Expr), ast.unparse(statement)
-                value = eval(compile(ast.Expression(statement.value), "README.md", "eval"), names)
+                value = eval(compile(ast.Expression(statement.value), "a block", "eval"), names)
                 assert value == ast.literal_eval(expected[statement.end_lineno]), ast.unparse(statement)
                 checked.append(statement)
             else:
-                exec(compile(ast.Module([statement], []), "README.md", "exec"), names)
-    assert len(checked) == len(re.findall("# -> ", readme)) > 0
+                exec(compile(ast.Module([statement], []), "a block", "exec"), names)
+    assert len(checked) == len(re.findall("# -> ", text)) > 0
+
+
+def test_python_blocks(readme, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run(readme)
     assert capsys.readouterr().out.strip() == blocks(readme, "text")[0].strip()  # the summary
     assert (tmp_path / "digits.fastnn").exists()
+
+
+def test_training_guide(readme, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    run((ROOT / "docs" / "training.md").read_text(encoding="utf-8"))
 
 
 def test_commands(readme):

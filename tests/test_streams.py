@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from fastnn import Network, callbacks, sources, streams
 
@@ -686,3 +687,50 @@ def test_a_memory_map_stays_a_file(dtype, what, tmp_path):
     assert anonymous < 64 * 2**20
     if what == "few":
         assert of_files < 32 * 2**20
+
+
+# ---- With class weights, sparse X, L-BFGS
+
+
+def test_class_weights_of_what_is_read_in_parts(small_blocks):
+    factors = {0: 2.0, 2: 0.5}
+    for weights in (None, WEIGHTS):
+        whole, batched, read = make(), make(), make()
+        settings = {"class_weight": factors, "shuffle": False, "epochs": 2}
+        whole.fit(X, LABELS, sample_weight=weights, batch_size=16, **settings)
+        arrays = (X, LABELS) if weights is None else (X, LABELS, weights)
+        batched.fit(cut(16, *arrays), **settings)
+        read.fit(Recorded(X), Recorded(LABELS), sample_weight=weights, batch_size=16, **settings)
+        assert state(batched) == state(read) == state(whole)  # the factors are powers of two
+    for arguments in ((cut(16, X, LABELS),), (Recorded(X), LABELS)):
+        with pytest.raises(ValueError, match="class_weight='balanced' needs all labels at once"):
+            make().fit(*arguments, class_weight="balanced")
+
+
+@pytest.mark.parametrize("sizes", [[N_X, 6, 3], [400, 4, 3]])  # W[1] column-major and row-major
+def test_sparse_predictions(sizes, tmp_path):
+    matrix = sparse.random_array((M, sizes[0]), density=0.2, format="csr", rng=np.random.default_rng(0))
+    net = Network(sizes, random_state=0)
+    for call in calls(net).values():
+        expected = call(matrix.toarray())
+        parts = [matrix[:100], matrix[100:]]
+        out = np.empty_like(expected)
+        close(call(matrix), expected)
+        close(call(iter(parts)), expected)
+        close(call(lambda parts=parts: parts), expected)
+        assert call(matrix, out=out) is out
+        close(out, expected)
+    found = net.evaluate([(matrix[:100], LABELS[:100]), (matrix[100:], LABELS[100:])])
+    assert found == pytest.approx(net.evaluate(matrix, LABELS), rel=1e-6)
+    bad = matrix.copy()
+    bad.data[0] = np.nan
+    with pytest.raises(ValueError, match=r"^batch 2: X holds NaN"):
+        net.predict([matrix, bad])
+    with pytest.raises(TypeError, match=r"^batch 1 of epoch 1: X is a sparse matrix, .* pass X.toarray\(\)"):
+        net.fit([(matrix, LABELS)])
+
+
+def test_lbfgs_needs_arrays():
+    for arguments in ((cut(16, X, LABELS),), (Recorded(X), LABELS)):
+        with pytest.raises(ValueError, match="optimizer='lbfgs' works on all examples at once"):
+            make().fit(*arguments, optimizer="lbfgs")

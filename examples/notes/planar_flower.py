@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from pictures import parser, save
 
-from fastnn import Network, datasets, functional
+from fastnn import Network, datasets, functional, plot
 
 HIDDEN_SIZES = (1, 2, 3, 4, 5, 20, 50)
 
@@ -34,13 +34,16 @@ def shallow(X, Y, n_h, iterations=5000):
     return functional.nn_model(X, Y, n_h, num_iterations=iterations)
 
 
-def probabilities(parameters, X):
-    A1, _ = functional.linear_activation_forward(X, parameters["W1"], parameters["b1"], "tanh")
-    return functional.linear_activation_forward(A1, parameters["W2"], parameters["b2"], "sigmoid")[0]
+def network(parameters):
+    """A Network with these parameters W1, b1, ...: tanh units below a sigmoid output."""
+    W, b = ([parameters[f"{symbol}{l}"] for l in range(1, len(parameters) // 2 + 1)] for symbol in "Wb")
+    net = Network([2, *map(len, W)], activation="tanh", output="sigmoid", dtype="float64")
+    net.W[:], net.b[:] = W, b
+    return net
 
 
 def accuracy(parameters, X, Y):
-    return float(np.mean((probabilities(parameters, X) > 0.5) == Y))
+    return network(parameters).evaluate(X.T, Y[0])["accuracy"]
 
 
 def costs(hidden, X, Y, iterations=2000):
@@ -53,22 +56,19 @@ def main(out: Path | None = None) -> None:
     X, Y = flower()
     right, (w, b) = logistic_accuracy(X, Y)
     print(f"logistic regression: {100 * right:.1f} %")
-    panels = [(f"logistic regression: {100 * right:.1f} %", lambda points: functional.sigmoid(w.T @ points + b)[0])]
+    panels = [(f"logistic regression: {100 * right:.1f} %", network({"W1": w.T, "b1": [[b]]}))]
     for n_h in HIDDEN_SIZES:
         parameters = shallow(X, Y, n_h)
         title = f"{n_h} tanh unit{'s' * (n_h > 1)}: {100 * accuracy(parameters, X, Y):.1f} %"
         print(title)
-        panels.append((title, lambda points, parameters=parameters: probabilities(parameters, points)))
+        panels.append((title, network(parameters)))
     for hidden in ("sigmoid", "tanh"):
         J = costs(hidden, X, Y)
         print(f"4 {hidden} units, cost: {J[100]:.4f} after 100 iterations, {J[500]:.4f} after 500, {J[-1]:.4f} last")
 
     def draw(axes):
-        side = np.linspace(-4.7, 4.7, 301)
-        grid = np.stack([axis.ravel() for axis in np.meshgrid(side, side)])
-        for ax, (title, predict) in zip(axes.flat, panels, strict=True):
-            ax.contourf(side, side, predict(grid).reshape(301, 301), levels=[0, 0.5, 1], cmap="coolwarm", alpha=0.35)
-            ax.scatter(*X, c=Y[0], s=5, cmap="coolwarm")
+        for ax, (title, net) in zip(axes.flat, panels, strict=True):
+            plot.decision_boundary(net, X.T, Y[0], ax, legend=False)
             ax.set(title=title, aspect="equal", xticks=[], yticks=[])
 
     save(out, "planar_flower.png", draw, rows=2, columns=4, size=(13, 7))

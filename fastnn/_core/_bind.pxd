@@ -1,7 +1,7 @@
 # From Python objects to checked pointers: every buffer that the compiled core touches comes through here.
 from libc.stddef cimport ptrdiff_t
 
-from fastnn._core._dense cimport Layer
+from fastnn._core._dense cimport Csr, Layer
 from fastnn._core._ops cimport fastnn_ops
 
 # The address of a contiguous, aligned array of the given dtype code and element count. `held` keeps a buffer
@@ -15,6 +15,8 @@ cdef char *output_index_pointer(object array, int itemsize, ptrdiff_t size, str 
 # The address and the strides, in elements, of a matrix of `columns` columns.
 cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,
                         list held) except NULL
+# The rows of a CSR matrix, given as the arrays (values, columns, bounds); returns their number.
+cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1
 cdef int dtype_code(object array) except -1
 cdef const fastnn_ops *operations(int level, int dtype) except NULL
 

@@ -2,10 +2,11 @@
 import os
 
 cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc
 
 from fastnn._core._blas cimport check_dimension
-from fastnn._core._dense cimport Layer
+from fastnn._core._dense cimport Csr, Layer
 from fastnn._core._ops cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, fastnn_ops, keeps_z, table
 
 cnp.import_array()
@@ -97,6 +98,17 @@ cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_s
     return <char *>cnp.PyArray_DATA(array)
 
 
+cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1:
+    values, columns, bounds = arrays
+    X.values = pointer(values, dtype, -1, "the values of X", held)
+    X.n_values = values.size
+    X.columns = <int32_t *>index_pointer(columns, 4, X.n_values, "the columns of X", held)
+    X.bounds = <int64_t *>index_pointer(bounds, 8, -1, "the row bounds of X", held)
+    if bounds.size < 1:
+        raise ValueError("the row bounds of X must have one element more than rows")
+    return bounds.size - 1
+
+
 cdef const fastnn_ops *operations(int level, int dtype) except NULL:
     cdef const fastnn_ops *ops = table(level, dtype)
     if ops == NULL:
@@ -126,6 +138,7 @@ cdef Layer *make_layers(object sizes, object activations, object row_major, ptrd
         layers[l].activation = activations[l]
         layers[l].row_major = row_major[l]
         layers[l].keeps_z = keeps_z(activations[l])
+        layers[l].input_scale = 1
         layers[l].W = offset
         offset += layers[l].n_in * layers[l].n_out * itemsize
     for l in range(L):  # the biases follow all weights

@@ -1,9 +1,11 @@
-# One dense layer on bound buffers: the three matrix products of the notes. The order in which W is stored is
+# One layer on bound buffers: the three matrix products of the notes, and two of them on a sparse X. The order in which W is stored is
 # a transpose flag: column-major (row_major = 0) keeps W (n_out, n_in) as the notes write it, row-major keeps
 # its transpose (n_in, n_out), which is the same matrix in NumPy's C order.
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fastnn._core._blas cimport matmul
+from fastnn._core._ops cimport fastnn_ops
 
 cdef struct Layer:
     ptrdiff_t n_in      # n[l-1]
@@ -11,8 +13,18 @@ cdef struct Layer:
     int activation
     bint row_major
     bint keeps_z        # the derivative is taken from Z; else from A, which is written over Z
+    uint32_t threshold  # of dropout, rate * 2^32; 0 for none
+    double input_scale  # 1 / (1 - the dropout rate of the layer before): times A_prev, in each product
     ptrdiff_t W         # where W and b begin in a parameter or gradient arena, in bytes
     ptrdiff_t b
+
+
+# Rows of a CSR matrix X, (rows, n[0]).
+cdef struct Csr:
+    char *values        # IN (n_values) of the network's dtype
+    int32_t *columns    # IN (n_values)
+    int64_t *bounds     # IN (rows + 1): row j is bounds[j] .. bounds[j + 1]
+    ptrdiff_t n_values
 
 
 # Z = W A_prev
@@ -22,7 +34,7 @@ cdef inline void linear(
     const char *A_prev,  # IN (n_in, m)
     char *Z,             # OUT (n_out, m)
 ) noexcept nogil:
-    matmul(dtype, layer.row_major, False, layer.n_out, m, layer.n_in, 1.0, theta + layer.W,
+    matmul(dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
            layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
 
 
@@ -33,11 +45,12 @@ cdef inline void weight_gradient(
     const char *A_prev,  # IN (n_in, m)
     char *gradient,      # OUT gradient arena, its part at layer.W
 ) noexcept nogil:
+    cdef double alpha = scale * layer.input_scale
     if layer.row_major:
-        matmul(dtype, False, True, layer.n_in, layer.n_out, m, scale, A_prev, layer.n_in, dZ, layer.n_out,
+        matmul(dtype, False, True, layer.n_in, layer.n_out, m, alpha, A_prev, layer.n_in, dZ, layer.n_out,
                gradient + layer.W, layer.n_in)
     else:
-        matmul(dtype, False, True, layer.n_out, layer.n_in, m, scale, dZ, layer.n_out, A_prev, layer.n_in,
+        matmul(dtype, False, True, layer.n_out, layer.n_in, m, alpha, dZ, layer.n_out, A_prev, layer.n_in,
                gradient + layer.W, layer.n_out)
 
 
@@ -48,5 +61,41 @@ cdef inline void input_gradient(
     const char *dZ,      # IN (n_out, m)
     char *dA_prev,       # OUT (n_in, m)
 ) noexcept nogil:
-    matmul(dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, 1.0, theta + layer.W,
+    matmul(dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W,
            layer.n_in if layer.row_major else layer.n_out, dZ, layer.n_out, dA_prev, layer.n_in)
+
+
+# Z = W X^T for the rows order[0 .. m] of X, or its rows 0 .. m. W is column-major.
+cdef inline void sparse_linear(
+    const fastnn_ops *ops, const Layer *layer, ptrdiff_t m,
+    const char *theta,     # IN parameter arena
+    const Csr *X,
+    const int64_t *order,  # IN (m), or NULL
+    char *Z,               # OUT (n_out, m)
+) noexcept nogil:
+    ops.sparse_linear(layer.n_out, m, theta + layer.W, X.values, X.columns, X.bounds, order, Z)
+
+
+# dW = scale dZ X for the same rows
+cdef inline void sparse_weight_gradient(
+    const fastnn_ops *ops, const Layer *layer, ptrdiff_t m, double scale,
+    const char *dZ,        # IN (n_out, m)
+    const Csr *X,
+    const int64_t *order,  # IN (m), or NULL
+    char *gradient,        # OUT gradient arena, its part at layer.W
+) noexcept nogil:
+    ops.sparse_weight_gradient(layer.n_out, m, layer.n_in, scale, dZ, X.values, X.columns, X.bounds, order,
+                               gradient + layer.W)
+
+
+# Do the rows of X name elements and columns that are there?
+cdef inline bint rows_in_range(const Csr *X, ptrdiff_t n, ptrdiff_t m, const int64_t *order) noexcept nogil:
+    cdef ptrdiff_t j, k, row
+    for j in range(m):
+        row = order[j] if order != NULL else j
+        if not 0 <= X.bounds[row] <= X.bounds[row + 1] <= X.n_values:
+            return False
+        for k in range(X.bounds[row], X.bounds[row + 1]):
+            if not 0 <= X.columns[k] < n:
+                return False
+    return True

@@ -4,10 +4,17 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
 
 from fastnn._core._bind cimport (
-    arena_size, dtype_code, in_forked_child, make_layers, operations, output_pointer, pointer, rows_pointer)
+    arena_size, bind_csr, dtype_code, in_forked_child, make_layers, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
-from fastnn._core._dense cimport Layer, linear
+from fastnn._core._dense cimport Csr, Layer, linear, rows_in_range, sparse_linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
+
+# The examples of a call.
+cdef struct Rows:
+    char *X                  # IN (m, n[0]), strided; NULL for a sparse X
+    ptrdiff_t row_stride     # in elements
+    ptrdiff_t column_stride
+    Csr sparse_X             # IN instead
 
 
 cdef class Forward:
@@ -64,6 +71,8 @@ cdef class Forward:
     def run(self, X, out, bint raw=False):
         """Fill `out` (m, n[L]), C-ordered, with A[L] of the rows of `X` (m, n[0]); with `raw`, with Z[L].
 
+        `X` may be the arrays (values, columns, bounds) of a CSR matrix, as for `Plan`.
+
         Returns
         -------
         bool
@@ -77,9 +86,18 @@ cdef class Forward:
             If another thread is inside this plan.
         """
         cdef Layer *last = &self.layers[self.n_layers - 1]
-        cdef ptrdiff_t row_stride, column_stride
-        cdef char *x = rows_pointer(X, self.dtype, self.layers[0].n_in, &row_stride, &column_stride, None)
-        cdef ptrdiff_t m = X.shape[0]
+        cdef Rows rows
+        cdef ptrdiff_t m
+        rows.X = NULL
+        if isinstance(X, tuple):
+            m = bind_csr(X, self.dtype, &rows.sparse_X, None)
+            if self.layers[0].row_major:
+                raise ValueError("a sparse X needs W[1] column-major")
+            if not rows_in_range(&rows.sparse_X, self.layers[0].n_in, m, NULL):
+                raise ValueError(f"a sparse X must name columns from 0 to {self.layers[0].n_in - 1}, within its arrays")
+        else:
+            rows.X = rows_pointer(X, self.dtype, self.layers[0].n_in, &rows.row_stride, &rows.column_stride, None)
+            m = X.shape[0]
         cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
         if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
@@ -91,35 +109,54 @@ cdef class Forward:
         with nogil:
             if self.team == 1 or n_blocks < 2 or in_forked_child():
                 for k in range(n_blocks):
-                    bad |= self.run_block(k, 0, m, x, row_stride, column_stride, target, raw)
+                    bad |= self.run_block(k, 0, m, &rows, target, raw)
             else:
                 for k in prange(n_blocks, schedule="static", num_threads=self.team):
-                    bad |= self.run_block(k, threadid(), m, x, row_stride, column_stride, target, raw)
+                    bad |= self.run_block(k, threadid(), m, &rows, target, raw)
         self.busy = False
         return not bad
 
-    cdef int run_block(self, ptrdiff_t k, int thread, ptrdiff_t rows, char *x, ptrdiff_t row_stride,
-                       ptrdiff_t column_stride, char *out, bint raw) noexcept nogil:
-        cdef ptrdiff_t first = k * self.block, m = min(self.block, rows - first), item = self.itemsize
-        cdef ptrdiff_t n = self.layers[0].n_in
+    cdef int run_block(self, ptrdiff_t k, int thread, ptrdiff_t m, const Rows *rows, char *out,
+                       bint raw) noexcept nogil:
+        cdef ptrdiff_t first = k * self.block, count = min(self.block, m - first), item = self.itemsize
         cdef int l, L = self.n_layers
         cdef char *scratch = self.scratch + thread * self.per_thread * item
-        cdef char *A = x + first * row_stride * item
+        cdef char *A = scratch
         cdef char *Z
         cdef Layer *layer
-        if column_stride != 1 or row_stride != n:
-            self.ops.gather(n, m, A, row_stride, column_stride, NULL, scratch)
-            A = scratch
-        if not self.ops.all_finite(n, m, A, n, 1):
-            return 1
-        scratch += n * self.block * item
+        cdef Csr sparse_X = rows.sparse_X
+        if rows.X != NULL:
+            A = self.block_of_rows(rows, first, count, scratch)
+            if not self.ops.all_finite(self.layers[0].n_in, count, A, self.layers[0].n_in, 1):
+                return 1
+        else:
+            sparse_X.bounds += first
+            if not self.values_finite(&sparse_X, count):
+                return 1
+        scratch += self.layers[0].n_in * self.block * item
         for l in range(L):
             layer = &self.layers[l]
             Z = scratch + (l % 2) * self.widest * self.block * item
             if l == L - 1:
                 Z = out + first * layer.n_out * item
-            linear(self.dtype, layer, m, self.theta, A, Z)
-            self.ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, m,
-                              self.theta + layer.b, Z, Z)
+            if l == 0 and rows.X == NULL:
+                sparse_linear(self.ops, layer, count, self.theta, &sparse_X, NULL, Z)
+            else:
+                linear(self.dtype, layer, count, self.theta, A, Z)
+            self.ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
+                              self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0
+
+    # Rows first .. first + count of X as columns: in place where they follow each other so, else gathered.
+    cdef char *block_of_rows(self, const Rows *rows, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil:
+        cdef ptrdiff_t n = self.layers[0].n_in
+        cdef char *source = rows.X + first * rows.row_stride * self.itemsize
+        if rows.column_stride == 1 and rows.row_stride == n:
+            return source
+        self.ops.gather(n, count, source, rows.row_stride, rows.column_stride, NULL, scratch)
+        return scratch
+
+    cdef bint values_finite(self, const Csr *X, ptrdiff_t count) noexcept nogil:
+        cdef ptrdiff_t length = X.bounds[count] - X.bounds[0]
+        return self.ops.all_finite(length, 1, X.values + X.bounds[0] * self.itemsize, length, 1)

@@ -6,19 +6,21 @@ sees them: a wrong dtype, size or layout is a TypeError or ValueError.
 cimport numpy as cnp
 from libc.limits cimport INT_MAX
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from fastnn._core._bind cimport dtype_code, index_pointer, operations, output_pointer, pointer, rows_pointer
+from fastnn._core._bind cimport bind_csr, dtype_code, index_pointer, operations, output_pointer, pointer, rows_pointer
 from fastnn._core._blas cimport check_dimension, matmul
-from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, fastnn_ops, fastnn_update
+from fastnn._core._dense cimport Csr, rows_in_range
+from fastnn._core._ops cimport (
+    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_ops, fastnn_update, random_words, states)
 
-from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES
+from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
 cnp.import_array()
 
-__all__ = ["ACTIVATIONS", "ALL_LEVELS", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "activate",
-           "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "sum_columns",
-           "total_gradient", "update"]
+__all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
+           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "sparse_linear",
+           "sparse_weight_gradient", "sum_columns", "total_gradient", "update", "words"]
 
 
 cdef int code(tuple names, str name) except -1:
@@ -41,8 +43,11 @@ cdef char *matrix(object M, int dtype, tuple shape, str name, bint written=False
     return output_pointer(M, dtype, -1, name, None) if written else pointer(M, dtype, -1, name, None)
 
 
-def activate(str name, Z, b, A, int level=0):
-    """A = g(Z + b). `Z` (n, m) IN/OUT gets b added unless `A` is `Z`; `b` (n,) or (n, 1) IN or None; `A` (n, m) OUT."""
+def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):
+    """A = g(Z + b). `Z` (n, m) IN/OUT gets b added unless `A` is `Z`; `b` (n,) or (n, 1) IN or None; `A` (n, m) OUT.
+
+    `dropout` (key_0, key_1, stream, threshold) marks units by -0, counting the matrix's elements from `first` on.
+    """
     cdef int dtype = dtype_code(Z), activation = code(ACTIVATIONS, name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
@@ -50,13 +55,20 @@ def activate(str name, Z, b, A, int level=0):
     cdef char *z = matrix(Z, dtype, shape, "Z", written=True)
     cdef char *a = matrix(A, dtype, shape, "A", written=True)
     cdef char *bias = NULL if b is None else pointer(b, dtype, n, "b", None)
+    cdef fastnn_dropout drop
+    cdef bint drops = dropout is not None
+    if drops:
+        drop.key[0], drop.key[1], drop.stream, drop.threshold = dropout
+        if activation == FASTNN_SOFTMAX or first < 0:
+            raise ValueError("there is no dropout for softmax, nor before the first element")
     with nogil:
-        ops.activate(activation, n, m, bias, z, a)
+        ops.activate(activation, n, m, bias, z, a, &drop if drops else NULL, first)
 
 
-def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=0):
+def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=0, *, dropped=None):
     """dZ = dA * g'. `cache` (n, m) IN: Z for the names in KEEPS_Z, else A; `dZ` (n, m) IN dA, OUT dZ;
-    `db` (n,) or (n, 1) OUT scale * sum of dZ over the examples, or None."""
+    `db` (n,) or (n, 1) OUT scale * sum of dZ over the examples, or None; `dropped` (n, m) IN A with the marks of
+    dropout, or None."""
     cdef int dtype = dtype_code(dZ), activation = code(ACTIVATIONS, name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(dZ, "dZ")
@@ -64,13 +76,15 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
     cdef char *c = matrix(cache, dtype, shape, "cache")
     cdef char *dz = matrix(dZ, dtype, shape, "dZ", written=True)
     cdef char *sums = NULL if db is None else output_pointer(db, dtype, n, "db", None)
+    cdef char *marks = NULL if dropped is None else matrix(dropped, dtype, shape, "dropped")
     with nogil:
-        ops.activate_backward(activation, n, m, c, dz, scale, sums)
+        ops.activate_backward(activation, n, m, c, marks, dz, scale, sums)
 
 
-def loss(str name, Z, Y, weights, dZ, int level=0):
-    """The sum of w_j L_j, and dZ (n, m) OUT = w_j dL_j/dZ. `Z` (n, m) IN (A for squared_error); `Y` (m,) int32
-    labels for cross_entropy, else (n, m) IN; `weights` (m,) IN or None. `dZ` may be `Z`."""
+def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0):
+    """The sum of w_j L_j, and dZ (n, m) OUT = w_j dL_j/dZ. `Z` (n, m) IN (A for names not in FROM_Z); `Y` (m,) int32
+    labels for cross_entropy, else (n, m) IN; `weights` (m,) IN or None. `dZ` may be `Z`. `parameter`: the
+    cross-entropies' label smoothing, Huber's delta, the quantile."""
     cdef int dtype = dtype_code(Z), kind = code(LOSSES, name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
@@ -85,7 +99,7 @@ def loss(str name, Z, Y, weights, dZ, int level=0):
     else:
         y = matrix(Y, dtype, shape, "Y")
     with nogil:
-        result = ops.loss(kind, n, m, z, y, w, dz)
+        result = ops.loss(kind, parameter, n, m, z, y, w, dz)
     return result
 
 
@@ -169,17 +183,19 @@ def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double 
 cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:
     cdef fastnn_update u
     dtype_code(gradients)
-    unknown = hyperparameters.keys() - {"rate", "momentum", "beta_1", "beta_2", "epsilon", "l2", "n_decayed"}
+    unknown = hyperparameters.keys() - {"rate", "gradient_rate", "momentum", "beta_1", "beta_2", "epsilon", "l2", "l1",
+                                        "shrink", "clip", "n_decayed"}
     if unknown:
         raise TypeError(f"unknown hyperparameters: {', '.join(unknown)}")
     if gradients.ndim != 2 or gradients.shape[1] != theta.size or not gradients.flags.c_contiguous:
         raise ValueError(f"gradients must be C-ordered (n_shards, {theta.size}), got shape {gradients.shape}")
     u.rule = code(RULES, rule)
-    u.rate = hyperparameters.get("rate", 0.0)
+    u.rate, u.gradient_rate = hyperparameters.get("rate", 0.0), hyperparameters.get("gradient_rate", 0.0)
     u.momentum = hyperparameters.get("momentum", 0.0)
     u.beta_1, u.beta_2 = hyperparameters.get("beta_1", 0.0), hyperparameters.get("beta_2", 0.0)
     u.epsilon = hyperparameters.get("epsilon", 0.0)
-    u.l2 = hyperparameters.get("l2", 0.0)
+    u.l2, u.l1 = hyperparameters.get("l2", 0.0), hyperparameters.get("l1", 0.0)
+    u.shrink, u.clip = hyperparameters.get("shrink", 1.0), hyperparameters.get("clip", 1.0)
     u.n_decayed = hyperparameters.get("n_decayed", 0)
     u.size, u.n_shards = theta.size, gradients.shape[0]
     return u
@@ -187,16 +203,17 @@ cdef fastnn_update arguments(str rule, object theta, object gradients, dict hype
 
 def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=0, stop=None, int level=0,
            **hyperparameters):
-    """One step of `rule` on theta[start:stop]; returns the sum of squares of its weights before.
+    """One step of `rule` on theta[start:stop]; returns the L2 and L1 terms of its weights before.
 
     `theta` (P,) IN/OUT; `gradients` (n_shards, P) IN; `first`, `second` (P,) IN/OUT as the rule needs;
-    hyperparameters as in csrc/fastnn.h: rate, momentum, beta_1, beta_2, epsilon, l2, n_decayed.
+    hyperparameters as in csrc/fastnn.h: rate, gradient_rate, momentum, beta_1, beta_2, epsilon, l2, l1, shrink, clip,
+    n_decayed.
     """
     cdef int dtype = dtype_code(theta)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef fastnn_update u = arguments(rule, theta, gradients, hyperparameters)
     cdef ptrdiff_t end = theta.size if stop is None else stop
-    needed = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}[rule]
+    cdef int needed = states(u.rule)
     if (needed > 0) != (first is not None) or (needed > 1) != (second is not None):
         raise ValueError(f"{rule} needs {needed} state arrays")
     if not 0 <= start <= end <= theta.size or u.n_shards < 1:
@@ -205,14 +222,15 @@ def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=
     cdef char *g = pointer(gradients, dtype, -1, "gradients", None)
     cdef char *v = NULL if first is None else output_pointer(first, dtype, u.size, "first", None)
     cdef char *s = NULL if second is None else output_pointer(second, dtype, u.size, "second", None)
-    cdef double squares
+    cdef double penalty
     with nogil:
-        squares = ops.update(&u, start, end, g, t, v, s)
-    return squares
+        penalty = ops.update(&u, start, end, g, t, v, s)
+    return penalty
 
 
 def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
-    """`out` (P,) OUT = the sum of `gradients` (n_shards, P) IN + l2 * `theta` (P,) IN on the first n_decayed."""
+    """`out` (P,) OUT = clip * (the sum of `gradients` (n_shards, P) IN + l2 * `theta` (P,) IN + l1 * its signs on the
+    first n_decayed). Returns the L2 and L1 terms, and the sum of the squares of `out`."""
     cdef int dtype = dtype_code(theta)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef fastnn_update u = arguments("sgd", theta, gradients, hyperparameters)
@@ -221,7 +239,56 @@ def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
     cdef char *t = pointer(theta, dtype, -1, "theta", None)
     cdef char *g = pointer(gradients, dtype, -1, "gradients", None)
     cdef char *target = output_pointer(out, dtype, u.size, "out", None)
-    cdef double squares
+    cdef double penalty, squares
     with nogil:
-        squares = ops.total_gradient(&u, 0, u.size, g, t, target)
-    return squares
+        penalty = ops.total_gradient(&u, 0, u.size, g, t, target, &squares)
+    return penalty, squares
+
+
+cdef ptrdiff_t csr_rows(object X, object order, int dtype, ptrdiff_t n_prev, Csr *csr, int64_t **rows) except -1:
+    cdef ptrdiff_t n_rows = bind_csr(X, dtype, csr, None), m = n_rows
+    rows[0] = NULL
+    if order is not None:
+        rows[0] = <int64_t *>index_pointer(order, 8, -1, "order", None)
+        m = order.size
+        if m and not 0 <= order.min() <= order.max() < n_rows:
+            raise ValueError(f"order must name rows of X, from 0 to {n_rows - 1}")
+    if not rows_in_range(csr, n_prev, m, rows[0]):
+        raise ValueError(f"X must name columns from 0 to {n_prev - 1}, within its arrays")
+    return m
+
+
+def sparse_linear(W, tuple X, order, Z, int level=0):
+    """`Z` (n, m) OUT = `W` (n, n_prev) IN times the transpose of rows of a CSR matrix: `X` is (values, columns int32,
+    bounds int64) IN, `order` (m,) int64 IN or None for all rows."""
+    cdef int dtype = dtype_code(W)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef Csr csr
+    cdef int64_t *rows
+    shape = matrix_shape(W, "W")
+    cdef ptrdiff_t n = shape[0], m = csr_rows(X, order, dtype, shape[1], &csr, &rows)
+    cdef char *w = matrix(W, dtype, shape, "W")
+    cdef char *z = matrix(Z, dtype, (n, m), "Z", written=True)
+    with nogil:
+        ops.sparse_linear(n, m, w, csr.values, csr.columns, csr.bounds, rows, z)
+
+
+def sparse_weight_gradient(dZ, tuple X, order, double scale, dW, int level=0):
+    """`dW` (n, n_prev) OUT = scale * `dZ` (n, m) IN times rows of a CSR matrix, as for `sparse_linear`."""
+    cdef int dtype = dtype_code(dZ)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef Csr csr
+    cdef int64_t *rows
+    shape = matrix_shape(dW, "dW")
+    cdef ptrdiff_t n = shape[0], n_prev = shape[1], m = csr_rows(X, order, dtype, n_prev, &csr, &rows)
+    cdef char *dz = matrix(dZ, dtype, (n, m), "dZ")
+    cdef char *dw = matrix(dW, dtype, shape, "dW", written=True)
+    with nogil:
+        ops.sparse_weight_gradient(n, m, n_prev, scale, dz, csr.values, csr.columns, csr.bounds, rows, dw)
+
+
+def words(uint32_t key_0, uint32_t key_1, uint32_t low, uint32_t high):
+    """Two words of dropout's generator, Threefry-2x32 with 13 rounds, for a key and a counter."""
+    cdef uint32_t[2] key = [key_0, key_1], counter = [low, high], result
+    random_words(key, counter, result)
+    return result[0], result[1]

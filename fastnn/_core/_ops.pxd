@@ -1,7 +1,7 @@
 # The C kernels' header as Cython sees it: csrc/fastnn.h says what each does and which way its pointers go.
-# csrc is linked into this module alone; the others reach it through `table` and `keeps_z`.
+# csrc is linked into this module alone; the others reach it through the functions below.
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 cdef extern from "fastnn.h" nogil:
     enum:
@@ -12,37 +12,50 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_SOFTMAX
         FASTNN_ACTIVATIONS
         FASTNN_CROSS_ENTROPY
-        FASTNN_BINARY_CROSS_ENTROPY
-        FASTNN_SQUARED_ERROR
         FASTNN_LOSSES
-        FASTNN_SGD
         FASTNN_ADAM
+        FASTNN_NADAM
         FASTNN_RULES
         FASTNN_FUNCTIONS
 
     ctypedef struct fastnn_update:
         int rule
         double rate
+        double gradient_rate
         double momentum
         double beta_1
         double beta_2
         double epsilon
         double l2
+        double l1
+        double shrink
+        double clip
         ptrdiff_t n_decayed
         ptrdiff_t size
         int n_shards
 
+    ctypedef struct fastnn_dropout:
+        uint32_t key[2]
+        uint32_t stream
+        uint32_t threshold
+
     ctypedef struct fastnn_ops:
-        void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z, void *A) noexcept nogil
-        void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache, void *dZ,
-                                  double scale, void *db) noexcept nogil
-        double (*loss)(int loss, ptrdiff_t n, ptrdiff_t m, const void *Z, const void *Y, const void *weights,
-                       void *dZ) noexcept nogil
+        void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z, void *A,
+                         const fastnn_dropout *dropout, ptrdiff_t first) noexcept nogil
+        void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache, const void *dropped,
+                                  void *dZ, double scale, void *db) noexcept nogil
+        double (*loss)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m, const void *Z, const void *Y,
+                       const void *weights, void *dZ) noexcept nogil
         void (*sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M, double scale, void *out) noexcept nogil
         double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
                          void *theta, void *first, void *second) noexcept nogil
         double (*total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
-                                 const void *theta, void *out) noexcept nogil
+                                 const void *theta, void *out, double *squares) noexcept nogil
+        void (*sparse_linear)(ptrdiff_t n, ptrdiff_t m, const void *W, const void *values, const int32_t *columns,
+                              const int64_t *bounds, const int64_t *order, void *Z) noexcept nogil
+        void (*sparse_weight_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t n_prev, double scale, const void *dZ,
+                                       const void *values, const int32_t *columns, const int64_t *bounds,
+                                       const int64_t *order, void *dW) noexcept nogil
         void (*gather)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride, ptrdiff_t column_stride,
                        const int64_t *order, void *out) noexcept nogil
         int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
@@ -55,3 +68,12 @@ cdef const fastnn_ops *table(int level, int dtype) noexcept nogil
 
 # Does the derivative of this activation need Z?
 cdef bint keeps_z(int activation) noexcept nogil
+
+# Is this loss taken from Z[L] rather than A[L]?
+cdef bint from_z(int loss) noexcept nogil
+
+# The state arenas of a rule.
+cdef int states(int rule) noexcept nogil
+
+# Two words of dropout's generator.
+cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil

@@ -4,11 +4,14 @@ cdef extern from "fastnn.h" nogil:
     const fastnn_ops *fastnn_table(int level, int dtype) noexcept
     int fastnn_best_level() noexcept
     bint fastnn_keeps_z(int activation) noexcept
+    bint fastnn_from_z(int loss) noexcept
+    int fastnn_states(int rule) noexcept
+    void fastnn_random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax",
-               "elu", "selu", "gelu", "silu", "softplus")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
-RULES = ("sgd", "momentum", "nesterov", "adam")
+               "elu", "selu", "gelu", "silu", "softplus", "exp")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "poisson", "squared_error", "absolute", "huber", "quantile")
+RULES = ("sgd", "momentum", "nesterov", "adam", "nadam", "rmsprop", "rmsprop_momentum", "rmsprop_nesterov")
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "normal_cdf", "normal_pdf")
 ALL_LEVELS = ("baseline", "avx2", "avx512")
 
@@ -22,6 +25,12 @@ LEVELS = ALL_LEVELS[:fastnn_best_level() + 1]
 # The activations whose derivative is taken from Z; the others' is taken from A.
 KEEPS_Z = tuple([name for code, name in enumerate(ACTIVATIONS) if fastnn_keeps_z(code)])
 
+# The losses that are taken from Z[L], their output activation inside them; the others are taken from A[L].
+FROM_Z = tuple([name for code, name in enumerate(LOSSES) if fastnn_from_z(code)])
+
+# How many state arenas each rule has.
+STATES = {name: fastnn_states(code) for code, name in enumerate(RULES)}
+
 
 cdef const fastnn_ops *table(int level, int dtype) noexcept nogil:
     return fastnn_table(level, dtype)
@@ -29,3 +38,15 @@ cdef const fastnn_ops *table(int level, int dtype) noexcept nogil:
 
 cdef bint keeps_z(int activation) noexcept nogil:
     return fastnn_keeps_z(activation)
+
+
+cdef bint from_z(int loss) noexcept nogil:
+    return fastnn_from_z(loss)
+
+
+cdef int states(int rule) noexcept nogil:
+    return fastnn_states(rule)
+
+
+cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil:
+    fastnn_random_words(key, counter, words)

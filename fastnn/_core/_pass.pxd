@@ -1,15 +1,17 @@
 # One shard's way through the network: gather, forward, loss, backward. Plain C on pointers that `Plan` has bound.
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
-from fastnn._core._dense cimport Layer
+from fastnn._core._dense cimport Csr, Layer
 from fastnn._core._ops cimport fastnn_ops
 
 cdef struct Bound:
     const fastnn_ops *ops
     int dtype
     int loss
+    double loss_parameter
     int n_layers
+    uint32_t key[2]          # of this step's dropout
     ptrdiff_t itemsize
     ptrdiff_t size           # P: elements of the parameter arena
     ptrdiff_t widest         # max n[l], l >= 1
@@ -19,9 +21,10 @@ cdef struct Bound:
 
     # the caller's rows
     ptrdiff_t rows
-    char *X                  # IN (rows, n[0]), strided
+    char *X                  # IN (rows, n[0]), strided; NULL for a sparse X
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
+    Csr sparse_X             # IN instead
     char *Y                  # IN (rows, n[L]), or int32 (rows) labels
     char *weights            # IN (rows), or NULL
     int64_t *order           # IN (rows), or NULL for 0, 1, 2, ...
@@ -36,7 +39,8 @@ cdef struct Bound:
     char *dZ[2]              # (widest, m), taken in turns
 
 
-cdef bint order_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil
+# Do these examples name rows, and sparse rows columns, that are there?
+cdef bint examples_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil
 cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) noexcept nogil
 
 # Shard s of S of the examples start .. start + count: leaves its gradient, scaled by 1 / weight, in the s-th arena

@@ -2,17 +2,34 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 
-from fastnn._core._dense cimport Layer, input_gradient, linear, weight_gradient
-from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY
+from fastnn._core._dense cimport (
+    Csr, Layer, input_gradient, linear, rows_in_range, sparse_linear, sparse_weight_gradient, weight_gradient)
+from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout
 
 
-cdef bint order_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
+cdef bint examples_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
     cdef ptrdiff_t j
+    cdef Csr rows
     if bound.order != NULL:
         for j in range(start, stop):
             if not 0 <= bound.order[j] < bound.rows:
                 return False
-    return True
+    if bound.X != NULL:
+        return True
+    rows = sparse_rows(bound, start)
+    return rows_in_range(&rows, bound.layers[0].n_in, stop - start, order_from(bound, start))
+
+
+# The caller's sparse X from row `start` on, or from its beginning where an order names the rows.
+cdef Csr sparse_rows(const Bound *bound, ptrdiff_t start) noexcept nogil:
+    cdef Csr rows = bound.sparse_X
+    if bound.order == NULL:
+        rows.bounds += start
+    return rows
+
+
+cdef const int64_t *order_from(const Bound *bound, ptrdiff_t start) noexcept nogil:
+    return NULL if bound.order == NULL else bound.order + start
 
 
 cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
@@ -30,7 +47,10 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
                        double weight) noexcept nogil:
     cdef ptrdiff_t first = s * count // S, m = (s + 1) * count // S - first, n, item = bound.itemsize
     cdef int L = bound.n_layers, dtype = bound.dtype, l
-    cdef char *X = columns_of_X(bound, start, first, m)
+    cdef bint sparse = bound.X == NULL
+    cdef char *X = NULL if sparse else columns_of_X(bound, start, first, m)
+    cdef Csr rows = sparse_rows(bound, start + first)
+    cdef const int64_t *order = order_from(bound, start + first)
     cdef char *gradient = bound.gradients + s * bound.size * item
     cdef double scale = 1 / weight if weight != 0 else 0, loss
     cdef char *A_prev = X
@@ -39,24 +59,32 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
     cdef char *dZ
     cdef char *dA
     cdef const Layer *layer
+    cdef fastnn_dropout dropout
+    dropout.key[0], dropout.key[1] = bound.key[0], bound.key[1]
     for l in range(L):
         layer = &bound.layers[l]
         Z = bound.Z[l] + first * layer.n_out * item
         A = bound.A[l] + first * layer.n_out * item
-        linear(dtype, layer, m, bound.theta, A_prev, Z)
-        bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A)
+        if l == 0 and sparse:
+            sparse_linear(bound.ops, layer, m, bound.theta, &rows, order, Z)
+        else:
+            linear(dtype, layer, m, bound.theta, A_prev, Z)
+        dropout.stream, dropout.threshold = l, layer.threshold
+        bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A,
+                           &dropout if layer.threshold else NULL, first * layer.n_out)
         A_prev = A
 
     layer = &bound.layers[L - 1]
     n = layer.n_out
     # The loss's derivative goes over A[L], unless g' still needs it.
     dZ = A if layer.activation == FASTNN_IDENTITY else bound.dZ[(L - 1) % 2] + first * bound.widest * item
-    loss = bound.ops.loss(bound.loss, n, m, A, columns_of_Y(bound, start, first, m),
+    loss = bound.ops.loss(bound.loss, bound.loss_parameter, n, m, A, columns_of_Y(bound, start, first, m),
                           weights_of(bound, start, first, m), dZ)
     if layer.activation == FASTNN_IDENTITY:
         bound.ops.sum_columns(n, m, dZ, scale, gradient + layer.b)
     else:
-        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A, dZ, scale, gradient + layer.b)
+        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A, NULL, dZ, scale,
+                                    gradient + layer.b)
 
     for l in range(L - 1, 0, -1):
         layer = &bound.layers[l]
@@ -67,10 +95,13 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         input_gradient(dtype, layer, m, bound.theta, dZ, dA)
         layer = &bound.layers[l - 1]
         Z = bound.Z[l - 1] + first * n * item
-        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A_prev, dA, scale,
-                                    gradient + layer.b)
+        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A_prev,
+                                    A_prev if layer.threshold else NULL, dA, scale, gradient + layer.b)
         dZ = dA
-    weight_gradient(dtype, &bound.layers[0], m, scale, dZ, X, gradient)
+    if sparse:
+        sparse_weight_gradient(bound.ops, &bound.layers[0], m, scale, dZ, &rows, order, gradient)
+    else:
+        weight_gradient(dtype, &bound.layers[0], m, scale, dZ, X, gradient)
     return loss
 
 

@@ -19,7 +19,7 @@ class Plan:
         Z: Sequence[Array],
         A: Sequence[Array],
         dZ: Sequence[Array],
-        X: Array,
+        X: Array | tuple[Array, Array, Array],
         Y: Array,
         weights: Array | None,
         batch: tuple[Array | None, Array | None, Array | None],
@@ -29,6 +29,9 @@ class Plan:
         step_count: Array,
         hyperparameters: dict[str, float],
         team: int = 1,
+        loss_parameter: float = 0.0,
+        dropout: Sequence[float] = (),
+        dropout_seed: int = 0,
     ) -> None: ...
     def step(self, start: int, stop: int, learning_rate: float) -> float: ...
     def gradient(self, start: int, stop: int, out: Array) -> float: ...

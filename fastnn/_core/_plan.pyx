@@ -2,17 +2,17 @@
 from cython.parallel cimport parallel, prange
 from libc.math cimport NAN, isfinite, pow, sqrt
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from fastnn._core._bind cimport (
-    arena_size, dtype_code, in_forked_child, index_pointer, make_layers, operations, output_index_pointer,
+    arena_size, bind_csr, dtype_code, in_forked_child, index_pointer, make_layers, operations, output_index_pointer,
     output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._ops cimport (
-    FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_RULES, FASTNN_SGD,
-    FASTNN_SQUARED_ERROR, fastnn_update)
-from fastnn._core._pass cimport Bound, order_in_range, shard_pass, total_weight
+    FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
+    FASTNN_SOFTMAX, fastnn_update, from_z, random_words, states)
+from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
 
 cdef extern from *:
     '''
@@ -46,7 +46,7 @@ cdef class Plan:
     row_major : sequence of bool
         The storage order of each W.
     loss : int
-        Index into `LOSSES`. The cross-entropies are taken from Z[L].
+        Index into `LOSSES`. Those in `FROM_Z` are taken from Z[L].
     theta, gradients : ndarray (P,), (n_shards, P)
         Parameter arena IN/OUT, gradient arenas OUT.
     Z, A : list of ndarray (n[l], batch)
@@ -54,7 +54,8 @@ cdef class Plan:
     dZ : pair of ndarray (max n[l], batch)
         Scratch.
     X, Y, weights : ndarray
-        X (rows, n[0]); Y int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); weights (rows,) or None.
+        X (rows, n[0]), or the arrays (values, columns int32, bounds int64) of a CSR matrix, for which W[1] must be
+        column-major; Y int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); weights (rows,) or None.
     batch : tuple of ndarray
         (n[0], batch), (n[L], batch) or int32 (batch,), (batch,): where a mini-batch is gathered; None for one
         that is read in place.
@@ -62,9 +63,15 @@ cdef class Plan:
         The order in which examples are taken; read at each step.
     rule, states, step_count, hyperparameters
         The update: index into `RULES`, its state arenas, an int64 array (1,) that counts steps, and momentum,
-        beta_1, beta_2, epsilon, l2.
+        beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
     team : int
         Threads that share the shards out.
+    loss_parameter : float
+        The cross-entropies' label smoothing, Huber's delta, the quantile.
+    dropout : sequence of float
+        The rate of each hidden layer, from 0 to below 1; empty for none.
+    dropout_seed : int
+        Of 64 bits; the units that a step leaves out depend on it and on the step count alone.
     """
 
     cdef Bound bound
@@ -72,38 +79,46 @@ cdef class Plan:
     cdef char *states[2]            # (P) each, or NULL
     cdef int64_t *step_count        # (1)
     cdef fastnn_update settings     # as given; a step works on a copy
+    cdef double weight_decay, clip_norm
+    cdef bint drops
+    cdef uint32_t seed[2]           # of dropout
     cdef double *shard_loss         # (n_shards)
-    cdef double *slice_squares      # (n_shards)
+    cdef double *slice_penalty      # (n_shards) L2 and L1 terms of J
+    cdef double *slice_squares      # (n_shards) of the gradient
     cdef bint busy
     cdef double loss_sum, weight_sum
     cdef list held                  # the bound arrays, so that none is freed or resized
 
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
-                  weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1):
+                  weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
+                  double loss_parameter=0, dropout=(), dropout_seed=0):
         cdef Bound *bound = &self.bound
         self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
             raise ValueError("unknown loss or rule code")
         bound.dtype, bound.loss, bound.n_layers = dtype_code(theta), loss, len(sizes) - 1
+        bound.loss_parameter = loss_parameter
         bound.itemsize = 4 if bound.dtype == FASTNN_FLOAT32 else 8
         bound.ops = operations(level, bound.dtype)
         bound.layers = make_layers(sizes, activations, row_major, bound.itemsize)
         bound.widest = max(sizes[1:])
-        if loss != FASTNN_SQUARED_ERROR:  # taken from Z[L]
+        if from_z(loss):
             bound.layers[bound.n_layers - 1].activation = FASTNN_IDENTITY
         bound.size = arena_size(bound.layers, bound.n_layers, bound.itemsize)
         bound.theta = self.output(theta, (bound.size,), "theta")
         self.n_shards = check_dimension(len(gradients), "the number of shards")
         bound.gradients = self.output(gradients, (max(1, self.n_shards), bound.size), "gradients", "C")
         self.bind_update(rule, states, step_count, hyperparameters)
+        self.bind_dropout(dropout, dropout_seed)
         self.bind_data(X, Y, weights, order)
         self.bind_caches(Z, A, dZ, batch)
         self.team = max(1, team)
-        self.shard_loss = <double *>calloc(2 * self.n_shards, sizeof(double))
+        self.shard_loss = <double *>calloc(3 * self.n_shards, sizeof(double))
         if self.shard_loss == NULL:
             raise MemoryError
-        self.slice_squares = self.shard_loss + self.n_shards
+        self.slice_penalty = self.shard_loss + self.n_shards
+        self.slice_squares = self.slice_penalty + self.n_shards
 
     def __dealloc__(self):
         free(self.bound.layers)
@@ -122,13 +137,13 @@ cdef class Plan:
             raise ValueError(f"{name} must be {order}-ordered of shape {shape}, got shape {array.shape}")
         return address
 
-    cdef int bind_update(self, int rule, object states, object step_count, dict hyperparameters) except -1:
-        cdef int needed = 0 if rule == FASTNN_SGD else 2 if rule == FASTNN_ADAM else 1, s
+    cdef int bind_update(self, int rule, object arenas, object step_count, dict hyperparameters) except -1:
+        cdef int needed = states(rule), s
         cdef Bound *bound = &self.bound
-        if len(states) != needed:
-            raise ValueError(f"this rule needs {needed} state arenas, got {len(states)}")
+        if len(arenas) != needed:
+            raise ValueError(f"this rule needs {needed} state arenas, got {len(arenas)}")
         for s in range(needed):
-            self.states[s] = self.output(states[s], (bound.size,), "an optimiser state")
+            self.states[s] = self.output(arenas[s], (bound.size,), "an optimiser state")
         self.step_count = <int64_t *>output_index_pointer(step_count, 8, 1, "step_count", self.held)
         self.rule = self.settings.rule = rule
         self.settings.momentum = hyperparameters.get("momentum", 0.0)
@@ -136,15 +151,42 @@ cdef class Plan:
         self.settings.beta_2 = hyperparameters.get("beta_2", 0.0)
         self.settings.epsilon = hyperparameters.get("epsilon", 0.0)
         self.settings.l2 = hyperparameters.get("l2", 0.0)
+        self.settings.l1 = hyperparameters.get("l1", 0.0)
+        self.settings.shrink = self.settings.clip = 1
+        self.weight_decay = hyperparameters.get("weight_decay", 0.0)
+        self.clip_norm = hyperparameters.get("clip_norm", 0.0)
         self.settings.n_decayed = bound.layers[0].b // bound.itemsize  # the biases follow the weights
         self.settings.size = bound.size
+        return 0
+
+    cdef int bind_dropout(self, object dropout, object seed) except -1:
+        cdef Bound *bound = &self.bound
+        cdef int l
+        cdef uint64_t bits = seed
+        cdef double rate
+        self.seed[0], self.seed[1] = <uint32_t>bits, <uint32_t>(bits >> 32)
+        if len(dropout) not in (0, bound.n_layers - 1):
+            raise ValueError(f"need a dropout rate for each of {bound.n_layers - 1} hidden layers, got {len(dropout)}")
+        for l in range(len(dropout)):
+            rate = dropout[l]
+            if not 0 <= rate < 1 or rate and bound.layers[l].activation == FASTNN_SOFTMAX:
+                raise ValueError("a dropout rate must be from 0 to below 1, and 0 for softmax")
+            bound.layers[l].threshold = <uint32_t>(rate * 4294967296.0)
+            bound.layers[l + 1].input_scale = 1 / (1 - rate)
+            self.drops |= bound.layers[l].threshold != 0
         return 0
 
     cdef int bind_data(self, object X, object Y, object weights, object order) except -1:
         cdef Bound *bound = &self.bound
         cdef ptrdiff_t n_out = bound.layers[bound.n_layers - 1].n_out
-        bound.X = rows_pointer(X, bound.dtype, bound.layers[0].n_in, &bound.row_stride, &bound.column_stride, self.held)
-        bound.rows = X.shape[0]
+        if isinstance(X, tuple):
+            bound.rows = bind_csr(X, bound.dtype, &bound.sparse_X, self.held)
+            if bound.layers[0].row_major:
+                raise ValueError("a sparse X needs W[1] column-major")
+        else:
+            bound.X = rows_pointer(X, bound.dtype, bound.layers[0].n_in, &bound.row_stride, &bound.column_stride,
+                                   self.held)
+            bound.rows = X.shape[0]
         if bound.loss == FASTNN_CROSS_ENTROPY:
             bound.Y = index_pointer(Y, 4, bound.rows, "labels", self.held)
         else:
@@ -183,7 +225,8 @@ cdef class Plan:
         if batch[2] is not None:
             bound.batch_weights = self.output(batch[2], (m,), "batch weights")
         cdef bint shuffled = bound.order != NULL
-        cdef bint in_place = not shuffled and bound.column_stride == 1 and bound.row_stride == bound.layers[0].n_in
+        cdef bint in_place = (bound.X == NULL
+                              or not shuffled and bound.column_stride == 1 and bound.row_stride == bound.layers[0].n_in)
         if (not in_place and bound.batch_X == NULL or shuffled and bound.batch_Y == NULL
                 or shuffled and bound.weights != NULL and bound.batch_weights == NULL):
             raise ValueError("examples that are not read in place need batch buffers")
@@ -195,13 +238,14 @@ cdef class Plan:
         Returns
         -------
         float
-            The batch's loss J before the update: the weighted mean over the examples, plus the L2 term. Where
-            that mean is not finite, nothing is changed. A batch whose weights are all zero changes nothing and gives 0.
+            The batch's loss J before the update: the weighted mean over the examples, plus the L2 and L1 terms. Where
+            that mean is not finite, nothing is changed; nor where a norm to be clipped is not, and J is then NaN. A
+            batch whose weights are all zero changes nothing and gives 0.
 
         Raises
         ------
         ValueError
-            If the range is empty, outside the data, or longer than the batch buffers.
+            If the range is empty, outside the data, or longer than the batch buffers; or a sparse X is damaged.
         RuntimeError
             If another thread is inside this plan.
         """
@@ -213,7 +257,7 @@ cdef class Plan:
         return J
 
     def gradient(self, ptrdiff_t start, ptrdiff_t stop, out):
-        """As `step`, but the gradient goes to the arena `out` (P,) and the parameters stay.
+        """As `step`, but the gradient, not clipped, goes to the arena `out` (P,) and the parameters stay.
 
         Returns
         -------
@@ -227,11 +271,12 @@ cdef class Plan:
         cdef ptrdiff_t count = stop - start
         cdef fastnn_update u = self.settings
         with nogil:
+            self.draw_key()
             J = self.forward_backward(start, count)
             u.n_shards = self.active_shards(count)
-            squares = bound.ops.total_gradient(&u, 0, bound.size, bound.gradients, bound.theta, target)
+            J += bound.ops.total_gradient(&u, 0, bound.size, bound.gradients, bound.theta, target, &squares)
         self.busy = False
-        return J + 0.5 * u.l2 * squares
+        return J
 
     def take_mean_loss(self):
         """The mean J of the examples since the last call, by their weights (without weights: their number)."""
@@ -243,30 +288,41 @@ cdef class Plan:
         if not 0 <= start < stop <= self.bound.rows or stop - start > self.bound.max_batch:
             raise ValueError(f"need 0 <= start < stop <= {self.bound.rows} and at most {self.bound.max_batch} "
                              f"examples, got {start} to {stop}")
-        if not order_in_range(&self.bound, start, stop):
-            raise ValueError(f"order must name rows, from 0 to {self.bound.rows - 1}")
         if self.busy:
             raise RuntimeError("this plan is at work in another thread")
+        if not examples_in_range(&self.bound, start, stop):
+            raise ValueError(f"order must name rows, from 0 to {self.bound.rows - 1}, and a sparse X columns, from 0 to "
+                             f"{self.bound.layers[0].n_in - 1}, within its arrays")
         self.busy = True
         return 0
 
     cdef int active_shards(self, ptrdiff_t count) noexcept nogil:
         return self.n_shards if count >= self.n_shards else <int>count
 
+    # The key of the next step's dropout: words of the generator keyed by the seed, at the step's number.
+    cdef void draw_key(self) noexcept nogil:
+        cdef uint32_t[2] counter
+        if self.drops:
+            counter[0] = <uint32_t>self.step_count[0]
+            counter[1] = <uint32_t>(self.step_count[0] >> 32)
+            random_words(self.seed, counter, self.bound.key)
+
     cdef double run(self, ptrdiff_t start, ptrdiff_t count, double learning_rate) noexcept nogil:
-        cdef double weight = total_weight(&self.bound, start, count), J = 0, squares = 0
+        cdef double weight = total_weight(&self.bound, start, count), J = 0, penalty = 0
         cdef int S = self.active_shards(count), s
+        cdef bint clips = self.clip_norm > 0
         cdef fastnn_update u = self.settings
         if weight == 0:
             return 0
         u.n_shards = S
-        u.rate = learning_rate
-        if self.rule == FASTNN_ADAM:  # the bias correction of step t
-            u.rate *= (sqrt(1 - pow(u.beta_2, <double>(self.step_count[0] + 1)))
-                       / (1 - pow(u.beta_1, <double>(self.step_count[0] + 1))))
+        self.set_rates(&u, learning_rate)
+        self.draw_key()
         if self.team == 1 or S == 1 or in_forked_child():
             for s in range(S):
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
+            if clips:
+                for s in range(S):
+                    self.total_slice(s, S, &u)
             for s in range(S):
                 self.update_slice(s, S, &u)
         else:
@@ -274,18 +330,36 @@ cdef class Plan:
                 for s in prange(S, schedule="static"):
                     self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
                 fastnn_barrier()
+                if clips:
+                    for s in prange(S, schedule="static"):
+                        self.total_slice(s, S, &u)
+                    fastnn_barrier()
                 for s in prange(S, schedule="static"):
                     self.update_slice(s, S, &u)
         for s in range(S):
             J += self.shard_loss[s]
-            squares += self.slice_squares[s]
+            penalty += self.slice_penalty[s]
         J /= weight
+        if clips and not isfinite(self.gradient_norm(S)):
+            J = NAN
         if isfinite(J):
             self.step_count[0] += 1
-            J += 0.5 * u.l2 * squares
+            J += penalty
         self.loss_sum += J * weight
         self.weight_sum += weight
         return J
+
+    # The learning rates of step t = step_count + 1, Adam's with the bias correction of its moments.
+    cdef void set_rates(self, fastnn_update *u, double learning_rate) noexcept nogil:
+        cdef double t = <double>(self.step_count[0] + 1), second
+        u.rate = learning_rate
+        u.shrink = 1 - learning_rate * self.weight_decay
+        if self.rule == FASTNN_ADAM:
+            u.rate *= sqrt(1 - pow(u.beta_2, t)) / (1 - pow(u.beta_1, t))
+        elif self.rule == FASTNN_NADAM:
+            second = learning_rate * sqrt(1 - pow(u.beta_2, t))
+            u.rate = second * u.beta_1 / (1 - pow(u.beta_1, t + 1))
+            u.gradient_rate = second * (1 - u.beta_1) / (1 - pow(u.beta_1, t))
 
     cdef double forward_backward(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
         cdef double weight = total_weight(&self.bound, start, count), J = 0
@@ -301,15 +375,42 @@ cdef class Plan:
         return J / weight if weight != 0 else 0
 
     # Slices end on cache lines, so that no two threads write to the same one.
+    cdef ptrdiff_t slice_start(self, int s, int S) noexcept nogil:
+        return min(s * (((self.bound.size + S - 1) // S + 15) // 16 * 16), self.bound.size)
+
+    # A slice of the whole gradient, and of its norm, before it is clipped: into the first shard's arena.
+    cdef void total_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
+        cdef Bound *bound = &self.bound
+        cdef ptrdiff_t first = self.slice_start(s, S), last = self.slice_start(s + 1, S)
+        self.slice_penalty[s] = bound.ops.total_gradient(
+            u, first, last, bound.gradients, bound.theta, bound.gradients + first * bound.itemsize,
+            &self.slice_squares[s])
+
+    cdef double gradient_norm(self, int S) noexcept nogil:
+        cdef double squares = 0
+        cdef int s
+        for s in range(S):
+            squares += self.slice_squares[s]
+        return sqrt(squares)
+
     cdef void update_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
-        cdef const Bound *bound = &self.bound
-        cdef ptrdiff_t length = ((bound.size + S - 1) // S + 15) // 16 * 16
-        cdef ptrdiff_t first = min(s * length, bound.size), last = min(first + length, bound.size)
-        cdef double J = 0
+        cdef Bound *bound = &self.bound
+        cdef ptrdiff_t first = self.slice_start(s, S), last = self.slice_start(s + 1, S)
+        cdef fastnn_update own = u[0]
+        cdef double J = 0, norm
         cdef int k
         for k in range(S):
             J += self.shard_loss[k]
-        self.slice_squares[s] = 0
-        if isfinite(J):
-            self.slice_squares[s] = bound.ops.update(u, first, last, bound.gradients, bound.theta, self.states[0],
-                                                     self.states[1])
+        if not self.clip_norm > 0:
+            self.slice_penalty[s] = 0
+            if isfinite(J):
+                self.slice_penalty[s] = bound.ops.update(&own, first, last, bound.gradients, bound.theta,
+                                                         self.states[0], self.states[1])
+            return
+        norm = self.gradient_norm(S)
+        own.n_shards = 1
+        own.l2 = own.l1 = 0  # they are in the total
+        if norm > self.clip_norm:
+            own.clip = self.clip_norm / norm
+        if isfinite(J) and isfinite(norm):
+            bound.ops.update(&own, first, last, bound.gradients, bound.theta, self.states[0], self.states[1])

@@ -1,0 +1,139 @@
+"""Activations: A = g(Z) and g'(Z)."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnn.reference.checks import Array, float64, known
+
+LEAKY_SLOPE = 0.01
+# Klambauer, Unterthiner, Mayr and Hochreiter, Self-Normalizing Neural Networks (2017), equation 14
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+
+# exp(-1000) and erfc(700) are 0 in float64, so a factor z may be clamped here: it changes
+# no product but that of an infinite z with 0, from NaN to its limit.
+FAR = 1000.0
+
+
+def _sigmoid(Z: Array) -> Array:
+    e: Array = np.exp(-np.abs(Z))  # never overflows
+    return np.where(Z < 0, e, 1.0) / (1 + e)
+
+
+def _sigmoid_derivative(Z: Array) -> Array:
+    return _sigmoid(Z) * _sigmoid(-Z)  # g (1 - g) without the cancellation
+
+
+def _elu(Z: Array) -> Array:
+    return np.where(Z > 0, Z, np.expm1(np.minimum(Z, 0)))
+
+
+def _elu_derivative(Z: Array) -> Array:
+    return np.where(Z > 0, 1.0, np.exp(np.minimum(Z, 0)))
+
+
+_erfc = np.frompyfunc(math.erfc, 1, 1)
+
+
+def _normal_cdf(Z: Array) -> Array:  # off by about z^2 roundings in the left tail: erfc magnifies its argument's
+    return np.asarray(_erfc(-Z / math.sqrt(2)), dtype=np.float64) / 2
+
+
+def _normal_pdf(Z: Array) -> Array:
+    return np.exp(-(np.clip(Z, -FAR, FAR) ** 2) / 2) / math.sqrt(2 * math.pi)  # clamped: the square can't overflow
+
+
+def _exp(Z: Array) -> Array:
+    with np.errstate(over="ignore"):  # e^z is infinite where it is beyond float64
+        return np.exp(Z)
+
+
+def column_sums(M: Array) -> Array:
+    """Return the sum of each column of M (n, m), (1, m)."""
+    sums: Array = np.sum(M, axis=0, keepdims=True)
+    return sums
+
+
+def _softmax(Z: Array) -> Array:
+    e: Array = np.exp(Z - np.max(Z, axis=0, keepdims=True, initial=-np.inf))  # the largest term is 1: no overflow
+    return e / column_sums(e)
+
+
+def log_softmax(Z: Array) -> Array:
+    """Return log(softmax(Z)) without rounding next to 1."""
+    S: Array = Z - np.max(Z, axis=0, keepdims=True, initial=-np.inf)
+    others = np.sort(np.exp(S), axis=0)[:-1]  # without the largest term, exp(0) = 1: log1p adds it exactly
+    return S - np.log1p(column_sums(others))
+
+
+_ACTIVATE: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda Z: np.maximum(Z, 0),
+    "leaky_relu": lambda Z: np.where(Z > 0, Z, LEAKY_SLOPE * Z),
+    "identity": np.copy,
+    "softmax": _softmax,
+    "elu": _elu,
+    "selu": lambda Z: SELU_SCALE * np.where(Z > 0, Z, SELU_ALPHA * _elu(Z)),
+    "gelu": lambda Z: np.maximum(Z, -FAR) * _normal_cdf(Z),
+    "silu": lambda Z: np.maximum(Z, -FAR) * _sigmoid(Z),
+    "softplus": lambda Z: np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z))),
+    "exp": _exp,
+}
+
+# At a kink (z = 0) the left-hand value. Softmax is not here: it mixes the units of a column.
+_DERIVATIVE: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": _sigmoid_derivative,
+    "tanh": lambda Z: 4 * _sigmoid_derivative(2 * Z),  # 1 - tanh^2 without the cancellation
+    "relu": lambda Z: np.where(Z > 0, 1.0, 0.0),
+    "leaky_relu": lambda Z: np.where(Z > 0, 1.0, LEAKY_SLOPE),
+    "identity": np.ones_like,
+    "elu": _elu_derivative,
+    "selu": lambda Z: SELU_SCALE * np.where(Z > 0, 1.0, SELU_ALPHA * _elu_derivative(Z)),
+    "gelu": lambda Z: _normal_cdf(Z) + np.clip(Z, -FAR, FAR) * _normal_pdf(Z),
+    "silu": lambda Z: _sigmoid(Z) + np.clip(Z, -FAR, FAR) * _sigmoid_derivative(Z),
+    "softplus": _sigmoid,
+    "exp": _exp,
+}
+
+ACTIVATIONS = tuple(_ACTIVATE)
+
+
+def activate(name: str, Z: ArrayLike) -> Array:
+    """A = g(Z), a new array.
+
+    NaN in gives NaN out, +-inf gives the limit (in softmax both make their column NaN).
+
+    Parameters
+    ----------
+    name : str
+        One of `ACTIVATIONS`. leaky_relu has slope 0.01, elu alpha 1, gelu is the exact z Phi(z), softmax is over the
+        units (axis 0).
+    Z : array_like, (n, m)
+    """
+    known("activation", name, ACTIVATIONS)
+    return _ACTIVATE[name](float64(Z))
+
+
+def activate_backward(name: str, dA: ArrayLike, Z: ArrayLike) -> Array:
+    """dZ = dA * g'(Z); for softmax dZ = A * (dA - sum of dA * A over the units).
+
+    At a kink (z = 0) g' is the left-hand derivative: 0 for relu, 0.01 for leaky_relu.
+
+    Parameters
+    ----------
+    name : str
+        One of `ACTIVATIONS`.
+    dA, Z : array_like, (n, m)
+    """
+    known("activation", name, ACTIVATIONS)
+    dA, Z = float64(dA), float64(Z)
+    if dA.shape != Z.shape:
+        raise ValueError(f"dA must have the shape of Z, {Z.shape}, got {dA.shape}")
+    if name == "softmax":
+        A = _softmax(Z)
+        return A * (dA - column_sums(dA * A))
+    return dA * _DERIVATIVE[name](Z)

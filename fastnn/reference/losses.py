@@ -1,0 +1,180 @@
+"""Losses: J and its derivative by Z[L]."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnn.reference.activations import ACTIVATIONS, activate_backward, column_sums, log_softmax
+from fastnn.reference.checks import Array, float64, known
+
+# The losses that are computed from Z[L], each of one output activation; and L itself, by Z, Y and the parameter.
+_OUTPUT_OF = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
+
+
+def _cross_entropy(Z: Array, Y: Array) -> Array:
+    return -Y * log_softmax(Z)
+
+
+def _binary_cross_entropy(Z: Array, Y: Array) -> Array:
+    return np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z)))  # -y log a - (1 - y) log(1 - a), without overflow
+
+
+def _poisson(Z: Array, Y: Array) -> Array:
+    log_Y = np.log(np.where(Y == 0, 1, Y))  # y log y is 0 at 0
+    with np.errstate(over="ignore"):
+        return Y * (log_Y - Z) - Y + np.exp(Z)
+
+
+_OF_Z: dict[str, Callable[[Array, Array], Array]] = {
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "poisson": _poisson,
+}
+
+# The losses that are computed from A[L] of any activation: L and dL/da, by D = A - Y and the parameter.
+_OF_A: dict[str, tuple[Callable[[Array, float], Array], Callable[[Array, float], Array]]] = {
+    "squared_error": (lambda D, _: D**2 / 2, lambda D, _: D),
+    "absolute": (lambda D, _: np.abs(D), lambda D, _: np.sign(D)),
+    "huber": (
+        lambda D, delta: np.where(np.abs(D) <= delta, D**2 / 2, delta * (np.abs(D) - delta / 2)),
+        lambda D, delta: np.clip(D, -delta, delta),
+    ),
+    "quantile": (
+        lambda D, q: np.where(D > 0, 1 - q, q) * np.abs(D),
+        lambda D, q: np.where(D > 0, 1 - q, q) * np.sign(D),
+    ),
+}
+
+LOSSES = (*_OF_Z, *_OF_A)
+
+
+def check_loss(loss: str, output_activation: str) -> None:
+    """Raise ValueError unless both names are known and go together."""
+    known("loss", loss, LOSSES)
+    known("activation", output_activation, ACTIVATIONS)
+    needed = _OUTPUT_OF.get(loss, output_activation)
+    if output_activation != needed:
+        raise ValueError(f"loss {loss} needs the output activation {needed}, got {output_activation}")
+
+
+def _targets(name: str, Y: ArrayLike, shape: tuple[int, ...], parameter: float) -> Array:
+    """Y, checked; smoothed for the cross-entropies."""
+    Y = float64(Y)
+    if Y.ndim != 2 or Y.shape != shape:
+        raise ValueError(f"Y must have shape (n[L], m) = {shape}, got {Y.shape}")
+    if name == "poisson" and np.any(Y < 0):
+        raise ValueError(f"Y must not be negative for poisson, got {Y.min()}")
+    if name == "cross_entropy" and parameter:
+        return (1 - parameter) * Y + parameter / len(Y)
+    if name == "binary_cross_entropy":
+        return Y + parameter * (0.5 - Y)
+    return Y
+
+
+def example_weights(sample_weight: ArrayLike | None, m: int) -> Array:
+    """Return the weights (m,), ones for None; ValueError for others."""
+    if sample_weight is None:
+        return np.ones(m)
+    w = float64(sample_weight)
+    if w.shape != (m,):
+        raise ValueError(f"sample_weight must have shape (m,) = {(m,)}, got {w.shape}")
+    if np.any(w < 0):
+        raise ValueError(f"sample_weight must not be negative, got {w.min()}")
+    return w
+
+
+def cost(
+    name: str,
+    Z: ArrayLike,
+    A: ArrayLike,
+    Y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    parameter: float = 0.0,
+) -> float:
+    """J = (1/m) sum of L over the examples; with weights w, (sum of w L) / (sum of w).
+
+    L is a sum over the output units:
+
+    - cross_entropy: -y log softmax(z), from Z
+    - binary_cross_entropy: -(y log a + (1 - y) log(1 - a)) with a = sigmoid(z), from Z
+    - poisson: y log(y / a) - y + a with a = e^z, half the deviance, from Z; y log y is 0 at y = 0
+    - squared_error: (a - y)^2 / 2, from A
+    - absolute: |a - y|, from A
+    - huber: (a - y)^2 / 2 where |a - y| <= delta, beyond it delta (|a - y| - delta / 2), from A
+    - quantile: q (y - a) where a < y, (1 - q) (a - y) where a > y, from A
+
+    Parameters
+    ----------
+    name : str
+        One of `LOSSES`.
+    Z, A : array_like, (n[L], m)
+        Z[L] and A[L]. The one that the loss is not computed from may be None.
+    Y : array_like, (n[L], m)
+        One-hot columns for cross_entropy, nowhere negative for poisson (else ValueError).
+    sample_weight : array_like, (m,), optional
+    parameter : float
+        huber: delta, positive. quantile: q, between 0 and 1. Both cross-entropies: label smoothing s, from 0 to 1;
+        the targets are then (1 - s) y + s / n[L], of binary_cross_entropy y + s (1/2 - y).
+    """
+    known("loss", name, LOSSES)
+    output = float64(Z if name in _OF_Z else A)
+    Y = _targets(name, Y, output.shape, parameter)
+    L = _OF_Z[name](output, Y) if name in _OF_Z else _OF_A[name][0](output - Y, parameter)
+    w = example_weights(sample_weight, output.shape[1])
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return float(np.sum(w * np.sum(L, axis=0)) / np.sum(w))
+
+
+def output_gradient(
+    name: str,
+    output_activation: str,
+    Z: ArrayLike,
+    A: ArrayLike,
+    Y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    parameter: float = 0.0,
+) -> Array:
+    """dZ[L], (n[L], m): the derivative of each example's loss by Z[L], times the example's weight.
+
+    The notes' dZ[L] = A[L] - Y for the losses from Z (smoothed targets for Y), dL/da * g'(Z[L]) for those from A.
+    Where L has a kink (absolute and quantile at a = y) dL/da is 0. As in the notes the factor 1/m is not in it, but in
+    dW and db.
+
+    Parameters
+    ----------
+    name : str
+        One of `LOSSES`.
+    output_activation : str
+        softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for poisson, else any (else ValueError).
+    Z, A, Y, sample_weight, parameter
+        As in `cost`; A is always read, Z by the losses from A alone.
+    """
+    check_loss(name, output_activation)
+    A = float64(A)
+    Y = _targets(name, Y, A.shape, parameter)
+    w = example_weights(sample_weight, A.shape[1])
+    if name == "cross_entropy":
+        return w * (A * column_sums(Y) - Y)  # the sums are 1 for one-hot columns
+    if name in _OF_Z:
+        return w * (A - Y)
+    return w * activate_backward(output_activation, _OF_A[name][1](A - Y, parameter), Z)
+
+
+def one_hot(labels: ArrayLike, n_classes: int) -> Array:
+    """Y (n_classes, m): 1 in row labels[i] of column i, 0 elsewhere.
+
+    Parameters
+    ----------
+    labels : array_like, (m,)
+        Whole numbers from 0 to n_classes - 1 (else ValueError).
+    n_classes : int
+    """
+    labels = float64(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"labels must have shape (m,), got {labels.shape}")
+    Y = np.where(labels == np.arange(n_classes)[:, np.newaxis], 1.0, 0.0)
+    wrong = labels[np.sum(Y, axis=0) != 1]
+    if wrong.size:
+        raise ValueError(f"labels must be whole numbers from 0 to {n_classes - 1}, got {wrong[0]}")
+    return Y

@@ -1,0 +1,82 @@
+"""A sparse X: the rows of a SciPy matrix as the compiled core reads them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SparseRows", "is_sparse"]
+
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether X is one of SciPy's sparse matrices or arrays."""
+    return hasattr(X, "tocsr") and hasattr(X, "nnz")
+
+
+class SparseRows:
+    """Rows of a CSR matrix, (m, n[0]): row j has values[k] at columns[k], k from bounds[j] to bounds[j + 1].
+
+    Parameters
+    ----------
+    values : ndarray (non-zeros,) of float32 or float64
+    columns : ndarray of int32 (non-zeros,)
+        They may be unsorted; values of a repeated column add up.
+    bounds : ndarray of int64 (m + 1,)
+    n_columns : int
+        n[0].
+    """
+
+    ndim = 2
+
+    def __init__(self, values: NDArray[Any], columns: NDArray[np.int32], bounds: NDArray[np.int64],
+                 n_columns: int) -> None:
+        self.values, self.columns, self.bounds = values, columns, bounds
+        self.shape = (len(bounds) - 1, n_columns)
+
+    @classmethod
+    def of(cls, X: Any, dtype: np.dtype[Any], what: str = "X") -> "SparseRows":
+        """Return the rows of a SciPy matrix; what is CSR, of `dtype` and of int32 indices is not copied.
+
+        Raises
+        ------
+        ValueError
+            If its arrays do not fit each other.
+        """
+        csr = X.tocsr()
+        bounds = np.ascontiguousarray(csr.indptr, np.int64)
+        n_values = bounds[-1] if len(bounds) else -1
+        damaged = (len(bounds) != csr.shape[0] + 1 or bounds[0] < 0 or (np.diff(bounds) < 0).any()
+                   or not n_values <= min(len(csr.data), len(csr.indices)))
+        if not damaged and n_values:
+            named = csr.indices[bounds[0] : n_values]
+            damaged = len(named) > 0 and not 0 <= named.min() <= named.max() < csr.shape[1]
+        if damaged:
+            raise ValueError(f"{what} is a damaged CSR matrix: its indptr and indices do not fit its shape")
+        with np.errstate(over="ignore"):  # found, and refused, by the check for finite values
+            values = np.ascontiguousarray(csr.data[:n_values], dtype)
+        return cls(values, np.ascontiguousarray(csr.indices[:n_values], np.int32), bounds, csr.shape[1])
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int64]]:
+        """The three arrays, for `Plan` and `Forward`."""
+        return self.values, self.columns, self.bounds
+
+    @property
+    def n_values(self) -> int:
+        """The stored values of these rows."""
+        return int(self.bounds[-1] - self.bounds[0])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> "SparseRows":
+        """Return some rows: of a slice without a copy of the values, else a copy."""
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return SparseRows(self.values, self.columns, self.bounds[start : max(start, stop) + 1], self.shape[1])
+            rows = np.arange(start, stop, step)
+        lengths = self.bounds[rows + 1] - self.bounds[rows]
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        taken = np.repeat(self.bounds[rows] - bounds[:-1], lengths) + np.arange(bounds[-1])
+        return SparseRows(self.values[taken], self.columns[taken], bounds, self.shape[1])

@@ -1,0 +1,153 @@
+"""A bound on the rounding errors of a whole forward and backward pass."""
+
+import numpy as np
+import scipy.special as sp
+
+from fastnn import reference
+
+# Per activation: sup |g'|, sup |g''| away from the kink, and the jump of g' at the kink.
+SMOOTHNESS = {
+    "sigmoid": (0.25, 0.1, 0),
+    "tanh": (1, 0.77, 0),
+    "relu": (1, 0, 1),
+    "leaky_relu": (1, 0, 0.99),
+    "identity": (1, 0, 0),
+    "elu": (1, 1, 0),
+    "selu": (1.7581, 1.7581, 0.7075),
+    "gelu": (1.13, 0.8, 0),
+    "silu": (1.1, 0.5, 0),
+    "softplus": (1, 0.25, 0),
+}
+FUNCTION = 8  # roundings that an activation, its derivative's factor or a logarithm may count as (see test_kernels)
+
+
+def smoothness(g, Z, e_Z):
+    """As `SMOOTHNESS`; exp, which has no such bounds, on the interval Z +- e_Z."""
+    return (np.exp(Z + e_Z), np.exp(Z + e_Z), 0) if g == "exp" else SMOOTHNESS[g]
+
+
+class PassErrors:
+    """First-order bounds, element by element, on the rounding errors of forward and backward propagation.
+
+    With e(M) the bound on the error of M, n and m the lengths of the sums, u the unit roundoff, A with dropout's factor
+    D in it and k = 2 with dropout (the product and the rounding of 1 / (1 - rate)), else 0:
+
+    - Z = W A_prev + b: e(Z) = |W| e(A_prev) + (n[l-1] + 2 + k) u (|W| |A_prev| + |b|)
+    - A = g(Z) D: e(A) = D (sup|g'| e(Z) + 8 u (1 + |g(Z)|)); exp: without the 1
+    - dZ = dA g'(Z): e(dZ) = e(dA) (|g'| + e(g')) + |dA| e(g') + 2 u |dZ|, where e(g') = sup|g''| e(Z) + 16 u (exp: 16 u
+      g'), and the jump at the kink where |Z| <= e(Z)
+    - dW = scale dZ A_prev^T: e(dW) = scale (e(dZ) (|A_prev| + e(A_prev))^T + |dZ| e(A_prev)^T
+      + (m + 6 + k) u |dZ| |A_prev|^T) + 3 u |l2 W| + 3 u l1 + u |dW|
+    - dA_prev = W^T dZ D: e(dA_prev) = D (|W|^T e(dZ) + (n[l] + 1 + k) u |W|^T |dZ|)
+
+    The sums over shards are among the m additions.
+
+    Parameters
+    ----------
+    task : Task
+    rows : index
+        The examples.
+    u : float
+    step : int
+        Updates done before: what dropout depends on.
+    """
+
+    def __init__(self, task, rows, u, step=0):
+        X, Y, weights = task.batch(rows)
+        self.task, self.u, self.activations = task, u, task.activations
+        self.W, b = [M.astype(np.float64) for M in task.W], [v.astype(np.float64) for v in task.b]
+        network = task.reference()
+        network.optimizer.t = step
+        self.masks = network.masks(X.shape[1])
+        self.k = 2 * bool(self.masks)
+        self.Z, self.A = reference.forward(X, self.W, b, self.activations, self.masks)
+        self.eZ, self.eA = [None], [np.zeros_like(X)]
+        D = [*self.masks, 1.0] if self.masks else [1.0] * len(self.W)
+        for W_l, b_l, g, Z, A, A_prev, D_l in zip(
+            self.W, b, self.activations, self.Z[1:], self.A[1:], self.A, D, strict=False
+        ):
+            size = np.abs(W_l) @ np.abs(A_prev) + np.abs(b_l)
+            self.eZ.append(np.abs(W_l) @ self.eA[-1] + (W_l.shape[1] + 2 + self.k) * u * size)
+            if g == "softmax":
+                spread = np.max(np.abs(Z), axis=0) * 2
+                own = self.eZ[-1] + u * (spread + FUNCTION)
+                self.eA.append(A * (own + np.sum(A * own, axis=0) + (len(A) + 4) * u))
+            else:
+                rounded = FUNCTION * u * (D_l * (g != "exp") + np.abs(A))
+                self.eA.append(D_l * smoothness(g, Z, self.eZ[-1])[0] * self.eZ[-1] + rounded)
+        self._backward(Y, np.ones(X.shape[1]) if weights is None else weights)
+
+    def _derivative(self, layer, dA, e_dA):
+        """dZ of a layer from dA, and its bound."""
+        g, Z, A, u = self.activations[layer - 1], self.Z[layer], self.A[layer], self.u
+        dZ = reference.activate_backward(g, dA, Z)
+        if g == "softmax":
+            dot, e_A = np.sum(A * np.abs(dA), axis=0), self.eA[layer]
+            e_dot = np.sum(A * e_dA + e_A * (np.abs(dA) + e_dA), axis=0)
+            inner = e_dA + e_dot + (len(A) + 4) * u * (dot + np.abs(dA))
+            return dZ, e_A * (dot + np.abs(dA)) + (A + e_A) * inner
+        _, curvature, jump = smoothness(g, Z, self.eZ[layer])
+        slope = np.abs(reference.activate_backward(g, np.ones_like(dA), Z))
+        e_slope = curvature * self.eZ[layer] + jump * (np.abs(Z) <= self.eZ[layer])
+        e_slope += 0 if g in ("relu", "identity") else 16 * u * (slope if g == "exp" else 1)
+        return dZ, e_dA * (slope + e_slope) + np.abs(dA) * e_slope + 2 * u * np.abs(dZ)
+
+    def _loss_from_A(self, Y):
+        """dA of one example of weight 1, its bound, L and its bound; a kink may be passed where |a - y| <= e(A)."""
+        u, parameter, D, e_A = self.u, self.task.loss_parameter, self.A[-1] - Y, self.eA[-1]
+        size = np.abs(D)
+        passed = size <= e_A + u * size
+        if self.task.loss == "squared_error":
+            return D, e_A + 3 * u * size, D**2 / 2, (size + e_A) * e_A + 5 * u * D**2
+        if self.task.loss == "huber":
+            dA = np.clip(D, -parameter, parameter)
+            L = np.where(size <= parameter, D**2 / 2, parameter * (size - parameter / 2))
+            return dA, e_A + 3 * u * np.abs(dA), L, (np.abs(dA) + e_A) * e_A + 6 * u * parameter * size
+        sides = (1, 1) if self.task.loss == "absolute" else (1 - parameter, parameter)  # the slopes above and below y
+        slope = np.where(D > 0, *sides)
+        e_dA = sum(sides) * passed + 3 * u * slope * (self.task.loss != "absolute")
+        return slope * np.sign(D), e_dA, slope * size, max(sides) * e_A + 4 * u * slope * size
+
+    def _loss_from_Z(self, Y):
+        """dZ of one example of weight 1, its bound, L and its bound."""
+        u, Z, A, e_A, e_Z, s = self.u, self.Z[-1], self.A[-1], self.eA[-1], self.eZ[-1], self.task.loss_parameter
+        span, n = np.max(np.abs(Z), axis=0), len(Z)
+        if self.task.loss == "cross_entropy":
+            Y = (1 - s) * Y + s / n
+            e_L = 2 * np.max(e_Z, axis=0) + u * (4 * span + n + 2 * FUNCTION) + (s > 0) * (n + 4) * u * 2 * span
+            L = span * 2 + np.log(n)
+        elif self.task.loss == "poisson":
+            L = np.sum(np.abs(sp.xlogy(Y, Y)) + np.abs(Y * Z) + Y + A, axis=0)  # its terms, of both signs
+            e_L = np.sum(e_A + Y * e_Z, axis=0) + 2 * FUNCTION * u * L
+        else:
+            Y = Y + s * (0.5 - Y)
+            L = np.sum(np.abs(Z) * (1 + np.abs(Y)) + 1, axis=0)
+            e_L = np.sum(e_Z * (1 + np.abs(Y)), axis=0) + FUNCTION * u * L
+        dZ = A - Y
+        return dZ, e_A + FUNCTION * u * A + 3 * u * np.abs(dZ) + (s > 0) * 3 * u * Y, L, e_L
+
+    def _backward(self, Y, w):
+        u, k, l2, l1 = self.u, self.k, self.task.l2, self.task.l1
+        total, m = np.sum(w), len(w)
+        scale = 1 / total if total else 0.0
+        if self.task.loss in ("cross_entropy", "binary_cross_entropy", "poisson"):
+            dZ, e_dZ, L, e_L = self._loss_from_Z(Y)
+            dZ, e_dZ = w * dZ, w * e_dZ
+        else:
+            dA, e_dA, L, e_L = self._loss_from_A(Y)
+            dZ, e_dZ = self._derivative(len(self.activations), w * dA, w * e_dA)
+        self.J = scale * (np.sum(w * e_L) + (m + 6) * u * np.sum(w * L))
+        for W_l in self.W:
+            self.J += (W_l.size + 6) * u * (l2 / 2 * np.sum(W_l**2) + l1 * np.sum(np.abs(W_l)))
+        self.dW, self.db = [], []
+        for layer in range(len(self.W), 0, -1):
+            W_l, A_prev, e_prev = self.W[layer - 1], self.A[layer - 1], self.eA[layer - 1]
+            full = scale * np.abs(dZ) @ np.abs(A_prev).T
+            carried = scale * (e_dZ @ (np.abs(A_prev) + e_prev).T + np.abs(dZ) @ e_prev.T)
+            penalties = 4 * u * (l2 * np.abs(W_l) + l1)
+            self.dW.insert(0, carried + (m + 6 + k) * u * full + penalties + u * full)
+            self.db.insert(0, scale * np.sum(e_dZ + (m + 6) * u * np.abs(dZ), axis=1, keepdims=True))
+            if layer > 1:
+                D = self.masks[layer - 2] if self.masks else 1.0
+                e_dA = np.abs(W_l).T @ e_dZ + (len(W_l) + 1 + k) * u * np.abs(W_l).T @ np.abs(dZ)
+                dZ, e_dZ = self._derivative(layer - 1, D * (W_l.T @ dZ), D * e_dA)

@@ -1,0 +1,67 @@
+"""Random networks, targets and what goes with what, for the tests of the reference."""
+
+import itertools
+
+import numpy as np
+from hypothesis import strategies as st
+
+from fastnn import reference
+
+EPS = np.finfo(np.float64).eps
+
+# Each loss with the outputs that it is tried on: the squared error on all, since the losses from A share the way back.
+PAIRS = [
+    ("cross_entropy", "softmax"),
+    ("binary_cross_entropy", "sigmoid"),
+    ("poisson", "exp"),
+    *(("squared_error", name) for name in reference.ACTIVATIONS),
+    *((loss, output) for loss in ("absolute", "huber", "quantile") for output in ("identity", "softmax")),
+]
+PARAMETERS = {  # of the losses that have one
+    "cross_entropy": (0.0, 0.1, 1.0),
+    "binary_cross_entropy": (0.0, 0.1, 1.0),
+    "huber": (0.25, 1.0),
+    "quantile": (0.1, 0.5, 0.8),
+}
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def parameters(loss):
+    return st.sampled_from(PARAMETERS.get(loss, (0.0,)))
+
+
+def random_network(rng, sizes, activations):
+    W = [rng.uniform(-1, 1, (n, n_prev)) for n_prev, n in itertools.pairwise(sizes)]
+    b = [rng.uniform(-1, 1, (n, 1)) for n in sizes[1:]]
+    return W, b, list(activations)
+
+
+def random_targets(rng, loss, n, m):
+    if loss == "cross_entropy":
+        return reference.one_hot(rng.integers(n, size=m), n)
+    if loss == "binary_cross_entropy":
+        return rng.integers(2, size=(n, m)).astype(float)
+    if loss == "poisson":
+        return rng.poisson(1.5, (n, m)).astype(float)
+    return rng.uniform(-2, 2, (n, m))
+
+
+def kink_distance(loss, parameter, A, Y):
+    """How far the outputs are from where the loss or its derivative has a jump."""
+    if loss in ("absolute", "quantile"):
+        return np.min(np.abs(A - Y))
+    return np.min(np.abs(np.abs(A - Y) - parameter)) if loss == "huber" else np.inf
+
+
+def error_of(function, *arguments, **keywords):
+    """The type and text of the error that a call raises; it must raise one."""
+    try:
+        function(*arguments, **keywords)
+    except (ValueError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
+    raise AssertionError("nothing was raised")
+
+
+def ones(*shapes):
+    return [np.ones(shape) for shape in shapes]
