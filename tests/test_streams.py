@@ -658,7 +658,7 @@ few = np.zeros((400, n), np.float32)
 net.fit(few, y[:400], epochs=2)
 net.predict(np.zeros((40_000, n), np.float32))  # what is made once: plans at rest, threads
 before = status("RssAnon"), status("RssFile")
-limit = status("VmData") + 64 * 2**20  # of all memory that is not a file's
+limit = status("VmData") + 96 * 2**20  # of all memory that is not a file's
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 if what == "few":
     net.fit(X[:500], y[:500], epochs=1)
@@ -679,12 +679,13 @@ print(status("RssAnon") - before[0], status("RssFile") - before[1])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("what", ["fit", "shuffled", "validation", "predict", "predict_proba", "few"])
 def test_a_memory_map_stays_a_file(dtype, what, tmp_path):
-    """400 and 800 MB pass through 64 MiB: the order's 8 bytes and the label's 4 of an example, and some blocks."""
+    """400 and 800 MB pass through 96 MiB: 8 bytes of order and 4 of label an example, two blocks, what the C library
+    does not give back at once."""
     done = subprocess.run([sys.executable, "-P", "-c", MAPPED, str(tmp_path / "X"), dtype, what], capture_output=True,
                           text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     anonymous, of_files = map(int, done.stdout.split())
-    assert anonymous < 64 * 2**20
+    assert anonymous < 96 * 2**20
     if what == "few":
         assert of_files < 32 * 2**20
 
