@@ -64,12 +64,13 @@ FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, double sm
     return l;
 }
 
-/* Half the Poisson deviance, a = e^z: L = y (log y - z) - y + a; dL/dz = a - y. */
+/* Half the Poisson deviance, a = e^z: L = y (log y - z) - y + a; dL/dz = a - y. Near its minimum the terms cancel: there
+   L = y (e^d - 1 - d), d = z - log y. */
 FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, double unused)
 {
     (void)unused;
-    const real a = FN(v_exp)(z), log_y = FN(v_log)(y > 0 ? y : 1);
-    const FN(unit_loss) l = {y * (log_y - z) - y + a, a - y};
+    const real a = FN(v_exp)(z), d = z - FN(v_log)(y > 0 ? y : 1), near = y * (FN(v_expm1)(d) - d);
+    const FN(unit_loss) l = {y > 0 && d > -1 && d < 1 ? near : a - y - y * d, a - y};
     return l;
 }
 

@@ -12,34 +12,78 @@ from functools import cache
 
 import numpy as np
 import pytest
+import scipy.sparse
 
-from fastnn import Network, batches, optimizers, reference, runtime, training
+from fastnn import Network, batches, losses, optimizers, runtime, training
 from fastnn._core import _kernels
 from fastnn.model import Examples, Model
+from fastnn.sparse import SparseRows
 
 LEVELS = range(len(_kernels.LEVELS))
 ROWS, BATCH, EPOCHS = 50, 16, 5  # batches of 16, 16, 16 and 2: twenty steps
 BATCHES = [slice(start, stop) for start, stop in batches.bounds(ROWS, BATCH)] * EPOCHS
 RUNS = 3
-RATES = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "adam": 0.01}
+OPTIMIZERS = {  # and their learning rates
+    "sgd": (optimizers.SGD(), 0.2),
+    "momentum": (optimizers.Momentum(), 0.05),
+    "nesterov": (optimizers.Nesterov(), 0.05),
+    "adam": (optimizers.Adam(), 0.01),
+    "adamw": (optimizers.AdamW(weight_decay=0.3), 0.01),
+    "nadam": (optimizers.NAdam(), 0.01),
+    "rmsprop": (optimizers.RMSprop(), 0.003),
+    "rmsprop_momentum": (optimizers.RMSprop(momentum=0.8), 0.001),
+    "rmsprop_nesterov": (optimizers.RMSprop(momentum=0.8, nesterov=True), 0.001),
+}
 
-# sizes, activations, loss, weighted, l2
+# sizes, activations, loss, and what else the task has
 NETS = {
-    "logistic regression": ([5, 1], ["sigmoid"], "binary_cross_entropy", False, 0.0),
-    "planar flower": ([4, 100, 3], ["relu", "softmax"], "cross_entropy", False, 0.0),
+    "logistic regression": ([5, 1], ["sigmoid"], "binary_cross_entropy", {}),
+    "planar flower": ([4, 100, 3], ["relu", "softmax"], "cross_entropy", {}),
     "deep tanh, sigmoid, relu": (
         [8, 16, 12, 10, 4],
         ["tanh", "sigmoid", "relu", "softmax"],
         "cross_entropy",
-        True,
-        0.01,
+        {"weighted": True, "l2": 0.01},
     ),
-    "gelu, silu, softplus": ([6, 20, 15, 10, 3], ["gelu", "silu", "softplus", "softmax"], "cross_entropy", False, 0.0),
-    "elu, selu, regression": ([6, 20, 15, 2], ["elu", "selu", "identity"], "squared_error", True, 0.0),
-    "several sigmoid outputs": ([7, 12, 4], ["tanh", "sigmoid"], "binary_cross_entropy", True, 0.05),
-    "one real output": ([150, 30, 1], ["leaky_relu", "identity"], "squared_error", False, 0.001),
-    "softmax and squared error": ([6, 15, 5, 3], ["softmax", "relu", "softmax"], "squared_error", False, 0.0),
-    "squared error of a bounded output": ([3, 9, 2], ["softplus", "tanh"], "squared_error", False, 0.0),
+    "gelu, silu, softplus": ([6, 20, 15, 10, 3], ["gelu", "silu", "softplus", "softmax"], "cross_entropy", {}),
+    "elu, selu, regression": ([6, 20, 15, 2], ["elu", "selu", "identity"], "squared_error", {"weighted": True}),
+    "several sigmoid outputs": (
+        [7, 12, 4],
+        ["tanh", "sigmoid"],
+        "binary_cross_entropy",
+        {"weighted": True, "l2": 0.05},
+    ),
+    "one real output": ([150, 30, 1], ["leaky_relu", "identity"], "squared_error", {"l2": 0.001}),
+    "softmax and squared error": ([6, 15, 5, 3], ["softmax", "relu", "softmax"], "squared_error", {}),
+    "squared error of a bounded output": ([3, 9, 2], ["softplus", "tanh"], "squared_error", {}),
+    "counts": ([6, 10, 2], ["tanh", "exp"], "poisson", {"weighted": True}),
+    "absolute error": ([6, 10, 2], ["tanh", "identity"], "absolute", {}),
+    "huber": ([6, 10, 2], ["elu", "identity"], "huber", {"loss_parameter": 0.5, "weighted": True}),
+    "quantile": ([6, 10, 1], ["silu", "identity"], "quantile", {"loss_parameter": 0.8}),
+    "l1, dropout, smoothing, clipping": (
+        [8, 16, 12, 4],
+        ["tanh", "relu", "softmax"],
+        "cross_entropy",
+        {"l1": 0.003, "dropout": (0.3, 0.2), "loss_parameter": 0.1, "clip_norm": 0.3},
+    ),
+    "dropout before gelu and exp": (
+        [6, 14, 10, 2],
+        ["gelu", "exp", "sigmoid"],
+        "binary_cross_entropy",
+        {"dropout": (0.2, 0.5), "loss_parameter": 0.2, "l2": 0.01},
+    ),
+    "sparse": (
+        [60, 12, 3],
+        ["relu", "softmax"],
+        "cross_entropy",
+        {"sparse": True, "dropout": (0.4,), "weighted": True},
+    ),
+    "sparse regression, clipped": (
+        [40, 9, 2],
+        ["tanh", "identity"],
+        "squared_error",
+        {"sparse": True, "clip_norm": 0.5},
+    ),
 }
 
 
@@ -48,25 +92,30 @@ def longest_path(sizes, m):
     return sum(sizes) + sum(sizes[1:]) + 16 * (len(sizes) - 1) + m
 
 
-def run_reference(net, rule, orders, nudge=0.0, seed=0):
+def clip_norm_of(name):
+    return NETS[name][3].get("clip_norm", 0.0)
+
+
+def run_reference(net, name, rule, orders, nudge=0.0, seed=0):
     """Losses (20,) and the final parameters, W and b, of the reference; nudged, if asked for."""
     rng = np.random.default_rng(seed)
-    model = reference.ReferenceNetwork(net.W, net.b, net.activations, net.loss, optimizer=rule, l2=net.l2)
+    optimizer, rate = OPTIMIZERS[rule]
+    model = net.reference(optimizer=optimizer.rule, clip_norm=clip_norm_of(name), **optimizer.hyperparameters)
     losses = []
     for step, rows in enumerate(BATCHES):
         X, Y, weights = net.batch(rows if orders is None else orders[step // (len(BATCHES) // EPOCHS)][rows])
         if nudge:
             for parameter in (*model.W, *model.b, X):
                 parameter *= 1 + nudge * rng.choice([-1, 1], parameter.shape)
-        losses.append(model.step(X, Y, RATES[rule], weights))
+        losses.append(model.step(X, Y, rate, weights))
     return np.array(losses), net.flat(model.W, model.b)
 
 
-def expected_and_bounds(net, rule, orders=None):
+def expected_and_bounds(net, name, rule, orders=None):
     """The reference's losses and parameters, and how far its nudged runs are from them."""
-    losses, theta = run_reference(net, rule, orders)
+    losses, theta = run_reference(net, name, rule, orders)
     u = float(np.finfo(net.dtype).eps) / 2
-    nudged = [run_reference(net, rule, orders, longest_path(net.sizes, BATCH) * u, seed) for seed in range(RUNS)]
+    nudged = [run_reference(net, name, rule, orders, longest_path(net.sizes, BATCH) * u, seed) for seed in range(RUNS)]
     return (
         losses,
         theta,
@@ -90,41 +139,60 @@ def nets(task):
 
     @cache
     def make(name, dtype):
-        sizes, activations, loss, has_weights, l2 = NETS[name]
-        return task(sizes, activations, loss, dtype, rows=ROWS, weighted=has_weights, l2=l2, seed=len(name))
+        sizes, activations, loss, more = NETS[name]
+        more = {key: value for key, value in more.items() if key != "clip_norm"}
+        return task(sizes, activations, loss, dtype, rows=ROWS, dropout_seed=2**63 - 5, seed=len(name), **more)
 
     @cache
     def expected(name, dtype, rule):
-        return expected_and_bounds(make(name, dtype), rule)
+        return expected_and_bounds(make(name, dtype), name, rule)
 
     return make, expected
 
 
+def loss_of(net):
+    """The loss as an object."""
+    kind = losses.BY_NAME[net.loss]
+    return kind(net.loss_parameter) if net.loss_parameter else kind()
+
+
+def settings_of(net):
+    """What a network of the task is made with, beside its sizes."""
+    *hidden, output = net.activations
+    return {
+        "activation": hidden, "output": output, "loss": loss_of(net), "l2": net.l2, "l1": net.l1,
+        "dropout": net.dropout or 0.0, "dtype": net.dtype,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rule", optimizers.BY_NAME)
+@pytest.mark.parametrize("rule", OPTIMIZERS)
 @pytest.mark.parametrize("name", NETS)
 def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
     make, expected = nets
     net = make(name, dtype)
-    sizes, (*hidden, output), loss, _, l2 = NETS[name]
+    optimizer, rate = OPTIMIZERS[rule]
+    X = net.X if net.csr is None else SparseRows(*net.csr, net.sizes[0])
     for level in LEVELS:
         monkeypatch.setattr(runtime, "LEVEL", level)
         for n_shards, team in ((1, 1), (2, 1), (2, 2)) if level == LEVELS[-1] else ((1, 1), (2, 1)):
-            model = Model.build(sizes, activation=hidden, output=output, loss=loss, init="zeros", l2=l2, dtype=dtype)
+            model = Model.build(net.sizes, init="zeros", **settings_of(net))
             W, b = model.layout.views(model.theta)
             for l in range(len(W)):
                 W[l], b[l] = net.W[l], net.b[l]
-            state = optimizers.OptimizerState(optimizers.get(rule), model.layout.size, model.dtype)
+            state = optimizers.OptimizerState(optimizer, model.layout.size, model.dtype, net.dropout_seed)
             plan = training.bind(
                 model,
-                Examples(net.X, net.Y, net.weights),
+                Examples(X, net.Y, net.weights),
                 state,
                 batch_size=BATCH,
                 n_shards=n_shards,
                 team=team,
                 order=None,
+                dropout=model.dropout,
+                clip_norm=clip_norm_of(name),
             )
-            losses = [plan.step(rows.start, rows.stop, RATES[rule]) for rows in BATCHES]
+            losses = [plan.step(rows.start, rows.stop, rate) for rows in BATCHES]
             assert_on_course(net, losses, W, b, expected(name, dtype, rule))
             assert state.step_count[0] == len(BATCHES)
 
@@ -132,19 +200,22 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
 def fitted(net, name, rule, n_threads, shuffle, monkeypatch):
     """A `Network` that was fitted for five epochs, and a copy of its generator from before."""
     monkeypatch.setattr(runtime, "SHARD_WORK", 0)  # these networks are small: cut their batches all the same
-    sizes, (*hidden, output), loss, _, l2 = NETS[name]
     rng = np.random.default_rng(8)
-    network = Network(sizes, activation=hidden, output=output, loss=loss, l2=l2, dtype=net.dtype, random_state=rng)
+    network = Network(net.sizes, random_state=rng, **settings_of(net))
     for l in range(len(net.W)):
         network.W[l], network.b[l] = net.W[l], net.b[l]
     before = copy.deepcopy(rng)
-    y = net.Y.argmax(axis=1) if output == "softmax" and net.Y.ndim == 2 else net.Y
+    X, y = net.X, net.Y.argmax(axis=1) if net.activations[-1] == "softmax" and net.Y.ndim == 2 else net.Y
+    if net.csr is not None:
+        X = scipy.sparse.csr_array(net.csr, shape=net.X.shape)
+    optimizer, rate = OPTIMIZERS[rule]
     network.fit(
-        net.X,
+        X,
         y,
         sample_weight=net.weights,
-        optimizer=rule,
-        learning_rate=RATES[rule],
+        optimizer=optimizer,
+        learning_rate=rate,
+        clip_norm=clip_norm_of(name) or None,
         batch_size=BATCH,
         epochs=EPOCHS,
         shuffle=shuffle,
@@ -165,23 +236,26 @@ def task_with_labels(net, name):
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("name", NETS)
 def test_fit_follows_the_reference(name, shuffle, dtype, nets, monkeypatch):
-    """Each rule, on one thread and on two; the shuffled orders are drawn again from the same generator. An epoch's
-    loss in the history is the mean of its batches' by their weights.
+    """Each rule, on one thread and on two; dropout's seed and the shuffled orders are drawn again from the same
+    generator. An epoch's loss in the history is the mean of its batches' by their weights.
     """
     make, unshuffled = nets
     net = task_with_labels(make(name, dtype), name)
-    for rule in optimizers.BY_NAME:
+    for rule in OPTIMIZERS:
         orders = None
         expected = unshuffled(name, dtype, rule) if not shuffle and net is make(name, dtype) else None
         for n_threads in (1, 2):
             network, rng = fitted(net, name, rule, n_threads, shuffle, monkeypatch)
+            if net.dropout:
+                net, expected = copy.copy(net), None
+                net.dropout_seed = int(rng.integers(2**63))
             if expected is None:
                 if shuffle:
                     orders = np.empty((EPOCHS, ROWS), np.int64)
                     for order in orders:
                         batches.shuffle(order, rng)
                     assert np.array_equal(np.sort(orders), np.tile(np.arange(ROWS), (EPOCHS, 1)))
-                expected = expected_and_bounds(net, rule, orders)
+                expected = expected_and_bounds(net, name, rule, orders)
             assert_on_course(net, None, network.W, network.b, expected)
             w = np.ones(ROWS) if net.weights is None else net.weights.astype(np.float64)
             taken = [
@@ -197,7 +271,7 @@ def test_the_bounds_are_narrow(nets):
     """They would be worth nothing if they let half a run pass: the parameters move by far more than they allow."""
     make, expected = nets
     for name in NETS:
-        for rule in optimizers.BY_NAME:
+        for rule in OPTIMIZERS:
             for dtype, part in (("float32", 1e-2), ("float64", 1e-10)):
                 net = make(name, dtype)
                 _, theta, _, bound = expected(name, dtype, rule)
