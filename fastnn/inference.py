@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import losses, runtime
+from fastnn import losses, runtime, validation
 from fastnn._core import _kernels
 from fastnn._core._forward import Forward
-from fastnn.batches import bounds
 from fastnn.buffers import activation_codes, aligned_empty
-from fastnn.metrics import Block, Metric
-from fastnn.model import Examples, Model
+from fastnn.metrics import Block, Metric, decide
+from fastnn.model import Model, Parts
+from fastnn.sources import Features, block_rows
 from fastnn.sparse import SparseRows
 
 __all__ = ["Cache", "Predictor"]
@@ -48,6 +48,7 @@ class Predictor:
         self.work = sum(n_prev * n for n_prev, n in pairwise(model.sizes))  # multiply-adds a row
         row = (model.sizes[0] + 2 * max(model.sizes[1:])) * model.dtype.itemsize
         self.block = min(max(BLOCK_BYTES // row // 16 * 16, 32), 1024)
+        self.rows = block_rows(model.sizes[0] + model.sizes[-1], model.dtype.itemsize, self.block)
         self._free: dict[int, list[Forward]] = {}  # plans at rest, by their number of threads
 
     def _bind(self, team: int) -> Forward:
@@ -56,19 +57,20 @@ class Predictor:
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
 
-    def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False,
-                n_threads: int | None = None) -> NDArray[Any] | None:
-        """Return A[L] of each row of X (m, n[0]) as a C-ordered (m, n[L]) array; with `raw`, Z[L].
+    def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
+                out: NDArray[Any] | None = None) -> NDArray[Any] | None:
+        """Return A[L] of each row of X (m, n[0]) as a C-ordered (m, n[L]) array, `out` if given; with `raw`, Z[L].
 
         Returns None if X holds NaN or infinity.
         """
         if isinstance(X, SparseRows) and self.model.layout.row_major[0]:
-            return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads)
+            return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads, out=out)
         m = len(X)
         small = m * self.work < THREAD_WORK
         threads = 1 if small and n_threads is None else min(runtime.thread_count(n_threads), runtime.cores())
         team = 1 if small else min(threads, -(-m // self.block))
-        out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
+        if out is None:
+            out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
         idle = self._free.setdefault(team, [])
         try:
             plan = idle.pop()
@@ -80,6 +82,58 @@ class Predictor:
             finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
         idle.append(plan)
         return out if finite else None
+
+    def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
+                decided: bool = False, n_threads: int | None = None) -> NDArray[Any]:
+        """Return A[L] of each row, or what a classifier decides; in `out` if that is given.
+
+        Parameters
+        ----------
+        X : Features
+            Taken in parts, so that nothing else of m x n[0] or m x n[L] elements is allocated.
+        out : ndarray, optional
+        flat : bool
+            The result is (m,), else (m, n[L]).
+        decided : bool
+            Return what `metrics.decide` says of Z[L].
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `out` does not fit, or X is not (m, n[0]) finite real numbers; `out` may then be filled in part.
+        """
+        model, n_out, done, size = self.model, self.model.sizes[-1], 0, self.rows
+        if isinstance(X.X, SparseRows):
+            if model.layout.row_major[0]:
+                return Predictor(model.column_major()).predict(X, out, flat=flat, decided=decided, n_threads=n_threads)
+            size = block_rows(n_out, model.dtype.itemsize, self.block)
+        tail, dtype = () if flat else (n_out,), np.dtype(np.int64) if decided else model.dtype
+        result = None if out is not None or X.m is None else np.empty((X.m, *tail), dtype)
+        if out is not None:
+            m = np.shape(out)[:1] if X.m is None else (X.m,)
+            result = validation.output(out, (*m, *tail), dtype, X.X)
+        pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
+        for part, refuse in X.parts(size):
+            stop = done + len(part)
+            if result is None:
+                target = np.empty((len(part), *tail), dtype)
+                pieces.append(target)
+            elif stop <= len(result):
+                target = result[done:stop]
+            else:
+                raise ValueError(f"out has {len(result)} rows, X gave more")
+            outputs = self.outputs(part, raw=decided, n_threads=n_threads,
+                                   out=None if decided else target.reshape(-1, n_out))
+            if outputs is None:
+                refuse()
+            if decided:
+                target[...] = decide(model, outputs, 0.0)
+            done = stop
+        if result is None:
+            return np.concatenate(pieces)
+        if done < len(result):
+            raise ValueError(f"out has {len(result)} rows, X gave {done}")
+        return result
 
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
         """Return each layer's Z and A for the rows of X (m, n[0])."""
@@ -103,7 +157,7 @@ class Predictor:
                 A_prev = A
         return cache
 
-    def evaluate(self, examples: Examples, metrics: Sequence[Metric] = (),
+    def evaluate(self, examples: Parts, metrics: Sequence[Metric] = (),
                  n_threads: int | None = None) -> dict[str, float]:
         """Return {"loss": J, name: value of each metric} on the examples."""
         model = self.model
@@ -111,8 +165,7 @@ class Predictor:
             metric.begin()
         loss = total = 0.0
         raw = model.loss.from_z
-        for start, stop in bounds(len(examples), EVALUATED_ROWS):
-            part = examples.rows(start, stop)
+        for part in examples.parts(EVALUATED_ROWS):
             outputs = self.outputs(part.X, raw=raw, n_threads=n_threads)
             assert outputs is not None, "examples are checked before"
             block = Block(model, part, outputs, raw)

@@ -1,7 +1,8 @@
 """What a network is, numerically: sizes, activations, loss and the parameter arena; and examples for it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from fastnn.buffers import ParameterLayout, aligned_empty, weight_orders
 from fastnn.losses import Loss
 from fastnn.sparse import SparseRows
 
-__all__ = ["Examples", "Model"]
+__all__ = ["Examples", "Model", "Parts"]
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Examples:
     X: NDArray[Any] | SparseRows
     Y: NDArray[Any]
     weights: NDArray[Any] | None
+    y_ndim: int = 1  # of the targets as they were given
 
     def __len__(self) -> int:
         return len(self.X)
@@ -35,6 +37,11 @@ class Examples:
         """Return a copy of the examples at these positions."""
         return replace(self, X=self.X[rows], Y=self.Y[rows],
                        weights=None if self.weights is None else self.weights[rows])
+
+    def parts(self, size: int) -> Iterator["Examples"]:
+        """Yield the examples in blocks of up to `size`, not copied."""
+        for start in range(0, len(self), size):
+            yield self.rows(start, start + size)
 
     def effective_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """Return n[0], ..., n[L] with the non-zeros of an average row for the n[0] of a sparse X: what is worked on."""
@@ -50,6 +57,13 @@ class Examples:
         """Return the examples `start` to `stop`, not copied."""
         part = slice(start, stop)
         return Examples(self.X[part], self.Y[part], None if self.weights is None else self.weights[part])
+
+
+class Parts(Protocol):
+    """Examples to evaluate, whole or read bit by bit."""
+
+    def parts(self, size: int) -> Iterator[Examples]:
+        """Yield the examples in blocks of up to `size`."""
 
 
 @dataclass
@@ -143,17 +157,23 @@ class Model:
         squares = 0.5 * self.l2 * float(np.einsum("i,i->", W, W, dtype=np.float64)) if self.l2 else 0.0
         return squares + (self.l1 * float(np.abs(W).sum(dtype=np.float64)) if self.l1 else 0.0)
 
-    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "", class_weight: Any = None) -> Examples:
-        """Return the checked data, classes' weights in the examples'; `prefix` comes before names in error texts."""
+    def examples(self, X: Any, y: Any, weights: Any, prefix: str = "", class_weight: Any = None, *,
+                 part: bool = False) -> Examples:
+        """Return the checked data, classes' weights in the examples'.
+
+        `prefix` comes before their names in error texts; `part` says that they are not all.
+        """
         features = validation.features(X, self.sizes[0], self.dtype, what=f"{prefix}X")
         m = len(features)
         Y = losses.prepare_targets(y, m=m, n_out=self.sizes[-1], output=self.output, loss=self.loss,
                                    dtype=self.dtype, what=f"{prefix}y")
         if class_weight is not None:
-            weights = self._weights_by_class(class_weight, Y, weights)
-        return Examples(features, Y, validation.sample_weight(weights, m, self.dtype, what=f"{prefix}sample_weight"))
+            weights = self._weights_by_class(class_weight, Y, weights, part)
+        weights = validation.sample_weight(weights, m, self.dtype, what=f"{prefix}sample_weight", part=part)
+        return Examples(features, Y, weights, np.ndim(y))
 
-    def _weights_by_class(self, class_weight: Any, Y: NDArray[Any], weights: Any) -> NDArray[np.float64]:
+    def _weights_by_class(self, class_weight: Any, Y: NDArray[Any], weights: Any,
+                          part: bool) -> NDArray[np.float64]:
         n_classes = 2 if self.sizes[-1] == 1 else self.sizes[-1]
         if self.output == "softmax":
             labels = Y if Y.ndim == 1 else Y.argmax(axis=1)
@@ -163,7 +183,7 @@ class Model:
             raise ValueError("class_weight needs a softmax or a single sigmoid output")
         factors: NDArray[np.float64] = validation.class_weight(
             class_weight, np.bincount(labels, minlength=n_classes))[labels]
-        given = validation.sample_weight(weights, len(labels), np.dtype(np.float64))
+        given = validation.sample_weight(weights, len(labels), np.dtype(np.float64), part=part)
         return factors if given is None else factors * given
 
     def summary(self) -> str:

@@ -8,17 +8,28 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import checkpoints, lbfgs, model_file, optimizers, runtime, schedules, training, validation
-from fastnn.batches import ArrayFeed, hold_out
+from fastnn import (
+    checkpoints,
+    lbfgs,
+    model_file,
+    optimizers,
+    runtime,
+    schedules,
+    sources,
+    streams,
+    training,
+    validation,
+)
+from fastnn.batches import hold_out
 from fastnn.buffers import ParameterViews, aligned_empty
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
 from fastnn.inference import Cache, Predictor
 from fastnn.losses import BY_NAME, Loss
-from fastnn.metrics import decide
 from fastnn.metrics import get as metric_objects
-from fastnn.model import Examples, Model
+from fastnn.model import Examples, Model, Parts
+from fastnn.sources import Data
 from fastnn.sparse import SparseRows
 
 __all__ = ["Network"]
@@ -180,12 +191,12 @@ class Network:
 
     # Training
 
-    def fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+    def fit(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
             class_weight: str | dict[int, float] | None = None,
             optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule | None = None,
             clip_norm: float | None = None,
-            batch_size: int | str | None = "auto", epochs: int = 100, shuffle: bool = True,
-            validation_data: tuple[Any, ...] | None = None, validation_fraction: float | None = None,
+            batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
+            shuffle: bool = True, validation_data: Any = None, validation_fraction: float | None = None,
             metrics: Sequence[str | Callable[..., float]] = (), early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] = (), progress: bool = False,
             resume: str | os.PathLike[str] | None = None, n_threads: int | None = None) -> History:
@@ -196,11 +207,14 @@ class Network:
 
         Parameters
         ----------
-        X : array_like (m, n[0])
-            Features, C- or F-ordered; not copied if they have the network's dtype. Or a SciPy sparse matrix, best CSR,
-            which is never made dense; it needs W[1] column-major: where that is stored otherwise, the parameters move
-            into a new arena, and `W` and `b` are to be asked for again.
-        y : array_like
+        X : array_like (m, n[0]), sparse matrix, object read by slices, iterable or callable
+            Features, C- or F-ordered; not copied if they have the network's dtype (so a memory map may be larger than
+            memory). Or a SciPy sparse matrix, best CSR, which is never made dense; it needs W[1] column-major: where
+            that is stored otherwise, the parameters move into a new arena, and `W` and `b` are to be asked for again.
+            An object with shape, dtype and slices, as h5py's and zarr's arrays, or a memory map of another dtype is
+            read in blocks of some 16 MiB. An iterable of batches (X, y) or (X, y, sample_weight), or a callable that
+            returns one for each epoch, takes the place of X and y.
+        y : array_like or object read by slices
             softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]). sigmoid: 0 and 1, (m,) or (m, n[L]).
             Else real values (m,) or (m, n[L]).
         sample_weight : array_like (m,), optional
@@ -216,16 +230,20 @@ class Network:
         clip_norm : float, optional
             A gradient of J whose norm is larger is scaled to this norm (Pascanu et al. 2013).
         batch_size : int, "auto" or None
-            Examples of a mini-batch; "auto" is 200, None takes all of them: the notes' gradient descent.
+            Examples of a mini-batch; None takes all of them: the notes' gradient descent. "auto" is 200, or the size of
+            the first batch of an iterable. Each batch of an iterable is one step, or several if it is larger than this.
         epochs : int
             In all, also with `resume`.
+        steps_per_epoch : int, optional
+            Mini-batches of an epoch, where an iterable of batches has no end.
         shuffle : bool
-            Take the examples in a new random order in each epoch.
+            Take the examples in a new random order in each epoch. What is read in blocks: the blocks in random order,
+            and the examples of each; batches of an iterable are taken as they come.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
-            Evaluated after each epoch.
+            Evaluated after each epoch; or batches, as for X.
         validation_fraction : float, optional
             In place of `validation_data`: hold out this share of the examples, drawn by the network's generator anew
-            in each fit; of softmax or one sigmoid output the same share of each class.
+            in each fit; of softmax or one sigmoid output the same share of each class. X must be an array.
         metrics : sequence of str or callable
             What is recorded of the validation data as ``validation_<name>``, beside the loss and the accuracy or RMSE:
             "accuracy", "log_loss" (softmax, sigmoid), "rmse", "r2" (else), or ``metric(y_true, y_pred) -> float``. Such
@@ -255,7 +273,8 @@ class Network:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described; the network is then unchanged.
+            If an argument is not as described; the network is then unchanged. If what is read during training is not:
+            the error names the batch or rows, and the network is as the last step left it.
         ModelFileError, OSError
             If the file to resume is damaged (a ValueError) or cannot be read; likewise.
         RuntimeError
@@ -277,6 +296,7 @@ class Network:
             n_threads=runtime.thread_count(n_threads),
             clip_norm=0.0 if clip_norm is None else validation.number(clip_norm, "clip_norm", above=0),
         )
+        steps = None if steps_per_epoch is None else validation.count(steps_per_epoch, "steps_per_epoch")
         rule = optimizers.get(optimizer)
         if isinstance(rule, optimizers.LBFGS):
             lbfgs.refuse(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
@@ -284,25 +304,31 @@ class Network:
                          checkpoints=next((hook for hook in hooks if isinstance(hook, Checkpoint)), None))
             batch_size = None
         schedule = schedules.get(1e-3 if learning_rate is None else learning_rate)
-        batch_size = validation.batch_size(batch_size)
+        size = validation.batch_size(batch_size)
         shuffle = validation.flag(shuffle, "shuffle")
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model, rng = self._model, self._rng
-        examples = model.examples(X, y, sample_weight, class_weight=class_weight)
+        examples = sources.labelled(model, X, y, sample_weight, class_weight=class_weight, training=True)
         held_out, held_rows, rows = self._held_out(validation_data), None, None
         saved = None if resume is None else checkpoints.read(resume)
         if validation_fraction is not None:
             fraction = validation.number(validation_fraction, "validation_fraction", above=0, below=1)
             if held_out is not None:
                 raise ValueError("give validation_data or validation_fraction, not both")
+            if not isinstance(examples, Examples):
+                raise ValueError("validation_fraction needs X as an array: of what is read in parts give "
+                                 "validation_data")
             rng = copy.deepcopy(rng)
             held_rows = hold_out(model, examples, fraction, rng) if saved is None else saved.held_out_of(len(examples))
             held_out, rows = examples.take(held_rows), np.delete(np.arange(len(examples)), held_rows)
-        if isinstance(rule, optimizers.LBFGS) and rows is not None:
-            examples, rows = examples.take(rows), None
-        feed = ArrayFeed(examples, batch_size, shuffle, rows)
-        if isinstance(examples.X, SparseRows):
+        if isinstance(rule, optimizers.LBFGS):
+            if not isinstance(examples, Examples):
+                raise ValueError("optimizer='lbfgs' works on all examples at once: it needs X as an array")
+            if rows is not None:
+                examples, rows = examples.take(rows), None
+        feed = streams.feed(examples, size, shuffle, steps, rows)
+        if isinstance(feed.examples.X, SparseRows):
             model = model.column_major()
         predictor = self._predictor if model is self._model else Predictor(model)
         state, fresh = self._state, False
@@ -321,7 +347,7 @@ class Network:
         if model is not self._model:
             self._model = model
             self._connect()
-        model.y_ndim = np.ndim(y)
+        model.y_ndim = feed.examples.y_ndim
         self._state, self.history = state, run.history
         self._in_training = True
         try:
@@ -353,60 +379,82 @@ class Network:
 
     # Use
 
-    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[Any]:
-        """Return the network's decision for each row of X (m, n[0]).
+    def predict(self, X: Data, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """Return the network's decision for each row of X.
+
+        Parameters
+        ----------
+        X : array_like (m, n[0]), object read by slices, iterable or callable
+            As for `fit`, without y: an iterable gives batches of X, the results of which are joined. Read in blocks.
+        out : ndarray, optional
+            Where the result goes: of its shape and dtype, C-ordered; it may be a memory map.
+        n_threads : int, optional
 
         Returns
         -------
         ndarray
-            softmax output: labels (m,). sigmoid: 0 and 1, (m,) for one output, else (m, n[L]). Else the values
-            A[L] in the shape of the y that was fitted: (m,) or (m, n[L]).
+            `out` if given. softmax output: labels (m,), int64. sigmoid: 0 and 1, int64, (m,) for one output, else
+            (m, n[L]). Else the values A[L] in the network's dtype and the shape of the y that was fitted: (m,) or
+            (m, n[L]).
 
         Raises
         ------
         ValueError, TypeError
-            If X is not (m, n[0]) finite real numbers.
+            If X is not (m, n[0]) finite real numbers (`out` may then be filled in part), or `out` does not fit.
         """
-        raw = self.activations[-1] in ("softmax", "sigmoid")
-        return decide(self._model, self._outputs(X, raw=raw, n_threads=n_threads), 0.0)
+        flat = self.activations[-1] == "softmax" or (self.layer_sizes[-1] == 1 and (
+            self.activations[-1] == "sigmoid" or self._model.y_ndim == 1))
+        return self._predicted(X, out, n_threads, flat=flat, decided=self.activations[-1] in ("softmax", "sigmoid"))
 
-    def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> NDArray[Any]:
+    def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
+                      n_threads: int | None = None) -> NDArray[Any]:
         """Return the probabilities A[L]: (m, n[L]); (m,), of class 1, for a single sigmoid output.
+
+        Arguments as for `predict`.
 
         Raises
         ------
         ValueError
-            If the output is neither softmax nor sigmoid, or X is not as for `predict`.
+            If the output is neither softmax nor sigmoid, or X or `out` is not as for `predict`.
         TypeError
             If X does not hold real numbers.
         """
         if self.activations[-1] not in ("softmax", "sigmoid"):
             raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
-        A = self._outputs(X, n_threads=n_threads)
-        return A[:, 0] if A.shape[1] == 1 else A
+        return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1)
 
-    def loss(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+    def loss(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
              n_threads: int | None = None) -> float:
         """Return J on (X, y), the L2 term included; arguments as for `fit`."""
-        return self._predictor.evaluate(self._model.examples(X, y, sample_weight), n_threads=n_threads)["loss"]
+        return self._predictor.evaluate(sources.labelled(self._model, X, y, sample_weight), n_threads=n_threads)["loss"]
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+    def evaluate(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
                  metrics: Sequence[str | Callable[..., float]] = (), n_threads: int | None = None) -> dict[str, float]:
         """Return {"loss": J, "accuracy": ...}, or "rmse" in place of the accuracy for real-valued outputs.
 
         `metrics` are added under their names; arguments as for `fit`.
         """
         chosen = metric_objects(metrics, self._model.output)
-        return self._predictor.evaluate(self._model.examples(X, y, sample_weight), chosen, n_threads)
+        return self._predictor.evaluate(sources.labelled(self._model, X, y, sample_weight), chosen, n_threads)
 
-    def forward(self, X: ArrayLike, *, return_cache: bool = False,
+    def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
-        """Return A[L] as (m, n[L]); with `return_cache` also each layer's Z and A, in the notes' shape (n[l], m)."""
+        """Return A[L] as (m, n[L]), arguments as for `predict`.
+
+        With `return_cache` also each layer's Z and A, in the notes' shape (n[l], m), of an array X.
+        """
         if not validation.flag(return_cache, "return_cache"):
-            return self._outputs(X, n_threads=n_threads)
+            return self._predicted(X, out, n_threads)
+        if out is not None:
+            raise ValueError("out goes without return_cache: the output is part of the cache")
         features = validation.features(X, self.layer_sizes[0], self.dtype)
         cache = self._predictor.caches(features, n_threads)
         return cache.A[-1].T, cache
+
+    def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
+                   decided: bool = False) -> NDArray[Any]:
+        features = sources.Features(X, self.layer_sizes[0], self.dtype)
+        return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
 
     # Keeping it
 
@@ -445,17 +493,13 @@ class Network:
 
     # Checked input
 
-    def _held_out(self, data: Any) -> Examples | None:
+    def _held_out(self, data: Any) -> Parts | None:
         if data is None:
             return None
-        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+            X, y, weights = (*data, None)[:3]
+        elif not isinstance(data, (tuple, list)) and sources.is_batches(data, labelled=True):
+            X, y, weights = data, None, None
+        else:
             raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
-        X, y, weights = (*data, None)[:3]
-        return self._model.examples(X, y, weights, "validation ")
-
-    def _outputs(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any]:
-        features = validation.features(X, self.layer_sizes[0], self.dtype, check_finite=False)
-        outputs = self._predictor.outputs(features, raw=raw, n_threads=n_threads)
-        if outputs is None:
-            validation.refuse_not_finite(np.asarray(X), "X", self.dtype)
-        return outputs
+        return sources.labelled(self._model, X, y, weights, "validation ")

@@ -1,7 +1,7 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.history import History
 from fastnn.inference import Predictor
 from fastnn.metrics import Metric
-from fastnn.model import Examples, Model
+from fastnn.model import Examples, Model, Parts
 from fastnn.monitors import Snapshot, Watch
 from fastnn.optimizers import LBFGS, SGD, OptimizerState
 from fastnn.pace import Pace
@@ -127,7 +127,7 @@ class Run:
     model, predictor
         The network's.
     feed : Feed
-    held_out : Examples or None
+    held_out : Parts or None
         To validate on.
     held_rows : ndarray of int64 or None
         Where they are among the feed's examples, if they come from there.
@@ -156,7 +156,7 @@ class Run:
         If something watches a value that is not recorded, or the schedule needs a length that is not known.
     """
 
-    def __init__(self, network: Any, model: Model, predictor: Predictor, feed: Feed, held_out: Examples | None,
+    def __init__(self, network: Any, model: Model, predictor: Predictor, feed: Feed, held_out: Parts | None,
                  held_rows: NDArray[np.int64] | None, state: OptimizerState, rng: np.random.Generator,
                  schedule: Schedule, settings: Settings) -> None:
         self.network, self.model, self.predictor = network, model, predictor
@@ -170,7 +170,7 @@ class Run:
         self.watch = None if rule is None else Watch(rule.monitor, rule.mode, rule.min_delta, self.recorded,
                                                      "early_stopping")
         self.best = Snapshot(model.theta)
-        self.judged: Examples | None = None
+        self.judged: Parts | None = None
 
     def _validation_keys(self) -> list[str]:
         return [f"validation_{name}" for name in ("loss", *(metric.name for metric in self.settings.metrics))]
@@ -180,7 +180,8 @@ class Run:
         return {"optimizer": repr(self.state.optimizer), "learning_rate": repr(self.pace.schedule),
                 "clip_norm": self.settings.clip_norm, "early_stopping": repr(self.settings.early_stopping),
                 "recorded": list(self.recorded),
-                "validation": None if self.held_out is None else len(self.held_out), **self.feed.describe()}
+                "validation": len(self.held_out) if isinstance(self.held_out, Sized) else self.held_out is not None,
+                **self.feed.describe()}
 
     def train(self) -> None:
         """Run the epochs.

@@ -9,7 +9,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import index
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,12 @@ from fastnn import runtime
 from fastnn._core import _kernels
 from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "batch_size", "callables", "class_weight", "count", "dropout", "dtype", "features", "flag",
-           "generator", "having", "hidden_activations", "labels", "layer_sizes", "name", "number", "parameter",
-           "sample_weight", "values"]
+__all__ = ["DTYPES", "as_real", "batch_size", "callables", "class_weight", "count", "dropout", "dtype", "features",
+           "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes", "matrix_shape",
+           "name", "number", "numeric", "output", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
-AUTO_BATCH = 200
 LARGEST_SEED = 2**128 - 1  # as many bits as a numpy.random.SeedSequence draws
 MOST_PARAMETERS = 2**60
 
@@ -89,11 +88,11 @@ def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> in
     return result
 
 
-def batch_size(value: Any) -> int:
-    """Return the examples of a mini-batch: "auto" is 200, None all that there may be."""
+def batch_size(value: Any) -> int | Literal["auto"] | None:
+    """Return the number of a mini-batch's examples, "auto" or None."""
     if value is None:
-        return LARGEST
-    return AUTO_BATCH if isinstance(value, str) and value == "auto" else count(value, "batch_size")
+        return None
+    return "auto" if isinstance(value, str) and value == "auto" else count(value, "batch_size")
 
 
 def generator(random_state: Any) -> np.random.Generator:
@@ -168,7 +167,7 @@ def dtype(value: Any) -> np.dtype[Any]:
     return np.dtype(kind)  # native byte order
 
 
-def _numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
+def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     """Return `array` as an ndarray of real numbers."""
     if hasattr(array, "tocsr"):
         raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
@@ -187,9 +186,15 @@ def _numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     return result
 
 
-def _as_real(array: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
-    """Return `array` in the target dtype, aligned, its strides whole elements; itself where it is so already."""
-    if array.dtype == target and array.flags.aligned and all(s % target.itemsize == 0 for s in array.strides):
+def is_ready(array: NDArray[Any], target: np.dtype[Any]) -> bool:
+    """Tell whether the core can read `array` as it is: of the target dtype, aligned, its strides whole elements."""
+    return (array.dtype == target and array.flags.aligned
+            and all(stride % target.itemsize == 0 for stride in array.strides))
+
+
+def as_real(array: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
+    """Return `array` in the target dtype as the core can read it; itself where it is so already."""
+    if is_ready(array, target):
         return array
     with np.errstate(over="ignore"):  # an overflow is found, and refused, by the check for finite values
         return np.array(array, target, order="K", copy=True)
@@ -206,11 +211,20 @@ def refuse_not_finite(array: NDArray[Any], what: str, target: np.dtype[Any]) -> 
 
 
 def _finite(array: NDArray[Any], target: np.dtype[Any], what: str) -> NDArray[Any]:
-    converted = _as_real(array, target)
+    converted = as_real(array, target)
     rows = converted if converted.ndim == 2 else converted.reshape(-1)
     if not _kernels.all_finite(rows, runtime.LEVEL):
         refuse_not_finite(array, what, target)
     return converted
+
+
+def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
+    """Raise a ValueError if `shape` is not (m, n_x) with m >= 1."""
+    if len(shape) != 2 or shape[1] != n_x:
+        hint = ": one example needs reshape(1, -1)" if shape == (n_x,) else ""
+        raise ValueError(f"{what} must have shape (m, n[0]) = (m, {n_x}), got {shape}{hint}")
+    if shape[0] == 0:
+        raise ValueError(f"{what} must hold at least one example, got shape {shape}")
 
 
 def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
@@ -224,16 +238,11 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
     TypeError
         If it does not hold real numbers.
     """
-    shape = f"(m, n[0]) = (m, {n_x})"
-    array = X if is_sparse(X) else _numeric(X, what, shape)
-    if array.ndim != 2 or array.shape[1] != n_x:
-        hint = ": one example needs reshape(1, -1)" if array.shape == (n_x,) else ""
-        raise ValueError(f"{what} must have shape {shape}, got {array.shape}{hint}")
-    if array.shape[0] == 0:
-        raise ValueError(f"{what} must hold at least one example, got shape {array.shape}")
+    array = X if is_sparse(X) else numeric(X, what, f"(m, n[0]) = (m, {n_x})")
+    matrix_shape(array.shape, n_x, what)
     if is_sparse(X):
         return _sparse_features(X, target, what)
-    return _finite(array, target, what) if check_finite else _as_real(array, target)
+    return _finite(array, target, what) if check_finite else as_real(array, target)
 
 
 def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
@@ -246,7 +255,7 @@ def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
 
 def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: str, notation: str) -> NDArray[Any]:
     """Return values for W[l] or b[l], of the given shape, in the target dtype."""
-    array = _numeric(value, what, f"{notation} = {shape}")
+    array = numeric(value, what, f"{notation} = {shape}")
     if array.shape != shape:
         raise ValueError(f"{what} must have shape {notation} = {shape}, got {array.shape}")
     return _finite(array, target, what)
@@ -255,7 +264,7 @@ def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: s
 def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     """Return class labels 0 .. n[L]-1 (m,), given as such or one-hot (m, n[L])."""
     shape = f"(m,) = ({m},), or one-hot (m, n[L]) = ({m}, {n_out})"
-    array = _numeric(y, what, shape)
+    array = numeric(y, what, shape)
     if array.shape == (m, n_out) and n_out > 1:
         # As many entries that are not 0 as rows, and each row's largest is 1: without a copy of the array.
         if np.count_nonzero(array) != m or not (array.max(axis=1) == 1).all():
@@ -276,7 +285,7 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
 def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:
     """Return real targets as a C-ordered (m, n[L]) array, given so or, for one output, as (m,)."""
     shape = f"(m, n[L]) = ({m}, {n_out})" + (f" or ({m},)" if n_out == 1 else "")
-    array = _numeric(y, what, shape)
+    array = numeric(y, what, shape)
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
@@ -297,22 +306,38 @@ def class_weight(value: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return weights
 
 
-def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight") -> NDArray[Any] | None:
-    """Return weights (m,), not negative and not all zero, or None."""
+def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,
+                  part: bool = False) -> NDArray[Any] | None:
+    """Return weights (m,), not negative and not all zero, or None; of a `part` of the data they may be all zero."""
     if weights is None:
         return None
-    array = _numeric(weights, what, f"(m,) = ({m},)")
+    array = numeric(weights, what, f"(m,) = ({m},)")
     if array.shape != (m,):
         raise ValueError(f"{what} must have shape (m,) = ({m},), got {array.shape}")
     result = np.ascontiguousarray(_finite(array, target, what))
     if (result < 0).any():
         raise ValueError(f"{what} must not be negative")
-    if not result.any():
+    if not part and not result.any():
         raise ValueError(f"{what} must not be all zero")
     # Outside these bounds the sum of the weights, or its inverse, would not be finite.
     least, most = float(np.finfo(target).tiny), float(np.finfo(target).max) / m
     if result.max() > most or ((result > 0) & (result < least)).any():
         raise ValueError(f"{what} must be 0 or from {least:.3g} to {most:.3g}")
+    if part:  # a scale of its own would weigh it differently from the others
+        return result
     # J is a weighted mean: a power of two changes no bit of it, and keeps weights times losses in range.
     scaled: NDArray[Any] = np.ldexp(result, -np.frexp(result.max())[1])
     return scaled
+
+
+def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any], source: Any) -> NDArray[Any]:
+    """Return `out` if results of this shape and dtype can be written to it, and it is no part of their `source`."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != target:
+        raise ValueError(f"out must have shape {shape} and dtype {target}, got {out.shape} and {out.dtype}")
+    if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
+        raise ValueError("out must be C-ordered, aligned and writable")
+    if isinstance(source, np.ndarray) and np.may_share_memory(out, source):
+        raise ValueError("out must not share memory with X")
+    return out

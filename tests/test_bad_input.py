@@ -303,7 +303,7 @@ def bad_features(what):
         ({1.0, 2.0}, TypeError, array + ", got set"),
         (object(), TypeError, real + "object"),
         (Network, TypeError, real + "object"),
-        (iter(X), TypeError, real + "object"),
+        (iter(X), (ValueError, TypeError), f"{what} (gives batches|must have shape|must hold real numbers)"),
         (range(5), ValueError, shape + r"\(5,\): one example"),
         ([[1, 2, 3, 4, 5], [1, 2]], ValueError, array),
         ([[1, 2, 3, 4, None]], TypeError, real + "object"),
