@@ -1,6 +1,7 @@
 """The course's functions one by one, as a student calls them, against the student's own NumPy, in float64."""
 
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -153,8 +154,8 @@ def calls(F, sizes: list[int], m: int) -> dict[str, Callable[[], object]]:
     grads = F.L_model_backward(AL, Y, caches)
     names = ("sigmoid", "tanh", "relu", "leaky_relu", "softmax")
     return {
-        **{name: lambda f=getattr(F, name): f(Z) for name in names},
-        **{f"{name}_backward": lambda f=getattr(F, f"{name}_backward"): f(dA, Z) for name in names},
+        **{name: partial(getattr(F, name), Z) for name in names},
+        **{f"{name}_backward": partial(getattr(F, f"{name}_backward"), dA, Z) for name in names},
         "initialize_with_zeros": lambda: F.initialize_with_zeros(sizes[0]),
         "propagate": lambda: F.propagate(w, 0.0, X, Y1),
         "optimize, 1 iteration": lambda: F.optimize(w, 0.0, X, Y1, num_iterations=1, learning_rate=RATE),

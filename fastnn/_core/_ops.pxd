@@ -8,6 +8,8 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_LEVELS
         FASTNN_FLOAT32
         FASTNN_FLOAT64
+        FASTNN_RELU
+        FASTNN_LEAKY_RELU
         FASTNN_IDENTITY
         FASTNN_SOFTMAX
         FASTNN_ACTIVATIONS
@@ -18,6 +20,7 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_SGD
         FASTNN_ADAM
         FASTNN_RULES
+        FASTNN_LOG
         FASTNN_FUNCTIONS
 
     ctypedef struct fastnn_update:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import validation
+from fastnn._core._blocks import ANY, as_matrix, product
 from fastnn.functional.activations import sigmoid
-from fastnn.functional.arrays import as_matrix, product
 from fastnn.functional.blocks import compute_cost
 from fastnn.functional.models import descend
 
@@ -26,8 +26,8 @@ def _activations(w: NDArray[Any], b: float, X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked(w: ArrayLike, b: Any, X: ArrayLike) -> tuple[NDArray[Any], float, NDArray[Any]]:
-    w = as_matrix(w, "w", (None, 1), "(n_x, 1)")
-    X = as_matrix(X, "X", (w.shape[0], None), "(n_x, m)")
+    w = as_matrix(w, "w", ANY, 1, "(n_x, 1)")
+    X = as_matrix(X, "X", w.shape[0], ANY, "(n_x, m)")
     if np.size(b) != 1:
         raise ValueError(f"b must be a number, got shape {np.shape(b)}")
     return w, float(np.asarray(b).reshape(())), X
@@ -48,7 +48,7 @@ def propagate(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike) -> tuple[dict[
     """
     w, b, X = _checked(w, b, X)
     m = X.shape[1]
-    Y = as_matrix(Y, "Y", (1, m), "(1, m)")
+    Y = as_matrix(Y, "Y", 1, m, "(1, m)")
     A = _activations(w, b, X)
     dZ = A - Y
     return {"dw": product(X, dZ, transpose_B=True, alpha=1 / m), "db": float(dZ.sum() / m)}, compute_cost(A, Y)
@@ -111,7 +111,7 @@ def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLik
         A = _activations(*_checked(params["w"], params["b"], X))
         predictions[name] = (A > 0.5).astype(np.float64)
         if print_cost:
-            right = np.mean(predictions[name] == as_matrix(Y, f"Y_{name}", A.shape, "(1, m)"))
+            right = np.mean(predictions[name] == as_matrix(Y, f"Y_{name}", *A.shape, "(1, m)"))
             print(f"{name} accuracy: {100 * right} %")
     return {"costs": costs, "Y_prediction_test": predictions["test"], "Y_prediction_train": predictions["train"],
             "w": params["w"], "b": params["b"], "learning_rate": learning_rate, "num_iterations": num_iterations}
