@@ -5,3 +5,6 @@
 #include "activations.inc.h"
 #include "losses.inc.h"
 #include "optimizers.inc.h"
+#if defined(FASTNN_SKINNY)
+#include "skinny.inc.h"
+#endif

@@ -118,7 +118,7 @@ cdef class Forward:
             Z = scratch + (l % 2) * self.widest * self.block * item
             if l == L - 1:
                 Z = out + first * layer.n_out * item
-            linear(self.dtype, layer, m, self.theta, A, Z)
+            linear(self.ops, self.dtype, layer, m, self.theta, A, Z)
             self.ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, m,
                               self.theta + layer.b, Z, Z)
             A = Z

@@ -51,6 +51,10 @@ cdef extern from "fastnn.h" nogil:
         int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
                           ptrdiff_t column_stride) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
+        void (*skinny_forward)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, const void *W, const void *X,
+                               void *Z) noexcept nogil
+        void (*skinny_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, const void *X, const void *dZ, double scale,
+                                void *dW) noexcept nogil
 
 
 # The kernels of a SIMD level for a dtype code, or NULL.

@@ -43,7 +43,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         layer = &bound.layers[l]
         Z = bound.Z[l] + first * layer.n_out * item
         A = bound.A[l] + first * layer.n_out * item
-        linear(dtype, layer, m, bound.theta, A_prev, Z)
+        linear(bound.ops, dtype, layer, m, bound.theta, A_prev, Z)
         bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A)
         A_prev = A
 
@@ -62,7 +62,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         layer = &bound.layers[l]
         n = layer.n_in
         A_prev = bound.A[l - 1] + first * n * item
-        weight_gradient(dtype, layer, m, scale, dZ, A_prev, gradient)
+        weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
         dA = bound.dZ[(l - 1) % 2] + first * bound.widest * item
         input_gradient(dtype, layer, m, bound.theta, dZ, dA)
         layer = &bound.layers[l - 1]
@@ -70,7 +70,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A_prev, dA, scale,
                                     gradient + layer.b)
         dZ = dA
-    weight_gradient(dtype, &bound.layers[0], m, scale, dZ, X, gradient)
+    weight_gradient(bound.ops, dtype, &bound.layers[0], m, scale, dZ, X, gradient)
     return loss
 
 
