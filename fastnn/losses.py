@@ -9,7 +9,7 @@ from fastnn import validation
 from fastnn._core import _kernels
 from fastnn._core._ops import LOSSES
 
-__all__ = ["code", "prepare_targets", "resolve", "weighted_sum"]
+__all__ = ["check_binary", "code", "prepare_targets", "resolve", "weighted_sum"]
 
 AUTO = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 NEEDED_OUTPUT = {loss: output for output, loss in AUTO.items()}
@@ -69,9 +69,15 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: str, dtype
             return labels
         return np.eye(n_out, dtype=dtype)[labels]
     values = validation.values(y, m, n_out, dtype, what)
-    if output == "sigmoid" and not np.isin(values, (0, 1)).all():
-        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
+    if output == "sigmoid":
+        check_binary(values, what)
     return values
+
+
+def check_binary(values: NDArray[Any], what: str) -> None:
+    """Raise a ValueError unless all `values` are 0 or 1."""
+    if not ((values == 0) | (values == 1)).all():
+        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
 
 
 def weighted_sum(loss: str, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:

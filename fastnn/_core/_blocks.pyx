@@ -18,7 +18,7 @@ import numpy as np
 cnp.import_array()
 
 __all__ = ["ANY", "activate", "activate_backward", "as_matrix", "as_real", "cross_entropy", "linear", "moved",
-           "parameter_gradients", "product"]
+           "parameter_gradients", "product", "zeros"]
 
 ANY = -1  # a size that may be any
 
@@ -80,6 +80,12 @@ cdef inline double *data(cnp.ndarray array) noexcept:
 cdef cnp.ndarray new_matrix(ptrdiff_t n, ptrdiff_t m, bint row_major=False):
     cdef cnp.npy_intp[2] shape = [n, m]
     return cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT64, not row_major)
+
+
+def zeros(ptrdiff_t n):
+    """Return the column (n, 1) of zeros."""
+    cdef cnp.npy_intp[2] shape = [n, 1]
+    return cnp.PyArray_ZEROS(2, shape, cnp.NPY_FLOAT64, False)
 
 
 cdef cnp.ndarray new_like(cnp.ndarray array):

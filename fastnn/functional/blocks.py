@@ -102,14 +102,15 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
         Integer, boolean or float.
     """
     AL = as_matrix(AL, "AL", ANY, ANY, "(n_y, m)")
-    Y = as_matrix(Y, "Y", *AL.shape, "of AL, (n_y, m)")
-    if AL.shape[1] == 0:
+    n_y, m = AL.shape
+    Y = as_matrix(Y, "Y", n_y, m, "of AL, (n_y, m)")
+    if m == 0:
         raise ValueError(f"AL must hold at least one example, got shape {AL.shape}")
     total = _blocks.cross_entropy(AL, Y, LEVEL)
     if math.isnan(total):  # somewhere 0 log 0
         with np.errstate(divide="ignore", invalid="ignore"):
             total = float((np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))).sum())
-    return -total / AL.shape[1]
+    return float(-total / m)
 
 
 def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -165,7 +166,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
     Y = np.asarray(Y)
     if Y.size != AL.size:
         raise ValueError(f"Y must have the shape of AL, {AL.shape}, got {Y.shape}")
-    Y = as_matrix(Y.reshape(AL.shape), "Y", *AL.shape, "(n_y, m)")
+    Y = as_matrix(Y.reshape(AL.shape), "Y", ANY, ANY, "(n_y, m)")
     if not caches:
         raise ValueError("caches must hold one cache per layer: got none")
     L = len(caches)
@@ -202,5 +203,5 @@ def predict(X: ArrayLike, y: ArrayLike | None, parameters: Parameters) -> NDArra
     AL, _ = L_model_forward(X, parameters)
     p = (AL > 0.5).astype(np.float64)
     if y is not None:
-        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', *p.shape, '(1, m)'))}")
+        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', p.shape[0], p.shape[1], '(1, m)'))}")
     return p
