@@ -193,6 +193,18 @@ def test_update_and_predict(capsys):
     assert F.predict(np.zeros((2, 3)), None, parameters).shape == (1, 3) and capsys.readouterr().out == ""
 
 
+@given(value=matrices(), order=orders)
+def test_update_in_either_order(value, order):
+    gradient = np.array(np.random.default_rng(1).standard_normal(value.shape), order=order)
+    wide = np.tile(value, (1, 300))  # longer than a block of the kernel
+    for W, dW in ((value, gradient), (wide, np.tile(gradient, (1, 300)))):
+        before, b = W.copy(), np.ones((len(W), 1))
+        updated = F.update_parameters({"W1": W, "b1": b}, {"dW1": dW, "db1": b}, 0.3)["W1"]
+        # Two roundings, or one where the processor fuses them.
+        close(updated, W - 0.3 * dW, 2, scale=np.abs(W).max() + 0.3 * np.abs(dW).max())
+        assert np.array_equal(W, before) and not np.shares_memory(updated, W)
+
+
 def test_initialisation_takes_the_global_seed():
     np.random.seed(1)
     two = F.initialize_parameters(3, 2, 1)

@@ -11,7 +11,8 @@ from libc.string cimport memcpy
 from fastnn._core._bind cimport operations
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._ops cimport (
-    FASTNN_FLOAT64, FASTNN_IDENTITY, FASTNN_LEAKY_RELU, FASTNN_LOG, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_ops)
+    FASTNN_FLOAT64, FASTNN_IDENTITY, FASTNN_LEAKY_RELU, FASTNN_LOG, FASTNN_RELU, FASTNN_SGD, FASTNN_SOFTMAX, fastnn_ops,
+    fastnn_update)
 
 import numpy as np
 
@@ -267,20 +268,21 @@ def cross_entropy(cnp.ndarray AL, cnp.ndarray Y, int level):
     return total
 
 
-def moved(object value, object gradient, object learning_rate, str symbol):
-    """Return value - learning_rate * gradient, as NumPy rounds it; `symbol` names the value in the error."""
+def moved(object value, object gradient, object learning_rate, str symbol, int level):
+    """Return value - learning_rate * gradient; `symbol` names the value in the error."""
     cdef cnp.ndarray before = cnp.PyArray_FROM_O(value), derivative = cnp.PyArray_FROM_O(gradient)
     if not cnp.PyArray_SAMESHAPE(before, derivative):
         raise ValueError(f"d{symbol} must have the shape of {symbol}, {array_shape(before)}, "
                          f"got {array_shape(derivative)}")
     if not (type(learning_rate) is float and fits(before) and fits(derivative) and same_order(before, derivative)):
         return before - learning_rate * derivative
-    cdef cnp.ndarray result = new_like(before)
-    cdef const double *old = data(before)
-    cdef const double *g = data(derivative)
-    cdef double *new = data(result)
-    cdef double rate = learning_rate
-    cdef ptrdiff_t i
-    for i in range(cnp.PyArray_SIZE(result)):
-        new[i] = old[i] - rate * g[i]
+    cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT64)
+    cdef cnp.ndarray result = copy_like(before, before)
+    cdef ptrdiff_t size = cnp.PyArray_SIZE(result)
+    cdef const double *dw = data(derivative)
+    cdef double *w = data(result)
+    cdef fastnn_update u = fastnn_update(rule=FASTNN_SGD, rate=learning_rate, momentum=0, beta_1=0, beta_2=0, epsilon=0,
+                                         l2=0, n_decayed=0, size=size, n_shards=1)
+    with nogil:
+        ops.update(&u, 0, size, dw, w, NULL, NULL)
     return result

@@ -194,7 +194,7 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     for l in range(1, L + 1):
         for symbol in ("W", "b"):
             key = f"{symbol}{l}"
-            updated[key] = _blocks.moved(parameters[key], grads[f"d{key}"], learning_rate, key)
+            updated[key] = _blocks.moved(parameters[key], grads[f"d{key}"], learning_rate, key, LEVEL)
     return updated
 
 
