@@ -143,6 +143,17 @@ typedef struct {
     void (*elementwise)(int function, ptrdiff_t count,
                         const void *x,   /* IN (count) */
                         void *out);      /* OUT (count) */
+
+    /* The products of a layer of k inputs and few units, W row-major; NULL where BLAS is as fast. 1 <= n <= 64. */
+    void (*skinny_forward)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
+                           const void *W,  /* IN (k, n): the transpose of the notes' W */
+                           const void *X,  /* IN (k, m) */
+                           void *Z);       /* OUT (n, m) = W X */
+    void (*skinny_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
+                            const void *X,  /* IN (k, m) */
+                            const void *dZ, /* IN (n, m) */
+                            double scale,
+                            void *dW);      /* OUT (k, n) = scale * X dZ^T: the transpose of the notes' dW */
 } fastnn_ops;
 
 /* The kernels of a level, or NULL where this build or machine lacks it. */

@@ -20,10 +20,13 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define restrict __restrict
-#define SIMD_REDUCE(op, variable)
+#define SIMD
+#define SIMD_REDUCE(op, ...)
+#undef FASTNN_SKINNY /* this compiler does not vectorise sums */
 #else
 #define FASTNN_PRAGMA(text) _Pragma(#text)
-#define SIMD_REDUCE(op, variable) FASTNN_PRAGMA(omp simd reduction(op : variable))
+#define SIMD FASTNN_PRAGMA(omp simd)
+#define SIMD_REDUCE(op, ...) FASTNN_PRAGMA(omp simd reduction(op : __VA_ARGS__))
 #endif
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -56,11 +59,18 @@
 #undef int_real
 #undef FN
 
+#if defined(FASTNN_SKINNY)
+#define SKINNY_ENTRY(suffix) skinny_forward_##suffix, skinny_gradient_##suffix
+#else
+#define SKINNY_ENTRY(suffix) NULL, NULL
+#endif
+
 #define TABLE_ENTRY(suffix)                                                                       \
     {                                                                                             \
         activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
         update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
-        sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix, elementwise_##suffix \
+        sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
+        elementwise_##suffix, SKINNY_ENTRY(suffix)                                                \
     }
 
 extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];

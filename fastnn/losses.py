@@ -11,7 +11,7 @@ from fastnn._core import _kernels
 from fastnn._core._ops import FROM_Z, LOSSES
 
 __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
-           "prepare_targets", "resolve", "weighted_sum"]
+           "check_binary", "prepare_targets", "resolve", "weighted_sum"]
 
 
 @dataclass(frozen=True)
@@ -193,11 +193,17 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: Loss, dtyp
             return labels
         return np.eye(n_out, dtype=dtype)[labels]
     values = validation.values(y, m, n_out, dtype, what)
-    if output == "sigmoid" and not np.isin(values, (0, 1)).all():
-        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
+    if output == "sigmoid":
+        check_binary(values, what)
     if isinstance(loss, Poisson) and values.min() < 0:
         raise ValueError(f"{what} must not be negative for the Poisson loss, got {values.min():g}")
     return values
+
+
+def check_binary(values: NDArray[Any], what: str) -> None:
+    """Raise a ValueError unless all `values` are 0 or 1."""
+    if not ((values == 0) | (values == 1)).all():
+        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
 
 
 def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:

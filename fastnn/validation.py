@@ -77,6 +77,8 @@ def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = 
 
 def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> int:
     """Return `value` as an int from `minimum` to `maximum`."""
+    if type(value) is int and minimum <= value <= maximum:
+        return value  # at once: the course's smallest functions take less time than the checks below
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError

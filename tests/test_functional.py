@@ -193,6 +193,18 @@ def test_update_and_predict(capsys):
     assert F.predict(np.zeros((2, 3)), None, parameters).shape == (1, 3) and capsys.readouterr().out == ""
 
 
+@given(value=matrices(), order=orders)
+def test_update_in_either_order(value, order):
+    gradient = np.array(np.random.default_rng(1).standard_normal(value.shape), order=order)
+    wide = np.tile(value, (1, 300))  # longer than a block of the kernel
+    for W, dW in ((value, gradient), (wide, np.tile(gradient, (1, 300)))):
+        before, b = W.copy(), np.ones((len(W), 1))
+        updated = F.update_parameters({"W1": W, "b1": b}, {"dW1": dW, "db1": b}, 0.3)["W1"]
+        # Two roundings, or one where the processor fuses them.
+        close(updated, W - 0.3 * dW, 2, scale=np.abs(W).max() + 0.3 * np.abs(dW).max())
+        assert np.array_equal(W, before) and not np.shares_memory(updated, W)
+
+
 def test_initialisation_takes_the_global_seed():
     np.random.seed(1)
     two = F.initialize_parameters(3, 2, 1)
@@ -225,10 +237,11 @@ def test_planar_model_follows_the_student(n_threads):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_deep_model_follows_the_student(n_threads):
+@pytest.mark.parametrize(("n_x", "m"), [(300, 60), (3000, 70)])  # the second: wide enough for the skinny kernels
+def test_deep_model_follows_the_student(n_x, m, n_threads):
     rng = np.random.default_rng(0)
-    X, dims = rng.random((300, 60)), [300, 20, 7, 5, 1]
-    Y = (X[:150].sum(axis=0) > X[150:].sum(axis=0))[None].astype(int)
+    X, dims = rng.random((n_x, m)), [n_x, 20, 7, 5, 1]
+    Y = (X[: n_x // 2].sum(axis=0) > X[n_x // 2 :].sum(axis=0))[None].astype(int)
     np.random.seed(1)
     start = F.initialize_parameters_deep(dims)
     kept = {key: value.copy() for key, value in start.items()}
@@ -301,6 +314,12 @@ def test_logistic_regression_follows_the_student():
     (lambda: F.two_layer_model(np.ones((3, 2)), [[0, 1]], [3, 1]), ValueError, "n_h"),
     (lambda: F.nn_model(np.ones((3, 2)), [[0, 1]], 0), ValueError, r"n\[1\]"),
     (lambda: F.optimize(np.ones((3, 1)), 0.0, np.ones((3, 2)), [[0, 1]], -1), ValueError, "num_iterations"),
+    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.full((3, 2), np.inf), [[0, 1]], 1), ValueError, "X holds infinity"),
+    (lambda: F.optimize(np.full((3, 1), np.inf), 0.0, np.ones((3, 2)), [[0, 1]], 1), ValueError, r"W\[1\] holds inf"),
+    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.ones((3, 2)), [[0, 2]], 1), ValueError, "Y must hold 0 and 1"),
+    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.ones((3, 2)), [[0, 1]], 1, 0), ValueError, "learning_rate"),
+    (lambda: F.linear_backward(np.ones((4, 0)), (np.ones((5, 0)), np.ones((4, 5)), 0)), ValueError, "one example"),
+    (lambda: F.compute_cost(np.ones((1, 0)), np.ones((1, 0))), ValueError, "one example"),
     (lambda: F.propagate(np.ones((3, 1)), [1, 2], np.ones((3, 2)), [[0, 1]]), ValueError, "b must"),
     (lambda: F.update_parameters({"W1": np.ones((1, 2)), "b1": np.ones((1, 1))},
                                  {"dW1": np.ones((2, 1)), "db1": np.ones((1, 1))}, 1), ValueError, "dW1"),

@@ -27,26 +27,37 @@ cdef struct Csr:
     ptrdiff_t n_values
 
 
+# Where the kernels' own products are faster than BLAS (python bench skinny; figures in ARCHITECTURE.md).
+cdef inline bint skinny(const fastnn_ops *ops, const Layer *layer, ptrdiff_t m) noexcept nogil:
+    return (ops.skinny_forward != NULL and layer.row_major and layer.input_scale == 1 and layer.n_in >= 1024
+            and 4 <= layer.n_out <= 24 and layer.n_in * layer.n_out * m >= 2_000_000)
+
+
 # Z = W A_prev
 cdef inline void linear(
-    int dtype, const Layer *layer, ptrdiff_t m,
+    const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m,
     const char *theta,   # IN parameter arena
     const char *A_prev,  # IN (n_in, m)
     char *Z,             # OUT (n_out, m)
 ) noexcept nogil:
+    if skinny(ops, layer, m):
+        ops.skinny_forward(layer.n_out, m, layer.n_in, theta + layer.W, A_prev, Z)
+        return
     matmul(dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
            layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
 
 
 # dW = scale dZ A_prev^T
 cdef inline void weight_gradient(
-    int dtype, const Layer *layer, ptrdiff_t m, double scale,
+    const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m, double scale,
     const char *dZ,      # IN (n_out, m)
     const char *A_prev,  # IN (n_in, m)
     char *gradient,      # OUT gradient arena, its part at layer.W
 ) noexcept nogil:
     cdef double alpha = scale * layer.input_scale
-    if layer.row_major:
+    if skinny(ops, layer, m):
+        ops.skinny_gradient(layer.n_out, m, layer.n_in, A_prev, dZ, scale, gradient + layer.W)
+    elif layer.row_major:
         matmul(dtype, False, True, layer.n_in, layer.n_out, m, alpha, A_prev, layer.n_in, dZ, layer.n_out,
                gradient + layer.W, layer.n_in)
     else:

@@ -146,7 +146,7 @@ cdef class Forward:
             if l == 0 and rows.X == NULL:
                 sparse_linear(self.ops, layer, count, self.theta, &sparse_X, NULL, Z)
             else:
-                linear(self.dtype, layer, count, self.theta, A, Z)
+                linear(self.ops, self.dtype, layer, count, self.theta, A, Z)
             self.ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
                               self.theta + layer.b, Z, Z, NULL, 0)
             A = Z

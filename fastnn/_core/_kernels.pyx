@@ -20,8 +20,9 @@ from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_
 cnp.import_array()
 
 __all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
-           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "sparse_linear",
-           "sparse_weight_gradient", "sum_columns", "total_gradient", "update", "words"]
+           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "skinny_forward",
+           "skinny_gradient", "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
+           "words"]
 
 
 cdef int code(tuple names, str name) except -1:
@@ -181,6 +182,39 @@ def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double 
     with nogil:
         matmul(dtype, transpose_A, transpose_B, m, n, k, alpha, a, lda, b, ldb, c, m)
     end_call()
+
+
+def skinny_forward(W, X, Z, int level=0):
+    """`Z` (n, m) OUT = W X, for `W` (k, n) IN, the transpose of the notes' W, and `X` (k, m) IN."""
+    cdef int dtype = dtype_code(Z)
+    cdef const fastnn_ops *ops = skinny_operations(level, dtype, Z)
+    cdef ptrdiff_t n = Z.shape[0], m = Z.shape[1], k = X.shape[0]
+    cdef char *w = matrix(W, dtype, (k, n), "W")
+    cdef char *x = matrix(X, dtype, (k, m), "X")
+    cdef char *z = matrix(Z, dtype, (n, m), "Z", written=True)
+    with nogil:
+        ops.skinny_forward(n, m, k, w, x, z)
+
+
+def skinny_gradient(X, dZ, double scale, dW, int level=0):
+    """`dW` (k, n) OUT = scale * X dZ^T, the transpose of the notes' dW, for `X` (k, m) and `dZ` (n, m) IN."""
+    cdef int dtype = dtype_code(dZ)
+    cdef const fastnn_ops *ops = skinny_operations(level, dtype, dZ)
+    cdef ptrdiff_t n = dZ.shape[0], m = dZ.shape[1], k = X.shape[0]
+    cdef char *x = matrix(X, dtype, (k, m), "X")
+    cdef char *dz = matrix(dZ, dtype, (n, m), "dZ")
+    cdef char *dw = matrix(dW, dtype, (k, n), "dW", written=True)
+    with nogil:
+        ops.skinny_gradient(n, m, k, x, dz, scale, dw)
+
+
+cdef const fastnn_ops *skinny_operations(int level, int dtype, object Z) except NULL:
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    if ops.skinny_forward == NULL:
+        raise ValueError(f"the level {LEVELS[level]} leaves these products to BLAS")
+    if not 1 <= Z.shape[0] <= 64:
+        raise ValueError(f"these products are for 1 to 64 units, got {Z.shape[0]}")
+    return ops
 
 
 cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:

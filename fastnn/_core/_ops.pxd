@@ -8,14 +8,18 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_LEVELS
         FASTNN_FLOAT32
         FASTNN_FLOAT64
+        FASTNN_RELU
+        FASTNN_LEAKY_RELU
         FASTNN_IDENTITY
         FASTNN_SOFTMAX
         FASTNN_ACTIVATIONS
         FASTNN_CROSS_ENTROPY
         FASTNN_LOSSES
+        FASTNN_SGD
         FASTNN_ADAM
         FASTNN_NADAM
         FASTNN_RULES
+        FASTNN_LOG
         FASTNN_FUNCTIONS
 
     ctypedef struct fastnn_update:
@@ -61,6 +65,10 @@ cdef extern from "fastnn.h" nogil:
         int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
                           ptrdiff_t column_stride) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
+        void (*skinny_forward)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, const void *W, const void *X,
+                               void *Z) noexcept nogil
+        void (*skinny_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, const void *X, const void *dZ, double scale,
+                                void *dW) noexcept nogil
 
 
 # The kernels of a SIMD level for a dtype code, or NULL.

@@ -68,7 +68,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         if l == 0 and sparse:
             sparse_linear(bound.ops, layer, m, bound.theta, &rows, order, Z)
         else:
-            linear(dtype, layer, m, bound.theta, A_prev, Z)
+            linear(bound.ops, dtype, layer, m, bound.theta, A_prev, Z)
         dropout.stream, dropout.threshold = l, layer.threshold
         bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A,
                            &dropout if layer.threshold else NULL, first * layer.n_out)
@@ -90,7 +90,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         layer = &bound.layers[l]
         n = layer.n_in
         A_prev = bound.A[l - 1] + first * n * item
-        weight_gradient(dtype, layer, m, scale, dZ, A_prev, gradient)
+        weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
         dA = bound.dZ[(l - 1) % 2] + first * bound.widest * item
         input_gradient(dtype, layer, m, bound.theta, dZ, dA)
         layer = &bound.layers[l - 1]
@@ -101,7 +101,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
     if sparse:
         sparse_weight_gradient(bound.ops, &bound.layers[0], m, scale, dZ, &rows, order, gradient)
     else:
-        weight_gradient(dtype, &bound.layers[0], m, scale, dZ, X, gradient)
+        weight_gradient(bound.ops, dtype, &bound.layers[0], m, scale, dZ, X, gradient)
     return loss
 
 

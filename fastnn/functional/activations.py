@@ -6,101 +6,72 @@ softmax is taken over the units, the rows of Z. At the kink relu's derivative is
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import runtime
-from fastnn._core import _kernels
-from fastnn.functional.arrays import FLOAT64, as_matrix, as_real
+from fastnn import validation
+from fastnn._core._blocks import activate, activate_backward
+from fastnn._core._ops import ACTIVATIONS
+from fastnn.runtime import LEVEL
 
-__all__ = ["BACKWARD", "FORWARD", "leaky_relu", "leaky_relu_backward", "relu", "relu_backward", "sigmoid",
-           "sigmoid_backward", "softmax", "softmax_backward", "tanh", "tanh_backward"]
+__all__ = ["code", "leaky_relu", "leaky_relu_backward", "relu", "relu_backward", "sigmoid", "sigmoid_backward",
+           "softmax", "softmax_backward", "tanh", "tanh_backward"]
 
 Forward = tuple[NDArray[Any], NDArray[Any]]
 
-
-def _flat(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a contiguous array as one row, in the order of its memory, without a copy."""
-    return array.ravel(order="K").reshape(1, -1)
+NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "softmax")
+SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = (ACTIVATIONS.index(name) for name in NAMES)
 
 
-def _apply(name: str, Z: ArrayLike) -> Forward:
-    cache = as_real(Z, "Z")
-    A = cache.copy(order="K")
-    flat = _flat(A)
-    _kernels.activate(name, flat, None, flat, runtime.LEVEL)
-    return A, cache
-
-
-def _apply_backward(name: str, dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
-    Z, given = as_real(cache, "cache"), as_real(dA, "dA")
-    if Z.shape != given.shape:
-        raise ValueError(f"dA must have the shape of the cache Z, {Z.shape}, got {given.shape}")
-    dZ = np.empty_like(Z)  # in the order of Z, whichever dA has
-    dZ[...] = given
-    A = Z.copy(order="K")
-    flat = _flat(A)
-    _kernels.activate(name, flat, None, flat, runtime.LEVEL)
-    _kernels.activate_backward(name, flat, _flat(dZ), level=runtime.LEVEL)
-    return dZ
+def code(activation: str) -> int:
+    """Return the number under which the compiled core knows one of the course's activations."""
+    return ACTIVATIONS.index(validation.name(activation, NAMES, "activation"))
 
 
 def sigmoid(Z: ArrayLike) -> Forward:
     """Return A = 1 / (1 + e^-Z) and the cache Z."""
-    return _apply("sigmoid", Z)
+    return activate(SIGMOID, Z, LEVEL)
 
 
 def sigmoid_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
     """Return dZ = dA * a (1 - a), a = sigmoid(Z); `cache` is Z, of dA's shape."""
-    return _apply_backward("sigmoid", dA, cache)
+    return activate_backward(SIGMOID, dA, cache, LEVEL)
 
 
 def tanh(Z: ArrayLike) -> Forward:
     """Return A = tanh(Z) and the cache Z."""
-    return _apply("tanh", Z)
+    return activate(TANH, Z, LEVEL)
 
 
 def tanh_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
     """Return dZ = dA * (1 - a^2), a = tanh(Z); `cache` is Z, of dA's shape."""
-    return _apply_backward("tanh", dA, cache)
+    return activate_backward(TANH, dA, cache, LEVEL)
 
 
 def relu(Z: ArrayLike) -> Forward:
     """Return A = max(0, Z) and the cache Z."""
-    return _apply("relu", Z)
+    return activate(RELU, Z, LEVEL)
 
 
 def relu_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
     """Return dZ = dA where Z > 0, else 0; `cache` is Z, of dA's shape."""
-    return _apply_backward("relu", dA, cache)
+    return activate_backward(RELU, dA, cache, LEVEL)
 
 
 def leaky_relu(Z: ArrayLike) -> Forward:
     """Return A = max(0.01 Z, Z) and the cache Z."""
-    return _apply("leaky_relu", Z)
+    return activate(LEAKY_RELU, Z, LEVEL)
 
 
 def leaky_relu_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
     """Return dZ = dA where Z > 0, else 0.01 dA; `cache` is Z, of dA's shape."""
-    return _apply_backward("leaky_relu", dA, cache)
+    return activate_backward(LEAKY_RELU, dA, cache, LEVEL)
 
 
 def softmax(Z: ArrayLike) -> Forward:
     """Return A = e^Z / sum of e^Z over the rows, for Z (n, m), and the cache Z."""
-    cache = as_matrix(Z, "Z", (None, None), "(n, m)")
-    A = np.array(cache, FLOAT64, order="F", copy=True)
-    _kernels.activate("softmax", A, None, A, runtime.LEVEL)
-    return A, cache
+    return activate(SOFTMAX, Z, LEVEL)
 
 
 def softmax_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
     """Return dZ = A * (dA - sum of A * dA over the rows), A = softmax(Z); `cache` is Z, of dA's shape (n, m)."""
-    A, Z = softmax(cache)
-    dZ = np.array(as_matrix(dA, "dA", Z.shape, "(n, m)"), FLOAT64, order="F", copy=True)
-    _kernels.activate_backward("softmax", A, dZ, level=runtime.LEVEL)
-    return dZ
-
-
-FORWARD = {"sigmoid": sigmoid, "tanh": tanh, "relu": relu, "leaky_relu": leaky_relu, "softmax": softmax}
-BACKWARD = {"sigmoid": sigmoid_backward, "tanh": tanh_backward, "relu": relu_backward,
-            "leaky_relu": leaky_relu_backward, "softmax": softmax_backward}
+    return activate_backward(SOFTMAX, dA, cache, LEVEL)

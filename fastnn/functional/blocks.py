@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import runtime, validation
-from fastnn._core import _kernels
-from fastnn.functional.activations import BACKWARD, FORWARD
-from fastnn.functional.arrays import Parameters, as_matrix, n_layers, product
+from fastnn import validation
+from fastnn._core import _blocks
+from fastnn._core._blocks import ANY, as_matrix, product
+from fastnn._core._ops import ACTIVATIONS
+from fastnn.functional.activations import RELU, SIGMOID, code
+from fastnn.functional.parameters import Parameters, n_layers
+from fastnn.runtime import LEVEL
 
 __all__ = ["L_model_backward", "L_model_forward", "compute_cost", "initialize_parameters",
            "initialize_parameters_deep", "linear_activation_backward", "linear_activation_forward",
@@ -17,6 +20,8 @@ __all__ = ["L_model_backward", "L_model_forward", "compute_cost", "initialize_pa
 
 LinearCache = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 Cache = tuple[LinearCache, NDArray[Any]]
+
+IDENTITY = ACTIVATIONS.index("identity")
 
 
 def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
@@ -57,12 +62,8 @@ def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[NDArray[An
     ValueError, TypeError
         If the shapes do not fit, or an array does not hold real numbers.
     """
-    W = as_matrix(W, "W", (None, None), "(n[l], n[l-1])")
-    A = as_matrix(A, "A_prev", (W.shape[1], None), "(n[l-1], m)")
-    b = as_matrix(b, "b", (W.shape[0], 1), "(n[l], 1)")
-    Z = product(W, A)
-    _kernels.activate("identity", Z, b, Z, runtime.LEVEL)
-    return Z, (A, W, b)
+    Z, _, cache = _blocks.linear(A, W, b, IDENTITY, LEVEL)
+    return Z, cache
 
 
 def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
@@ -71,10 +72,8 @@ def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
 
     `activation` is "sigmoid", "tanh", "relu", "leaky_relu" or "softmax".
     """
-    forward = FORWARD[validation.name(activation, tuple(FORWARD), "activation")]
-    Z, linear_cache = linear_forward(A_prev, W, b)
-    A, activation_cache = forward(Z)
-    return A, (linear_cache, activation_cache)
+    Z, A, linear_cache = _blocks.linear(A_prev, W, b, code(activation), LEVEL)
+    return A, (linear_cache, Z)
 
 
 def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any], list[Cache]]:
@@ -84,11 +83,11 @@ def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any],
     caches = []
     for l in range(1, L + 1):
         try:
-            A, cache = linear_activation_forward(A, parameters[f"W{l}"], parameters[f"b{l}"],
-                                                 "relu" if l < L else "sigmoid")
+            Z, A, linear_cache = _blocks.linear(A, parameters[f"W{l}"], parameters[f"b{l}"],
+                                                RELU if l < L else SIGMOID, LEVEL)
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {l}: {error}") from None
-        caches.append(cache)
+        caches.append((linear_cache, Z))
     return A, caches  # type: ignore[return-value]
 
 
@@ -102,20 +101,16 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     Y : array_like (n_y, m)
         Integer, boolean or float.
     """
-    AL = as_matrix(AL, "AL", (None, None), "(n_y, m)")
-    Y = as_matrix(Y, "Y", AL.shape, "of AL, (n_y, m)")
-    log_AL, log_rest, not_Y = _log(AL), _log(1 - AL), 1 - Y
-    total = np.vdot(Y, log_AL) + np.vdot(not_Y, log_rest)
+    AL = as_matrix(AL, "AL", ANY, ANY, "(n_y, m)")
+    n_y, m = AL.shape
+    Y = as_matrix(Y, "Y", n_y, m, "of AL, (n_y, m)")
+    if m == 0:
+        raise ValueError(f"AL must hold at least one example, got shape {AL.shape}")
+    total = _blocks.cross_entropy(AL, Y, LEVEL)
     if math.isnan(total):  # somewhere 0 log 0
-        total = (Y * np.where(Y == 0, 0, log_AL) + not_Y * np.where(not_Y == 0, 0, log_rest)).sum()
-    return float(-total / AL.shape[1])
-
-
-def _log(A: NDArray[Any]) -> NDArray[Any]:
-    """Return log A of a contiguous A, which at 0 is -inf without a warning."""
-    out = np.empty_like(A)
-    _kernels.elementwise("log", A, out, runtime.LEVEL)
-    return out
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = float((np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))).sum())
+    return float(-total / m)
 
 
 def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -127,42 +122,32 @@ def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], ND
     cache : tuple (A_prev, W, b)
         From `linear_forward`.
     """
-    dW, db, W, dZ = _parameter_gradients(dZ, cache)
+    dW, db, dZ, W = _parameter_gradients(dZ, cache)
     return product(W, dZ, transpose_A=True), dW, db
 
 
 def _parameter_gradients(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], ...]:
-    """Return dW, db, and the checked W and dZ."""
+    """Return dW, db, and the checked dZ and W."""
     try:
         A_prev, W, _ = cache
     except (TypeError, ValueError):
         raise ValueError("cache must be the tuple (A_prev, W, b) that linear_forward returns") from None
-    W = as_matrix(W, "W of the cache", (None, None), "(n[l], n[l-1])")
-    A_prev = as_matrix(A_prev, "A_prev of the cache", (W.shape[1], None), "(n[l-1], m)")
-    m = A_prev.shape[1]
-    dZ = as_matrix(dZ, "dZ", (W.shape[0], m), "(n[l], m)")
-    if not dZ.flags.f_contiguous:
-        dZ = np.asfortranarray(dZ)
-    dW = product(dZ, A_prev, transpose_B=True, alpha=1 / m)
-    db = np.empty((W.shape[0], 1))
-    _kernels.sum_columns(dZ, 1 / m, db, runtime.LEVEL)
-    return dW, db, W, dZ
+    return _blocks.parameter_gradients(dZ, A_prev, W, LEVEL)
 
 
 def linear_activation_backward(dA: ArrayLike, cache: Cache,
                                activation: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return dA_prev, dW, db from dA (n[l], m) and the cache of `linear_activation_forward`."""
-    linear_cache, dZ = _activation_gradient(dA, cache, activation)
+    linear_cache, dZ = _activation_gradient(dA, cache, code(activation))
     return linear_backward(dZ, linear_cache)
 
 
-def _activation_gradient(dA: ArrayLike, cache: Cache, activation: str) -> tuple[LinearCache, NDArray[Any]]:
-    backward = BACKWARD[validation.name(activation, tuple(BACKWARD), "activation")]
+def _activation_gradient(dA: ArrayLike, cache: Cache, activation: int) -> tuple[LinearCache, NDArray[Any]]:
     try:
         linear_cache, Z = cache
     except (TypeError, ValueError):
         raise ValueError("cache must be the tuple ((A_prev, W, b), Z) that linear_activation_forward returns") from None
-    return linear_cache, backward(dA, Z)
+    return linear_cache, _blocks.activate_backward(activation, dA, Z, LEVEL)
 
 
 def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gradient: bool = False) -> Parameters:
@@ -177,23 +162,23 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
     input_gradient : bool, default False
         Also return dA0, the derivative with respect to X, which training does not need.
     """
-    AL = as_matrix(AL, "AL", (None, None), "(n_y, m)")
+    AL = as_matrix(AL, "AL", ANY, ANY, "(n_y, m)")
     Y = np.asarray(Y)
     if Y.size != AL.size:
         raise ValueError(f"Y must have the shape of AL, {AL.shape}, got {Y.shape}")
-    Y = as_matrix(Y.reshape(AL.shape), "Y", AL.shape, "(n_y, m)")
+    Y = as_matrix(Y.reshape(AL.shape), "Y", ANY, ANY, "(n_y, m)")
     if not caches:
         raise ValueError("caches must hold one cache per layer: got none")
     L = len(caches)
     grads: Parameters = {}
     # For a sigmoid output dZ = dA * a (1 - a) is AL - Y, which also holds where AL is 0 or 1.
-    linear_cache, _ = _activation_gradient(AL, caches[-1], "sigmoid")
+    linear_cache, _ = _activation_gradient(AL, caches[-1], SIGMOID)
     dZ = AL - Y
     for l in range(L, 0, -1):
         try:
             if l < L:
-                linear_cache, dZ = _activation_gradient(grads[f"dA{l}"], caches[l - 1], "relu")
-            dW, db, W, dZ = _parameter_gradients(dZ, linear_cache)
+                linear_cache, dZ = _activation_gradient(grads[f"dA{l}"], caches[l - 1], RELU)
+            dW, db, dZ, W = _parameter_gradients(dZ, linear_cache)
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {l}: {error}") from None
         if l > 1 or input_gradient:
@@ -208,11 +193,8 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     updated = {}
     for l in range(1, L + 1):
         for symbol in ("W", "b"):
-            value, gradient = np.asarray(parameters[f"{symbol}{l}"]), np.asarray(grads[f"d{symbol}{l}"])
-            if value.shape != gradient.shape:
-                raise ValueError(f"d{symbol}{l} must have the shape of {symbol}{l}, {value.shape}, "
-                                 f"got {gradient.shape}")
-            updated[f"{symbol}{l}"] = value - learning_rate * gradient
+            key = f"{symbol}{l}"
+            updated[key] = _blocks.moved(parameters[key], grads[f"d{key}"], learning_rate, key, LEVEL)
     return updated
 
 
@@ -221,5 +203,5 @@ def predict(X: ArrayLike, y: ArrayLike | None, parameters: Parameters) -> NDArra
     AL, _ = L_model_forward(X, parameters)
     p = (AL > 0.5).astype(np.float64)
     if y is not None:
-        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', p.shape, '(1, m)'))}")
+        print(f"Accuracy: {np.mean(p == as_matrix(y, 'y', p.shape[0], p.shape[1], '(1, m)'))}")
     return p

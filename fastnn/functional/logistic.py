@@ -5,18 +5,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import validation
+from fastnn import losses, runtime, validation
+from fastnn._core import _kernels
+from fastnn._core._blocks import ANY, as_matrix, moved, product, zeros
 from fastnn.functional.activations import sigmoid
-from fastnn.functional.arrays import as_matrix, product
 from fastnn.functional.blocks import compute_cost
-from fastnn.functional.models import descend
+from fastnn.functional.models import COST_EVERY, descend
+from fastnn.functional.parameters import Parameters
 
 __all__ = ["initialize_with_zeros", "logistic_regression", "optimize", "propagate"]
 
 
 def initialize_with_zeros(dim: int) -> tuple[NDArray[Any], float]:
     """Return w = zeros (dim, 1) and b = 0.0."""
-    return np.zeros((validation.count(dim, "dim"), 1)), 0.0
+    return zeros(validation.count(dim, "dim")), 0.0
 
 
 def _activations(w: NDArray[Any], b: float, X: NDArray[Any]) -> NDArray[Any]:
@@ -26,11 +28,13 @@ def _activations(w: NDArray[Any], b: float, X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked(w: ArrayLike, b: Any, X: ArrayLike) -> tuple[NDArray[Any], float, NDArray[Any]]:
-    w = as_matrix(w, "w", (None, 1), "(n_x, 1)")
-    X = as_matrix(X, "X", (w.shape[0], None), "(n_x, m)")
-    if np.size(b) != 1:
-        raise ValueError(f"b must be a number, got shape {np.shape(b)}")
-    return w, float(np.asarray(b).reshape(())), X
+    w = as_matrix(w, "w", ANY, 1, "(n_x, 1)")
+    X = as_matrix(X, "X", w.shape[0], ANY, "(n_x, m)")
+    if not isinstance(b, float):
+        if np.size(b) != 1:
+            raise ValueError(f"b must be a number, got shape {np.shape(b)}")
+        b = np.asarray(b).reshape(())
+    return w, float(b), X
 
 
 def propagate(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike) -> tuple[dict[str, Any], float]:
@@ -48,7 +52,7 @@ def propagate(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike) -> tuple[dict[
     """
     w, b, X = _checked(w, b, X)
     m = X.shape[1]
-    Y = as_matrix(Y, "Y", (1, m), "(1, m)")
+    Y = as_matrix(Y, "Y", 1, m, "(1, m)")
     A = _activations(w, b, X)
     dZ = A - Y
     return {"dw": product(X, dZ, transpose_B=True, alpha=1 / m), "db": float(dZ.sum() / m)}, compute_cost(A, Y)
@@ -70,18 +74,32 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
     """
     w, b, X = _checked(w, b, X)
     last = validation.count(num_iterations, "num_iterations", 0) - 1
-    X, start = np.asfortranarray(X), {"W1": w.T, "b1": np.full((1, 1), b)}
-    how: dict[str, Any] = {"learning_rate": learning_rate, "print_cost": print_cost, "n_threads": n_threads}
-    before, costs = descend(X, Y, start, "identity", num_iterations=max(last, 0), **how)
-    grads, cost = propagate(before["W1"].T, before["b1"][0, 0], X, Y)
+    rate = validation.number(learning_rate, "learning_rate", above=0)
+    if n_threads is not None:
+        runtime.thread_count(n_threads)
+    Y = as_matrix(Y, "Y", 1, X.shape[1], "(1, m)")
+    losses.check_binary(Y, "Y")
+    costs: list[float] = []
+    w_last, b_last = w, b
+    if last > 0:
+        before, costs = _descend(w, b, X, Y, num_iterations=last, learning_rate=rate, print_cost=print_cost,
+                                 n_threads=n_threads)
+        w_last, b_last = before["W1"].T, float(before["b1"][0, 0])
+    grads, cost = propagate(w_last, b_last, X, Y)
+    # What is not finite in X shows in dw; the descent's own checks then say what it is.
+    if not (_kernels.all_finite(w, runtime.LEVEL) and _kernels.all_finite(grads["dw"], runtime.LEVEL)):
+        _descend(w, b, X, Y, num_iterations=0, learning_rate=rate, print_cost=False, n_threads=n_threads)
     if last < 0:
         return {"w": w.copy(), "b": b}, grads, costs
-    if last % 100 == 0:
+    if last % COST_EVERY == 0:
         costs.append(cost)
         if print_cost:
             print(f"Cost after iteration {last}: {cost}")
-    params = {"w": before["W1"].T - learning_rate * grads["dw"], "b": before["b1"][0, 0] - learning_rate * grads["db"]}
-    return params, grads, costs
+    return {"w": moved(w_last, grads["dw"], rate, "w", runtime.LEVEL), "b": b_last - rate * grads["db"]}, grads, costs
+
+
+def _descend(w: NDArray[Any], b: float, X: NDArray[Any], Y: NDArray[Any], **how: Any) -> tuple[Parameters, list[float]]:
+    return descend(X, Y, {"W1": w.T, "b1": np.full((1, 1), b)}, "identity", **how)
 
 
 def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLike, Y_test: ArrayLike,
@@ -111,7 +129,7 @@ def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLik
         A = _activations(*_checked(params["w"], params["b"], X))
         predictions[name] = (A > 0.5).astype(np.float64)
         if print_cost:
-            right = np.mean(predictions[name] == as_matrix(Y, f"Y_{name}", A.shape, "(1, m)"))
+            right = np.mean(predictions[name] == as_matrix(Y, f"Y_{name}", 1, A.shape[1], "(1, m)"))
             print(f"{name} accuracy: {100 * right} %")
     return {"costs": costs, "Y_prediction_test": predictions["test"], "Y_prediction_train": predictions["train"],
             "w": params["w"], "b": params["b"], "learning_rate": learning_rate, "num_iterations": num_iterations}

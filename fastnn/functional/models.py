@@ -7,14 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn import runtime, training, validation
-from fastnn.functional.arrays import FLOAT64, Parameters, as_matrix, n_layers
+from fastnn._core._blocks import ANY, as_matrix
 from fastnn.functional.blocks import initialize_parameters, initialize_parameters_deep
+from fastnn.functional.parameters import Parameters, n_layers
 from fastnn.model import Model
 from fastnn.optimizers import SGD, OptimizerState
 
 __all__ = ["L_layer_model", "descend", "nn_model", "two_layer_model"]
 
 COST_EVERY = 100
+FLOAT64 = np.dtype(np.float64)
 
 
 def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, learning_rate: float,
@@ -32,13 +34,13 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, 
     rate = validation.number(learning_rate, "learning_rate", above=0)
     iterations = validation.count(num_iterations, "num_iterations", 0)
     L = n_layers(parameters)
-    arrays = {key: as_matrix(value, key, (None, None), "of a matrix") for key, value in parameters.items()}
+    arrays = {key: as_matrix(value, key, ANY, ANY, "of a matrix") for key, value in parameters.items()}
     sizes = [arrays["W1"].shape[1], *(arrays[f"W{l}"].shape[0] for l in range(1, L + 1))]
     for l in range(1, L + 1):
-        as_matrix(arrays[f"W{l}"], f"W{l}", (sizes[l], sizes[l - 1]), f"(n[{l}], n[{l - 1}])")
-        as_matrix(arrays[f"b{l}"], f"b{l}", (sizes[l], 1), f"(n[{l}], 1)")
-    X = as_matrix(X, "X", (sizes[0], None), "(n_x, m)")
-    Y = as_matrix(Y, "Y", (sizes[-1], X.shape[1]), "(n_y, m)")
+        as_matrix(arrays[f"W{l}"], f"W{l}", sizes[l], sizes[l - 1], f"(n[{l}], n[{l - 1}])")
+        as_matrix(arrays[f"b{l}"], f"b{l}", sizes[l], 1, f"(n[{l}], 1)")
+    X = as_matrix(X, "X", sizes[0], ANY, "(n_x, m)")
+    Y = as_matrix(Y, "Y", sizes[-1], X.shape[1], "(n_y, m)")
     m = X.shape[1]
     model = Model.build(sizes, activation=hidden, output="sigmoid", loss="auto", init="zeros", l2=0.0, dtype=FLOAT64)
     W, b = model.layout.views(model.theta)
