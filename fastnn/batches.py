@@ -7,11 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets import stratified_split
-from fastnn.metrics import truth
-from fastnn.model import Examples, Model
+from fastnn.model import Examples
 
-__all__ = ["ArrayFeed", "Feed", "bounds", "hold_out", "shuffle"]
+__all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
 
 CHUNK = 65536
 
@@ -31,25 +29,6 @@ def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np
         stop = min(start + CHUNK, len(order))
         order[start:stop] = np.arange(start, stop) if rows is None else rows[start:stop]
     rng.shuffle(order)
-
-
-def hold_out(model: Model, examples: Examples, fraction: float,
-             rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the ascending positions of a random share of the examples, to validate on.
-
-    Of labels (softmax, one sigmoid output) each class has its share.
-
-    Raises
-    ------
-    ValueError
-        If one of the two parts would be empty, or without weight.
-    """
-    labels = truth(model, examples.Y) if model.output in ("softmax", "sigmoid") else None
-    classes = np.zeros(len(examples)) if labels is None or labels.ndim > 1 else labels
-    parts = stratified_split(classes, fraction, rng)
-    if examples.weights is not None and not all(examples.weights[part].any() for part in parts):
-        raise ValueError(f"validation_fraction={fraction:g} leaves no example with weight to train or to validate on")
-    return parts[1].astype(np.int64)
 
 
 class Feed(Protocol):

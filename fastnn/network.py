@@ -16,11 +16,11 @@ from fastnn import (
     runtime,
     schedules,
     sources,
+    splitting,
     streams,
     training,
     validation,
 )
-from fastnn.batches import hold_out
 from fastnn.buffers import ParameterViews, aligned_empty
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
@@ -28,7 +28,7 @@ from fastnn.history import History
 from fastnn.inference import Cache, Predictor
 from fastnn.losses import BY_NAME, Loss
 from fastnn.metrics import get as metric_objects
-from fastnn.model import Examples, Model, Parts
+from fastnn.model import Model
 from fastnn.sources import Data
 from fastnn.sparse import SparseRows
 
@@ -309,25 +309,12 @@ class Network:
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model, rng = self._model, self._rng
-        examples = sources.labelled(model, X, y, sample_weight, class_weight=class_weight, training=True)
-        held_out, held_rows, rows = self._held_out(validation_data), None, None
         saved = None if resume is None else checkpoints.read(resume)
-        if validation_fraction is not None:
-            fraction = validation.number(validation_fraction, "validation_fraction", above=0, below=1)
-            if held_out is not None:
-                raise ValueError("give validation_data or validation_fraction, not both")
-            if not isinstance(examples, Examples):
-                raise ValueError("validation_fraction needs X as an array: of what is read in parts give "
-                                 "validation_data")
-            rng = copy.deepcopy(rng)
-            held_rows = hold_out(model, examples, fraction, rng) if saved is None else saved.held_out_of(len(examples))
-            held_out, rows = examples.take(held_rows), np.delete(np.arange(len(examples)), held_rows)
+        data = splitting.split(model, X, y, sample_weight, class_weight, validation_data, validation_fraction, rng,
+                               saved)
         if isinstance(rule, optimizers.LBFGS):
-            if not isinstance(examples, Examples):
-                raise ValueError("optimizer='lbfgs' works on all examples at once: it needs X as an array")
-            if rows is not None:
-                examples, rows = examples.take(rows), None
-        feed = streams.feed(examples, size, shuffle, steps, rows)
+            data.examples, data.rows = data.whole(), None
+        feed = streams.feed(data.examples, size, shuffle, steps, data.rows)
         if isinstance(feed.examples.X, SparseRows):
             model = model.column_major()
         predictor = self._predictor if model is self._model else Predictor(model)
@@ -336,12 +323,12 @@ class Network:
             state, fresh = optimizers.OptimizerState(rule, model.layout.size, model.dtype), True
         elif model is not self._model:
             state = state.moved(self._model.layout, model.layout)
-        run = training.Run(self, model, predictor, feed, held_out, held_rows, state, self._rng, schedule, settings)
+        run = training.Run(self, model, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
         # All is checked: from here on the network changes.
         if saved is not None:
             saved.restore(run)
-        elif rng is not self._rng:
-            run.take_generator(rng)
+        elif data.rng is not rng:
+            run.take_generator(data.rng)
         if fresh and saved is None and model.dropout:
             state.dropout_seed = int(run.rng.integers(2**63))
         if model is not self._model:
@@ -490,16 +477,3 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._connect()
-
-    # Checked input
-
-    def _held_out(self, data: Any) -> Parts | None:
-        if data is None:
-            return None
-        if isinstance(data, (tuple, list)) and len(data) in (2, 3):
-            X, y, weights = (*data, None)[:3]
-        elif not isinstance(data, (tuple, list)) and sources.is_batches(data, labelled=True):
-            X, y, weights = data, None, None
-        else:
-            raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
-        return sources.labelled(self._model, X, y, weights, "validation ")

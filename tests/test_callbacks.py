@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fastnn import DivergenceWarning, Network
-from fastnn.batches import ArrayFeed, bounds, hold_out
+from fastnn.batches import ArrayFeed, bounds
 from fastnn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, LambdaCallback
+from fastnn.splitting import hold_out
 
 
 def problem(m=60, seed=0):
