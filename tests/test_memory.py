@@ -199,3 +199,34 @@ def test_resident_memory_of_the_process(n_threads, order):
     outputs = 300_000 * (4 * 3 + 8)
     bound = (3 + n_threads + 1) * theta + 8 * 300_000 + batch_caches(net, 2000) + outputs + 50_000_000
     assert int(done.stdout) <= bound
+
+
+SPARSE = """
+import resource
+import numpy as np
+import scipy.sparse as sp
+from fastnn import Network
+rng = np.random.default_rng(0)
+columns = rng.integers(50_000, size=(20_000, 100)).astype(np.int32)
+X = sp.csr_matrix((rng.random(2_000_000, np.float32), columns.ravel(), np.arange(0, 2_000_001, 100, np.int32)),
+                  shape=(20_000, 50_000))
+y = (columns < 500).any(axis=1).astype(int)
+small = Network([10, 50, 1], output="sigmoid", random_state=0)
+small.fit(sp.eye_array(10, format="csr"), np.arange(10) % 2, epochs=1)  # imports
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+net = Network([50_000, 64, 1], output="sigmoid", random_state=0)
+net.fit(X, y, epochs=2)
+net.predict(X)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in KiB")
+def test_sparse_data_are_never_dense():
+    """20 000 x 50 000, 4 GB if it were dense: theta twice (drawn; moved to column-major), Adam's two moments, the
+    gradient, the snapshot, and what every process may take beside."""
+    done = subprocess.run([sys.executable, "-P", "-c", SPARSE], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    theta = 4 * (50_001 * 64 + 65)
+    assert int(done.stdout) <= 6 * theta + 50_000_000
