@@ -79,6 +79,19 @@ def test_activate_marks_what_is_left_out(name, dtype, buffers, data):
 
 
 @each_dtype
+@given(key=st.tuples(words_32, words_32), element=st.integers(0, 99))
+def test_a_word_at_the_threshold_is_kept(dtype, key, element):
+    """A rate of k / 2^32 leaves out the words below k: of a threshold that is one of the words, that one is kept."""
+    threshold = int(_kernels.words(*key, element // 2, 0)[element % 2])
+    kept = kept_units(key, 0, threshold, 0, (10, 10))
+    assert kept.ravel("F")[element]
+    for level in LEVELS:
+        A = np.ones((10, 10), dtype, "F")
+        _kernels.activate("identity", A, None, A, level, dropout=(*key, 0, threshold))
+        np.testing.assert_array_equal(A, kept)
+
+
+@each_dtype
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_numbers_that_are_not_finite_are_kept_or_left_out(name, dtype):
     """NaN and infinity too are left out, or kept as they are; a kept zero of either sign is not taken for a mark."""
