@@ -270,8 +270,14 @@ class Batches:
     def _pass(self) -> Iterator[Examples]:
         self.passes += 1
         of, when = (f" {word} epoch {self.passes}" if self.training else "" for word in ("of", "in"))
+        weighty = False
         for index, batch in enumerate(begin(self.source, f"{self.prefix}X", when), 1):
-            yield self._checked(batch, f"{self.prefix}batch {index}{of}: ")
+            examples = self._checked(batch, f"{self.prefix}batch {index}{of}: ")
+            weighty = weighty or examples.weights is None or bool(examples.weights.any())
+            yield examples
+            del examples  # before the next one is read
+        if not weighty:
+            raise ValueError(f"{self.prefix}X gave no example with weight{when}")
 
     def _checked(self, batch: Any, prefix: str) -> Examples:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):

@@ -630,7 +630,7 @@ def test_validation_batches():
     found = streamed.fit(X, LABELS, epochs=3, validation_data=loader)
     assert loader.begun == 4 and state(streamed) == state(whole)
     assert found["validation_loss"] == pytest.approx(expected["validation_loss"], rel=1e-6)
-    with pytest.raises(ValueError, match="validation X gave no batches: an iterator can be used once"):
+    with pytest.raises(ValueError, match="validation_data is an iterator, which can be used once"):
         streamed.fit(X, LABELS, epochs=3, validation_data=iter(cut(70, X, LABELS)))
     with pytest.raises(ValueError, match=r"^validation batch 2: X holds NaN"):
         streamed.fit(X, LABELS, validation_data=lambda: iter(spoiled(with_nan, 1)))
