@@ -324,6 +324,8 @@ class Network:
         elif model is not self._model:
             state = state.moved(self._model.layout, model.layout)
         run = training.Run(self, model, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
+        for hook in hooks:
+            hook.check(run)
         # All is checked: from here on the network changes.
         if saved is not None:
             saved.restore(run)
