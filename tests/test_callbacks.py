@@ -108,7 +108,7 @@ def test_bad_callbacks(arguments, error, match):
 @pytest.mark.parametrize(("make_one", "error", "match"), [
     (lambda folder: Checkpoint(folder / "none" / "run"), FileNotFoundError, r"there is no folder .*none.* 'run'"),
     (lambda folder: Checkpoint(folder), IsADirectoryError, "is a folder, not a file"),
-    (lambda folder: CSVLogger(folder / "none" / "log.csv"), FileNotFoundError, r"there is no folder .*none.* 'log.csv'"),
+    (lambda folder: CSVLogger(folder / "none" / "log.csv"), FileNotFoundError, r"there is no folder .* 'log.csv'"),
     (lambda folder: CSVLogger(folder), IsADirectoryError, "is a folder, not a file"),
     (lambda folder: CSVLogger(folder / "other.csv", append=True), ValueError, "has other columns than this run"),
 ])
