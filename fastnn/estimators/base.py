@@ -205,7 +205,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
                 self._keep_best()
 
     def _draw(self, coef: NDArray[Any], intercept: NDArray[Any], activation: str, dtype: np.dtype[Any]) -> None:
-        """Fill a layer, (n[l-1], n[l]) and (n[l],), uniformly (Glorot & Bengio 2010); drawn in float64, then rounded."""
+        """Fill a layer uniformly (Glorot & Bengio 2010): (n[l-1], n[l]) and (n[l],), drawn in float64, then rounded."""
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / sum(coef.shape))
         for array in (coef, intercept):
             array[...] = self._random_state.uniform(-bound, bound, array.shape).astype(dtype, copy=False)
@@ -350,7 +350,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         Raises
         ------
         ValueError
-            If a parameter is not at its default that scikit-learn's does not have, or has a value that it does not know.
+            If a parameter that scikit-learn's does not have is not at its default, or one has a value unknown there.
         """
         from fastnn.estimators.conversion import to_sklearn
 

@@ -108,7 +108,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             matrix: NDArray[np.bool_] = self._label_binarizer.transform(y).astype(bool)
             return matrix
         codes = np.searchsorted(self.classes_, y)
-        return codes.astype(np.int32) if kind == "multiclass" else codes > 0
+        labels: NDArray[Any] = codes.astype(np.int32) if kind == "multiclass" else codes > 0
+        return labels
 
     def _output_of(self, coded: NDArray[Any]) -> tuple[str, int]:
         if self._label_binarizer.y_type_ == "multiclass":
@@ -132,14 +133,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
         labels = self.classes_[coded.astype(np.intp)]
         present = np.unique(labels) if self.class_weight == "balanced" else self.classes_
-        factors: NDArray[np.float64] = compute_class_weight(self.class_weight, classes=present, y=labels)
-        return factors[np.searchsorted(present, labels)]
+        by_class = compute_class_weight(self.class_weight, classes=present, y=labels)
+        factors: NDArray[np.float64] = by_class[np.searchsorted(present, labels)]
+        return factors
 
     def _decide(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
         """Return from A[L] (m, n[L]) the classes' numbers (m,); 0 and 1, (m, n[L]), where there are several labels."""
         if self.out_activation_ == "softmax":
-            return outputs.argmax(axis=1)
-        decided = (outputs > 0.5).astype(np.intp)
+            numbers: NDArray[np.intp] = outputs.argmax(axis=1)
+            return numbers
+        decided: NDArray[np.intp] = (outputs > 0.5).astype(np.intp)
         return decided if self._label_binarizer.y_type_.startswith("multilabel") else decided[:, 0]
 
     def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
@@ -215,7 +218,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Return the logarithms of `predict_proba`."""
         probabilities = self.predict_proba(X)
-        return np.log(probabilities, out=probabilities)
+        logarithms: NDArray[Any] = np.log(probabilities, out=probabilities)
+        return logarithms
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -16,9 +16,9 @@ from fastnn.estimators.weights import Weights
 __all__ = ["from_sklearn", "to_sklearn"]
 
 # What a fit leaves behind that means the same on both sides.
-FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "n_layers_", "n_outputs_",
-          "out_activation_", "loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_",
-          "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts")
+FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "n_layers_",
+          "n_outputs_", "out_activation_", "loss_", "loss_curve_", "best_loss_", "validation_scores_",
+          "best_validation_score_", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts")
 # What changes no result, so that nothing is lost without it.
 HARMLESS = frozenset({"n_threads"})
 
@@ -65,8 +65,8 @@ def to_sklearn(estimator: Any) -> Any:
     extras = [name for name in mine if name not in theirs.keys() | HARMLESS and mine[name] is not defaults[name]
               and not np.array_equal(mine[name], defaults[name])]
     if extras:
-        raise ValueError(f"scikit-learn's {kind.__name__} has no {', '.join(extras)}: set {'it' if len(extras) == 1 else 'them'}"
-                         " to the default first")
+        raise ValueError(f"scikit-learn's {kind.__name__} has no {', '.join(extras)}: first set what it has not to the "
+                         "default")
     result = kind(**{name: value for name, value in mine.items() if name in theirs})
     result._validate_params()
     if not hasattr(estimator, "coefs_"):

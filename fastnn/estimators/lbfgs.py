@@ -10,7 +10,6 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn import runtime, training
 from fastnn.buffers import aligned_empty
-from fastnn.callbacks import Callback
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
 from fastnn.losses import Loss
@@ -30,7 +29,7 @@ class Course:
 
     recorded = ("epoch", "loss")
 
-    def __init__(self, estimator: Any, hooks: tuple[Callback, ...]) -> None:
+    def __init__(self, estimator: Any, hooks: tuple[Any, ...]) -> None:
         self.network, self.hooks, self.epoch, self.history = estimator, hooks, 0, History()
         self.settings, self.stopped = SimpleNamespace(epochs=estimator.max_iter), False
 
@@ -45,7 +44,7 @@ class Course:
             raise StopIteration
 
 
-def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, hooks: tuple[Callback, ...]) -> None:
+def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, hooks: tuple[Any, ...]) -> None:
     """Move the weights, of float64, to a minimum; set the estimator's `n_iter_` and `loss_`.
 
     Warns

@@ -89,7 +89,7 @@ class Solver:
         rule = self.state.optimizer
         if isinstance(rule, optimizers.Adam) and self.t:
             return float(self.current_rate * np.sqrt(1 - rule.beta_2**self.t) / (1 - rule.beta_1**self.t))
-        return self.current_rate
+        return float(self.current_rate)
 
     def rates(self, total: int) -> Iterator[float]:
         """Return the rates of the coming steps, endlessly, before any bias correction; `total` steps are planned."""

@@ -1,4 +1,4 @@
-"""Training by a stochastic solver, epoch after epoch as scikit-learn makes them; each step is one call into the core."""
+"""Training by a stochastic solver: scikit-learn's epochs; each step is one call into the core."""
 
 import warnings
 from contextlib import AbstractContextManager
@@ -14,7 +14,6 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnn import runtime, training, validation
 from fastnn._core._plan import Plan
 from fastnn.batches import bounds
-from fastnn.callbacks import Callback
 from fastnn.estimators.solvers import Solver
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
@@ -75,7 +74,7 @@ class Course:
     """
 
     def __init__(self, estimator: Any, weights: Weights, loss: Loss, solver: Solver, examples: Examples,
-                 rows: NDArray[np.int64] | None, held_out: HeldOut | None, hooks: tuple[Callback, ...],
+                 rows: NDArray[np.int64] | None, held_out: HeldOut | None, hooks: tuple[Any, ...],
                  incremental: bool) -> None:
         self.network = self.estimator = estimator
         self.weights, self.solver, self.examples, self.held_out = weights, solver, examples, held_out
