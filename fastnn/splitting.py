@@ -80,12 +80,13 @@ def split(model: Model, X: Any, y: Any, sample_weight: Any, class_weight: Any, v
 
 
 def _given(model: Model, data: Any, epochs: int) -> Parts:
-    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
-        X, y, weights = (*data, None)[:3]
-    elif not isinstance(data, (tuple, list)) and sources.is_batches(data, labelled=True):
+    listed = isinstance(data, (tuple, list))
+    if _is_list_of_batches(data) or (not listed and sources.is_batches(data, labelled=True)):
         X, y, weights = data, None, None
+    elif listed and len(data) in (2, 3):
+        X, y, weights = (*data, None)[:3]
     else:
-        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
+        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight), or batches of such tuples")
     given = sources.labelled(model, X, y, weights, "validation ")
     if isinstance(given, Batches) and hasattr(given.source, "__next__") and epochs > 1:
         raise ValueError("validation_data is an iterator, which can be used once, but it is needed after each epoch: "
@@ -93,6 +94,12 @@ def _given(model: Model, data: Any, epochs: int) -> Parts:
     if not isinstance(given, Examples):
         given.first()
     return given
+
+
+def _is_list_of_batches(data: Any) -> bool:
+    """Tell a list of tuples that begin with a matrix from a list [X, y], whatever X and y are."""
+    return isinstance(data, list) and bool(data) and all(
+        isinstance(batch, tuple) and len(batch) in (2, 3) and getattr(batch[0], "ndim", None) == 2 for batch in data)
 
 
 def hold_out(model: Model, examples: Examples, fraction: float,

@@ -105,7 +105,7 @@ def test_what_comes_first_is_looked_at_before_training(case):
     refused(make(), error, text)
 
 
-@pytest.mark.parametrize("size", [7, M])
+@pytest.mark.parametrize("size", [7, 20, 30, M])
 def test_no_batch_is_lost_by_looking(size):
     batches = [(X[start : start + size], y[start : start + size]) for start in range(0, M, size)]
     passes = count()
@@ -115,7 +115,7 @@ def test_no_batch_is_lost_by_looking(size):
         yield from batches
 
     expected = trained().fit(X, y, epochs=3, validation_data=(X, y))["validation_loss"]
-    for data in ((batches, None), (called, None), called, Begun(batches)):
+    for data in (batches, (batches, None), (called, None), called, Begun(batches)):
         found = trained().fit(X, y, epochs=3, validation_data=data)["validation_loss"]
         assert found == pytest.approx(expected, rel=ROUNDING)
     assert next(passes) == 2 * (1 + 3)  # before training, to judge by, and after each epoch
@@ -134,3 +134,11 @@ def test_batches_without_weight_are_no_divergence():
         net.fit([(X, y, ZEROS)], epochs=2)
     net.fit(X, y, epochs=2, validation_data=lambda: [(X, y, ZEROS), (X, y)])
     assert np.isfinite(net.history["validation_loss"]).all()
+
+
+@pytest.mark.parametrize("form", [tuple, list])
+def test_a_pair_is_no_list_of_batches(form):
+    """Whatever X and y are: lists of rows, tuples of rows, one-hot targets."""
+    expected = trained().fit(X, y, epochs=1, validation_data=(X, y))["validation_loss"]
+    for pair in ((X, y), (X.tolist(), y.tolist()), (tuple(map(tuple, X)), tuple(y)), (X, np.eye(3)[y]), (list(X), y)):
+        assert trained().fit(X, y, epochs=1, validation_data=form(pair))["validation_loss"] == expected
