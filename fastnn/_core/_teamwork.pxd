@@ -1,6 +1,6 @@
-# Whether a team of threads works on a plan's shards, or the caller's thread alone: whichever has been quicker of late.
+# Whether a team of threads works on a plan's parts, or the caller's thread alone: whichever has been quicker of late.
 # Where another program wants the second core, a team waits at every barrier for whoever was put aside, and takes many
-# times as long as one thread. The shards, and so the bits, are the same either way.
+# times as long as one thread. The parts, and so the bits, are the same either way.
 
 cdef extern from *:
     '''
