@@ -1,0 +1,190 @@
+"""What the tests of the estimators share: runs of fastnn's and scikit-learn's class side by side, and their distance.
+
+Two programs that add in different orders can agree only where the result does not hang on the last bit. So every run is
+made twice in scikit-learn itself, the second time on an X each element of which is moved by one unit in the last place:
+what that moves by more than `STEADY` is no case for a comparison.
+"""
+
+import inspect
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+pytest.importorskip("sklearn", reason="the estimators need scikit-learn: pip install 'fastnn[sklearn]'")
+
+import sklearn.neural_network
+
+from fastnn import MLPClassifier, MLPRegressor
+
+OURS = {"classifier": MLPClassifier, "regressor": MLPRegressor}
+THEIRS = {"classifier": sklearn.neural_network.MLPClassifier, "regressor": sklearn.neural_network.MLPRegressor}
+BOTH = [pytest.param(kind, id=kind) for kind in OURS]
+
+WEIGHTS = "sample_weight" in inspect.signature(THEIRS["regressor"].fit).parameters  # since scikit-learn 1.7
+POISSON = "loss" in inspect.signature(THEIRS["regressor"]).parameters  # likewise
+
+EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: what both must agree to; what a nudge may move scikit-learn by
+
+CONTAINERS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "strided": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3],
+    "list": lambda X: X.tolist(),
+    "csr_matrix": scipy.sparse.csr_matrix,
+    "csc_matrix": scipy.sparse.csc_matrix,
+    "csr_array": scipy.sparse.csr_array,
+    "csc_array": scipy.sparse.csc_array,
+}
+
+
+@dataclass
+class Case:
+    """What is done to an estimator: its parameters, then calls (method, X, y, keywords), then predictions for X_new."""
+
+    kind: str
+    parameters: dict[str, Any]
+    calls: list[tuple[str, Any, Any, dict[str, Any]]]
+    X_new: Any
+    container: str = "C"
+    random_state: str | int = 0  # a number, "instance" or "global"
+
+
+@dataclass
+class Run:
+    """What came of a case."""
+
+    model: Any
+    warnings: list[tuple[type, str]] = field(default_factory=list)
+    error: tuple[type, str] | None = None
+    draw: float = 0.0  # the next number of the random stream
+    predictions: dict[str, Any] = field(default_factory=dict)
+
+
+def nudged(X, ulps, rng):
+    """X with each element moved by up to so many units in the last place, zeros left alone; integers become float64."""
+    if not ulps:
+        return X
+    X = np.asarray(X)
+    X = X if X.dtype == np.float32 else X.astype(np.float64)
+    return X * (1 + ulps * np.finfo(X.dtype).eps * rng.choice([-1, 1], X.shape)).astype(X.dtype)
+
+
+def run(classes, case, ulps=0, seed=0):
+    """The case, played on one of `OURS` and `THEIRS`; with `ulps` on inputs nudged by so much."""
+    rng, wrap = np.random.default_rng(seed), CONTAINERS[case.container]
+    state = case.random_state if isinstance(case.random_state, int) else None
+    if case.random_state == "instance":
+        state = np.random.RandomState(5)
+    np.random.seed(5)
+    result = Run(classes[case.kind](random_state=state, **case.parameters))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            for method, X, y, keywords in case.calls:
+                getattr(result.model, method)(wrap(nudged(X, ulps, rng)), y, **keywords)
+        except Exception as error:  # whatever scikit-learn raises, fastnn is to raise too
+            result.error = type(error), str(error)
+        else:
+            for method in ("predict", "predict_proba", "predict_log_proba"):
+                if hasattr(result.model, method):
+                    result.predictions[method] = getattr(result.model, method)(wrap(nudged(case.X_new, ulps, rng)))
+            _, X, y, _ = case.calls[-1]
+            result.predictions["score"] = result.model.score(wrap(nudged(X, ulps, rng)), y)
+    result.warnings = [(one.category, str(one.message)) for one in caught if one.category is not RuntimeWarning]
+    result.draw = state.random_sample() if isinstance(state, np.random.RandomState) else np.random.random_sample()
+    return result
+
+
+def distance(mine, theirs):
+    """max ||mine - theirs|| / ||theirs|| over the arrays; 0 or inf for what is not made of real numbers."""
+    if isinstance(theirs, list) and theirs and isinstance(theirs[0], np.ndarray):
+        if not isinstance(mine, list) or len(mine) != len(theirs):
+            return np.inf
+        return max(distance(one, other) for one, other in zip(mine, theirs, strict=True))
+    ours, its = np.asarray(mine), np.asarray(theirs)
+    if ours.shape != its.shape or ours.dtype != its.dtype or (isinstance(theirs, list) != isinstance(mine, list)):
+        return np.inf
+    if its.dtype.kind != "f":
+        return 0.0 if np.array_equal(ours, its) else np.inf
+    finite = np.isfinite(its)
+    if not np.array_equal(ours[~finite], its[~finite], equal_nan=True):
+        return np.inf
+    gap, norm = np.linalg.norm((ours - its)[finite].astype(np.float64)), np.linalg.norm(its[finite].astype(np.float64))
+    return float(gap / norm) if gap else 0.0
+
+
+def state_of(result):
+    """All that can be compared of a run, by name."""
+    model = result.model
+    values = {name: getattr(model, name, "missing") for name in
+              ("_no_improvement_count", "_best_coefs", "_best_intercepts", "t_", "n_iter_")}
+    if not getattr(model, "early_stopping", False):
+        del values["_best_coefs"], values["_best_intercepts"]
+    optimizer = getattr(model, "_optimizer", None)
+    for name in ("learning_rate", "t", "ms", "vs", "velocities"):
+        values[f"_optimizer.{name}"] = getattr(optimizer, name, "missing")
+    return values | result.predictions
+
+
+SOMETIMES = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "classes_", "partial_fit",
+             "predict_proba", "feature_names_in_")  # what an estimator has for some solvers, data or kinds only
+
+
+def distances(mine, theirs):
+    """The distance of every attribute and prediction of two runs of a case, by name."""
+    if mine.error or theirs.error:
+        return {"error": 0.0 if mine.error == theirs.error else np.inf}
+    public = [name for name in vars(theirs.model) if name.endswith("_") and not name.startswith("_")]
+    its = state_of(theirs) | {name: getattr(theirs.model, name) for name in public}
+    ours = state_of(mine) | {name: getattr(mine.model, name, "missing") for name in public}
+    result = {name: distance(ours[name], value) for name, value in its.items()}
+    for name in SOMETIMES:
+        result[f"has {name}"] = 0.0 if hasattr(mine.model, name) == hasattr(theirs.model, name) else np.inf
+    result["draw"] = distance(mine.draw, theirs.draw)
+    result["warnings"] = 0.0 if mine.warnings == theirs.warnings else np.inf
+    return result
+
+
+def clear_decisions(model):
+    """Whether no comparison that stopping hangs on is closer than rounding: of loss_curve_, or of R^2 on held-out data.
+
+    Accuracies are counts: both compute the same ones, or differ in a prediction.
+    """
+    if not getattr(model, "loss_curve_", None) or model.n_iter_no_change == np.inf:
+        return True
+    if model.early_stopping:
+        if hasattr(model, "classes_"):
+            return True
+        values, scale = -np.array(model.validation_scores_), 1.0
+    else:
+        values = np.array(model.loss_curve_)
+        scale = np.abs(values).max()
+    best = np.minimum.accumulate(values)[:-1]
+    margins = np.concatenate([values[1:] - (best - model.tol), values[1:] - best])
+    margins = margins[np.isfinite(margins)]
+    return not len(margins) or np.abs(margins).min() > EQUAL * scale
+
+
+def moved_by_nudges(case, theirs, ulps=1, runs=1):
+    """The farthest that scikit-learn's own results move, by name, when the input is nudged; inf for a decision."""
+    farthest = {}
+    for seed in range(runs):
+        for name, value in distances(run(THEIRS, case, ulps, seed), theirs).items():
+            farthest[name] = max(value, farthest.get(name, 0.0))
+    return farthest
+
+
+def steady(case, theirs):
+    """Whether scikit-learn's result does not hang on the last bits of its input."""
+    moved = moved_by_nudges(case, theirs)
+    return max(moved.values()) <= STEADY and (theirs.error is not None or clear_decisions(theirs.model))
+
+
+def check_equal(case, theirs):
+    """Fail if fastnn's run of the case differs from scikit-learn's by more than `EQUAL`."""
+    off = {name: value for name, value in distances(run(OURS, case), theirs).items() if not value <= EQUAL}
+    assert not off, f"relative distances from scikit-learn: {off}"

@@ -1,0 +1,56 @@
+"""Data for the tests of the estimators: made targets of every kind, and the data sets that scikit-learn ships."""
+
+import numpy as np
+from estimator_cases import THEIRS, run
+from hypothesis import given, settings
+from sklearn import datasets
+
+TASKS = ["binary", "multiclass", "single class", "strings", "multilabel", "regression", "multi-output"]
+SHARE = 0.6  # of the cases that hypothesis draws must be comparable
+
+
+def target(task, X, rng):
+    """The estimator that a task is for, and a y for X: a noisy function of it."""
+    signal = X @ rng.standard_normal((X.shape[1], 3)) + 0.3 * rng.standard_normal((len(X), 3))
+    if task in ("regression", "multi-output", "poisson"):
+        y = signal[:, 0] if task != "multi-output" else signal
+        return "regressor", np.floor(np.exp(np.clip(y, -2, 2))) if task == "poisson" else y
+    y = signal.argmax(axis=1)
+    labels = {"binary": y > 0, "multiclass": 10 * y - 7, "single class": np.zeros(len(X), int),
+              "strings": np.array(["no", "perhaps", "yes"])[y], "multilabel": (signal > 0).astype(int)}
+    return "classifier", labels[task]
+
+
+def compared(strategy, examples, compare):
+    """Run `compare(case, scikit-learn's run)`, which `assume`s what it needs, on many cases; enough must be kept."""
+    tried, kept = [], []
+
+    @settings(max_examples=examples)
+    @given(case=strategy)
+    def each(case):
+        tried.append(case)
+        compare(case, run(THEIRS, case))
+        kept.append(case)
+
+    each()
+    assert len(kept) >= SHARE * len(tried), f"only {len(kept)} of {len(tried)} cases could be compared"
+
+
+def standardised(load):
+    X, y = load(return_X_y=True)
+    spread = X.std(axis=0)
+    return (X - X.mean(axis=0)) / np.where(spread, spread, 1), y
+
+
+def made(seed=3):
+    X, y = datasets.make_multilabel_classification(300, 12, n_classes=4, random_state=seed)
+    return X / 5, y
+
+
+DATA = {
+    "iris": ("classifier", lambda: standardised(datasets.load_iris)),
+    "digits": ("classifier", lambda: standardised(datasets.load_digits)),
+    "breast cancer": ("classifier", lambda: standardised(datasets.load_breast_cancer)),
+    "diabetes": ("regressor", lambda: standardised(datasets.load_diabetes)),
+    "multilabel": ("classifier", made),
+}
