@@ -117,17 +117,17 @@ def distance(mine, theirs):
     return float(gap / norm) if gap else 0.0
 
 
-def state_of(result):
-    """All that can be compared of a run, by name."""
-    model = result.model
-    values = {name: getattr(model, name, "missing") for name in
-              ("_no_improvement_count", "_best_coefs", "_best_intercepts", "t_", "n_iter_")}
-    if not getattr(model, "early_stopping", False):
-        del values["_best_coefs"], values["_best_intercepts"]
-    optimizer = getattr(model, "_optimizer", None)
+def state_of(model, like):
+    """By name, all of a model that scikit-learn's model `like` has, and its private parts that others touch."""
+    names = [name for name in vars(like) if name.endswith("_") and not name.startswith("_")] + ["_no_improvement_count"]
+    if like.early_stopping:
+        names += ["_best_coefs", "_best_intercepts"]
+    values = {name: getattr(model, name, "missing") for name in names}
+    optimizer, its = getattr(model, "_optimizer", None), getattr(like, "_optimizer", None)
     for name in ("learning_rate", "t", "ms", "vs", "velocities"):
-        values[f"_optimizer.{name}"] = getattr(optimizer, name, "missing")
-    return values | result.predictions
+        if hasattr(its, name) and (name != "velocities" or its.momentum):  # without momentum none are needed
+            values[f"_optimizer.{name}"] = getattr(optimizer, name, "missing")
+    return values
 
 
 SOMETIMES = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "classes_", "partial_fit",
@@ -138,11 +138,11 @@ def distances(mine, theirs):
     """The distance of every attribute and prediction of two runs of a case, by name."""
     if mine.error or theirs.error:
         return {"error": 0.0 if mine.error == theirs.error else np.inf}
-    public = [name for name in vars(theirs.model) if name.endswith("_") and not name.startswith("_")]
-    its = state_of(theirs) | {name: getattr(theirs.model, name) for name in public}
-    ours = state_of(mine) | {name: getattr(mine.model, name, "missing") for name in public}
-    result = {name: distance(ours[name], value) for name, value in its.items()}
+    ours, its = (state_of(one.model, theirs.model) | one.predictions for one in (mine, theirs))
+    result = {name: distance(ours.get(name, "missing"), value) for name, value in its.items()}
     for name in SOMETIMES:
+        if name == "partial_fit" and theirs.model.solver == "lbfgs":
+            continue  # scikit-learn's regressor has it, by an oversight
         result[f"has {name}"] = 0.0 if hasattr(mine.model, name) == hasattr(theirs.model, name) else np.inf
     result["draw"] = distance(mine.draw, theirs.draw)
     result["warnings"] = 0.0 if mine.warnings == theirs.warnings else np.inf

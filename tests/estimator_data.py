@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from sklearn import datasets
 
 TASKS = ["binary", "multiclass", "single class", "strings", "multilabel", "regression", "multi-output"]
-SHARE = 0.6  # of the cases that hypothesis draws must be comparable
 
 
 def target(task, X, rng):
@@ -21,8 +20,11 @@ def target(task, X, rng):
     return "classifier", labels[task]
 
 
-def compared(strategy, examples, compare):
-    """Run `compare(case, scikit-learn's run)`, which `assume`s what it needs, on many cases; enough must be kept."""
+def compared(strategy, examples, compare, share=0.6):
+    """Run `compare(case, scikit-learn's run)`, which `assume`s what it needs, on many cases.
+
+    At least this share of them is to be fit for comparison.
+    """
     tried, kept = [], []
 
     @settings(max_examples=examples)
@@ -33,7 +35,7 @@ def compared(strategy, examples, compare):
         kept.append(case)
 
     each()
-    assert len(kept) >= SHARE * len(tried), f"only {len(kept)} of {len(tried)} cases could be compared"
+    assert len(kept) >= share * len(tried), f"only {len(kept)} of {len(tried)} cases could be compared"
 
 
 def standardised(load):
