@@ -12,7 +12,7 @@ except (ImportError, AttributeError):
                       "pip install 'fastnn[sklearn]'") from None
 
 from fastnn.estimators.classifier import MLPClassifier
-from fastnn.estimators.conversion import from_sklearn
+from fastnn.estimators.incoming import from_sklearn
 from fastnn.estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn"]

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastnn import validation
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators import lbfgs
+from fastnn.estimators.outgoing import to_sklearn
 from fastnn.estimators.solvers import STOCHASTIC_SOLVERS, Solver
 from fastnn.estimators.stochastic import Course, HeldOut
 from fastnn.estimators.weights import Weights
@@ -352,8 +353,6 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         ValueError
             If a parameter that scikit-learn's does not have is not at its default, or one has a value unknown there.
         """
-        from fastnn.estimators.conversion import to_sklearn
-
         return to_sklearn(self)
 
     def _check_fitted(self) -> None:

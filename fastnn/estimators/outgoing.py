@@ -1,19 +1,16 @@
-"""Fitted models from scikit-learn's estimators to fastnn's, and back."""
+"""From fastnn's estimators to scikit-learn's."""
 
 import copy
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from fastnn import estimators
 from fastnn.estimators.solvers import Solver
-from fastnn.estimators.weights import Weights
 
-__all__ = ["from_sklearn", "to_sklearn"]
+__all__ = ["copy_fitted", "to_sklearn"]
 
 # What a fit leaves behind that means the same on both sides.
 FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "n_layers_",
@@ -23,43 +20,9 @@ FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_",
 HARMLESS = frozenset({"n_threads"})
 
 
-def from_sklearn(estimator: Any) -> Any:
-    """Return fastnn's estimator in the state of scikit-learn's: parameters, and all that was fitted.
-
-    Parameters
-    ----------
-    estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
-        Fitted or not; not changed.
-
-    Returns
-    -------
-    fastnn.MLPClassifier or fastnn.MLPRegressor
-        Of the same predictions; its `partial_fit` goes on where the other's would.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    """
-    if not isinstance(estimator, (MLPClassifier, MLPRegressor)):
-        raise TypeError("from_sklearn takes scikit-learn's MLPClassifier or MLPRegressor, "
-                        f"got {type(estimator).__module__}.{type(estimator).__name__}")
-    kind = estimators.MLPClassifier if isinstance(estimator, MLPClassifier) else estimators.MLPRegressor
-    ours = kind(**clone(estimator).get_params(deep=False))
-    if not hasattr(estimator, "coefs_"):
-        return ours
-    _copy_fitted(estimator, ours)
-    names = ours._hidden_activations(len(estimator.coefs_) - 1)
-    weights = Weights.of(estimator.coefs_, estimator.intercepts_, names, estimator.out_activation_)
-    ours._take(weights)
-    if hasattr(estimator, "_optimizer"):
-        ours._optimizer = _our_solver(estimator._optimizer, weights)
-    return ours
-
-
 def to_sklearn(estimator: Any) -> Any:
     """Return scikit-learn's estimator in the state of fastnn's; see `MLPClassifier.to_sklearn`."""
-    kind = MLPClassifier if isinstance(estimator, estimators.MLPClassifier) else MLPRegressor
+    kind = MLPClassifier if is_classifier(estimator) else MLPRegressor
     mine, defaults = clone(estimator).get_params(deep=False), type(estimator)().get_params(deep=False)
     theirs = kind().get_params(deep=False)
     extras = [name for name in mine if name not in theirs.keys() | HARMLESS and mine[name] is not defaults[name]
@@ -71,7 +34,7 @@ def to_sklearn(estimator: Any) -> Any:
     result._validate_params()
     if not hasattr(estimator, "coefs_"):
         return result
-    _copy_fitted(estimator, result)
+    copy_fitted(estimator, result)
     result.coefs_ = [np.array(coef, order="C") for coef in estimator.coefs_]
     result.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
     if hasattr(estimator, "_optimizer"):
@@ -79,32 +42,11 @@ def to_sklearn(estimator: Any) -> Any:
     return result
 
 
-def _copy_fitted(source: Any, target: Any) -> None:
+def copy_fitted(source: Any, target: Any) -> None:
+    """Copy what a fit left behind, but for parameters and optimiser."""
     for name in FITTED:
         if hasattr(source, name):
             setattr(target, name, copy.deepcopy(getattr(source, name)))
-
-
-def _our_solver(optimizer: AdamOptimizer | SGDOptimizer, weights: Weights) -> Solver:
-    """Return the solver in the state of scikit-learn's optimiser."""
-    settings = SimpleNamespace(solver="sgd", learning_rate="constant", power_t=0.5, alpha=0.0, beta_1=0.9, beta_2=0.999,
-                               epsilon=1e-8)
-    settings.__dict__.update(vars(optimizer))
-    if isinstance(optimizer, AdamOptimizer):
-        settings.solver = "adam"
-    else:
-        settings.learning_rate, settings.nesterovs_momentum = optimizer.lr_schedule, optimizer.nesterov
-    solver = Solver(settings, weights.model.layout, weights.model.dtype)
-    if isinstance(optimizer, AdamOptimizer):
-        pairs = [(solver.ms, optimizer.ms), (solver.vs, optimizer.vs)]
-        solver.state.step_count[:] = optimizer.t
-    else:
-        pairs = [(solver.velocities, optimizer.velocities)] if optimizer.momentum else []
-        solver.current_rate = optimizer.learning_rate
-    for mine, given in pairs:
-        for view, array in zip(mine, given, strict=True):
-            view[...] = array
-    return solver
 
 
 def _their_optimizer(solver: Solver, parameters: list[Any]) -> AdamOptimizer | SGDOptimizer:
