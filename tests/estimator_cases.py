@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from hypothesis import assume
 
 pytest.importorskip("sklearn", reason="the estimators need scikit-learn: pip install 'fastnn[sklearn]'")
 
@@ -106,7 +107,7 @@ def distance(mine, theirs):
             return np.inf
         return max(distance(one, other) for one, other in zip(mine, theirs, strict=True))
     ours, its = np.asarray(mine), np.asarray(theirs)
-    if ours.shape != its.shape or ours.dtype != its.dtype or (isinstance(theirs, list) != isinstance(mine, list)):
+    if (ours.shape, ours.dtype.kind, isinstance(mine, list)) != (its.shape, its.dtype.kind, isinstance(theirs, list)):
         return np.inf
     if its.dtype.kind != "f":
         return 0.0 if np.array_equal(ours, its) else np.inf
@@ -138,8 +139,11 @@ def distances(mine, theirs):
     """The distance of every attribute and prediction of two runs of a case, by name."""
     if mine.error or theirs.error:
         return {"error": 0.0 if mine.error == theirs.error else np.inf}
+    types = [[values.dtype for values in [*one.model.coefs_, *one.model.intercepts_, *one.predictions.values()]
+              if isinstance(values, np.ndarray)] for one in (mine, theirs)]
     ours, its = (state_of(one.model, theirs.model) | one.predictions for one in (mine, theirs))
-    result = {name: distance(ours.get(name, "missing"), value) for name, value in its.items()}
+    result = {"dtypes": 0.0 if types[0] == types[1] else np.inf}
+    result |= {name: distance(ours.get(name, "missing"), value) for name, value in its.items()}
     for name in SOMETIMES:
         if name == "partial_fit" and theirs.model.solver == "lbfgs":
             continue  # scikit-learn's regressor has it, by an oversight
@@ -149,8 +153,8 @@ def distances(mine, theirs):
     return result
 
 
-def clear_decisions(model):
-    """Whether no comparison that stopping hangs on is closer than rounding: of loss_curve_, or of R^2 on held-out data.
+def clear_decisions(model, margin=EQUAL):
+    """Whether no comparison that stopping hangs on is closer than this: of loss_curve_ or, on held-out data, of R^2.
 
     Accuracies are counts: both compute the same ones, or differ in a prediction.
     """
@@ -166,7 +170,7 @@ def clear_decisions(model):
     best = np.minimum.accumulate(values)[:-1]
     margins = np.concatenate([values[1:] - (best - model.tol), values[1:] - best])
     margins = margins[np.isfinite(margins)]
-    return not len(margins) or np.abs(margins).min() > EQUAL * scale
+    return not len(margins) or np.abs(margins).min() > margin * scale
 
 
 def moved_by_nudges(case, theirs, ulps=1, runs=1):
@@ -185,6 +189,30 @@ def steady(case, theirs):
 
 
 def check_equal(case, theirs):
-    """Fail if fastnn's run of the case differs from scikit-learn's by more than `EQUAL`."""
+    """Fail if fastnn's run of a case in float64 differs from scikit-learn's by more than `EQUAL`."""
     off = {name: value for name, value in distances(run(OURS, case), theirs).items() if not value <= EQUAL}
     assert not off, f"relative distances from scikit-learn: {off}"
+
+
+def check_within_rounding(case, theirs, roundings):
+    """Fail if fastnn's run of a case in float32 is farther from scikit-learn's than so many roundings could carry it.
+
+    By no law that an analysis of one step tells does a run of a few dozen steps amplify its own errors; so scikit-learn
+    is asked. It is run again on inputs each of which is moved by `roundings` units in the last place: those that follow
+    one another on a step's longest path, the worst that they could add up to. The farthest of three such runs is the
+    bound; where it is not small itself, or a decision is too close, there is nothing to compare.
+    """
+    bounds = moved_by_nudges(case, theirs, roundings, runs=3)
+    last = 4 * np.finfo(np.float32).eps  # the last roundings of a result itself
+    assume(max(bounds.values()) < 0.01)
+    assume(theirs.error is not None or clear_decisions(theirs.model, bounds.get("loss_curve_", 0) + last))
+    mine = distances(run(OURS, case), theirs)
+    off = {name: (value, bounds[name]) for name, value in mine.items() if not value <= bounds[name] + last}
+    assert not off, f"relative distances from scikit-learn, and their bounds: {off}"
+
+
+def longest_path(case):
+    """Roundings that follow one another in a step: both sums of each layer, its functions, and the sum over m."""
+    sizes = np.atleast_1d(np.asarray(case.parameters["hidden_layer_sizes"], int)).tolist()
+    _, X, *_ = case.calls[0]
+    return X.shape[1] + 2 * sum(sizes) + 3 + 16 * (len(sizes) + 1) + len(X)

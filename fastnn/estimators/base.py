@@ -283,9 +283,12 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
 
     def _take(self, weights: Weights) -> None:
+        best = "_best_coefs" in self.__dict__ and self._best_coefs is self.__dict__.get("coefs_")
         self._weights = weights
         self._described = self._description()
         self.coefs_, self.intercepts_ = list(weights.coefs), list(weights.intercepts)
+        if best:
+            self._best_coefs, self._best_intercepts = self.coefs_, self.intercepts_
 
     def _fitted_weights(self) -> Weights:
         """Return the parameters in an arena: copies, where someone replaced an array of coefs_ or intercepts_."""

@@ -132,6 +132,8 @@ class Course:
                 hook.on_fit_end(self)
         if estimator.early_stopping:
             self.weights.copy_from(estimator._best_coefs, estimator._best_intercepts)
+            # The same lists, as in scikit-learn: a warm start that improves on nothing restores nothing.
+            estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
 
     def _bound_plan(self) -> AbstractContextManager[Plan]:
         estimator = self.estimator
