@@ -31,6 +31,7 @@ POISSON = "loss" in inspect.signature(THEIRS["regressor"]).parameters  # likewis
 EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: what both must agree to; what a nudge may move scikit-learn by
 
 CONTAINERS = {
+    "as it is": lambda X: X,
     "C": np.ascontiguousarray,
     "F": np.asfortranarray,
     "strided": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3],
@@ -50,7 +51,7 @@ class Case:
     parameters: dict[str, Any]
     calls: list[tuple[str, Any, Any, dict[str, Any]]]
     X_new: Any
-    container: str = "C"
+    container: str = "as it is"
     random_state: str | int = 0  # a number, "instance" or "global"
 
 
@@ -87,17 +88,30 @@ def run(classes, case, ulps=0, seed=0):
         try:
             for method, X, y, keywords in case.calls:
                 getattr(result.model, method)(wrap(nudged(X, ulps, rng)), y, **keywords)
+            result.predictions = predictions(result.model, wrap(nudged(case.X_new, ulps, rng)))
+            _, X, y, _ = case.calls[-1]
+            result.predictions["1 - score"] = 1 - result.model.score(wrap(nudged(X, ulps, rng)), y)
         except Exception as error:  # whatever scikit-learn raises, fastnn is to raise too
             result.error = type(error), str(error)
-        else:
-            for method in ("predict", "predict_proba", "predict_log_proba"):
-                if hasattr(result.model, method):
-                    result.predictions[method] = getattr(result.model, method)(wrap(nudged(case.X_new, ulps, rng)))
-            _, X, y, _ = case.calls[-1]
-            result.predictions["score"] = result.model.score(wrap(nudged(X, ulps, rng)), y)
     result.warnings = [(one.category, str(one.message)) for one in caught if one.category is not RuntimeWarning]
     result.draw = state.random_sample() if isinstance(state, np.random.RandomState) else np.random.random_sample()
     return result
+
+
+def predictions(model, X):
+    """What the model says of X; predict_log_proba only by whether it is the logarithm: p near 1 has lost 1 - p."""
+    result = {"predict": model.predict(X)}
+    if hasattr(model, "predict_proba"):
+        probabilities = result["predict_proba"] = model.predict_proba(X)
+        result["logarithm"] = np.allclose(model.predict_log_proba(X), np.log(probabilities), rtol=1e-6, atol=0)
+    return result
+
+
+def norm(values):
+    """The Euclidean norm, in float64, without overflow."""
+    values = np.abs(values.astype(np.float64)).ravel()
+    largest = values.max(initial=0)
+    return largest * np.linalg.norm(values / largest) if largest else 0.0
 
 
 def distance(mine, theirs):
@@ -114,8 +128,8 @@ def distance(mine, theirs):
     finite = np.isfinite(its)
     if not np.array_equal(ours[~finite], its[~finite], equal_nan=True):
         return np.inf
-    gap, norm = np.linalg.norm((ours - its)[finite].astype(np.float64)), np.linalg.norm(its[finite].astype(np.float64))
-    return float(gap / norm) if gap else 0.0
+    ours, its = ours[finite], its[finite]
+    return 0.0 if np.array_equal(ours, its) else norm(ours - its) / norm(its) if its.any() else np.inf
 
 
 def state_of(model, like):
@@ -124,6 +138,9 @@ def state_of(model, like):
     if like.early_stopping:
         names += ["_best_coefs", "_best_intercepts"]
     values = {name: getattr(model, name, "missing") for name in names}
+    for name in ("validation_scores_", "best_validation_score_"):
+        if values.get(name) not in (None, "missing"):
+            values[name] = 1 - np.array(values[name])  # an R2 near 0 is a difference of numbers near 1
     optimizer, its = getattr(model, "_optimizer", None), getattr(like, "_optimizer", None)
     for name in ("learning_rate", "t", "ms", "vs", "velocities"):
         if hasattr(its, name) and (name != "velocities" or its.momentum):  # without momentum none are needed
@@ -194,16 +211,17 @@ def check_equal(case, theirs):
     assert not off, f"relative distances from scikit-learn: {off}"
 
 
-def check_within_rounding(case, theirs, roundings):
+def check_within_rounding(case, theirs, roundings, last=4):
     """Fail if fastnn's run of a case in float32 is farther from scikit-learn's than so many roundings could carry it.
 
     By no law that an analysis of one step tells does a run of a few dozen steps amplify its own errors; so scikit-learn
     is asked. It is run again on inputs each of which is moved by `roundings` units in the last place: those that follow
     one another on a step's longest path, the worst that they could add up to. The farthest of three such runs is the
-    bound; where it is not small itself, or a decision is too close, there is nothing to compare.
+    bound; where it is not small itself, or a decision is too close, there is nothing to compare. `last` counts the
+    roundings of a result itself.
     """
     bounds = moved_by_nudges(case, theirs, roundings, runs=3)
-    last = 4 * np.finfo(np.float32).eps  # the last roundings of a result itself
+    last *= np.finfo(np.float32).eps
     assume(max(bounds.values()) < 0.01)
     assume(theirs.error is not None or clear_decisions(theirs.model, bounds.get("loss_curve_", 0) + last))
     mine = distances(run(OURS, case), theirs)

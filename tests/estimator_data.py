@@ -1,9 +1,13 @@
 """Data for the tests of the estimators: made targets of every kind, and the data sets that scikit-learn ships."""
 
+import warnings
+
 import numpy as np
-from estimator_cases import THEIRS, run
+from estimator_cases import OURS, THEIRS, run
 from hypothesis import given, settings
 from sklearn import datasets
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 
 TASKS = ["binary", "multiclass", "single class", "strings", "multilabel", "regression", "multi-output"]
 
@@ -56,3 +60,23 @@ DATA = {
     "diabetes": ("regressor", lambda: standardised(datasets.load_diabetes)),
     "multilabel": ("classifier", made),
 }
+
+X_iris, y_iris = standardised(datasets.load_iris)
+SMALL = {"hidden_layer_sizes": 5, "max_iter": 30, "random_state": 0}  # parameters
+
+
+def quiet(model, method, *arguments, **keywords):
+    """Call the model's method without warnings of unfinished convergence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return getattr(model, method)(*arguments, **keywords)
+
+
+def fitted(kind, **parameters):
+    """A small estimator, fitted to `X_iris` and `y_iris`."""
+    return quiet(OURS[kind](**SMALL | parameters), "fit", X_iris, y_iris)
+
+
+def predict(model, rows=X_iris):
+    """What tells most of a model: probabilities, of a regressor the predictions."""
+    return model.predict_proba(rows) if is_classifier(model) else model.predict(rows)

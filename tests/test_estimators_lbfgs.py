@@ -18,6 +18,7 @@ from estimator_cases import (
     check_within_rounding,
     longest_path,
     moved_by_nudges,
+    norm,
     run,
 )
 from estimator_data import TASKS, compared, made, standardised, target
@@ -44,7 +45,8 @@ def loss_and_gradient(model, theta, X, Y, weights):
     coef_grads = [np.empty(shape) for shape in pairwise(units)]
     intercept_grads = [np.empty(n) for n in units[1:]]
     weighted = [weights] if WEIGHTS else []
-    return model._loss_grad_lbfgs(theta, X, Y, *weighted, activations, deltas, coef_grads, intercept_grads)
+    with np.errstate(all="ignore"):  # exp may overflow
+        return model._loss_grad_lbfgs(theta, X, Y, *weighted, activations, deltas, coef_grads, intercept_grads)
 
 
 def rounding_of_the_logarithm(model, X, Y, weights):
@@ -85,10 +87,10 @@ def test_loss_and_gradient_at_given_weights(data, activation, task, sizes, alpha
         if classes is THEIRS:
             slack = rounding_of_the_logarithm(model, X, Y, weights)
     (J, gradient), (mine, my_gradient) = results
-    assume(np.isfinite(J) and np.linalg.norm(gradient) > 0)  # exp may overflow
+    assume(np.isfinite(J) and np.isfinite(gradient).all() and gradient.any())
     assert abs(mine - J) <= STEADY * abs(J) + slack
     # dZ = A - Y is wrong by u where both are near 1, and so is the gradient of an example with a small error.
-    assert np.linalg.norm(my_gradient - gradient) <= STEADY * np.linalg.norm(gradient) + 100 * U * np.linalg.norm(theta)
+    assert norm(my_gradient - gradient) <= STEADY * norm(gradient) + 100 * U * norm(theta)
     assert my_gradient.shape == gradient.shape and my_gradient.dtype == gradient.dtype
 
 
@@ -125,9 +127,9 @@ def test_the_first_iterations_are_scikit_learns():
 
 
 def test_float32_begins_as_scikit_learns_within_rounding():
-    """scikit-learn evaluates J in float32 then, fastnn in float64: the one rounds, as the bound allows for."""
+    """scikit-learn evaluates J in float32 then, fastnn in float64: a gradient's roundings are those of the step."""
     def compare(case, theirs):
-        check_within_rounding(case, theirs, longest_path(case))
+        check_within_rounding(case, theirs, longest_path(case), last=longest_path(case))
 
     compared(cases("float32", 3), 30, compare, share=0.4)
 
@@ -143,9 +145,9 @@ def test_whole_fits_score_alike(kind, load, activation):
     X, y = load()
     case = Case(kind, {"solver": "lbfgs", "hidden_layer_sizes": 10, "activation": activation, "max_iter": 60,
                        "alpha": 1.0}, [("fit", X, y, {})], X)
-    scores = [run(THEIRS, case, ulps=1, seed=seed).predictions["score"] for seed in range(3)]
+    scores = [run(THEIRS, case, ulps=1, seed=seed).predictions["1 - score"] for seed in range(3)]
     spread = max(0.02, max(scores) - min(scores))
-    assert min(scores) - spread <= run(OURS, case).predictions["score"] <= max(scores) + spread
+    assert min(scores) - spread <= run(OURS, case).predictions["1 - score"] <= max(scores) + spread
 
 
 @pytest.mark.parametrize("kind", BOTH)
