@@ -13,6 +13,7 @@ from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
     FASTNN_SOFTMAX, fastnn_update, from_z, random_words, states as state_arenas)
 from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
+from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 cdef extern from *:
     '''
@@ -65,7 +66,7 @@ cdef class Plan:
         The update: index into `RULES`, its state arenas, an int64 array (1,) that counts steps, and momentum,
         beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
     team : int
-        Threads that share the shards out.
+        Threads that share the shards out, where that is quicker than one thread for all.
     loss_parameter : float
         The cross-entropies' label smoothing, Huber's delta, the quantile.
     loss_ceiling, loss_factor : float
@@ -81,6 +82,7 @@ cdef class Plan:
 
     cdef Bound bound
     cdef int rule, n_shards, team
+    cdef Teamwork teamwork
     cdef char *states[2]            # (P) each, or NULL
     cdef int64_t *step_count        # (1)
     cdef fastnn_update settings     # as given; a step works on a copy
@@ -333,7 +335,8 @@ cdef class Plan:
         u = self.update_of(S, weight)
         self.set_rates(&u, learning_rate)
         self.draw_key()
-        if self.team == 1 or S == 1 or in_forked_child():
+        cdef bint shared = self.team > 1 and S > 1 and not in_forked_child()
+        if not shared or not begin_together(&self.teamwork):
             for s in range(S):
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
             if clips:
@@ -352,6 +355,8 @@ cdef class Plan:
                     fastnn_barrier()
                 for s in prange(S, schedule="static"):
                     self.update_slice(s, S, &u)
+        if shared:
+            end_work(&self.teamwork, count)
         for s in range(S):
             J += self.shard_loss[s]
             penalty += self.slice_penalty[s]
