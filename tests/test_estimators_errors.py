@@ -26,7 +26,8 @@ def error_of(function, *arguments, **keywords):
 
 BAD_PARAMETERS = [
     ("hidden_layer_sizes", -1), ("hidden_layer_sizes", 0), ("hidden_layer_sizes", (5, -1)),
-    ("hidden_layer_sizes", (0,)), ("hidden_layer_sizes", 2.5), ("hidden_layer_sizes", None), ("hidden_layer_sizes", "20"),
+    ("hidden_layer_sizes", (0,)), ("hidden_layer_sizes", 2.5), ("hidden_layer_sizes", None),
+    ("hidden_layer_sizes", "20"),
     ("activation", "ghost"), ("activation", None), ("solver", "hadoken"), ("solver", 1),
     ("alpha", -1), ("alpha", "1"), ("alpha", None), ("batch_size", 0), ("batch_size", "all"), ("batch_size", 2.0),
     ("learning_rate", "ghost"), ("learning_rate_init", 0), ("learning_rate_init", -0.1), ("learning_rate_init", "fast"),
@@ -73,7 +74,8 @@ def test_bad_extras(name, value):
     for kind in kinds:
         model = OURS[kind](**SMALL | {"early_stopping": True, name: value})
         category, text = error_of(model.fit, X_iris, y_iris)
-        assert issubclass(category, (ValueError, TypeError)) and (name.rstrip("s") in text or str(value) in text), (category, text)
+        assert issubclass(category, (ValueError, TypeError))
+        assert name.rstrip("s") in text or str(value) in text
         assert not hasattr(model, "coefs_")
 
 
@@ -173,7 +175,7 @@ def test_negative_weights(kind, solver):
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_no_weight_at_all(kind, solver):
-    with pytest.raises(ValueError, match="Sample weights must contain|sample_weight must not be all zero"):
+    with pytest.raises(ValueError, match=r"Sample weights must contain|sample_weight must not be all zero"):
         OURS[kind](solver=solver).fit(X_iris, y_iris, sample_weight=np.zeros(len(y_iris)))
 
 
@@ -197,7 +199,9 @@ def test_negative_counts(solver):
 # ---- Nothing is changed ----------------------------------------------------------------------------------------------
 
 def state(model):
-    return pickle.dumps({name: value for name, value in model.__getstate__().items() if name != "_random_state"})
+    """All but the random stream and n_iter_, which counts the epochs of the last call."""
+    return pickle.dumps({name: value for name, value in model.__getstate__().items()
+                         if name not in ("_random_state", "n_iter_")})
 
 
 @pytest.mark.parametrize("kind", BOTH)

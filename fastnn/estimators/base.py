@@ -122,16 +122,20 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         hidden = list(np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist())
         if np.any(np.array(hidden) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        validation.dropout(self.dropout, self._hidden_activations(len(hidden)))
+        if self.scoring is not None:
+            check_scoring(self, scoring=self.scoring)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, incremental, reset=first_pass)
         coded = self._encode(y)
         sample_weight = self._checked_weights(sample_weight, X)
+        training_weight = self._with_factors(sample_weight, coded, incremental)
         self._random_state = check_random_state(self.random_state)
         if first_pass:
             self._initialize(coded, [X.shape[1], *hidden], self.dtype or X.dtype)
         weights = self._trainable_weights(X)
         loss = self._core_loss(weights.model.dtype)
-        examples = self._examples(weights, X, coded, self._with_factors(sample_weight, coded, incremental))
+        examples = self._examples(weights, X, coded, training_weight)
         if self.solver == "lbfgs":
             lbfgs.minimize(self, weights, loss, examples, hooks)
         else:
