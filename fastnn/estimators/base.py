@@ -1,5 +1,6 @@
 """What both estimators share: parameters, fit, the forward pass, pickling."""
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -30,6 +31,12 @@ __all__ = ["BaseMLP"]
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
 # Not kept in a copy or a pickle: made anew.
 TRANSIENT = frozenset({"_weights"})
+
+
+def _knows_weights(scorer: Any) -> bool:
+    """Tell whether a scorer, or the metric in it, takes a sample_weight."""
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -274,7 +281,9 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             assert outputs is not None, "examples are checked before"
             return self._score_outputs(outputs, held_out)
         scorer = check_scoring(self, scoring=self.scoring)
-        weighted = {} if held_out.weights is None else {"sample_weight": held_out.weights}
+        weighted = {}
+        if held_out.weights is not None and _knows_weights(scorer):
+            weighted["sample_weight"] = held_out.weights
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             return float(scorer(self, held_out.X, held_out.y, **weighted))
@@ -290,7 +299,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         best = "_best_coefs" in self.__dict__ and self._best_coefs is self.__dict__.get("coefs_")
         self._weights = weights
         self._described = self._description()
-        self.coefs_, self.intercepts_ = list(weights.coefs), list(weights.intercepts)
+        self.coefs_: list[NDArray[Any]] = list(weights.coefs)
+        self.intercepts_: list[NDArray[Any]] = list(weights.intercepts)
         if best:
             self._best_coefs, self._best_intercepts = self.coefs_, self.intercepts_
 
