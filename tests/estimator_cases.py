@@ -203,7 +203,7 @@ def exact_losses(model):
     """Whether scikit-learn's losses are right: log(p) of a p near 1 is off by u; exp(z) of a low z is 0."""
     losses = np.array(getattr(model, "loss_curve_", []))
     if hasattr(model, "classes_"):
-        return losses.min(initial=1) >= np.finfo(np.float64).eps / STEADY
+        return not (losses < np.finfo(np.float64).eps / STEADY).any()
     return getattr(model, "loss", "") != "poisson" or np.isfinite(losses).all()
 
 
@@ -220,14 +220,14 @@ def check_equal(case, theirs):
     assert not off, f"relative distances from scikit-learn: {off}"
 
 
-def check_within_rounding(case, theirs, roundings, last=4):
+def check_within_rounding(case, theirs, roundings, last):
     """Fail if fastnn's run of a case in float32 is farther from scikit-learn's than so many roundings could carry it.
 
     By no law that an analysis of one step tells does a run of a few dozen steps amplify its own errors; so scikit-learn
     is asked. It is run again on inputs each of which is moved by `roundings` units in the last place: those that follow
     one another on a step's longest path, the worst that they could add up to. The farthest of three such runs is the
     bound; where it is not small itself, or a decision is too close, there is nothing to compare. `last` counts the
-    roundings of a result itself.
+    roundings that no nudged input stands for: of the parameters as they are updated, of a result itself.
     """
     bounds = moved_by_nudges(case, theirs, roundings, runs=3)
     last *= np.finfo(np.float32).eps
@@ -247,3 +247,10 @@ def longest_path(case):
     sizes = np.atleast_1d(np.asarray(case.parameters["hidden_layer_sizes"], int)).tolist()
     _, X, *_ = case.calls[0]
     return X.shape[1] + 2 * sum(sizes) + 3 + 16 * (len(sizes) + 1) + len(X)
+
+
+def updates(case, model):
+    """How often the parameters were updated, and rounded, in float32 by both."""
+    size = case.parameters["batch_size"]
+    _, X, *_ = case.calls[-1]
+    return getattr(model, "t_", 0) // min(200 if size == "auto" else size, len(X)) + getattr(model, "n_iter_", 0)

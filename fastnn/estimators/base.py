@@ -396,10 +396,10 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         """
         check_is_fitted(self)
         n_hidden = self.n_layers_ - 2
-        if not -n_hidden <= layer < n_hidden:
+        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
             raise ValueError(f"layer must be one of the {n_hidden} hidden layers, from {-n_hidden} to {n_hidden - 1}, "
                              f"got {layer}" if n_hidden else "this network has no hidden layer")
-        return self._outputs(self._fitted_weights().layers_below(layer % n_hidden + 1), X)
+        return self._outputs(self._fitted_weights().layers_below(int(layer) % n_hidden + 1), X)
 
     @property
     def _n_features_out(self) -> int:
