@@ -11,7 +11,7 @@ from fastnn._core._bind cimport (
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
-    FASTNN_SOFTMAX, fastnn_update, from_z, random_words, states as state_arenas)
+    FASTNN_SOFTMAX, fastnn_ops, fastnn_update, from_z, random_words, states as state_arenas)
 from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
 
 cdef extern from *:
@@ -66,6 +66,8 @@ cdef class Plan:
         beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
     team : int
         Threads that share the shards out.
+    blas : bool
+        Leave all matrix products to BLAS, for it to use threads of its own.
     loss_parameter : float
         The cross-entropies' label smoothing, Huber's delta, the quantile.
     dropout : sequence of float
@@ -75,6 +77,7 @@ cdef class Plan:
     """
 
     cdef Bound bound
+    cdef fastnn_ops ops             # of the level
     cdef int rule, n_shards, team
     cdef char *states[2]            # (P) each, or NULL
     cdef int64_t *step_count        # (1)
@@ -92,7 +95,7 @@ cdef class Plan:
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
                   weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
-                  double loss_parameter=0, dropout=(), dropout_seed=0):
+                  bint blas=False, double loss_parameter=0, dropout=(), dropout_seed=0):
         cdef Bound *bound = &self.bound
         self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
@@ -100,7 +103,10 @@ cdef class Plan:
         bound.dtype, bound.loss, bound.n_layers = dtype_code(theta), loss, len(sizes) - 1
         bound.loss_parameter = loss_parameter
         bound.itemsize = 4 if bound.dtype == FASTNN_FLOAT32 else 8
-        bound.ops = operations(level, bound.dtype)
+        self.ops = operations(level, bound.dtype)[0]
+        if blas:
+            self.ops.multiply = NULL
+        bound.ops = &self.ops
         bound.layers = make_layers(sizes, activations, row_major, bound.itemsize)
         bound.widest = max(sizes[1:])
         if from_z(loss):
