@@ -1,5 +1,5 @@
-"""The matrix products, by `_kernels.multiply`, against NumPy in float64: BLAS's, and the own one of each SIMD level that
-has one.
+"""The matrix products, by `_kernels.multiply`, against NumPy in float64: by BLAS, and by the kernels of each SIMD level
+that has its own.
 """
 
 import itertools
