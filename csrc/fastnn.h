@@ -80,9 +80,11 @@ typedef struct {
                               double scale,
                               void *db);         /* OUT (n), or NULL */
 
-    /* sum_j w_j L_j, and w_j dL_j/dZ where fastnn_from_z(loss), else w_j dL_j/dA. */
+    /* sum_j w_j L_j, and w_j dL_j/dZ where fastnn_from_z(loss), else w_j dL_j/dA. In the sum L of an example (but
+       for the cross-entropy: of each of its units) counts at most `ceiling`; the derivative knows nothing of it. */
     double (*loss)(int loss,
                    double parameter,     /* the cross-entropies' label smoothing, Huber's delta, the quantile */
+                   double ceiling,       /* INFINITY for none */
                    ptrdiff_t n, ptrdiff_t m,
                    const void *Z,        /* IN (n, m): Z where fastnn_from_z(loss), else A */
                    const void *Y,        /* IN cross-entropy: int32 (m) labels; else (n, m) */

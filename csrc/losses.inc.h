@@ -2,6 +2,10 @@
 
    The cross-entropies and the Poisson loss are taken from Z, not from A: log(softmax(Z)), log(sigmoid(Z)) and
    log(e^Z) then neither overflow nor lose small probabilities. Sums run in double, whatever the element type. */
+
+/* What a loss counts at most; a NaN stays one. */
+FASTNN_INLINE real FN(at_most)(real term, real ceiling) { return term > ceiling ? ceiling : term; }
+
 /* The sums of each column's Z - top, for label smoothing. */
 static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
                                const real *restrict Z, /* IN (n, m) */
@@ -19,7 +23,7 @@ static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
 
 /* With targets t = (1 - s) onehot(y) + s / n, s the label smoothing (Szegedy et al. 2016, section 7):
    L = log(sum_i e^z_i) - t . z with z shifted by its maximum; dL/dZ = softmax(Z) - t. */
-static double FN(cross_entropy_block)(double smoothing, ptrdiff_t n, ptrdiff_t m,
+static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t n, ptrdiff_t m,
                                       const real *Z,      /* IN (n, m) */
                                       const int32_t *y,   /* IN (m) labels */
                                       const real *weights,/* IN (m) or NULL */
@@ -38,7 +42,7 @@ static double FN(cross_entropy_block)(double smoothing, ptrdiff_t n, ptrdiff_t m
         for (ptrdiff_t j = 0; j < m; j++) picked[j] -= share * spread[j];
     for (ptrdiff_t j = 0; j < m; j++) {
         const real w = weights ? weights[j] : 1;
-        sum += (double)w * (double)picked[j];
+        sum += (double)w * (double)FN(at_most)(picked[j], ceiling);
         total[j] = w / total[j];
     }
     FN(scale_columns)(n, m, total, E);
@@ -132,7 +136,7 @@ LOSS_LOOP(quantile)
 
 #undef LOSS_LOOP
 
-static double FN(elementwise_block)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m,
+static double FN(elementwise_block)(int loss, double parameter, real ceiling, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
                                     const real *weights, /* IN (m) or NULL */
@@ -146,6 +150,8 @@ static double FN(elementwise_block)(int loss, double parameter, ptrdiff_t n, ptr
     real term[FASTNN_BLOCK];
     double sum = 0;
     terms[loss](n * m, parameter, Z, Y, term, dZ);
+    if (ceiling < R(INFINITY))
+        for (ptrdiff_t i = 0; i < n * m; i++) term[i] = FN(at_most)(term[i], ceiling);
     if (weights) {
         for (ptrdiff_t j = 0; j < m; j++)
             for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) {
@@ -159,8 +165,8 @@ static double FN(elementwise_block)(int loss, double parameter, ptrdiff_t n, ptr
 }
 
 /* Blocks of whole columns; a column taller than a block goes in pieces where the loss is element-wise. */
-static double FN(loss)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m, const void *Z_, const void *Y,
-                       const void *weights_, void *dZ_)
+static double FN(loss)(int loss, double parameter, double ceiling, ptrdiff_t n, ptrdiff_t m, const void *Z_,
+                       const void *Y, const void *weights_, void *dZ_)
 {
     const real *Z = Z_, *weights = weights_;
     real *dZ = dZ_;
@@ -171,13 +177,14 @@ static double FN(loss)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m, con
         const ptrdiff_t width = MIN(columns, m - j);
         const real *w = weights ? weights + j : NULL;
         if (loss == FASTNN_CROSS_ENTROPY) {
-            sum += FN(cross_entropy_block)(parameter, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
+            sum += FN(cross_entropy_block)(parameter, R(ceiling), n, width, Z + j * n, (const int32_t *)Y + j, w,
+                                           dZ + j * n);
             continue;
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* more than one piece only where columns is 1 */
             const ptrdiff_t at = j * n + i;
-            sum += FN(elementwise_block)(loss, parameter, MIN(piece, n - i), width, Z + at, (const real *)Y + at, w,
-                                         dZ + at);
+            sum += FN(elementwise_block)(loss, parameter, R(ceiling), MIN(piece, n - i), width, Z + at,
+                                         (const real *)Y + at, w, dZ + at);
         }
     }
     return sum;

@@ -1,6 +1,7 @@
 """The losses: values with their parameters, which output each goes with, and what its targets look like."""
 
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +39,16 @@ class Loss:
     def parameter(self) -> float:
         """The one number that the kernel needs."""
         return next(iter(self.parameters.values()), 0.0)
+
+    @property
+    def ceiling(self) -> float:
+        """What L of an example (but for the cross-entropy: of a unit) counts at most in J, not in its gradient."""
+        return inf
+
+    @property
+    def factor(self) -> float:
+        """What J's mean of L is multiplied by where it is reported, its derivative as without."""
+        return 1.0
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -207,6 +218,10 @@ def check_binary(values: NDArray[Any], what: str) -> None:
 
 
 def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:
-    """Return sum_j w_j L_j; `raw` (m, n[L]), C-ordered, holds Z[L] if `loss.from_z`, else A[L], and is overwritten."""
+    """Return sum_j w_j L_j, as J reports it; `raw` (m, n[L]), C-ordered, is overwritten.
+
+    It holds Z[L] if `loss.from_z`, else A[L].
+    """
     dZ = raw.T
-    return float(_kernels.loss(loss.name, dZ, Y if Y.ndim == 1 else Y.T, weights, dZ, level, loss.parameter))
+    targets = Y if Y.ndim == 1 else Y.T
+    return loss.factor * float(_kernels.loss(loss.name, dZ, targets, weights, dZ, level, loss.parameter, loss.ceiling))

@@ -58,7 +58,7 @@ class Settings:
 
 def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
          order: NDArray[np.int64] | None, n_slices: int = 1, blas: bool = False, dropout: Sequence[float] = (),
-         clip_norm: float = 0.0) -> Plan:
+         clip_norm: float = 0.0, l2_by_batch: bool = False) -> Plan:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
@@ -73,7 +73,8 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     caches = Caches(model.sizes, model.activations, batch_size, dtype)
     return Plan(
         level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
-        row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter, theta=model.theta,
+        row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter,
+        loss_ceiling=model.loss.ceiling, loss_factor=model.loss.factor, l2_by_batch=l2_by_batch, theta=model.theta,
         gradients=aligned_empty((n_shards, model.layout.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
         X=X, Y=examples.Y, weights=examples.weights,
         batch=(batch_X, batch_Y, batch_weights), order=order,
@@ -86,13 +87,14 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
 @contextmanager
 def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_threads: int,
                order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
-               clip_norm: float = 0.0) -> Iterator[Plan]:
+               clip_norm: float = 0.0, l2_by_batch: bool = False) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
     way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size)
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, n_slices, team = way[:3] if confirmed else (1, 1, 1)
         yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, n_slices=n_slices, team=team,
-                   order=order, blas=way.blas_threads > 1, dropout=dropout, clip_norm=clip_norm)
+                   order=order, blas=way.blas_threads > 1, dropout=dropout, clip_norm=clip_norm,
+                   l2_by_batch=l2_by_batch)
 
 
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:

@@ -9,6 +9,7 @@ from fastnn._core._bind cimport (
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport Csr, Layer, linear, rows_in_range, sparse_linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
+from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 # The examples of a call.
 cdef struct Rows:
@@ -36,6 +37,7 @@ cdef class Forward:
     cdef fastnn_ops ops       # of the level
     cdef fastnn_ops blas_ops  # the same, all products left to BLAS
     cdef int dtype, n_layers, team
+    cdef Teamwork teamwork
     cdef ptrdiff_t itemsize, block, widest, per_thread
     cdef Layer *layers
     cdef char *theta
@@ -109,18 +111,21 @@ cdef class Forward:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
         cdef ptrdiff_t n_blocks = (m + self.block - 1) // self.block, k
         cdef int bad = 0
+        cdef bint shared = self.team > 1 and n_blocks > 1 and not in_forked_child()
         begin_call()
         if self.busy:
             end_call()
             raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         with nogil:
-            if self.team == 1 or n_blocks < 2 or in_forked_child():
+            if not shared or not begin_together(&self.teamwork):
                 for k in range(n_blocks):
                     bad |= self.run_block(ops, k, 0, m, &rows, target, raw)
             else:
-                for k in prange(n_blocks, schedule="static", num_threads=self.team):
+                for k in prange(n_blocks, schedule="dynamic", num_threads=self.team):
                     bad |= self.run_block(ops, k, threadid(), m, &rows, target, raw)
+            if shared:
+                end_work(&self.teamwork, m)
         self.busy = False
         end_call()
         return not bad

@@ -1,3 +1,4 @@
+from math import inf
 from typing import Any
 
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ def activate_backward(
     dropped: Array | None = None,
 ) -> None: ...
 def loss(
-    name: str, Z: Array, Y: Array, weights: Array | None, dZ: Array, level: int = 0, parameter: float = 0.0
+    name: str, Z: Array, Y: Array, weights: Array | None, dZ: Array, level: int = 0, parameter: float = 0.0,
+    ceiling: float = inf,
 ) -> float: ...
 def sum_columns(M: Array, scale: float, out: Array, level: int = 0) -> None: ...
 def gather(X: Array, order: Array | None, out: Array, level: int = 0) -> None: ...

@@ -5,6 +5,7 @@ sees them: a wrong dtype, size or layout is a TypeError or ValueError.
 """
 cimport numpy as cnp
 from libc.limits cimport INT_MAX
+from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
 
@@ -83,10 +84,11 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
         ops.activate_backward(activation, n, m, c, marks, dz, scale, sums)
 
 
-def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0):
+def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ceiling=INFINITY):
     """The sum of w_j L_j, and dZ (n, m) OUT = w_j dL_j/dZ. `Z` (n, m) IN (A for names not in FROM_Z); `Y` (m,) int32
     labels for cross_entropy, else (n, m) IN; `weights` (m,) IN or None. `dZ` may be `Z`. `parameter`: the
-    cross-entropies' label smoothing, Huber's delta, the quantile."""
+    cross-entropies' label smoothing, Huber's delta, the quantile; `ceiling`: what L of an example (but for the
+    cross-entropy: of a unit) counts at most."""
     cdef int dtype = dtype_code(Z), kind = code(LOSSES, name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
@@ -101,7 +103,7 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0):
     else:
         y = matrix(Y, dtype, shape, "Y")
     with nogil:
-        result = ops.loss(kind, parameter, n, m, z, y, w, dz)
+        result = ops.loss(kind, parameter, ceiling, n, m, z, y, w, dz)
     return result
 
 

@@ -48,8 +48,8 @@ cdef extern from "fastnn.h" nogil:
                          const fastnn_dropout *dropout, ptrdiff_t first) noexcept nogil
         void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache, const void *dropped,
                                   void *dZ, double scale, void *db) noexcept nogil
-        double (*loss)(int loss, double parameter, ptrdiff_t n, ptrdiff_t m, const void *Z, const void *Y,
-                       const void *weights, void *dZ) noexcept nogil
+        double (*loss)(int loss, double parameter, double ceiling, ptrdiff_t n, ptrdiff_t m, const void *Z,
+                       const void *Y, const void *weights, void *dZ) noexcept nogil
         void (*sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M, double scale, void *out) noexcept nogil
         double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
                          void *theta, void *first, void *second) noexcept nogil

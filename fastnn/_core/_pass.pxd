@@ -10,6 +10,7 @@ cdef struct Bound:
     int dtype
     int loss
     double loss_parameter
+    double loss_ceiling
     int n_layers
     uint32_t key[2]          # of this step's dropout
     ptrdiff_t itemsize

@@ -78,8 +78,8 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
     n = layer.n_out
     # The loss's derivative goes over A[L], unless g' still needs it.
     dZ = A if layer.activation == FASTNN_IDENTITY else bound.dZ[(L - 1) % 2] + first * bound.widest * item
-    loss = bound.ops.loss(bound.loss, bound.loss_parameter, n, m, A, columns_of_Y(bound, start, first, m),
-                          weights_of(bound, start, first, m), dZ)
+    loss = bound.ops.loss(bound.loss, bound.loss_parameter, bound.loss_ceiling, n, m, A,
+                          columns_of_Y(bound, start, first, m), weights_of(bound, start, first, m), dZ)
     if layer.activation == FASTNN_IDENTITY:
         bound.ops.sum_columns(n, m, dZ, scale, gradient + layer.b)
     else:

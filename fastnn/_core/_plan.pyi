@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ class Plan:
         n_slices: int = 1,
         blas: bool = False,
         loss_parameter: float = 0.0,
+        loss_ceiling: float = inf,
+        loss_factor: float = 1.0,
+        l2_by_batch: bool = False,
         dropout: Sequence[float] = (),
         dropout_seed: int = 0,
     ) -> None: ...

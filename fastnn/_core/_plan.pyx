@@ -1,6 +1,6 @@
 """Plan: the buffers of a training run, bound once; then one call a mini-batch."""
 from cython.parallel cimport parallel, prange
-from libc.math cimport NAN, isfinite, pow, sqrt
+from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -13,6 +13,7 @@ from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
     FASTNN_SOFTMAX, fastnn_ops, fastnn_update, from_z, random_words, states as state_arenas)
 from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
+from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 cdef extern from *:
     '''
@@ -65,13 +66,18 @@ cdef class Plan:
         The update: index into `RULES`, its state arenas, an int64 array (1,) that counts steps, and momentum,
         beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
     team : int
-        Threads that share the shards and the slices out.
+        Threads that share the shards and the slices out, where that is quicker than one thread for all.
     n_slices : int
         Parts of the update; as many as there are shards if that is more.
     blas : bool
         Leave all matrix products to BLAS, for it to use threads of its own.
     loss_parameter : float
         The cross-entropies' label smoothing, Huber's delta, the quantile.
+    loss_ceiling, loss_factor : float
+        In J, though not in its gradient, L of an example (but for the cross-entropy: of a unit) counts at most
+        `loss_ceiling`, and their mean `loss_factor` times.
+    l2_by_batch : bool
+        l2 is divided by the sum of the weights of each mini-batch (without weights: by its examples).
     dropout : sequence of float
         The rate of each hidden layer, from 0 to below 1; empty for none.
     dropout_seed : int
@@ -81,10 +87,12 @@ cdef class Plan:
     cdef Bound bound
     cdef fastnn_ops ops             # of the level
     cdef int rule, n_shards, n_slices, team
+    cdef Teamwork teamwork
     cdef char *states[2]            # (P) each, or NULL
     cdef int64_t *step_count        # (1)
     cdef fastnn_update settings     # as given; a step works on a copy
-    cdef double weight_decay, clip_norm
+    cdef double weight_decay, clip_norm, loss_factor
+    cdef bint l2_by_batch
     cdef bint drops
     cdef uint32_t seed[2]           # of dropout
     cdef double *shard_loss         # (n_shards)
@@ -97,13 +105,15 @@ cdef class Plan:
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
                   weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
-                  int n_slices=1, bint blas=False, double loss_parameter=0, dropout=(), dropout_seed=0):
+                  int n_slices=1, bint blas=False, double loss_parameter=0, double loss_ceiling=INFINITY,
+                  double loss_factor=1, bint l2_by_batch=False, dropout=(), dropout_seed=0):
         cdef Bound *bound = &self.bound
         self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
             raise ValueError("unknown loss or rule code")
         bound.dtype, bound.loss, bound.n_layers = dtype_code(theta), loss, len(sizes) - 1
-        bound.loss_parameter = loss_parameter
+        bound.loss_parameter, bound.loss_ceiling = loss_parameter, loss_ceiling
+        self.loss_factor, self.l2_by_batch = loss_factor, l2_by_batch
         bound.itemsize = 4 if bound.dtype == FASTNN_FLOAT32 else 8
         self.ops = operations(level, bound.dtype)[0]
         if blas:
@@ -278,11 +288,13 @@ cdef class Plan:
         self.enter(start, stop)
         cdef double J, squares
         cdef ptrdiff_t count = stop - start
-        cdef fastnn_update u = self.settings
+        cdef double weight
+        cdef fastnn_update u
         with nogil:
+            weight = total_weight(&self.bound, start, count)
             self.draw_key()
-            J = self.forward_backward(start, count)
-            u.n_shards = self.active_shards(count)
+            J = self.forward_backward(start, count, weight)
+            u = self.update_of(self.active_shards(count), weight)
             J += bound.ops.total_gradient(&u, 0, bound.size, bound.gradients, bound.theta, target, &squares)
         self.leave()
         return J
@@ -326,13 +338,14 @@ cdef class Plan:
         cdef double weight = total_weight(&self.bound, start, count), J = 0, penalty = 0
         cdef int S = self.active_shards(count), T = self.n_slices, s
         cdef bint clips = self.clip_norm > 0
-        cdef fastnn_update u = self.settings
+        cdef fastnn_update u
         if weight == 0:
             return 0
-        u.n_shards = S
+        u = self.update_of(S, weight)
         self.set_rates(&u, learning_rate)
         self.draw_key()
-        if self.team == 1 or T == 1 or in_forked_child():
+        cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
+        if not shared or not begin_together(&self.teamwork):
             for s in range(S):
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
             if clips:
@@ -351,11 +364,13 @@ cdef class Plan:
                     fastnn_barrier()
                 for s in prange(T, schedule="static"):
                     self.update_slice(s, S, &u)
+        if shared:
+            end_work(&self.teamwork, count)
         for s in range(S):
             J += self.shard_loss[s]
         for s in range(T):
             penalty += self.slice_penalty[s]
-        J /= weight
+        J *= self.loss_factor / weight
         if clips and not isfinite(self.gradient_norm()):
             J = NAN
         if isfinite(J):
@@ -364,6 +379,13 @@ cdef class Plan:
         self.loss_sum += J * weight
         self.weight_sum += weight
         return J
+
+    cdef fastnn_update update_of(self, int S, double weight) noexcept nogil:
+        cdef fastnn_update u = self.settings
+        u.n_shards = S
+        if self.l2_by_batch and weight != 0:
+            u.l2 /= weight
+        return u
 
     # The learning rates of step t = step_count + 1, Adam's with the bias correction of its moments.
     cdef void set_rates(self, fastnn_update *u, double learning_rate) noexcept nogil:
@@ -377,8 +399,8 @@ cdef class Plan:
             u.rate = second * u.beta_1 / (1 - pow(u.beta_1, t + 1))
             u.gradient_rate = second * (1 - u.beta_1) / (1 - pow(u.beta_1, t))
 
-    cdef double forward_backward(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
-        cdef double weight = total_weight(&self.bound, start, count), J = 0
+    cdef double forward_backward(self, ptrdiff_t start, ptrdiff_t count, double weight) noexcept nogil:
+        cdef double J = 0
         cdef int S = self.active_shards(count), s
         if self.team == 1 or S == 1 or in_forked_child():
             for s in range(S):
@@ -388,7 +410,7 @@ cdef class Plan:
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
         for s in range(S):
             J += self.shard_loss[s]
-        return J / weight if weight != 0 else 0
+        return J * (self.loss_factor / weight) if weight != 0 else 0
 
     # Slices end on cache lines, so that no two threads write to the same one.
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil:
