@@ -77,9 +77,10 @@ class Predictor:
         except IndexError:
             plan = self._bind(team)
         # Without threads of ours a large product may have BLAS's, as many as were asked for.
-        limit = nullcontext() if small else runtime.blas_threads(1 if team > 1 else threads)
+        blas = team == 1 and threads > 1
+        limit = nullcontext() if small else runtime.blas_threads(threads if blas else 1)
         with limit:
-            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
+            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw, blas and not small)
         idle.append(plan)
         return out if finite else None
 

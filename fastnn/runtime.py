@@ -180,9 +180,11 @@ def blas_threads(limit: int) -> Iterator[bool]:
 
 
 class Parallelism(NamedTuple):
-    """How a plan uses threads: parts of the mini-batch, threads that share them out, threads of each BLAS call."""
+    """How a plan uses threads: parts of the mini-batch and of the update, threads that share them out, threads of each
+    BLAS call."""
 
     n_shards: int
+    n_slices: int
     team: int
     blas_threads: int
 
@@ -190,8 +192,10 @@ class Parallelism(NamedTuple):
 # Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
 SHARD_WORK = 1_000_000
 # Multiply-adds for each parameter below which a second gradient arena, to be filled and added up, costs more than it
-# brings: only a step on a sparse X has so few.
+# brings: only a step on a sparse X, or on hardly any examples, has so few.
 ARENA_WORK = 16
+# Parameters from which on threads share the update out where one takes all examples.
+SHARED_UPDATE = 200_000
 # Examples that a shard needs to fill BLAS's kernels.
 SHARD_EXAMPLES = 8
 
@@ -199,9 +203,9 @@ SHARD_EXAMPLES = 8
 def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
     """Choose the shards of a mini-batch.
 
-    Small steps stay on the caller's thread; larger ones are cut into one shard a thread, BLAS on one thread each;
-    where the examples are too few for that, BLAS gets the threads. The number of shards, on which the bits depend,
-    follows `n_threads` alone; no more threads than cores work on them.
+    Small steps stay on the caller's thread, but for the update of many parameters; larger ones are cut into one shard a
+    thread, BLAS on one thread each; where the examples are too few for that, BLAS gets the threads. The numbers of
+    shards and slices, on which the bits depend, follow `n_threads` alone; no more threads than cores work on them.
 
     Parameters
     ----------
@@ -212,16 +216,16 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
     n_threads : int
         Threads that may be used.
     n_parameters : int
-        P, where `sizes` does not say it: for a sparse X.
+        P, the size of the update and of a gradient arena.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())
     work = 3 * weights * batch_size
     if n_threads == 1 or work < SHARD_WORK or work < ARENA_WORK * n_parameters:
-        return Parallelism(1, 1, 1)
+        return Parallelism(1, n_threads, at_once, 1) if n_parameters >= SHARED_UPDATE else Parallelism(1, 1, 1, 1)
     if batch_size < SHARD_EXAMPLES * n_threads:
-        return Parallelism(1, 1, at_once)
-    return Parallelism(n_threads, at_once, 1)
+        return Parallelism(1, 1, 1, at_once)
+    return Parallelism(n_threads, n_threads, at_once, 1)
 
 
 def blas_info() -> list[dict[str, Any]]:

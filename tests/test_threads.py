@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from fastnn import Network, runtime
@@ -68,15 +69,30 @@ def run(code, *arguments, timeout=60, **environment):
 
 
 def test_the_networks_here_are_sharded():
-    assert runtime.parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
-    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1)
+    assert runtime.parallelism(SIZES, BATCH, 2) == (2, 2, min(2, runtime.cores()), 1)
+    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1, 1)
 
 
 def test_more_threads_than_cores(monkeypatch):
     """The bits follow what was asked for; no more threads than cores are used for them."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
-    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 3, 1)
-    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
+    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 16, 3, 1)
+    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 1, 3)
+
+
+def test_threads_share_the_update_of_many_parameters(monkeypatch):
+    """Of a sparse network, whose examples one thread takes: parameter by parameter, so the slices change no bit."""
+    monkeypatch.setattr(runtime, "SHARED_UPDATE", 1000)
+    assert runtime.parallelism([5, 32, 3], 8, 3, 1000) == (1, 3, min(3, runtime.cores()), 1)
+    assert runtime.parallelism([5, 32, 3], 8, 3, 999) == runtime.parallelism([5, 32, 3], 8, 1, 1000) == (1, 1, 1, 1)
+    rng = np.random.default_rng(0)
+    X, y = sp.random(40, 500, 0.01, "csr", random_state=rng), rng.integers(0, 3, 40)
+    results = set()
+    for n_threads in (1, 2, 3):
+        net = Network([500, 32, 3], random_state=0, l2=0.1)
+        net.fit(X, y, batch_size=8, epochs=3, n_threads=n_threads)
+        results.add(parameters(net))
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
@@ -119,7 +135,7 @@ def test_every_method_agrees():
 def test_few_examples_on_a_wide_network():
     """BLAS has the threads then; its limit is set and restored."""
     sizes = [2000, 300, 3]
-    assert runtime.parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
+    assert runtime.parallelism(sizes, 4, 2) == (1, 1, 1, min(2, runtime.cores()))
     X, y = data(m=12, n_x=2000, n_out=3)
     before, results = limits(), set()
     for _ in range(2):
