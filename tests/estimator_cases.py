@@ -30,6 +30,8 @@ POISSON = "loss" in inspect.signature(THEIRS["regressor"]).parameters  # likewis
 
 EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: what both must agree to; what a nudge may move scikit-learn by
 
+NOISE = RuntimeWarning, DeprecationWarning  # of NumPy's functions that overflow; of an old scikit-learn on a new SciPy
+
 CONTAINERS = {
     "as it is": lambda X: X,
     "C": np.ascontiguousarray,
@@ -93,7 +95,7 @@ def run(classes, case, ulps=0, seed=0):
             result.predictions["1 - score"] = 1 - result.model.score(wrap(nudged(X, ulps, rng)), y)
         except Exception as error:  # whatever scikit-learn raises, fastnn is to raise too
             result.error = type(error), str(error)
-    result.warnings = [(one.category, str(one.message)) for one in caught if one.category is not RuntimeWarning]
+    result.warnings = [(one.category, str(one.message)) for one in caught if one.category not in NOISE]
     result.draw = state.random_sample() if isinstance(state, np.random.RandomState) else np.random.random_sample()
     return result
 

@@ -66,9 +66,10 @@ SMALL = {"hidden_layer_sizes": 5, "max_iter": 30, "random_state": 0}  # paramete
 
 
 def quiet(model, method, *arguments, **keywords):
-    """Call the model's method without warnings of unfinished convergence."""
+    """Call the model's method without warnings of unfinished convergence, or of what SciPy will take out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         return getattr(model, method)(*arguments, **keywords)
 
 

@@ -1,6 +1,5 @@
 """solver="lbfgs" against scikit-learn's: J and its gradient at given weights, the first iterations, whole fits."""
 
-import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +20,7 @@ from estimator_cases import (
     norm,
     run,
 )
-from estimator_data import TASKS, compared, made, standardised, target
+from estimator_data import TASKS, compared, made, quiet, standardised, target
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
@@ -32,9 +31,7 @@ U = np.finfo(np.float64).eps
 
 def with_targets(model, X, y):
     """The model after one iteration, and the targets (m, n_outputs) that its `_loss_grad_lbfgs` takes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.set_params(max_iter=1).fit(X, y)
+    quiet(model.set_params(max_iter=1), "fit", X, y)
     return model._label_binarizer.transform(y) if hasattr(model, "classes_") else np.reshape(y, (len(y), -1))
 
 
