@@ -18,6 +18,7 @@ from hypothesis import assume
 pytest.importorskip("sklearn", reason="the estimators need scikit-learn: pip install 'fastnn[sklearn]'")
 
 import sklearn.neural_network
+from sklearn.utils.fixes import parse_version
 
 from fastnn import MLPClassifier, MLPRegressor
 
@@ -26,6 +27,7 @@ THEIRS = {"classifier": sklearn.neural_network.MLPClassifier, "regressor": sklea
 BOTH = [pytest.param(kind, id=kind) for kind in OURS]
 
 WEIGHTS = "sample_weight" in inspect.signature(THEIRS["regressor"].fit).parameters  # since scikit-learn 1.7
+STRINGS = parse_version(sklearn.__version__) >= parse_version("1.9")  # whose early stopping takes them as labels
 POISSON = "loss" in inspect.signature(THEIRS["regressor"]).parameters  # likewise
 
 EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: what both must agree to; what a nudge may move scikit-learn by
