@@ -124,6 +124,8 @@ def distance(mine, theirs):
         if not isinstance(mine, list) or len(mine) != len(theirs):
             return np.inf
         return max(distance(one, other) for one, other in zip(mine, theirs, strict=True))
+    if scipy.sparse.issparse(theirs):
+        return distance(mine.toarray(), theirs.toarray()) if type(mine) is type(theirs) else np.inf
     ours, its = np.asarray(mine), np.asarray(theirs)
     if (ours.shape, ours.dtype.kind, isinstance(mine, list)) != (its.shape, its.dtype.kind, isinstance(theirs, list)):
         return np.inf

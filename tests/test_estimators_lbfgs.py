@@ -20,7 +20,7 @@ from estimator_cases import (
     norm,
     run,
 )
-from estimator_data import TASKS, compared, made, quiet, standardised, target
+from estimator_data import TASKS, compared, made, quiet, rounding_of_logarithms, standardised, target
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
@@ -44,18 +44,6 @@ def loss_and_gradient(model, theta, X, Y, weights):
     weighted = [weights] if WEIGHTS else []
     with np.errstate(all="ignore"):  # exp may overflow
         return model._loss_grad_lbfgs(theta, X, Y, *weighted, activations, deltas, coef_grads, intercept_grads)
-
-
-def rounding_of_the_logarithm(model, X, Y, weights):
-    """A bound on the error of scikit-learn's J that comes from log(1 - p), where p near 1 is rounded by u / 2.
-
-    1 - p then has the relative error u / (2 (1 - p)), which is the absolute one of the logarithm; p is clipped to
-    1 - u. The softmax's log(p) is only wrong by u / 2 where p is near 1.
-    """
-    if model.out_activation_ != "logistic":
-        return U
-    rest = np.maximum(1 - model._forward_pass_fast(X), U)
-    return np.average(np.where(Y, 0, U / rest), weights=weights, axis=0).sum() + U
 
 
 @settings(max_examples=120)
@@ -82,7 +70,7 @@ def test_loss_and_gradient_at_given_weights(data, activation, task, sizes, alpha
         theta = np.random.default_rng(seed).standard_normal(size) * scale
         results.append(loss_and_gradient(model, theta, X, Y, weights))
         if classes is THEIRS:
-            slack = rounding_of_the_logarithm(model, X, Y, weights)
+            slack = rounding_of_logarithms(model, X, Y, weights)
     (J, gradient), (mine, my_gradient) = results
     assume(np.isfinite(J) and np.isfinite(gradient).all() and gradient.any())
     assert abs(mine - J) <= STEADY * abs(J) + slack
