@@ -96,7 +96,8 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
         costs.append(cost)
         if print_cost:
             print(f"Cost after iteration {last}: {cost}")
-    return {"w": moved(w_last, grads["dw"], rate, "w", "dw", runtime.LEVEL), "b": b_last - rate * grads["db"]}, grads, costs
+    params = {"w": moved(w_last, grads["dw"], rate, "w", "dw", runtime.LEVEL), "b": b_last - rate * grads["db"]}
+    return params, grads, costs
 
 
 def _descend(w: NDArray[Any], b: float, X: NDArray[Any], Y: NDArray[Any], **how: Any) -> tuple[Parameters, list[float]]:

@@ -83,8 +83,8 @@ def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, 
     X = as_examples(X, "X")
     Y = as_matrix(Y, "Y", ANY, X.shape[1], "(n_y, m)")
     parameters = initialize_parameters(len(X), n_h, len(Y))
-    return descend(X, Y, parameters, (len(X), n_h, len(Y)), "tanh", learning_rate=learning_rate, num_iterations=num_iterations,
-                   print_cost=print_cost, print_every=1000, n_threads=n_threads)[0]
+    return descend(X, Y, parameters, (len(X), n_h, len(Y)), "tanh", learning_rate=learning_rate,
+                   num_iterations=num_iterations, print_cost=print_cost, print_every=1000, n_threads=n_threads)[0]
 
 
 def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,

@@ -46,8 +46,9 @@ def as_parameters(parameters: Parameters, sizes: Sequence[int]) -> Parameters:
         As for `n_layers`; or if an array does not hold real numbers.
     """
     L = n_layers(parameters)
-    if L != len(sizes) - 1:
-        raise ValueError(f"parameters must hold W and b of {len(sizes) - 1} layers for the sizes {list(sizes)}, got {L}")
+    if len(sizes) != L + 1:
+        raise ValueError(f"parameters must hold W and b of {len(sizes) - 1} layers for the sizes {list(sizes)}, "
+                         f"got {L}")
     arrays = {}
     for l in range(1, L + 1):
         n, n_prev = sizes[l], sizes[l - 1]
