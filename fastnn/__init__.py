@@ -13,6 +13,9 @@ from fastnn.training import DivergenceWarning
 
 if TYPE_CHECKING:
     from fastnn import plot
+    from fastnn.estimators import MLPClassifier as MLPClassifier
+    from fastnn.estimators import MLPRegressor as MLPRegressor
+    from fastnn.estimators import from_sklearn as from_sklearn
 
 __all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning",
            "History", "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson", "Quantile",
@@ -22,7 +25,13 @@ __all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "C
 __version__ = "0.1.0"
 
 
+# Not in __all__, since they need scikit-learn.
+_ESTIMATORS = ("MLPClassifier", "MLPRegressor", "from_sklearn")
+
+
 def __getattr__(name: str) -> Any:
-    if name == "plot":  # loaded when it is asked for
-        return import_module("fastnn.plot")
+    if name in ("plot", "estimators"):  # loaded when they are asked for
+        return import_module(f"fastnn.{name}")
+    if name in _ESTIMATORS:
+        return getattr(import_module("fastnn.estimators"), name)
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

@@ -42,7 +42,7 @@ class Loss:
 
     @property
     def ceiling(self) -> float:
-        """What L of an example (but for the cross-entropy: of a unit) counts at most in J, its derivative as without."""
+        """What L of an example (but for the cross-entropy: of a unit) counts at most in J, not in its gradient."""
         return inf
 
     @property
@@ -218,7 +218,10 @@ def check_binary(values: NDArray[Any], what: str) -> None:
 
 
 def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:
-    """Return sum_j w_j L_j, as J reports it; `raw` (m, n[L]), C-ordered, holds Z[L] if `loss.from_z`, else A[L], and is overwritten."""
+    """Return sum_j w_j L_j, as J reports it; `raw` (m, n[L]), C-ordered, is overwritten.
+
+    It holds Z[L] if `loss.from_z`, else A[L].
+    """
     dZ = raw.T
-    return loss.factor * float(_kernels.loss(loss.name, dZ, Y if Y.ndim == 1 else Y.T, weights, dZ, level, loss.parameter,
-                                             loss.ceiling))
+    targets = Y if Y.ndim == 1 else Y.T
+    return loss.factor * float(_kernels.loss(loss.name, dZ, targets, weights, dZ, level, loss.parameter, loss.ceiling))

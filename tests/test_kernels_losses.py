@@ -138,6 +138,41 @@ def test_loss(name, dtype, buffers, data):
 
 @each_dtype
 @pytest.mark.parametrize("name", _kernels.LOSSES)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_ceiling(name, dtype, data):
+    """L of an example (but for the cross-entropy: of a unit) counts at most the ceiling; dZ keeps every bit.
+
+    min(L, c) is as exact as L: the bound is that of `test_loss`.
+    """
+    n, m = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 20)), label="(n, m)")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    Z = np.asfortranarray(rng.normal(scale=8, size=(n, m)).astype(dtype))
+    targets = np.asfortranarray(random_targets(rng, name, n, m, dtype))
+    weights = data.draw(st.sampled_from([None, rng.choice([0, 0.25, 1], size=m).astype(dtype)]), label="weights")
+    parameter = data.draw(parameters(name), label="parameter")
+    ceiling = data.draw(st.sampled_from([0.0, 1e-3, 2.5, 15.9, 1e6, np.inf]), label="ceiling")
+    w = np.ones(m) if weights is None else weights.astype(np.float64)
+    Y = reference.one_hot(targets, n) if name == "cross_entropy" else targets.astype(np.float64)
+    Z64 = Z.astype(np.float64)
+    A = reference.activate(OUTPUTS.get(name, "identity"), Z64)
+    units = [slice(None)] if name == "cross_entropy" else [slice(i, i + 1) for i in range(n)]
+    parts = [(reference.cost(name, Z64[i, j : j + 1], A[i, j : j + 1], Y[i, j : j + 1], None, parameter), w[j])
+             for i in units for j in range(m)]
+    rounded = float(np.dtype(dtype).type(ceiling))
+    total = sum(w_j * min(L, rounded) for L, w_j in parts)
+    e_L, _, size = loss_errors(name, Z64, A, Y, w, parameter, unit_roundoff(dtype))
+    bound = np.sum(e_L) + (n * m + 8) * np.finfo(np.float64).eps * np.sum(size) + (np.sum(w) + 1) * 4 * smallest(dtype)
+    for level in LEVELS:
+        plain, dZ = Z.copy(order="F"), Z.copy(order="F")
+        _kernels.loss(name, plain, targets, weights, plain, level, parameter)
+        result = _kernels.loss(name, dZ, targets, weights, dZ, level, parameter, ceiling)
+        assert_within(result, total, bound, f"loss, {_kernels.LEVELS[level]}")
+        assert dZ.tobytes() == plain.tobytes()
+
+
+@each_dtype
+@pytest.mark.parametrize("name", _kernels.LOSSES)
 @given(data=st.data())
 def test_nan_and_infinity_show_in_the_loss(name, dtype, data):
     """Wherever they are among the numbers, and however the rest of the column looks: the sum is not finite."""

@@ -143,6 +143,50 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
         np.testing.assert_array_equal(X, net.X)
 
 
+@each_dtype
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("clip_norm", [0.0, 0.05])
+def test_l2_by_batch(dtype, weighted, clip_norm, task, arguments, changing):
+    """L2 that each batch's weight divides: J, gradient and step are, bit by bit, those of l2 / weight."""
+    shared = task([5, 7, 3], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=weighted, l2=0.3)
+    for start, stop in ((0, 5), (5, 12), (3, 4)):
+        part = slice(start, stop)
+        weight = stop - start if shared.weights is None else float(shared.weights[part].sum(dtype=np.float64))
+        if weight == 0:
+            continue
+        one, other = (arguments(net, batch=8, n_shards=2, clip_norm=clip_norm) for net in (shared, shared))
+        one["l2_by_batch"] = True
+        other["hyperparameters"] = other["hyperparameters"] | {"l2": 0.3 / weight}
+        outcomes = []
+        for buffers in (one, other):
+            plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+            outcomes.append((plan.gradient(start, stop, out), out.tobytes(), plan.step(start, stop, 0.1),
+                             changing(buffers)))
+        assert outcomes[0] == outcomes[1]
+
+
+@each_dtype
+def test_loss_factor_and_ceiling(dtype, task, arguments, changing):
+    """They change the mean of L that J reports, not the gradient and not the step."""
+    outcomes = {}
+    for l2 in (0.0, 0.3):
+        net = task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, l2=l2, seed=4)
+        for more in ({}, {"loss_factor": 0.25}, {"loss_ceiling": 0.0}):
+            buffers = arguments(net, batch=12, n_shards=2) | more
+            plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+            J = plan.gradient(0, 12, out)
+            outcomes[l2, *more] = (J, plan.step(0, 12, 0.1), out.tobytes(), changing(buffers))
+        same = [outcome[2:] for key, outcome in outcomes.items() if key[0] == l2]
+        assert same[0] == same[1] == same[2]
+    for which in (0, 1):
+        J, scaled, none = (outcomes[key][which] for key in ((0.0,), (0.0, "loss_factor"), (0.0, "loss_ceiling")))
+        penalty = outcomes[0.3, "loss_ceiling"][which]
+        assert none == 0 and penalty > 0 and scaled == pytest.approx(0.25 * J, rel=4e-16)
+        # one more addition each
+        assert outcomes[0.3,][which] == pytest.approx(J + penalty, rel=1e-15)
+        assert outcomes[0.3, "loss_factor"][which] == pytest.approx(0.25 * J + penalty, rel=1e-15)
+
+
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @pytest.mark.parametrize("hidden", _kernels.ACTIVATIONS)
 def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments):

@@ -1,4 +1,4 @@
-"""README.md and docs/training.md say what is so: their code runs and gives what stands beside it, their links lead
+"""README.md and the guides in docs/ say what is so: their code runs and gives what stands beside it, their links lead
 somewhere, their figures are those of the source. And the examples run."""
 
 import ast
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def test_training_guide(readme, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
     run((ROOT / "docs" / "training.md").read_text(encoding="utf-8"))
+
+
+def test_estimators_guide(readme, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():  # the guide sets a filter
+        run((ROOT / "docs" / "estimators.md").read_text(encoding="utf-8"))
 
 
 def test_commands(readme):

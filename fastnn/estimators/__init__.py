@@ -1,0 +1,18 @@
+"""MLPClassifier and MLPRegressor: scikit-learn's estimators, attribute for attribute, on the compiled core.
+
+X has shape (m, n_x), one row an example, as everywhere in scikit-learn, which this package needs.
+"""
+
+try:
+    import sklearn.utils.validation
+
+    sklearn.utils.validation.validate_data  # noqa: B018  new in 1.6
+except (ImportError, AttributeError):
+    raise ImportError("fastnn's MLPClassifier and MLPRegressor need scikit-learn 1.6 or newer: "
+                      "pip install 'fastnn[sklearn]'") from None
+
+from fastnn.estimators.classifier import MLPClassifier
+from fastnn.estimators.incoming import from_sklearn
+from fastnn.estimators.regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn"]

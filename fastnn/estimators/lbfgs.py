@@ -1,0 +1,116 @@
+"""Training by L-BFGS: SciPy's minimiser as scikit-learn calls it, on the core's cost and gradient."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.optimize import _check_optimize_result
+
+from fastnn import runtime, training
+from fastnn.buffers import aligned_empty
+from fastnn.estimators.weights import Weights
+from fastnn.history import History
+from fastnn.losses import Loss
+from fastnn.model import Examples, Model
+from fastnn.optimizers import SGD, OptimizerState
+
+__all__ = ["cost_and_gradient", "minimize"]
+
+
+def penalized(weights: Weights, loss: Loss, alpha: float, examples: Examples) -> Model:
+    """Return the model whose J is scikit-learn's objective: alpha is shared by the examples, by their weights."""
+    return replace(weights.model, loss=loss, l2=float(alpha) / examples.weight(0, len(examples)))
+
+
+class Course:
+    """One fit; callbacks get it as their run."""
+
+    recorded = ("epoch", "loss")
+
+    def __init__(self, estimator: Any, hooks: tuple[Any, ...]) -> None:
+        self.network, self.hooks, self.epoch, self.history = estimator, hooks, 0, History()
+        self.settings, self.stopped = SimpleNamespace(epochs=estimator.max_iter), False
+
+    def end_iteration(self, J: float) -> None:
+        """Show an iteration to the callbacks."""
+        self.epoch += 1
+        record = {"epoch": self.epoch, "loss": J}
+        self.history.append(record)
+        answers = [hook.on_epoch_end(self, dict(record)) for hook in self.hooks]
+        self.stopped = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+        if self.stopped:
+            raise StopIteration
+
+
+def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, hooks: tuple[Any, ...]) -> None:
+    """Move the weights, of float64, to a minimum; set the estimator's `n_iter_` and `loss_`.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If iterations or evaluations were used up.
+    """
+    import scipy.optimize  # a tenth of a second that other solvers need not pay
+
+    model = penalized(weights, loss, estimator.alpha, examples)
+    theta, gradient = model.theta, aligned_empty(model.layout.size, model.dtype)
+    state = OptimizerState(SGD(), model.layout.size, model.dtype)
+    course = Course(estimator, hooks)
+    options: dict[str, Any] = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
+
+    def end_iteration(intermediate_result: Any) -> None:
+        np.copyto(theta, intermediate_result.x)
+        course.end_iteration(float(intermediate_result.fun))
+
+    for hook in hooks:
+        hook.on_fit_begin(course)
+    try:
+        with training.bound_plan(model, examples, state, batch_size=min(len(examples), training.GRADIENT_ROWS),
+                                 n_threads=runtime.thread_count(estimator.n_threads)) as plan:
+            def cost(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+                np.copyto(theta, point)
+                return training.whole_gradient(plan, examples, gradient), gradient.astype(np.float64)  # SciPy keeps it
+
+            with np.errstate(over="ignore", invalid="ignore"):  # a step too far: it is taken back
+                result = scipy.optimize.minimize(cost, theta.copy(), jac=True, method="L-BFGS-B", options=options,
+                                                 callback=end_iteration if hooks else None)
+    finally:
+        for hook in hooks:
+            hook.on_fit_end(course)
+    estimator.n_iter_ = result.nit if course.stopped else _check_optimize_result("lbfgs", result, estimator.max_iter)
+    estimator.loss_ = result.fun
+    np.copyto(theta, result.x)
+
+
+def cost_and_gradient(estimator: Any, packed: NDArray[Any], X: Any, y: NDArray[Any],
+                      sample_weight: NDArray[Any] | None, coef_grads: list[Any],
+                      intercept_grads: list[Any]) -> tuple[float, NDArray[Any]]:
+    """Return J and its gradient, packed as scikit-learn packs parameters: coefs_, then intercepts_, each row-major.
+
+    Parameters
+    ----------
+    packed : ndarray (P,)
+        Becomes the estimator's parameters.
+    X : {array-like, sparse matrix} (m, n[0])
+    y : ndarray (m, n[L])
+        0 and 1 for classes.
+    sample_weight : ndarray (m,) or None
+    coef_grads, intercept_grads : list
+        Their items become the gradient's parts.
+    """
+    weights = estimator._trainable_weights(X)
+    parameters = [*weights.coefs, *weights.intercepts]
+    parts = np.split(packed, np.cumsum([view.size for view in parameters])[:-1])
+    for view, part in zip(parameters, parts, strict=True):
+        view[...] = part.reshape(view.shape)
+    y = np.asarray(y)
+    coded = y.argmax(axis=1).astype(np.int32) if estimator.out_activation_ == "softmax" else y
+    examples = estimator._examples(weights, X, coded, sample_weight)
+    model = penalized(weights, estimator._core_loss(weights.model.dtype), estimator.alpha, examples)
+    gradient = aligned_empty(model.layout.size, model.dtype)
+    J = training.gradients(model, examples, gradient, runtime.thread_count(estimator.n_threads))
+    dW, db = model.layout.views(gradient)
+    coef_grads[:], intercept_grads[:] = [dW_l.T for dW_l in dW], [db_l[:, 0] for db_l in db]
+    return J, np.concatenate([part.ravel() for part in (*coef_grads, *intercept_grads)])

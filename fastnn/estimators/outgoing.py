@@ -1,0 +1,66 @@
+"""From fastnn's estimators to scikit-learn's."""
+
+import copy
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+
+from fastnn.estimators.solvers import Solver
+
+__all__ = ["copy_fitted", "to_sklearn"]
+
+# What a fit leaves behind that means the same on both sides.
+FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "n_layers_",
+          "n_outputs_", "out_activation_", "loss_", "loss_curve_", "best_loss_", "validation_scores_",
+          "best_validation_score_", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts")
+# What changes no result, so that nothing is lost without it.
+HARMLESS = frozenset({"n_threads"})
+
+
+def to_sklearn(estimator: Any) -> Any:
+    """Return scikit-learn's estimator in the state of fastnn's; see `MLPClassifier.to_sklearn`."""
+    kind = MLPClassifier if is_classifier(estimator) else MLPRegressor
+    mine, defaults = clone(estimator).get_params(deep=False), type(estimator)().get_params(deep=False)
+    theirs = kind().get_params(deep=False)
+    extras = [name for name in mine if name not in theirs.keys() | HARMLESS and mine[name] is not defaults[name]
+              and not np.array_equal(mine[name], defaults[name])]
+    if extras:
+        raise ValueError(f"scikit-learn's {kind.__name__} has no {', '.join(extras)}: first set what it has not to the "
+                         "default")
+    result = kind(**{name: value for name, value in mine.items() if name in theirs})
+    result._validate_params()
+    if not hasattr(estimator, "coefs_"):
+        return result
+    copy_fitted(estimator, result)
+    result.coefs_ = [np.array(coef, order="C") for coef in estimator.coefs_]
+    result.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
+    if hasattr(estimator, "_optimizer"):
+        result._optimizer = _their_optimizer(estimator._optimizer, result.coefs_ + result.intercepts_)
+    return result
+
+
+def copy_fitted(source: Any, target: Any) -> None:
+    """Copy what a fit left behind, but for parameters and optimiser."""
+    for name in FITTED:
+        if hasattr(source, name):
+            setattr(target, name, copy.deepcopy(getattr(source, name)))
+
+
+def _their_optimizer(solver: Solver, parameters: list[Any]) -> AdamOptimizer | SGDOptimizer:
+    """Return scikit-learn's optimiser in the state of the solver."""
+    rule = solver.state.optimizer.hyperparameters
+    optimizer: AdamOptimizer | SGDOptimizer
+    if solver.name == "adam":
+        optimizer = AdamOptimizer(parameters, solver.learning_rate_init, **rule)
+        optimizer.t = solver.t
+        optimizer.ms, optimizer.vs = ([view.copy() for view in views] for views in (solver.ms, solver.vs))
+    else:
+        optimizer = SGDOptimizer(parameters, solver.learning_rate_init, solver.lr_schedule, rule.get("momentum", 0.0),
+                                 solver.nesterov, solver.power_t)
+        if rule:
+            optimizer.velocities = [view.copy() for view in solver.velocities]
+    optimizer.learning_rate = solver.learning_rate
+    return optimizer

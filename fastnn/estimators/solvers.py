@@ -1,0 +1,154 @@
+"""What scikit-learn keeps as `_optimizer`: the update rule with its state, and the learning rate of each step."""
+
+from collections.abc import Iterator
+from itertools import count, repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import optimizers, schedules
+from fastnn.buffers import ParameterLayout
+from fastnn.optimizers import OptimizerState
+
+__all__ = ["STOCHASTIC_SOLVERS", "Solver"]
+
+STOCHASTIC_SOLVERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULES = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle}
+SMALLEST_RATE = 1e-6  # at which learning_rate='adaptive' gives up
+
+
+class Momentum(optimizers.Momentum):
+    """Momentum up to 1, as scikit-learn allows it."""
+
+    def __post_init__(self) -> None:
+        """Leave the check to the estimator."""
+
+
+class Nesterov(optimizers.Nesterov):
+    """Nesterov's momentum up to 1, as scikit-learn allows it."""
+
+    def __post_init__(self) -> None:
+        """Leave the check to the estimator."""
+
+
+def update_rule(estimator: Any) -> optimizers.Optimizer:
+    """Return the optimiser that the estimator's parameters describe."""
+    moments = {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2, "epsilon": estimator.epsilon}
+    if estimator.solver == "adam":
+        return optimizers.Adam(**moments)
+    if estimator.solver == "adamw":
+        return optimizers.AdamW(**moments, weight_decay=estimator.alpha)
+    if estimator.solver == "rmsprop":
+        return optimizers.RMSprop(epsilon=estimator.epsilon)
+    if estimator.momentum == 0:
+        return optimizers.SGD()
+    return (Nesterov if estimator.nesterovs_momentum else Momentum)(estimator.momentum)
+
+
+class Solver:
+    """An update rule, its state, and where it stands with its learning rate.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Whose hyperparameters it keeps, whatever becomes of them there.
+    layout : ParameterLayout
+    dtype : dtype
+    dropout_seed : int
+
+    Attributes
+    ----------
+    name : str
+        The solver.
+    layout : ParameterLayout
+        Of the parameters, and so of its state.
+    state : OptimizerState
+    current_rate : float
+        "invscaling" and "adaptive" change it.
+    """
+
+    def __init__(self, estimator: Any, layout: ParameterLayout, dtype: Any, dropout_seed: int = 0) -> None:
+        self.name, self.layout = estimator.solver, layout
+        self.state = OptimizerState(update_rule(estimator), layout.size, dtype, dropout_seed)
+        self.learning_rate_init, self.current_rate = estimator.learning_rate_init, estimator.learning_rate_init
+        self.lr_schedule, self.power_t = estimator.learning_rate, estimator.power_t
+        self.nesterov = self.name == "sgd" and bool(estimator.nesterovs_momentum)
+        self.schedule: schedules.Schedule | None = None
+        if self.lr_schedule in SCHEDULES:
+            self.schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
+
+    @property
+    def t(self) -> int:
+        """Updates made."""
+        return int(self.state.step_count[0])
+
+    @property
+    def learning_rate(self) -> float:
+        """The present rate; Adam's with its bias correction, as scikit-learn has it."""
+        rule = self.state.optimizer
+        if isinstance(rule, optimizers.Adam) and self.t:
+            return float(self.current_rate * np.sqrt(1 - rule.beta_2**self.t) / (1 - rule.beta_1**self.t))
+        return float(self.current_rate)
+
+    def rates(self, total: int) -> Iterator[float]:
+        """Return the rates of the coming steps, endlessly, before any bias correction; `total` steps are planned."""
+        if self.schedule is None:
+            return repeat(self.current_rate)
+        return map(self.schedule, count(self.t), repeat(total))
+
+    def _views(self, arena: NDArray[Any]) -> list[NDArray[Any]]:
+        W, b = self.layout.views(arena)
+        return [*(W_l.T for W_l in W), *(b_l[:, 0] for b_l in b)]
+
+    def _state_views(self, rule: type[optimizers.Optimizer], arena: int) -> list[NDArray[Any]]:
+        if not isinstance(self.state.optimizer, rule):
+            raise AttributeError(f"solver {self.name!r} has no such state")
+        return self._views(self.state.arenas[arena])
+
+    @property
+    def ms(self) -> list[NDArray[Any]]:
+        """Adam's first moments, shaped as coefs_ + intercepts_."""
+        return self._state_views(optimizers.Adam, 0)
+
+    @property
+    def vs(self) -> list[NDArray[Any]]:
+        """Adam's second moments, shaped as coefs_ + intercepts_."""
+        return self._state_views(optimizers.Adam, 1)
+
+    @property
+    def velocities(self) -> list[NDArray[Any]]:
+        """The velocities, shaped as coefs_ + intercepts_."""
+        return self._state_views(optimizers.Momentum, 0)
+
+    def fit_layout(self, layout: ParameterLayout) -> None:
+        """Move the state to where parameters of the same sizes lie otherwise.
+
+        Raises
+        ------
+        ValueError
+            If they have other sizes.
+        """
+        if layout.sizes != self.layout.sizes:
+            raise ValueError(f"the optimizer's state is that of layers of {list(self.layout.sizes)} units, coefs_ and "
+                             f"intercepts_ have {list(layout.sizes)}")
+        if layout.row_major != self.layout.row_major:
+            self.state, self.layout = self.state.moved(self.layout, layout), layout
+
+    def iteration_ends(self, time_step: int) -> None:
+        """Set the rate of the next epoch after `time_step` examples in all."""
+        if self.name == "sgd" and self.lr_schedule == "invscaling":
+            self.current_rate = float(self.learning_rate_init) / (time_step + 1) ** self.power_t
+
+    def trigger_stopping(self, msg: str, verbose: Any) -> bool:
+        """Return whether to stop now that there was no improvement; "adaptive" first takes a fifth of the rate."""
+        adaptive = self.name == "sgd" and self.lr_schedule == "adaptive"
+        stop = not adaptive or self.current_rate <= SMALLEST_RATE
+        if stop:
+            msg += " Learning rate too small. Stopping." if adaptive else " Stopping."
+        else:
+            self.current_rate /= 5.0
+            msg += f" Setting learning rate to {self.current_rate:f}"
+        if verbose:
+            print(msg)
+        return stop
