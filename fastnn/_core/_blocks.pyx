@@ -1,7 +1,7 @@
 """The course's building blocks, each one call that checks its arrays and runs, in float64.
 
 Arrays may be stored in either order; what is float64 and contiguous already is used as it is. A product is stored so
-that its columns or rows, whichever are longer, lie together: for BLAS that is up to 1.8 times as fast (`product`).
+that its columns or rows, whichever are longer, lie together, which BLAS likes better (`product`).
 """
 cimport numpy as cnp
 from libc.limits cimport INT_MAX
@@ -136,8 +136,7 @@ cpdef cnp.ndarray product(cnp.ndarray A, cnp.ndarray B, bint transpose_A=False, 
                           double alpha=1.0, int row_major=-1):
     """Return alpha op(A) op(B) (n, m) of checked matrices, copying neither; ANY is row-major where m > n.
 
-    Z of 12288 inputs, 20 units and 209 examples takes 1.9 ms row-major, as NumPy has it, and 2.4 to 2.6 ms column-major;
-    of 3000 inputs, 300 units and 30 examples 0.9 and 0.7 ms (one thread, AVX-512).
+    BLAS takes the longer side of a result best as its first dimension (python bench layouts; ARCHITECTURE.md).
     """
     cdef ptrdiff_t n = A.shape[transpose_A], k = A.shape[not transpose_A], m = B.shape[not transpose_B]
     if row_major == -1:
