@@ -1,4 +1,4 @@
-"""Benchmarks of the installed package: ``python bench`` and fit, course, small, loop, scaling, orders, layouts, skinny,
+"""Benchmarks of the installed package: ``python bench`` and fit, course, small, loop, scaling, orders, layouts, products,
 functions or vectorization.
 
 Every system runs in a process of its own (one system's thread pool slows another's), processes take turns, and
@@ -11,7 +11,7 @@ import importlib
 import json
 import sys
 
-BENCHES = ("fit", "course", "small", "loop", "scaling", "orders", "layouts", "skinny", "functions", "vectorization")
+BENCHES = ("fit", "course", "small", "loop", "scaling", "orders", "layouts", "products", "functions", "vectorization")
 
 
 def main() -> None:

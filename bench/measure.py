@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -50,6 +51,19 @@ def take_turns(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -
         for name, arguments in cases.items():
             figures[name].append(in_process(bench, arguments, n_threads))
     return {name: median(values) for name, values in figures.items()}
+
+
+@contextmanager
+def busy_cores(count: int) -> Iterator[None]:
+    """Keep `count` cores busy with other processes inside the block."""
+    command = [sys.executable, "-c", "while True: pass"]
+    spinning = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
 
 
 def microseconds(call: Callable[[], object], *, seconds: float = 0.2, rounds: int = 5) -> float:

@@ -1,16 +1,16 @@
-"""The storage order of W: what BLAS makes of column-major and row-major (buffers.weight_orders)."""
+"""The storage order of W: what a layer's products make of column-major and row-major (buffers.weight_orders)."""
 
 import numpy as np
 from measure import microseconds, take_turns
 
 SHAPES = [(12288, 20, 209), (12288, 7, 209), (12288, 1, 209), (1024, 10, 256), (784, 128, 128), (784, 1024, 128),
           (256, 256, 256), (100, 100, 200), (28, 256, 512), (30, 100, 200), (64, 64, 32), (64, 10, 32), (64, 10, 128),
-          (256, 2, 512), (100, 3, 120), (100, 1, 200), (4, 100, 120)]
+          (256, 2, 512), (100, 10, 200), (100, 20, 200), (100, 3, 120), (100, 1, 200), (4, 100, 120)]
 
 
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, row_major: bool) -> float:
     from fastnn._core._kernels import multiply
-    from fastnn.runtime import blas_threads
+    from fastnn.runtime import LEVEL, blas_threads
 
     rng = np.random.default_rng(0)
 
@@ -20,10 +20,10 @@ def work(n_prev: int, n: int, m: int, dtype: str, product: str, row_major: bool)
     A_prev, dZ, out_Z, out_dA = matrix(n_prev, m), matrix(n, m), matrix(n, m), matrix(n_prev, m)
     W = matrix(n_prev, n) if row_major else matrix(n, n_prev)
     calls = {
-        "Z": lambda: multiply(W, A_prev, out_Z, transpose_A=row_major),
-        "dW": lambda: (multiply(A_prev, dZ, W, transpose_B=True) if row_major
-                       else multiply(dZ, A_prev, W, transpose_B=True)),
-        "dA": lambda: multiply(W, dZ, out_dA, transpose_A=not row_major),
+        "Z": lambda: multiply(W, A_prev, out_Z, LEVEL, transpose_A=row_major),
+        "dW": lambda: (multiply(A_prev, dZ, W, LEVEL, transpose_B=True) if row_major
+                       else multiply(dZ, A_prev, W, LEVEL, transpose_B=True)),
+        "dA": lambda: multiply(W, dZ, out_dA, LEVEL, transpose_A=not row_major),
     }
     with blas_threads(1):
         return microseconds(calls[product], seconds=0.03)

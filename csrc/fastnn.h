@@ -146,16 +146,14 @@ typedef struct {
                         const void *x,   /* IN (count) */
                         void *out);      /* OUT (count) */
 
-    /* The products of a layer of k inputs and few units, W row-major; NULL where BLAS is as fast. 1 <= n <= 64. */
-    void (*skinny_forward)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
-                           const void *W,  /* IN (k, n): the transpose of the notes' W */
-                           const void *X,  /* IN (k, m) */
-                           void *Z);       /* OUT (n, m) = W X */
-    void (*skinny_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
-                            const void *X,  /* IN (k, m) */
-                            const void *dZ, /* IN (n, m) */
-                            double scale,
-                            void *dW);      /* OUT (k, n) = scale * X dZ^T: the transpose of the notes' dW */
+    /* Bytes of the vectors of `multiply`; 0 where that is NULL: products are left to BLAS. */
+    ptrdiff_t vector;
+
+    /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0. */
+    void (*multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
+                     const void *A, ptrdiff_t lda,  /* IN (n, k), transposed: (k, n); columns lda apart */
+                     const void *B, ptrdiff_t ldb,  /* IN (k, m), transposed: (m, k) */
+                     void *C, ptrdiff_t ldc);       /* OUT (n, m) */
 } fastnn_ops;
 
 /* The kernels of a level, or NULL where this build or machine lacks it. */

@@ -22,11 +22,16 @@
 #define restrict __restrict
 #define SIMD
 #define SIMD_REDUCE(op, ...)
-#undef FASTNN_SKINNY /* this compiler does not vectorise sums */
+#undef FASTNN_VECTOR /* this compiler has no vector types: the products are BLAS's */
 #else
 #define FASTNN_PRAGMA(text) _Pragma(#text)
 #define SIMD FASTNN_PRAGMA(omp simd)
 #define SIMD_REDUCE(op, ...) FASTNN_PRAGMA(omp simd reduction(op : __VA_ARGS__))
+#if defined(__clang__)
+#define UNROLL FASTNN_PRAGMA(clang loop unroll(full))
+#else
+#define UNROLL FASTNN_PRAGMA(GCC unroll 8)
+#endif
 #endif
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -59,10 +64,10 @@
 #undef int_real
 #undef FN
 
-#if defined(FASTNN_SKINNY)
-#define SKINNY_ENTRY(suffix) skinny_forward_##suffix, skinny_gradient_##suffix
+#if defined(FASTNN_VECTOR)
+#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, multiply_##suffix
 #else
-#define SKINNY_ENTRY(suffix) NULL, NULL
+#define PRODUCTS_ENTRY(suffix) 0, NULL
 #endif
 
 #define TABLE_ENTRY(suffix)                                                                       \
@@ -70,7 +75,7 @@
         activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
         update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
         sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
-        elementwise_##suffix, SKINNY_ENTRY(suffix)                                                \
+        elementwise_##suffix, PRODUCTS_ENTRY(suffix)                                              \
     }
 
 extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];

@@ -7,6 +7,6 @@
 #include "losses.inc.h"
 #include "optimizers.inc.h"
 #include "sparse.inc.h"
-#if defined(FASTNN_SKINNY)
-#include "skinny.inc.h"
+#if defined(FASTNN_VECTOR)
+#include "products.inc.h"
 #endif

@@ -98,33 +98,47 @@ static void FN(nesterov)(const fastnn_update *u, ptrdiff_t count, const real *re
 }
 
 /* Kingma & Ba 2015, the efficient form at the end of section 2: alpha_t carries the bias correction. With a
-   gradient_rate: Dozat 2016, whose first moment looks ahead, theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon). */
-FASTNN_INLINE void FN(adam_loop)(const fastnn_update *u, int nesterov, ptrdiff_t count, const real *restrict g,
-                                 real *restrict theta, real *restrict first, real *restrict second)
+   gradient_rate: Dozat 2016, whose first moment looks ahead, theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
+   With `decays` the derivative of the L2 term is added to g, and the sum of theta^2 is returned. */
+FASTNN_INLINE double FN(adam_loop)(const fastnn_update *u, int nesterov, int decays, ptrdiff_t count,
+                                   const real *restrict gradient, real *restrict theta, real *restrict first,
+                                   real *restrict second)
 {
     const real rate = R(u->rate), gradient_rate = R(u->gradient_rate), beta_1 = R(u->beta_1), beta_2 = R(u->beta_2);
     const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
-    const real rest_1 = R(1 - u->beta_1), rest_2 = R(1 - u->beta_2);
+    const real rest_1 = R(1 - u->beta_1), rest_2 = R(1 - u->beta_2), l2 = R(u->l2);
+    real squares = 0;
+    SIMD_REDUCE(+, squares)
     for (ptrdiff_t i = 0; i < count; i++) {
-        const real m = beta_1 * first[i] + rest_1 * g[i];
-        const real v = beta_2 * second[i] + rest_2 * g[i] * g[i];
-        const real step = nesterov ? rate * m + gradient_rate * g[i] : rate * m;
+        const real w = theta[i], g = decays ? gradient[i] + l2 * w : gradient[i];
+        const real m = beta_1 * first[i] + rest_1 * g;
+        const real v = beta_2 * second[i] + rest_2 * g * g;
+        const real step = nesterov ? rate * m + gradient_rate * g : rate * m;
+        if (decays) squares += w * w;
         first[i] = m;
         second[i] = v;
-        theta[i] -= step / (FN(square_root)(v) + epsilon);
+        theta[i] = w - step / (FN(square_root)(v) + epsilon);
     }
+    return (double)squares;
 }
 
 static void FN(adam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
                      real *restrict first, real *restrict second)
 {
-    FN(adam_loop)(u, 0, count, g, theta, first, second);
+    FN(adam_loop)(u, 0, 0, count, g, theta, first, second);
+}
+
+/* The same on weights of which g lacks the L2 term: no pass over them before. Returns the term. */
+static double FN(adam_with_l2)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
+                               real *restrict first, real *restrict second)
+{
+    return 0.5 * u->l2 * FN(adam_loop)(u, 0, 1, count, g, theta, first, second);
 }
 
 static void FN(nadam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
                       real *restrict first, real *restrict second)
 {
-    FN(adam_loop)(u, 1, count, g, theta, first, second);
+    FN(adam_loop)(u, 1, 0, count, g, theta, first, second);
 }
 
 /* Tieleman & Hinton 2012: v = beta_2 v + (1 - beta_2) g^2; g / (sqrt(v) + epsilon) then takes the place of g. */
@@ -153,11 +167,15 @@ static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop
     real *theta = theta_, *first = first_, *second = second_;
     real buffer[FASTNN_UPDATE_BLOCK];
     const int divides = u->rule >= FASTNN_RMSPROP;
-    const int as_it_is = u->n_shards == 1 && !(u->l2 > 0) && !(u->l1 > 0) && u->clip == 1 && !divides;
+    const int alone = u->n_shards == 1 && !(u->l1 > 0) && u->clip == 1 && !divides, as_it_is = alone && !(u->l2 > 0);
     double penalty = 0;
     for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK) {
         const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
         const real *g = gradients + i;
+        if (alone && u->l2 > 0 && u->rule == FASTNN_ADAM && u->shrink == 1 && end <= u->n_decayed) {
+            penalty += FN(adam_with_l2)(u, count, g, theta + i, first + i, second + i);
+            continue;
+        }
         if (!as_it_is) {
             penalty += FN(block_gradient)(u, i, end, gradients, theta, buffer);
             g = buffer;

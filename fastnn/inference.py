@@ -77,9 +77,10 @@ class Predictor:
         except IndexError:
             plan = self._bind(team)
         # Without threads of ours a large product may have BLAS's, as many as were asked for.
-        limit = nullcontext() if small else runtime.blas_threads(1 if team > 1 else threads)
+        blas = team == 1 and threads > 1
+        limit = nullcontext() if small else runtime.blas_threads(threads if blas else 1)
         with limit:
-            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
+            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw, blas and not small)
         idle.append(plan)
         return out if finite else None
 
@@ -111,9 +112,11 @@ class Predictor:
         result = None if out is not None or X.m is None else np.empty((X.m, *tail), dtype)
         if out is not None:
             m = np.shape(out)[:1] if X.m is None else (X.m,)
-            result = validation.output(out, (*m, *tail), dtype, X.X)
+            result = validation.output(out, (*m, *tail), dtype)
+            validation.apart(out, "the network's W and b", model.theta)
+            validation.apart(out, "X", *X.arrays())
         pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
-        for part, refuse in X.parts(size):
+        for part, refuse in X.parts(size, out):
             stop = done + len(part)
             if result is None:
                 target = np.empty((len(part), *tail), dtype)

@@ -111,12 +111,13 @@ def _set_threads(library: Any, count: int) -> None:
 
 
 class _BlasLimit:
-    """One process-wide count of who needs BLAS limited: the first in sets, the last out restores."""
+    """One process-wide record of who needs BLAS limited: the lowest limit holds, the last one out restores."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._holders = 0
-        self._before: list[int] = []
+        self._limits: list[int] = []  # of those inside
+        self._before: list[int] = []  # threads of each library
+        self._set: list[int] = []  # the same, as it was set here: another number is a user's
         if hasattr(os, "register_at_fork"):  # no thread is halfway through when a child is made
             os.register_at_fork(before=self._lock.acquire, after_in_parent=self._lock.release,
                                 after_in_child=self._forget)
@@ -124,19 +125,29 @@ class _BlasLimit:
     def enter(self, limit: int) -> bool:
         with self._lock:
             libraries = _scipy_blas()
-            if self._holders == 0:
+            if not self._limits:
                 self._before = [lib.num_threads for lib in libraries]
-            self._holders += 1
-            for lib in libraries:
+                self._set = self._before.copy()
+            self._limits.append(limit)
+            for i, lib in enumerate(libraries):
                 if limit < lib.num_threads:  # never raised: a limit of the user's holds
-                    _set_threads(lib, limit)
+                    self._set_threads(i, limit)
             return bool(libraries) and all(lib.num_threads <= limit for lib in libraries)
 
-    def leave(self) -> None:
+    def leave(self, limit: int) -> None:
         with self._lock:
-            self._holders -= 1
-            if self._holders == 0:
+            self._limits.remove(limit)
+            if not self._limits:
                 self._restore()
+                return
+            for i, lib in enumerate(_scipy_blas()):  # inside a fit, say: the fit's own limit holds again
+                allowed = min(self._before[i], *self._limits)
+                if lib.num_threads == self._set[i] < allowed:
+                    self._set_threads(i, allowed)
+
+    def _set_threads(self, i: int, count: int) -> None:
+        _set_threads(_scipy_blas()[i], count)
+        self._set[i] = count
 
     def _restore(self) -> None:
         for lib, before in zip(_scipy_blas(), self._before, strict=True):
@@ -145,8 +156,8 @@ class _BlasLimit:
 
     def _forget(self) -> None:
         """A forked child holds no limit of its parent's fits, which go on without it."""
-        if self._holders:
-            self._holders = 0
+        if self._limits:
+            self._limits.clear()
             self._restore()
         self._lock.release()
 
@@ -158,20 +169,22 @@ _limit = _BlasLimit()
 def blas_threads(limit: int) -> Iterator[bool]:
     """Limit SciPy's BLAS to `limit` threads inside the block; yields whether that is confirmed.
 
-    The limit is process-wide and counted: where blocks overlap in several threads, the lowest limit holds and
-    the last one out restores what was before.
+    The limit is process-wide: where blocks overlap, in several threads or one inside another, the lowest limit of those
+    that have not ended holds, and the last one out restores what was before.
     """
     confirmed = _limit.enter(limit)
     try:
         yield confirmed
     finally:
-        _limit.leave()
+        _limit.leave(limit)
 
 
 class Parallelism(NamedTuple):
-    """How a plan uses threads: parts of the mini-batch, threads that share them out, threads of each BLAS call."""
+    """How a plan uses threads: parts of the mini-batch and of the update, threads that share them out, threads of each
+    BLAS call."""
 
     n_shards: int
+    n_slices: int
     team: int
     blas_threads: int
 
@@ -179,8 +192,10 @@ class Parallelism(NamedTuple):
 # Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
 SHARD_WORK = 1_000_000
 # Multiply-adds for each parameter below which a second gradient arena, to be filled and added up, costs more than it
-# brings: only a step on a sparse X has so few.
+# brings: only a step on a sparse X, or on hardly any examples, has so few.
 ARENA_WORK = 16
+# Parameters from which on threads share the update out where one takes all examples.
+SHARED_UPDATE = 200_000
 # Examples that a shard needs to fill BLAS's kernels.
 SHARD_EXAMPLES = 8
 
@@ -188,9 +203,9 @@ SHARD_EXAMPLES = 8
 def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
     """Choose the shards of a mini-batch.
 
-    Small steps stay on the caller's thread; larger ones are cut into one shard a thread, BLAS on one thread each;
-    where the examples are too few for that, BLAS gets the threads. The number of shards, on which the bits depend,
-    follows `n_threads` alone; no more threads than cores work on them.
+    Small steps stay on the caller's thread, but for the update of many parameters; larger ones are cut into one shard a
+    thread, BLAS on one thread each; where the examples are too few for that, BLAS gets the threads. The numbers of
+    shards and slices, on which the bits depend, follow `n_threads` alone; no more threads than cores work on them.
 
     Parameters
     ----------
@@ -201,16 +216,16 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
     n_threads : int
         Threads that may be used.
     n_parameters : int
-        P, where `sizes` does not say it: for a sparse X.
+        P, the size of the update and of a gradient arena.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())
     work = 3 * weights * batch_size
     if n_threads == 1 or work < SHARD_WORK or work < ARENA_WORK * n_parameters:
-        return Parallelism(1, 1, 1)
+        return Parallelism(1, n_threads, at_once, 1) if n_parameters >= SHARED_UPDATE else Parallelism(1, 1, 1, 1)
     if batch_size < SHARD_EXAMPLES * n_threads:
-        return Parallelism(1, 1, at_once)
-    return Parallelism(n_threads, at_once, 1)
+        return Parallelism(1, 1, 1, at_once)
+    return Parallelism(n_threads, n_threads, at_once, 1)
 
 
 def blas_info() -> list[dict[str, Any]]:

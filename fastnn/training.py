@@ -57,8 +57,8 @@ class Settings:
 
 
 def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
-         order: NDArray[np.int64] | None, dropout: Sequence[float] = (), clip_norm: float = 0.0,
-         l2_by_batch: bool = False) -> Plan:
+         order: NDArray[np.int64] | None, n_slices: int = 1, blas: bool = False, dropout: Sequence[float] = (),
+         clip_norm: float = 0.0, l2_by_batch: bool = False) -> Plan:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
@@ -80,7 +80,7 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
         batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
         hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2, "l1": model.l1, "clip_norm": clip_norm},
-        team=team, dropout=dropout, dropout_seed=state.dropout_seed,
+        team=team, n_slices=n_slices, blas=blas, dropout=dropout, dropout_seed=state.dropout_seed,
     )
 
 
@@ -91,9 +91,10 @@ def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
     way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size)
     with runtime.blas_threads(way.blas_threads) as confirmed:
-        n_shards, team = (way.n_shards, way.team) if confirmed else (1, 1)
-        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team, order=order,
-                   dropout=dropout, clip_norm=clip_norm, l2_by_batch=l2_by_batch)
+        n_shards, n_slices, team = way[:3] if confirmed else (1, 1, 1)
+        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, n_slices=n_slices, team=team,
+                   order=order, blas=way.blas_threads > 1, dropout=dropout, clip_norm=clip_norm,
+                   l2_by_batch=l2_by_batch)
 
 
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:
@@ -349,5 +350,5 @@ def progress_bar() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise ImportError("progress=True needs tqdm: pip install 'fastnn[progress]'") from None
+        raise ImportError("a progress bar needs tqdm: pip install 'fastnn[progress]'") from None
     return tqdm

@@ -246,31 +246,3 @@ def test_all_finite_copies_odd_strides():
     assert _kernels.all_finite(X)
     X[0, 2] = np.inf
     assert not _kernels.all_finite(X)
-
-# ---- The products of skinny layers
-
-
-@each_dtype
-@given(data=st.data())
-def test_skinny_products(dtype, data):
-    """Around the tiles of 4 units and 4 examples, and the slices of 64 kB of inputs."""
-    n, m = data.draw(st.integers(1, 33)), data.draw(st.integers(1, 9))
-    k = data.draw(st.sampled_from([1, 7, 100, 1016, 1024, 2041, 4099]))
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    W, X, dZ = (np.asfortranarray(rng.standard_normal(shape).astype(dtype)) for shape in ((k, n), (k, m), (n, m)))
-    wide_W, wide_X, wide_dZ = (array.astype(np.float64) for array in (W, X, dZ))
-    for level in LEVELS:
-        Z, dW = np.full((n, m), np.nan, dtype, "F"), np.full((k, n), np.nan, dtype, "F")
-        if _kernels.LEVELS[level] != "avx512":
-            with pytest.raises(ValueError, match="BLAS"):
-                _kernels.skinny_forward(W, X, Z, level)
-            continue
-        _kernels.skinny_forward(W, X, Z, level)
-        _kernels.skinny_gradient(X, dZ, 0.25, dW, level)
-        # Sums of k and of m products, in whatever order.
-        u = unit_roundoff(dtype)
-        assert_within(Z, wide_W.T @ wide_X, (k + 2) * u * (np.abs(wide_W.T) @ np.abs(wide_X)), f"Z, {level}")
-        assert_within(dW, 0.25 * wide_X @ wide_dZ.T, (m + 3) * u * (np.abs(wide_X) @ np.abs(wide_dZ.T)), f"dW, {level}")
-        if n > 1:
-            with pytest.raises(ValueError, match="W must"):
-                _kernels.skinny_forward(W[:, 1:], X, Z, level)

@@ -224,8 +224,9 @@ def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments
 @each_dtype
 @pytest.mark.parametrize("rule", _kernels.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_slices", [1, 4])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_the_bits_depend_on_the_shards_alone(dtype, rule, n_shards, sparse, task, arguments, changing):
+def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, n_slices, sparse, task, arguments, changing):
     """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads, with all that a step may do."""
     net = task(
         [9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01, l1=0.01,
@@ -238,7 +239,7 @@ def test_the_bits_depend_on_the_shards_alone(dtype, rule, n_shards, sparse, task
             net, rule=rule, batch=23, n_shards=n_shards, team=team, order=order, level=LEVELS[-1],
             clip_norm=0.1, weight_decay=0.1,
         )  # fmt: skip
-        plan = Plan(**buffers)
+        plan = Plan(**buffers, n_slices=n_slices)
         losses = [plan.step(k, min(61, k + 1 + k % 23), 0.05) for k in range(20)]
         runs.append((losses, plan.take_mean_loss(), *changing(buffers)))
     assert runs[0] == runs[1] == runs[2]

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from fastnn import Network, runtime
@@ -68,15 +69,30 @@ def run(code, *arguments, timeout=60, **environment):
 
 
 def test_the_networks_here_are_sharded():
-    assert runtime.parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
-    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1)
+    assert runtime.parallelism(SIZES, BATCH, 2) == (2, 2, min(2, runtime.cores()), 1)
+    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1, 1)
 
 
 def test_more_threads_than_cores(monkeypatch):
     """The bits follow what was asked for; no more threads than cores are used for them."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
-    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 3, 1)
-    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
+    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 16, 3, 1)
+    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 1, 3)
+
+
+def test_threads_share_the_update_of_many_parameters(monkeypatch):
+    """Of a sparse network, whose examples one thread takes: parameter by parameter, so the slices change no bit."""
+    monkeypatch.setattr(runtime, "SHARED_UPDATE", 1000)
+    assert runtime.parallelism([5, 32, 3], 8, 3, 1000) == (1, 3, min(3, runtime.cores()), 1)
+    assert runtime.parallelism([5, 32, 3], 8, 3, 999) == runtime.parallelism([5, 32, 3], 8, 1, 1000) == (1, 1, 1, 1)
+    rng = np.random.default_rng(0)
+    X, y = sp.random(40, 500, 0.01, "csr", random_state=rng), rng.integers(0, 3, 40)
+    results = set()
+    for n_threads in (1, 2, 3):
+        net = Network([500, 32, 3], random_state=0, l2=0.1)
+        net.fit(X, y, batch_size=8, epochs=3, n_threads=n_threads)
+        results.add(parameters(net))
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
@@ -119,7 +135,7 @@ def test_every_method_agrees():
 def test_few_examples_on_a_wide_network():
     """BLAS has the threads then; its limit is set and restored."""
     sizes = [2000, 300, 3]
-    assert runtime.parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
+    assert runtime.parallelism(sizes, 4, 2) == (1, 1, 1, min(2, runtime.cores()))
     X, y = data(m=12, n_x=2000, n_out=3)
     before, results = limits(), set()
     for _ in range(2):
@@ -213,8 +229,14 @@ def test_limit_nests_and_is_restored():
             assert confirmed and all(n <= 2 for n in blas_limits())
             with runtime.blas_threads(1) as confirmed:
                 assert confirmed and all(n == 1 for n in blas_limits())
+            assert blas_limits() == [2] * len(blas_limits())  # that of the outer block holds again
             with runtime.blas_threads(8):
                 assert all(n <= 2 for n in blas_limits())  # an inner block never raises the limit
+            with threadpool_limits(1, "blas"):  # nor does it a user's
+                with runtime.blas_threads(1):
+                    pass
+                with runtime.blas_threads(2):
+                    assert all(n == 1 for n in blas_limits())
         assert blas_limits() == outside
         with pytest.raises(KeyError), runtime.blas_threads(1):
             raise KeyError
@@ -223,9 +245,41 @@ def test_limit_nests_and_is_restored():
 
 
 @needs_blas
+def test_a_fit_keeps_its_limit_after_evaluations(monkeypatch):
+    """Of few examples a thread BLAS's threads do the work, as many in the last epoch as in the first; so a run that is
+    cut in two gives the same bits."""
+    monkeypatch.setattr(runtime, "cores", lambda: 2)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 30)), rng.integers(3, size=300)
+
+    def run(*epochs):
+        net, seen = Network([30, 800, 5, 3], random_state=1), []
+        assert runtime.parallelism(net.layer_sizes, 32, 5) == (1, 1, 2)
+        for count in epochs:
+            net.fit(X, y, epochs=count, batch_size=32, shuffle=False, validation_data=(X, y), n_threads=5,
+                    callbacks=[lambda net, record: seen.append(blas_limits())])
+        return seen, [W.tobytes() for W in net.W]
+
+    with threadpool_limits(2, "blas"):
+        expected = blas_limits()
+        seen, bits = run(4)
+        assert seen == [expected] * 4
+        assert run(2, 2) == (seen, bits)
+
+
+@needs_blas
 def test_overlapping_limits():
-    """First in, first out: the lowest holds until the last has left."""
+    """First in, first out: the lowest of those inside holds, in any order."""
     before = blas_limits()
+    if all(n >= 2 for n in before):
+        blocks = {limit: runtime.blas_threads(limit) for limit in (1, 2, 3)}
+        for limit in (2, 1, 3):
+            blocks[limit].__enter__()
+        for leaving, left in ((1, 2), (2, 3)):
+            blocks[leaving].__exit__(None, None, None)
+            assert blas_limits() == [min(left, n) for n in before]
+        blocks[3].__exit__(None, None, None)
+        assert blas_limits() == before
     first, second = runtime.blas_threads(2), runtime.blas_threads(1)
     first.__enter__()
     second.__enter__()

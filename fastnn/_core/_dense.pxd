@@ -5,7 +5,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fastnn._core._blas cimport matmul
-from fastnn._core._ops cimport fastnn_ops
+from fastnn._core._ops cimport FASTNN_FLOAT32, fastnn_ops
 
 cdef struct Layer:
     ptrdiff_t n_in      # n[l-1]
@@ -27,10 +27,28 @@ cdef struct Csr:
     ptrdiff_t n_values
 
 
-# Where the kernels' own products are faster than BLAS (python bench skinny; figures in ARCHITECTURE.md).
-cdef inline bint skinny(const fastnn_ops *ops, const Layer *layer, ptrdiff_t m) noexcept nogil:
-    return (ops.skinny_forward != NULL and layer.row_major and layer.input_scale == 1 and layer.n_in >= 1024
-            and 4 <= layer.n_out <= 24 and layer.n_in * layer.n_out * m >= 2_000_000)
+# C (n, m) = alpha op(A) op(B), A and B of k columns and rows.
+cdef inline void product(
+    const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
+    double alpha,
+    const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
+    const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
+    char *C, ptrdiff_t ldc,        # OUT (n, m)
+) noexcept nogil:
+    if own_is_faster(ops, dtype, transpose_A, n, m, lda, ldb):
+        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
+    else:
+        matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
+
+
+# Is the kernels' own product faster than BLAS? (python bench products; figures in ARCHITECTURE.md.) Half a vector of
+# rows is enough for that, and few columns, many to make up for a transposition. Vectors of 32 bytes take too few
+# elements from a cache line where all lines of a column are in one set of the cache.
+cdef inline bint own_is_faster(const fastnn_ops *ops, int dtype, bint transpose_A, ptrdiff_t n, ptrdiff_t m,
+                               ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
+    cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
+    return (ops.multiply != NULL and 2 * n * item >= ops.vector and m >= (32 if transpose_A else 4)
+            and (ops.vector > 32 or max(lda, ldb) * item < 4096))
 
 
 # Z = W A_prev
@@ -40,11 +58,8 @@ cdef inline void linear(
     const char *A_prev,  # IN (n_in, m)
     char *Z,             # OUT (n_out, m)
 ) noexcept nogil:
-    if skinny(ops, layer, m):
-        ops.skinny_forward(layer.n_out, m, layer.n_in, theta + layer.W, A_prev, Z)
-        return
-    matmul(dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
-           layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
+    product(ops, dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
+            layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
 
 
 # dW = scale dZ A_prev^T
@@ -55,25 +70,23 @@ cdef inline void weight_gradient(
     char *gradient,      # OUT gradient arena, its part at layer.W
 ) noexcept nogil:
     cdef double alpha = scale * layer.input_scale
-    if skinny(ops, layer, m):
-        ops.skinny_gradient(layer.n_out, m, layer.n_in, A_prev, dZ, scale, gradient + layer.W)
-    elif layer.row_major:
-        matmul(dtype, False, True, layer.n_in, layer.n_out, m, alpha, A_prev, layer.n_in, dZ, layer.n_out,
-               gradient + layer.W, layer.n_in)
+    if layer.row_major:
+        product(ops, dtype, False, True, layer.n_in, layer.n_out, m, alpha, A_prev, layer.n_in, dZ, layer.n_out,
+                gradient + layer.W, layer.n_in)
     else:
-        matmul(dtype, False, True, layer.n_out, layer.n_in, m, alpha, dZ, layer.n_out, A_prev, layer.n_in,
-               gradient + layer.W, layer.n_out)
+        product(ops, dtype, False, True, layer.n_out, layer.n_in, m, alpha, dZ, layer.n_out, A_prev, layer.n_in,
+                gradient + layer.W, layer.n_out)
 
 
 # dA_prev = W^T dZ
 cdef inline void input_gradient(
-    int dtype, const Layer *layer, ptrdiff_t m,
+    const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m,
     const char *theta,   # IN parameter arena
     const char *dZ,      # IN (n_out, m)
     char *dA_prev,       # OUT (n_in, m)
 ) noexcept nogil:
-    matmul(dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W,
-           layer.n_in if layer.row_major else layer.n_out, dZ, layer.n_out, dA_prev, layer.n_in)
+    product(ops, dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W,
+            layer.n_in if layer.row_major else layer.n_out, dZ, layer.n_out, dA_prev, layer.n_in)
 
 
 # Z = W X^T for the rows order[0 .. m] of X, or its rows 0 .. m. W is column-major.

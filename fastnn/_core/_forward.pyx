@@ -9,6 +9,7 @@ from fastnn._core._bind cimport (
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport Csr, Layer, linear, rows_in_range, sparse_linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
+from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 # The examples of a call.
 cdef struct Rows:
@@ -33,8 +34,10 @@ cdef class Forward:
         Examples that go through the layers together.
     """
 
-    cdef const fastnn_ops *ops
+    cdef fastnn_ops ops       # of the level
+    cdef fastnn_ops blas_ops  # the same, all products left to BLAS
     cdef int dtype, n_layers, team
+    cdef Teamwork teamwork
     cdef ptrdiff_t itemsize, block, widest, per_thread
     cdef Layer *layers
     cdef char *theta
@@ -46,7 +49,8 @@ cdef class Forward:
         self.held = []
         self.dtype = dtype_code(theta)
         self.itemsize = 4 if self.dtype == FASTNN_FLOAT32 else 8
-        self.ops = operations(level, self.dtype)
+        self.ops = self.blas_ops = operations(level, self.dtype)[0]
+        self.blas_ops.multiply = NULL
         self.layers = make_layers(sizes, activations, row_major, self.itemsize)
         self.n_layers = len(sizes) - 1
         self.theta = pointer(theta, self.dtype, arena_size(self.layers, self.n_layers, self.itemsize), "theta",
@@ -69,8 +73,10 @@ cdef class Forward:
         """Elements of scratch that one thread needs."""
         return (sizes[0] + 2 * max(sizes[1:])) * block
 
-    def run(self, X, out, bint raw=False):
+    def run(self, X, out, bint raw=False, bint blas=False):
         """Fill `out` (m, n[L]), C-ordered, with A[L] of the rows of `X` (m, n[0]); with `raw`, with Z[L].
+
+        With `blas` all matrix products are left to BLAS, for it to use threads of its own.
 
         `X` may be the arrays (values, columns, bounds) of a CSR matrix, as for `Plan`.
 
@@ -87,6 +93,7 @@ cdef class Forward:
             If another thread is inside this plan.
         """
         cdef Layer *last = &self.layers[self.n_layers - 1]
+        cdef const fastnn_ops *ops = &self.blas_ops if blas else &self.ops
         cdef Rows rows
         cdef ptrdiff_t m
         rows.X = NULL
@@ -104,23 +111,26 @@ cdef class Forward:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
         cdef ptrdiff_t n_blocks = (m + self.block - 1) // self.block, k
         cdef int bad = 0
+        cdef bint shared = self.team > 1 and n_blocks > 1 and not in_forked_child()
         begin_call()
         if self.busy:
             end_call()
             raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         with nogil:
-            if self.team == 1 or n_blocks < 2 or in_forked_child():
+            if not shared or not begin_together(&self.teamwork):
                 for k in range(n_blocks):
-                    bad |= self.run_block(k, 0, m, &rows, target, raw)
+                    bad |= self.run_block(ops, k, 0, m, &rows, target, raw)
             else:
-                for k in prange(n_blocks, schedule="static", num_threads=self.team):
-                    bad |= self.run_block(k, threadid(), m, &rows, target, raw)
+                for k in prange(n_blocks, schedule="dynamic", num_threads=self.team):
+                    bad |= self.run_block(ops, k, threadid(), m, &rows, target, raw)
+            if shared:
+                end_work(&self.teamwork, m)
         self.busy = False
         end_call()
         return not bad
 
-    cdef int run_block(self, ptrdiff_t k, int thread, ptrdiff_t m, const Rows *rows, char *out,
+    cdef int run_block(self, const fastnn_ops *ops, ptrdiff_t k, int thread, ptrdiff_t m, const Rows *rows, char *out,
                        bint raw) noexcept nogil:
         cdef ptrdiff_t first = k * self.block, count = min(self.block, m - first), item = self.itemsize
         cdef int l, L = self.n_layers
@@ -131,7 +141,7 @@ cdef class Forward:
         cdef Csr sparse_X = rows.sparse_X
         if rows.X != NULL:
             A = self.block_of_rows(rows, first, count, scratch)
-            if not self.ops.all_finite(self.layers[0].n_in, count, A, self.layers[0].n_in, 1):
+            if not ops.all_finite(self.layers[0].n_in, count, A, self.layers[0].n_in, 1):
                 return 1
         else:
             sparse_X.bounds += first
@@ -144,10 +154,10 @@ cdef class Forward:
             if l == L - 1:
                 Z = out + first * layer.n_out * item
             if l == 0 and rows.X == NULL:
-                sparse_linear(self.ops, layer, count, self.theta, &sparse_X, NULL, Z)
+                sparse_linear(ops, layer, count, self.theta, &sparse_X, NULL, Z)
             else:
-                linear(self.ops, self.dtype, layer, count, self.theta, A, Z)
-            self.ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
+                linear(ops, self.dtype, layer, count, self.theta, A, Z)
+            ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
                               self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0

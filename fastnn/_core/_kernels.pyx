@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint32_t
 from fastnn._core._bind cimport (
     begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension, matmul
-from fastnn._core._dense cimport Csr, rows_in_range
+from fastnn._core._dense cimport Csr, product, rows_in_range
 from fastnn._core._ops cimport (
     FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_ops, fastnn_update, random_words, states)
 
@@ -21,8 +21,8 @@ from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_
 cnp.import_array()
 
 __all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
-           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "skinny_forward",
-           "skinny_gradient", "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
+           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply",
+           "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
            "words"]
 
 
@@ -166,13 +166,16 @@ def elementwise(str name, x, out, int level=0):
         ops.elementwise(function, count, source, target)
 
 
-def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0):
-    """`C` (m, n) OUT = alpha op(`A`) (m, k) op(`B`) (k, n), all Fortran-ordered: the BLAS call of the layers."""
+def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
+             bint always=False):
+    """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
+    do it, by its own kernel where that is faster, or `always`."""
+    cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C)
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
-    cdef ptrdiff_t lda = shape_A[0], ldb = shape_B[0], m = shape_C[0], n = shape_C[1]
+    cdef ptrdiff_t lda = shape_A[0], ldb = shape_B[0], n = shape_C[0], m = shape_C[1]
     cdef ptrdiff_t k = lda if transpose_A else shape_A[1]
-    if (m != shape_A[transpose_A] or n != shape_B[not transpose_B] or k != shape_B[transpose_B] or k == 0):
+    if (n != shape_A[transpose_A] or m != shape_B[not transpose_B] or k != shape_B[transpose_B] or k == 0):
         raise ValueError(f"shapes do not chain: C {shape_C} = op(A) {shape_A[::-1] if transpose_A else shape_A} "
                          f"op(B) {shape_B[::-1] if transpose_B else shape_B}")
     if max(m, n, k) > INT_MAX:
@@ -180,43 +183,19 @@ def multiply(A, B, C, *, bint transpose_A=False, bint transpose_B=False, double 
     cdef char *a = pointer(A, dtype, -1, "A", None)
     cdef char *b = pointer(B, dtype, -1, "B", None)
     cdef char *c = output_pointer(C, dtype, -1, "C", None)
+    if level is not None:
+        ops = operations(level, dtype)
+        if always and ops.multiply == NULL:
+            raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     begin_call()
     with nogil:
-        matmul(dtype, transpose_A, transpose_B, m, n, k, alpha, a, lda, b, ldb, c, m)
+        if always and ops != NULL:
+            ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+        elif ops != NULL:
+            product(ops, dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+        else:
+            matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
     end_call()
-
-
-def skinny_forward(W, X, Z, int level=0):
-    """`Z` (n, m) OUT = W X, for `W` (k, n) IN, the transpose of the notes' W, and `X` (k, m) IN."""
-    cdef int dtype = dtype_code(Z)
-    cdef const fastnn_ops *ops = skinny_operations(level, dtype, Z)
-    cdef ptrdiff_t n = Z.shape[0], m = Z.shape[1], k = X.shape[0]
-    cdef char *w = matrix(W, dtype, (k, n), "W")
-    cdef char *x = matrix(X, dtype, (k, m), "X")
-    cdef char *z = matrix(Z, dtype, (n, m), "Z", written=True)
-    with nogil:
-        ops.skinny_forward(n, m, k, w, x, z)
-
-
-def skinny_gradient(X, dZ, double scale, dW, int level=0):
-    """`dW` (k, n) OUT = scale * X dZ^T, the transpose of the notes' dW, for `X` (k, m) and `dZ` (n, m) IN."""
-    cdef int dtype = dtype_code(dZ)
-    cdef const fastnn_ops *ops = skinny_operations(level, dtype, dZ)
-    cdef ptrdiff_t n = dZ.shape[0], m = dZ.shape[1], k = X.shape[0]
-    cdef char *x = matrix(X, dtype, (k, m), "X")
-    cdef char *dz = matrix(dZ, dtype, (n, m), "dZ")
-    cdef char *dw = matrix(dW, dtype, (k, n), "dW", written=True)
-    with nogil:
-        ops.skinny_gradient(n, m, k, x, dz, scale, dw)
-
-
-cdef const fastnn_ops *skinny_operations(int level, int dtype, object Z) except NULL:
-    cdef const fastnn_ops *ops = operations(level, dtype)
-    if ops.skinny_forward == NULL:
-        raise ValueError(f"the level {LEVELS[level]} leaves these products to BLAS")
-    if not 1 <= Z.shape[0] <= 64:
-        raise ValueError(f"these products are for 1 to 64 units, got {Z.shape[0]}")
-    return ops
 
 
 cdef fastnn_update arguments(str rule, object theta, object gradients, dict hyperparameters) except *:

@@ -65,10 +65,10 @@ cdef extern from "fastnn.h" nogil:
         int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
                           ptrdiff_t column_stride) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
-        void (*skinny_forward)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, const void *W, const void *X,
-                               void *Z) noexcept nogil
-        void (*skinny_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, const void *X, const void *dZ, double scale,
-                                void *dW) noexcept nogil
+        ptrdiff_t vector
+        void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
+                         const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C,
+                         ptrdiff_t ldc) noexcept nogil
 
 
 # The kernels of a SIMD level for a dtype code, or NULL.

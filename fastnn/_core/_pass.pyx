@@ -92,7 +92,7 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         A_prev = bound.A[l - 1] + first * n * item
         weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
         dA = bound.dZ[(l - 1) % 2] + first * bound.widest * item
-        input_gradient(dtype, layer, m, bound.theta, dZ, dA)
+        input_gradient(bound.ops, dtype, layer, m, bound.theta, dZ, dA)
         layer = &bound.layers[l - 1]
         Z = bound.Z[l - 1] + first * n * item
         bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A_prev,

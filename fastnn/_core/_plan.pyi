@@ -30,6 +30,8 @@ class Plan:
         step_count: Array,
         hyperparameters: dict[str, float],
         team: int = 1,
+        n_slices: int = 1,
+        blas: bool = False,
         loss_parameter: float = 0.0,
         loss_ceiling: float = inf,
         loss_factor: float = 1.0,

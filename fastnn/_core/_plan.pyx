@@ -11,8 +11,9 @@ from fastnn._core._bind cimport (
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
-    FASTNN_SOFTMAX, fastnn_update, from_z, random_words, states as state_arenas)
+    FASTNN_SOFTMAX, fastnn_ops, fastnn_update, from_z, random_words, states as state_arenas)
 from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
+from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 cdef extern from *:
     '''
@@ -34,8 +35,8 @@ cdef class Plan:
 
     `step(start, stop, learning_rate)` then runs gather, forward, loss, backward and update for the examples
     `start` to `stop` without the GIL and without allocating. The mini-batch is cut into `n_shards` parts of
-    whole examples, each with a gradient arena of its own; threads take shards, so that the results depend on
-    the number of shards alone.
+    whole examples, each with a gradient arena of its own, the update into `n_slices` of the parameters; threads take
+    shards and then slices, so that the results depend on these numbers alone.
 
     Parameters
     ----------
@@ -65,7 +66,11 @@ cdef class Plan:
         The update: index into `RULES`, its state arenas, an int64 array (1,) that counts steps, and momentum,
         beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
     team : int
-        Threads that share the shards out.
+        Threads that share the shards and the slices out, where that is quicker than one thread for all.
+    n_slices : int
+        Parts of the update; as many as there are shards if that is more.
+    blas : bool
+        Leave all matrix products to BLAS, for it to use threads of its own.
     loss_parameter : float
         The cross-entropies' label smoothing, Huber's delta, the quantile.
     loss_ceiling, loss_factor : float
@@ -80,7 +85,9 @@ cdef class Plan:
     """
 
     cdef Bound bound
-    cdef int rule, n_shards, team
+    cdef fastnn_ops ops             # of the level
+    cdef int rule, n_shards, n_slices, team
+    cdef Teamwork teamwork
     cdef char *states[2]            # (P) each, or NULL
     cdef int64_t *step_count        # (1)
     cdef fastnn_update settings     # as given; a step works on a copy
@@ -89,8 +96,8 @@ cdef class Plan:
     cdef bint drops
     cdef uint32_t seed[2]           # of dropout
     cdef double *shard_loss         # (n_shards)
-    cdef double *slice_penalty      # (n_shards) L2 and L1 terms of J
-    cdef double *slice_squares      # (n_shards) of the gradient
+    cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
+    cdef double *slice_squares      # (n_slices) of the gradient
     cdef bint busy
     cdef double loss_sum, weight_sum
     cdef list held                  # the bound arrays, so that none is freed or resized
@@ -98,8 +105,8 @@ cdef class Plan:
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
                   weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
-                  double loss_parameter=0, double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False,
-                  dropout=(), dropout_seed=0):
+                  int n_slices=1, bint blas=False, double loss_parameter=0, double loss_ceiling=INFINITY,
+                  double loss_factor=1, bint l2_by_batch=False, dropout=(), dropout_seed=0):
         cdef Bound *bound = &self.bound
         self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
@@ -108,7 +115,10 @@ cdef class Plan:
         bound.loss_parameter, bound.loss_ceiling = loss_parameter, loss_ceiling
         self.loss_factor, self.l2_by_batch = loss_factor, l2_by_batch
         bound.itemsize = 4 if bound.dtype == FASTNN_FLOAT32 else 8
-        bound.ops = operations(level, bound.dtype)
+        self.ops = operations(level, bound.dtype)[0]
+        if blas:
+            self.ops.multiply = NULL
+        bound.ops = &self.ops
         bound.layers = make_layers(sizes, activations, row_major, bound.itemsize)
         bound.widest = max(sizes[1:])
         if from_z(loss):
@@ -122,11 +132,12 @@ cdef class Plan:
         self.bind_data(X, Y, weights, order)
         self.bind_caches(Z, A, dZ, batch)
         self.team = max(1, team)
-        self.shard_loss = <double *>calloc(3 * self.n_shards, sizeof(double))
+        self.n_slices = max(n_slices, self.n_shards)
+        self.shard_loss = <double *>calloc(self.n_shards + 2 * self.n_slices, sizeof(double))
         if self.shard_loss == NULL:
             raise MemoryError
         self.slice_penalty = self.shard_loss + self.n_shards
-        self.slice_squares = self.slice_penalty + self.n_shards
+        self.slice_squares = self.slice_penalty + self.n_slices
 
     def __dealloc__(self):
         free(self.bound.layers)
@@ -325,7 +336,7 @@ cdef class Plan:
 
     cdef double run(self, ptrdiff_t start, ptrdiff_t count, double learning_rate) noexcept nogil:
         cdef double weight = total_weight(&self.bound, start, count), J = 0, penalty = 0
-        cdef int S = self.active_shards(count), s
+        cdef int S = self.active_shards(count), T = self.n_slices, s
         cdef bint clips = self.clip_norm > 0
         cdef fastnn_update u
         if weight == 0:
@@ -333,13 +344,14 @@ cdef class Plan:
         u = self.update_of(S, weight)
         self.set_rates(&u, learning_rate)
         self.draw_key()
-        if self.team == 1 or S == 1 or in_forked_child():
+        cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
+        if not shared or not begin_together(&self.teamwork):
             for s in range(S):
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
             if clips:
-                for s in range(S):
-                    self.total_slice(s, S, &u)
-            for s in range(S):
+                for s in range(T):
+                    self.total_slice(s, &u)
+            for s in range(T):
                 self.update_slice(s, S, &u)
         else:
             with parallel(num_threads=self.team):
@@ -347,16 +359,19 @@ cdef class Plan:
                     self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
                 fastnn_barrier()
                 if clips:
-                    for s in prange(S, schedule="static"):
-                        self.total_slice(s, S, &u)
+                    for s in prange(T, schedule="static"):
+                        self.total_slice(s, &u)
                     fastnn_barrier()
-                for s in prange(S, schedule="static"):
+                for s in prange(T, schedule="static"):
                     self.update_slice(s, S, &u)
+        if shared:
+            end_work(&self.teamwork, count)
         for s in range(S):
             J += self.shard_loss[s]
+        for s in range(T):
             penalty += self.slice_penalty[s]
         J *= self.loss_factor / weight
-        if clips and not isfinite(self.gradient_norm(S)):
+        if clips and not isfinite(self.gradient_norm()):
             J = NAN
         if isfinite(J):
             self.step_count[0] += 1
@@ -398,27 +413,29 @@ cdef class Plan:
         return J * (self.loss_factor / weight) if weight != 0 else 0
 
     # Slices end on cache lines, so that no two threads write to the same one.
-    cdef ptrdiff_t slice_start(self, int s, int S) noexcept nogil:
-        return min(s * (((self.bound.size + S - 1) // S + 15) // 16 * 16), self.bound.size)
+    cdef ptrdiff_t slice_start(self, int s) noexcept nogil:
+        cdef ptrdiff_t T = self.n_slices
+        return min(s * (((self.bound.size + T - 1) // T + 15) // 16 * 16), self.bound.size)
 
     # A slice of the whole gradient, and of its norm, before it is clipped: into the first shard's arena.
-    cdef void total_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
+    cdef void total_slice(self, int s, const fastnn_update *u) noexcept nogil:
         cdef Bound *bound = &self.bound
-        cdef ptrdiff_t first = self.slice_start(s, S), last = self.slice_start(s + 1, S)
+        cdef ptrdiff_t first = self.slice_start(s), last = self.slice_start(s + 1)
         self.slice_penalty[s] = bound.ops.total_gradient(
             u, first, last, bound.gradients, bound.theta, bound.gradients + first * bound.itemsize,
             &self.slice_squares[s])
 
-    cdef double gradient_norm(self, int S) noexcept nogil:
+    cdef double gradient_norm(self) noexcept nogil:
         cdef double squares = 0
         cdef int s
-        for s in range(S):
+        for s in range(self.n_slices):
             squares += self.slice_squares[s]
         return sqrt(squares)
 
+    # A slice of the parameters takes its step, after the losses and gradients of S shards.
     cdef void update_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
         cdef Bound *bound = &self.bound
-        cdef ptrdiff_t first = self.slice_start(s, S), last = self.slice_start(s + 1, S)
+        cdef ptrdiff_t first = self.slice_start(s), last = self.slice_start(s + 1)
         cdef fastnn_update own = u[0]
         cdef double J = 0, norm
         cdef int k
@@ -430,7 +447,7 @@ cdef class Plan:
                 self.slice_penalty[s] = bound.ops.update(&own, first, last, bound.gradients, bound.theta,
                                                          self.states[0], self.states[1])
             return
-        norm = self.gradient_norm(S)
+        norm = self.gradient_norm()
         own.n_shards = 1
         own.l2 = own.l1 = 0  # they are in the total
         if norm > self.clip_norm:

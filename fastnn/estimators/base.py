@@ -1,5 +1,6 @@
 """What both estimators share: parameters, fit, the forward pass, pickling."""
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -30,6 +31,12 @@ __all__ = ["BaseMLP"]
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
 # Not kept in a copy or a pickle: made anew.
 TRANSIENT = frozenset({"_weights"})
+
+
+def _knows_weights(scorer: Any) -> bool:
+    """Tell whether a scorer, or the metric in it, takes a sample_weight."""
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -122,16 +129,20 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         hidden = list(np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist())
         if np.any(np.array(hidden) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        validation.dropout(self.dropout, self._hidden_activations(len(hidden)))
+        if self.scoring is not None:
+            check_scoring(self, scoring=self.scoring)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, incremental, reset=first_pass)
         coded = self._encode(y)
         sample_weight = self._checked_weights(sample_weight, X)
+        training_weight = self._with_factors(sample_weight, coded, incremental)
         self._random_state = check_random_state(self.random_state)
         if first_pass:
             self._initialize(coded, [X.shape[1], *hidden], self.dtype or X.dtype)
         weights = self._trainable_weights(X)
         loss = self._core_loss(weights.model.dtype)
-        examples = self._examples(weights, X, coded, self._with_factors(sample_weight, coded, incremental))
+        examples = self._examples(weights, X, coded, training_weight)
         if self.solver == "lbfgs":
             lbfgs.minimize(self, weights, loss, examples, hooks)
         else:
@@ -270,7 +281,9 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             assert outputs is not None, "examples are checked before"
             return self._score_outputs(outputs, held_out)
         scorer = check_scoring(self, scoring=self.scoring)
-        weighted = {} if held_out.weights is None else {"sample_weight": held_out.weights}
+        weighted = {}
+        if held_out.weights is not None and _knows_weights(scorer):
+            weighted["sample_weight"] = held_out.weights
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             return float(scorer(self, held_out.X, held_out.y, **weighted))
@@ -283,9 +296,13 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
 
     def _take(self, weights: Weights) -> None:
+        best = "_best_coefs" in self.__dict__ and self._best_coefs is self.__dict__.get("coefs_")
         self._weights = weights
         self._described = self._description()
-        self.coefs_, self.intercepts_ = list(weights.coefs), list(weights.intercepts)
+        self.coefs_: list[NDArray[Any]] = list(weights.coefs)
+        self.intercepts_: list[NDArray[Any]] = list(weights.intercepts)
+        if best:
+            self._best_coefs, self._best_intercepts = self.coefs_, self.intercepts_
 
     def _fitted_weights(self) -> Weights:
         """Return the parameters in an arena: copies, where someone replaced an array of coefs_ or intercepts_."""
@@ -379,10 +396,10 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         """
         check_is_fitted(self)
         n_hidden = self.n_layers_ - 2
-        if not -n_hidden <= layer < n_hidden:
+        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
             raise ValueError(f"layer must be one of the {n_hidden} hidden layers, from {-n_hidden} to {n_hidden - 1}, "
                              f"got {layer}" if n_hidden else "this network has no hidden layer")
-        return self._outputs(self._fitted_weights().layers_below(layer % n_hidden + 1), X)
+        return self._outputs(self._fitted_weights().layers_below(int(layer) % n_hidden + 1), X)
 
     @property
     def _n_features_out(self) -> int:

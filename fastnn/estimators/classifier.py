@@ -143,7 +143,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             numbers: NDArray[np.intp] = outputs.argmax(axis=1)
             return numbers
         decided: NDArray[np.intp] = (outputs > 0.5).astype(np.intp)
-        return decided if self._label_binarizer.y_type_.startswith("multilabel") else decided[:, 0]
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return decided
+        return decided[:, 0] if len(self.classes_) == 2 else np.zeros(len(outputs), np.intp)
 
     def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
         decided, Y = self._decide(outputs), held_out.examples.Y

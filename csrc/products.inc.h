@@ -1,0 +1,161 @@
+/* products.inc.h: the layers' matrix products, C = alpha op(A) op(B).
+
+   A tile of C, up to FASTNN_TILE_VECTORS vectors high and FASTNN_TILE_COLUMNS columns wide, is summed up in registers:
+   each step multiplies a column of op(A) by a row of op(B), whose elements are broadcast. The rows of op(A) that meet a
+   row of tiles, a panel, are read where they lie; where op(A) is a transpose they are copied first. (BLAS copies both
+   operands, which costs more than it brings while they are small.) An element of C is the same sum in the same order
+   wherever the tiles' edges are: it does not depend on how many rows and columns are multiplied at once.
+
+   The unit of a level defines FASTNN_VECTOR (bytes) and the largest tile, whose sums, with a column of op(A) and an
+   element of op(B), fill the level's registers. */
+#ifndef FASTNN_DEPTH
+#define FASTNN_DEPTH 256   /* terms that are summed up at a time, so that a panel stays in the first-level cache */
+#define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
+
+/* Where the s-th of `parts` equal parts of `total` things begins. */
+static inline ptrdiff_t part_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t s)
+{
+    return total / parts * s + MIN(s, total % parts);
+}
+#endif
+
+#define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real))
+
+typedef real FN(vector) __attribute__((vector_size(FASTNN_VECTOR)));
+/* The same anywhere in an array. */
+typedef real FN(vector_at) __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(real)), may_alias));
+
+/* What the tiles of a panel share. A tile's vectors follow each other; the last may overlap the one before. */
+typedef struct {
+    const real *A;        /* IN (rows, depth) */
+    ptrdiff_t lda;        /* from one column of A to the next */
+    ptrdiff_t last_A;     /* the row of A with which the last vector begins */
+    ptrdiff_t depth;      /* terms of each sum */
+    ptrdiff_t step, next; /* from a row of op(B) to the next, from a column to the next */
+    ptrdiff_t ldc;        /* from one column of C to the next */
+    ptrdiff_t last_C;     /* the row of C where the last vector goes */
+    real alpha;
+    int adds;             /* C += instead of C = */
+} FN(panel);
+
+/* `height` and `width` are constants wherever this is inlined, so that the loops over them unroll and `sum` is
+   registers. */
+FASTNN_INLINE void FN(tile)(const int height, const int width, const FN(panel) *panel,
+                            const real *restrict B, /* IN (depth, width), strided */
+                            real *restrict C)       /* OUT or IN/OUT (rows, width) */
+{
+    const ptrdiff_t depth = panel->depth, lda = panel->lda, last_A = panel->last_A, last_C = panel->last_C;
+    const ptrdiff_t step = panel->step, next = panel->next;
+    const real *restrict A = panel->A;
+    FN(vector) sum[FASTNN_TILE_COLUMNS][FASTNN_TILE_VECTORS], a[FASTNN_TILE_VECTORS];
+    UNROLL for (int j = 0; j < width; j++)
+        UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
+    for (ptrdiff_t p = 0; p < depth; p++, A += lda, B += step) {
+        UNROLL for (int i = 0; i < height; i++)
+            a[i] = *(const FN(vector_at) *)(A + (i < height - 1 ? i * LANES : last_A));
+        UNROLL for (int j = 0; j < width; j++)
+            UNROLL for (int i = 0; i < height; i++) sum[j][i] += a[i] * B[j * next];
+    }
+    UNROLL for (int j = 0; j < width; j++, C += panel->ldc)
+        UNROLL for (int i = 0; i < height; i++) {
+            FN(vector_at) *c = (FN(vector_at) *)(C + (i < height - 1 ? i * LANES : last_C));
+            FN(vector) result = panel->alpha * sum[j][i];
+            if (panel->adds) result += *c;
+            *c = result;
+        }
+}
+
+/* A function for each size of a tile. */
+typedef void (*FN(tile_function))(const FN(panel) *panel, const real *B, real *C);
+#define TILE(height, width)                                                                 \
+    static void FN(tile_##height##_##width)(const FN(panel) *panel, const real *B, real *C) \
+    {                                                                                       \
+        FN(tile)(height, width, panel, B, C);                                               \
+    }
+#define NAME(height, width) FN(tile_##height##_##width)
+#if FASTNN_TILE_COLUMNS == 8
+#define EACH_WIDTH(DO, height, then)                                                               \
+    DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then \
+    DO(height, 6) then DO(height, 7) then DO(height, 8)
+#else
+#define EACH_WIDTH(DO, height, then) DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4)
+#endif
+#define COMMA ,
+EACH_WIDTH(TILE, 1, )
+EACH_WIDTH(TILE, 2, )
+EACH_WIDTH(TILE, 3, )
+static const FN(tile_function) FN(tiles)[FASTNN_TILE_VECTORS][FASTNN_TILE_COLUMNS] = {
+    {EACH_WIDTH(NAME, 1, COMMA)}, {EACH_WIDTH(NAME, 2, COMMA)}, {EACH_WIDTH(NAME, 3, COMMA)}};
+#undef COMMA
+#undef EACH_WIDTH
+#undef NAME
+#undef TILE
+
+/* The panel's rows in whole vectors, zeros after the last. */
+static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdiff_t depth,
+                          const real *restrict A, ptrdiff_t lda, /* IN (rows, depth); to transpose: (depth, rows) */
+                          real *restrict copy)                   /* OUT (height, depth) */
+{
+    if (!transpose) {
+        for (ptrdiff_t p = 0; p < depth; p++)
+            for (ptrdiff_t i = 0; i < height; i++) copy[p * height + i] = i < rows ? A[p * lda + i] : 0;
+        return;
+    }
+    ptrdiff_t i = 0;
+    for (; i + 4 <= rows; i += 4) { /* four at once, so that a cache line of the copy is met less often */
+        const real *a0 = A + i * lda, *a1 = a0 + lda, *a2 = a1 + lda, *a3 = a2 + lda;
+        real *to = copy + i;
+        for (ptrdiff_t p = 0; p < depth; p++, to += height) to[0] = a0[p], to[1] = a1[p], to[2] = a2[p], to[3] = a3[p];
+    }
+    for (; i < height; i++)
+        for (ptrdiff_t p = 0; p < depth; p++) copy[p * height + i] = i < rows ? A[i * lda + p] : 0;
+}
+
+/* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`. */
+static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t m,
+                             const real *B,          /* IN (depth, m), strided */
+                             real *C, ptrdiff_t ldc, /* OUT or IN/OUT (rows, m) */
+                             int adds, int higher)
+{
+    real edge[FASTNN_TILE_VECTORS * LANES * FASTNN_TILE_COLUMNS];
+    const ptrdiff_t height = vectors * LANES, strips = (m + FASTNN_TILE_COLUMNS - 1) / FASTNN_TILE_COLUMNS;
+    panel->adds = adds && !higher;
+    panel->ldc = higher ? height : ldc;
+    panel->last_C = (higher ? height : rows) - LANES;
+    for (ptrdiff_t t = 0; t < strips; t++) {
+        const ptrdiff_t j = part_start(m, strips, t), width = part_start(m, strips, t + 1) - j;
+        real *c = C + j * ldc;
+        FN(tiles)[vectors - 1][width - 1](panel, B + j * panel->next, higher ? edge : c);
+        for (ptrdiff_t y = 0; higher && y < width; y++)
+            for (ptrdiff_t x = 0; x < rows; x++) c[y * ldc + x] = edge[y * height + x] + (adds ? c[y * ldc + x] : 0);
+    }
+}
+
+static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
+                         const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc)
+{
+    _Alignas(FASTNN_VECTOR) real copy[FASTNN_TILE_VECTORS * LANES * FASTNN_DEPTH];
+    const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + FASTNN_TILE_VECTORS - 1) / FASTNN_TILE_VECTORS;
+    const real *A = A_, *B = B_;
+    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha)};
+    for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH)
+        for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH)
+            for (ptrdiff_t s = 0; s < panels; s++) {
+                const ptrdiff_t first = part_start(all, panels, s), vectors = part_start(all, panels, s + 1) - first;
+                const int whole = (first + vectors) * LANES <= n;
+                /* The last vector overlaps another, unless rows are added to, which would add to some twice. */
+                const int overlaps = !whole && !transpose_A && n >= LANES && p == 0;
+                const int copies = transpose_A || !(whole || overlaps);
+                const ptrdiff_t i = overlaps && vectors == 1 ? n - LANES : first * LANES;
+                const ptrdiff_t height = vectors * LANES, rows = MIN(height, n - i);
+                const real *a = A + (transpose_A ? p + i * lda : i + p * lda);
+                panel.depth = MIN(FASTNN_DEPTH, k - p);
+                if (copies) FN(copy_rows)(transpose_A, rows, height, panel.depth, a, lda, copy);
+                panel.A = copies ? copy : a;
+                panel.lda = copies ? height : lda;
+                panel.last_A = (copies ? height : rows) - LANES;
+                FN(row_of_tiles)(&panel, vectors, rows, MIN(FASTNN_BREADTH, m - j), B + p * panel.step + j * panel.next,
+                                 (real *)C_ + i + j * ldc, ldc, p > 0, !(whole || overlaps));
+            }
+}
+#undef LANES

@@ -1,0 +1,124 @@
+"""The matrix products, by `_kernels.multiply`, against NumPy in float64: by BLAS, and by the kernels of each SIMD level
+that has its own.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kernel_cases import assert_within, each_dtype, unit_roundoff
+
+from fastnn._core import _blas, _kernels
+
+# 1 takes BLAS's matrix-vector routines; the rest are around register and cache blocks. Only k must not be 0.
+SIZES = (0, 1, 2, 3, 5, 7, 16, 31, 127)
+# Around vectors of 4 to 16 elements, tiles of 3 of them and of 4 or 8 columns, and blocks of 256 columns and terms.
+EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 23, 24, 25, 31, 33, 47, 48, 49, 97, 100, 255, 256, 257, 300, 513)
+
+TRANSPOSITIONS = [(False, False), (False, True), (True, False), (True, True)]
+each_transposition = pytest.mark.parametrize(("transpose_A", "transpose_B"), TRANSPOSITIONS)
+
+
+def own_levels(dtype):
+    """The levels that have a product of their own."""
+    one = np.ones((1, 1), dtype)
+    levels = []
+    for level in range(len(_kernels.LEVELS)):
+        try:
+            _kernels.multiply(one, one, one.copy(), level, always=True)
+        except ValueError:
+            continue
+        levels.append(level)
+    return levels
+
+
+def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, alpha):
+    """alpha op(A) op(B). An inner product of k terms, in any order, is within (k + 1) u sum |a b| (Higham 2002,
+    3.1); alpha's rounding and product count 2, NumPy's own sum as many of float64's u. C is NaN before: it is
+    written, not added to.
+    """
+    rng = np.random.default_rng(seed)
+    A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
+    call = buffers()
+    stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
+    C = call.output(np.full((n, m), np.nan, dtype))
+    options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha}
+    _kernels.multiply(stored_A, stored_B, C, level, always=level is not None, **options)
+    call.check()
+    wide_A, wide_B = A.astype(np.float64), B.astype(np.float64)
+    bound = (k + 3) * unit_roundoff(dtype) * abs(alpha) * (np.abs(wide_A) @ np.abs(wide_B))
+    assert_within(C, alpha * (wide_A @ wide_B), bound, f"({n}, {k}) ({k}, {m}) at {level}")
+    return A, B, C
+
+
+@each_dtype
+@each_transposition
+@pytest.mark.parametrize("alpha", [1.0, 1 / 3, -2.5, 0.0])
+def test_multiply(dtype, transpose_A, transpose_B, alpha, buffers):
+    for level in (None, *own_levels(dtype)):
+        for n, m, k in itertools.product(SIZES, SIZES, SIZES[1:]):
+            check_product(n, m, k, 0, level, buffers, dtype, transpose_A, transpose_B, alpha)
+
+
+@each_dtype
+@each_transposition
+@given(data=st.data())
+def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
+    """Any shape around the tiles; and an element of C is the same bits whatever is multiplied beside it."""
+    n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
+    for level in own_levels(dtype):
+        A, B, C = check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, 0.25)
+        A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
+        part = np.full((n - top, m - left), np.nan, dtype, "F")
+        _kernels.multiply(A, B, part, level, always=True, alpha=0.25)
+        np.testing.assert_array_equal(part, C[top:, left:])
+
+
+@each_dtype
+def test_own_product_keeps_to_its_rows(dtype):
+    """What is not finite stays in its row and column of C, also where rows are filled up with zeros."""
+    for level, (n, k) in itertools.product(own_levels(dtype), [(5, 7), (21, 300)]):
+        A, B = np.ones((n, k), dtype, "F"), np.ones((k, 9), dtype, "F")
+        A[n - 1, k - 1], B[0, 4] = np.inf, np.nan
+        C = np.zeros((n, 9), dtype, "F")
+        _kernels.multiply(A, B, C, level, always=True)
+        expected = np.full((n, 9), k, dtype)
+        expected[n - 1], expected[:, 4] = np.inf, np.nan
+        np.testing.assert_array_equal(C, expected)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3, 2), (3, 4), (3, 4)),
+        ((3, 2), (2, 4), (4, 3)),
+        ((3, 0), (0, 4), (3, 4)),
+        ((2, 3), (2, 4), (3, 4)),
+    ],
+)
+def test_shapes_that_do_not_chain_are_refused(shapes):
+    A, B, C = (np.zeros(shape, order="F") for shape in shapes)
+    for level in (None, *own_levels("float64")):
+        with pytest.raises(ValueError, match="do not chain"):
+            _kernels.multiply(A, B, C, level)
+
+
+def test_a_level_without_products_is_refused():
+    one = np.ones((1, 1))
+    with pytest.raises(ValueError, match="leaves products to BLAS"):
+        _kernels.multiply(one, one, one.copy(), 0, always=True)
+
+
+def test_check_dimension():
+    for size in (0, 1, 2**31 - 1, np.int64(7), True):
+        assert _blas.check_dimension(size, "n[1]") == size
+    for size in (-1, 2**31, 2**32, 2**64, -(2**31)):
+        with pytest.raises(ValueError, match=r"n\[1\] must be from 0 to 2147483647"):
+            _blas.check_dimension(size, "n[1]")
+    for size in (1.0, 2.5, float("nan"), "1", None, (), np.zeros(2), 1j):
+        with pytest.raises(TypeError):
+            _blas.check_dimension(size, "n[1]")
