@@ -183,7 +183,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
                 linear_cache, dZ = _activation_gradient(grads[f"dA{l}"], caches[l - 1], RELU)
             else:
                 linear_cache, Z = _parts(caches[-1])
-                as_matrix(Z, "Z of the cache", *AL.shape, "of AL, (n_y, m)")
+                as_matrix(Z, "Z of the cache", AL.shape[0], AL.shape[1], "of AL, (n_y, m)")
                 dZ = AL - Y  # = dA * a (1 - a), which also holds where AL is 0 or 1
             dW, db, dZ, W = _parameter_gradients(dZ, linear_cache)
         except (TypeError, ValueError) as error:
