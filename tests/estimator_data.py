@@ -66,9 +66,10 @@ SMALL = {"hidden_layer_sizes": 5, "max_iter": 30, "random_state": 0}  # paramete
 
 
 def quiet(model, method, *arguments, **keywords):
-    """Call the model's method without warnings of unfinished convergence."""
+    """Call the model's method without warnings of unfinished convergence, or of what SciPy will take out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         return getattr(model, method)(*arguments, **keywords)
 
 
@@ -80,3 +81,16 @@ def fitted(kind, **parameters):
 def predict(model, rows=X_iris):
     """What tells most of a model: probabilities, of a regressor the predictions."""
     return model.predict_proba(rows) if is_classifier(model) else model.predict(rows)
+
+
+def rounding_of_logarithms(model, X, Y, weights=None):
+    """A bound on the error of scikit-learn's log-loss that comes from log(1 - p), where p near 1 is rounded by u / 2.
+
+    1 - p then has the relative error u / (2 (1 - p)), which is the absolute one of the logarithm; p is clipped to
+    1 - u. The softmax's log(p) is only wrong by u / 2 where p is near 1.
+    """
+    p = model._forward_pass_fast(X)
+    u = np.finfo(p.dtype).eps
+    if model.out_activation_ != "logistic":
+        return u
+    return np.average(np.where(Y, 0, u / np.maximum(1 - p, u)), weights=weights, axis=0).sum() + u

@@ -164,6 +164,7 @@ def test_transform_is_the_forward_pass(kind, solver, activation, wrap):
     np.testing.assert_allclose(model.transform(X_iris, layer=0), first, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # an old LogisticRegression's on a new SciPy
 def test_hidden_activations_are_features():
     features = OURS["classifier"](**SMALL | {"tol": 1e9, "n_iter_no_change": 20})
     model = make_pipeline(StandardScaler(), features, LogisticRegression()).fit(X_iris, y_iris)

@@ -183,7 +183,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> Any:
         """Return the class of each row of X.
 
         Parameters
@@ -193,13 +193,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (m,) or (m, n_classes)
+            Sparse, where y of several labels was.
         """
         self._check_fitted()
-        decided = self._decide(self._forward_pass_fast(X))
-        if decided.ndim == 2:
-            return decided
-        labels: NDArray[Any] = self.classes_[decided]
-        return labels
+        outputs = self._forward_pass_fast(X)
+        if self._label_binarizer.sparse_input_:  # y was sparse, and so is what is said of it
+            return self._label_binarizer.inverse_transform(outputs)
+        decided = self._decide(outputs)
+        return decided if decided.ndim == 2 else self.classes_[decided]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class.
