@@ -117,15 +117,15 @@ def callables(callbacks: Any, kinds: tuple[type, ...] = ()) -> tuple[Any, ...]:
     return result
 
 
-def layer_sizes(sizes: Any) -> tuple[int, ...]:
+def layer_sizes(sizes: Any, what: str = "layer_sizes") -> tuple[int, ...]:
     """Return n[0], ..., n[L] as ints."""
     if isinstance(sizes, (str, bytes, dict, set, frozenset)) or not np.iterable(sizes):
-        raise TypeError(f"layer_sizes must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
-    checked = tuple(count(n, f"layer_sizes: n[{l}]") for l, n in enumerate(sizes))
+        raise TypeError(f"{what} must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
+    checked = tuple(count(n, f"{what}: n[{l}]") for l, n in enumerate(sizes))
     if len(checked) < 2:
-        raise ValueError(f"layer_sizes must hold at least n[0] and n[1], got {list(checked)}")
+        raise ValueError(f"{what} must hold at least n[0] and n[1], got {list(checked)}")
     if sum((n_prev + 1) * n for n_prev, n in pairwise(checked)) > MOST_PARAMETERS:
-        raise ValueError(f"layer_sizes {_shown(list(checked))} has more parameters than any memory holds")
+        raise ValueError(f"{what} {_shown(list(checked))} has more parameters than any memory holds")
     return checked
 
 
