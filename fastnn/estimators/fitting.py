@@ -98,6 +98,7 @@ class TrainableMLP(BaseMLP):
         if self.solver == "lbfgs":
             lbfgs.minimize(self, weights, loss, examples, hooks)
         else:
+            self._open_books()
             solver = self._prepared_solver(weights, incremental)
             rows, held_out = self._held_out(weights, examples, X, y, coded, sample_weight, validation_data)
             Course(self, weights, loss, solver, examples, rows, held_out, hooks, incremental).train()
@@ -163,13 +164,21 @@ class TrainableMLP(BaseMLP):
         self._take(weights)
         self.__dict__.pop("validation_loss_curve_", None)
         if self.solver != "lbfgs":
+            self.__dict__.pop("loss_curve_", None)
+
+    def _open_books(self) -> None:
+        """Begin what a stochastic fit records, and what the last one did not because it stopped by another value."""
+        if not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-            self.best_validation_score_ = -np.inf if self.early_stopping else None
-            if self.early_stopping:
-                self._keep_best()
+            self.best_loss_: float | None = None
+            self.best_validation_score_: float | None = None
+            self.validation_scores_: list[float] | None = None
+        if self.early_stopping and self.best_validation_score_ is None:
+            self.best_validation_score_, self.validation_scores_ = -np.inf, self.validation_scores_ or []
+            self._keep_best()
+        elif not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = np.inf
 
     def _draw(self, coef: NDArray[Any], intercept: NDArray[Any], activation: str, dtype: np.dtype[Any]) -> None:
         """Fill a layer uniformly (Glorot & Bengio 2010): (n[l-1], n[l]) and (n[l],), drawn in float64, then rounded."""
@@ -220,7 +229,7 @@ class TrainableMLP(BaseMLP):
                                None if sample_weight is None else sample_weight[held])
         else:
             return None, None
-        if getattr(self, "validation_scores_", None) is None:
+        if self.validation_scores_ is None:
             self.validation_scores_ = []
         if not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
