@@ -120,7 +120,8 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
                 row_major=row_major, X=X, keep_Z=keep_Z, weight_decay=weight_decay,
             )  # fmt: skip
             buffers["step_count"][0] = step
-            plan, out, before = Plan(**buffers, n_slices=n_slices, blas=blas), np.full_like(buffers["theta"], np.nan), changing(buffers)
+            plan = Plan(**buffers, n_slices=n_slices, blas=blas)
+            out, before = np.full_like(buffers["theta"], np.nan), changing(buffers)
             assert abs(plan.gradient(start, stop, out) - J) <= errors.J
             assert changing(buffers) == before
             for got, expected, bound in zip(lists(net, row_major, out), (dW, db), (errors.dW, errors.db), strict=True):
