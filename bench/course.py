@@ -54,7 +54,7 @@ def work(system: str, model: str, n_threads: int) -> float:
         if system == "NumPy":
             student(X, Y, dict(parameters), hidden, iterations)
         else:
-            descend(X, Y, parameters, hidden, learning_rate=0.0075, num_iterations=iterations, print_cost=False,
+            descend(X, Y, parameters, sizes, hidden, learning_rate=0.0075, num_iterations=iterations, print_cost=False,
                     n_threads=n_threads)
 
     once = microseconds(lambda: run(few), seconds=0, rounds=2)  # what a call costs beside its iterations

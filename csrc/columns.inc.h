@@ -29,6 +29,10 @@ static void FN(repeat)(ptrdiff_t n, ptrdiff_t height,
         memset(out, 0, (size_t)height * sizeof(real));
         return;
     }
+    if (n == 1) {
+        for (ptrdiff_t i = 0; i < height; i++) out[i] = *b;
+        return;
+    }
     memcpy(out, b, (size_t)n * sizeof(real));
     for (ptrdiff_t done = n; done < height;) { /* doubling */
         const ptrdiff_t more = MIN(done, height - done);

@@ -59,6 +59,9 @@ class Callback:
     ``run.settings.epochs`` (of the whole run).
     """
 
+    def check(self, run: "Run") -> None:
+        """Before anything changes: refuse, by an exception, a run that could not be followed to its end."""
+
     def on_fit_begin(self, run: "Run") -> None:
         """Before the first epoch, or the first after a resume."""
 
@@ -126,12 +129,10 @@ class Checkpoint(Callback):
         except (LookupError, ValueError) as error:
             raise ValueError(f"path may hold {{epoch}} and else no braces, got {self.path!r}") from error
 
-    def on_fit_begin(self, run: "Run") -> None:
+    def check(self, run: "Run") -> None:
         """Refuse early what could not be written later."""
         checkpoints.encode_generator(run.rng)
-        folder = os.path.dirname(self.path.format(epoch=run.epoch + 1)) or "."
-        if not os.path.isdir(folder):
-            raise FileNotFoundError(f"a checkpoint needs the folder {folder!r}")
+        _check_place(self.path.format(epoch=1))
 
     def on_epoch_end(self, run: "Run", record: dict[str, float]) -> None:
         """Write the file if it is due."""
@@ -156,6 +157,12 @@ class CSVLogger(Callback):
         self.path = _text(path)
         self.append = validation.flag(append, "append")
         self.written = 0
+
+    def check(self, run: "Run") -> None:
+        """Refuse early what could not be written later."""
+        _check_place(self.path)
+        if self.append and os.path.exists(self.path):
+            self._kept(_line(run.recorded), resumed=False)
 
     def on_fit_begin(self, run: "Run") -> None:
         """Write the header and what the run has recorded already, in place of the old file."""
@@ -212,6 +219,14 @@ def _text(path: Any) -> str:
     if not isinstance(text, str):
         raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
     return text
+
+
+def _check_place(path: str) -> None:
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"there is no folder {folder!r} to write {os.path.basename(path)!r} in")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a folder, not a file to write")
 
 
 def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:

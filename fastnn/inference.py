@@ -112,9 +112,11 @@ class Predictor:
         result = None if out is not None or X.m is None else np.empty((X.m, *tail), dtype)
         if out is not None:
             m = np.shape(out)[:1] if X.m is None else (X.m,)
-            result = validation.output(out, (*m, *tail), dtype, X.X)
+            result = validation.output(out, (*m, *tail), dtype)
+            validation.apart(out, "the network's W and b", model.theta)
+            validation.apart(out, "X", *X.arrays())
         pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
-        for part, refuse in X.parts(size):
+        for part, refuse in X.parts(size, out):
             stop = done + len(part)
             if result is None:
                 target = np.empty((len(part), *tail), dtype)

@@ -35,7 +35,8 @@ def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[
     ----------
     optimizer : LBFGS
     theta : ndarray (P,) of float32 or float64
-        The parameter arena: SciPy's point is copied into it for each evaluation.
+        The parameter arena: SciPy's point is copied into it for each evaluation. Where one is interrupted, or raises,
+        `theta` goes back to where the last iteration ended.
     evaluate : callable
         Fills an arena like `theta` with the gradient at `theta`; returns J.
     iterations : int
@@ -50,7 +51,7 @@ def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[
     """
     from scipy.optimize import minimize as scipy_minimize  # a tenth of a second that other optimisers need not pay
 
-    gradient = np.empty_like(theta)
+    gradient, reached = np.empty_like(theta), theta.copy()
     reason: str | None = None
 
     def cost(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -61,15 +62,20 @@ def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[
     def end_iteration(intermediate_result: Any) -> None:
         nonlocal reason
         np.copyto(theta, intermediate_result.x, casting="same_kind")
+        np.copyto(reached, theta)
         reason = after_iteration(float(intermediate_result.fun))
         if reason is not None:
             raise StopIteration
 
-    with np.errstate(over="ignore", invalid="ignore"):  # a step too far: its J is not finite, and it is taken back
-        result = scipy_minimize(
-            cost, theta.astype(np.float64), jac=True, method="L-BFGS-B", callback=end_iteration,
-            options={"maxcor": optimizer.memory, "gtol": optimizer.gradient_tolerance, "ftol": optimizer.cost_tolerance,
-                     "maxfun": optimizer.max_evaluations, "maxls": optimizer.max_line_search, "maxiter": iterations})
+    options = {"maxcor": optimizer.memory, "gtol": optimizer.gradient_tolerance, "ftol": optimizer.cost_tolerance,
+               "maxfun": optimizer.max_evaluations, "maxls": optimizer.max_line_search, "maxiter": iterations}
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far: its J is not finite, and it is taken back
+            result = scipy_minimize(cost, theta.astype(np.float64), jac=True, method="L-BFGS-B",
+                                    callback=end_iteration, options=options)
+    except BaseException:
+        np.copyto(theta, reached)
+        raise
     if reason is not None:
         return reason
     np.copyto(theta, result.x, casting="same_kind")

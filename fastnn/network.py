@@ -240,7 +240,7 @@ class Network:
             Take the examples in a new random order in each epoch. What is read in blocks: the blocks in random order,
             and the examples of each; batches of an iterable are taken as they come.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
-            Evaluated after each epoch; or batches, as for X.
+            Evaluated after each epoch; or batches, as for X (an iterator, which can be used once, for one epoch only).
         validation_fraction : float, optional
             In place of `validation_data`: hold out this share of the examples, drawn by the network's generator anew
             in each fit; of softmax or one sigmoid output the same share of each class. X must be an array.
@@ -311,7 +311,7 @@ class Network:
         model, rng = self._model, self._rng
         saved = None if resume is None else checkpoints.read(resume)
         data = splitting.split(model, X, y, sample_weight, class_weight, validation_data, validation_fraction, rng,
-                               saved)
+                               saved, settings.epochs)
         if isinstance(rule, optimizers.LBFGS):
             data.examples, data.rows = data.whole(), None
         feed = streams.feed(data.examples, size, shuffle, steps, data.rows)
@@ -324,6 +324,8 @@ class Network:
         elif model is not self._model:
             state = state.moved(self._model.layout, model.layout)
         run = training.Run(self, model, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
+        for hook in hooks:
+            hook.check(run)
         # All is checked: from here on the network changes.
         if saved is not None:
             saved.restore(run)

@@ -111,12 +111,13 @@ def _set_threads(library: Any, count: int) -> None:
 
 
 class _BlasLimit:
-    """One process-wide count of who needs BLAS limited: the first in sets, the last out restores."""
+    """One process-wide record of who needs BLAS limited: the lowest limit holds, the last one out restores."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._holders = 0
-        self._before: list[int] = []
+        self._limits: list[int] = []  # of those inside
+        self._before: list[int] = []  # threads of each library
+        self._set: list[int] = []  # the same, as it was set here: another number is a user's
         if hasattr(os, "register_at_fork"):  # no thread is halfway through when a child is made
             os.register_at_fork(before=self._lock.acquire, after_in_parent=self._lock.release,
                                 after_in_child=self._forget)
@@ -124,19 +125,29 @@ class _BlasLimit:
     def enter(self, limit: int) -> bool:
         with self._lock:
             libraries = _scipy_blas()
-            if self._holders == 0:
+            if not self._limits:
                 self._before = [lib.num_threads for lib in libraries]
-            self._holders += 1
-            for lib in libraries:
+                self._set = self._before.copy()
+            self._limits.append(limit)
+            for i, lib in enumerate(libraries):
                 if limit < lib.num_threads:  # never raised: a limit of the user's holds
-                    _set_threads(lib, limit)
+                    self._set_threads(i, limit)
             return bool(libraries) and all(lib.num_threads <= limit for lib in libraries)
 
-    def leave(self) -> None:
+    def leave(self, limit: int) -> None:
         with self._lock:
-            self._holders -= 1
-            if self._holders == 0:
+            self._limits.remove(limit)
+            if not self._limits:
                 self._restore()
+                return
+            for i, lib in enumerate(_scipy_blas()):  # inside a fit, say: the fit's own limit holds again
+                allowed = min(self._before[i], *self._limits)
+                if lib.num_threads == self._set[i] < allowed:
+                    self._set_threads(i, allowed)
+
+    def _set_threads(self, i: int, count: int) -> None:
+        _set_threads(_scipy_blas()[i], count)
+        self._set[i] = count
 
     def _restore(self) -> None:
         for lib, before in zip(_scipy_blas(), self._before, strict=True):
@@ -145,8 +156,8 @@ class _BlasLimit:
 
     def _forget(self) -> None:
         """A forked child holds no limit of its parent's fits, which go on without it."""
-        if self._holders:
-            self._holders = 0
+        if self._limits:
+            self._limits.clear()
             self._restore()
         self._lock.release()
 
@@ -158,14 +169,14 @@ _limit = _BlasLimit()
 def blas_threads(limit: int) -> Iterator[bool]:
     """Limit SciPy's BLAS to `limit` threads inside the block; yields whether that is confirmed.
 
-    The limit is process-wide and counted: where blocks overlap in several threads, the lowest limit holds and
-    the last one out restores what was before.
+    The limit is process-wide: where blocks overlap, in several threads or one inside another, the lowest limit of those
+    that have not ended holds, and the last one out restores what was before.
     """
     confirmed = _limit.enter(limit)
     try:
         yield confirmed
     finally:
-        _limit.leave()
+        _limit.leave(limit)
 
 
 class Parallelism(NamedTuple):

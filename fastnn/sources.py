@@ -116,17 +116,26 @@ class Features:
         validation.matrix_shape(self.X.shape, n_x)
         self.m = int(self.X.shape[0])
 
-    def parts(self, size: int) -> Iterator[tuple[NDArray[Any] | SparseRows, Callable[[], NoReturn]]]:
-        """Yield up to `size` rows at a time, ready for the core, and what to call where they are not finite."""
-        for part, what in self._slices(size):
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays that X lies in; none where it is yet to be read."""
+        return _arrays(self.X)
+
+    def parts(self, size: int, out: NDArray[Any] | None = None) -> Iterator[
+            tuple[NDArray[Any] | SparseRows, Callable[[], NoReturn]]]:
+        """Yield up to `size` rows at a time, ready for the core, and what to call where they are not finite.
+
+        What comes in batches may not share memory with `out`.
+        """
+        for part, what in self._slices(size, out):
             ready = part if isinstance(part, SparseRows) else validation.as_real(part, self.dtype)
             yield ready, partial(validation.refuse_not_finite, part, what, self.dtype)
 
-    def _slices(self, size: int) -> Iterator[tuple[Any, str]]:
+    def _slices(self, size: int, out: NDArray[Any] | None) -> Iterator[tuple[Any, str]]:
         if self.m is None:
             for index, batch in enumerate(begin(self.X), 1):
                 what = f"batch {index}: X"
                 array = self._matrix(batch, what)
+                validation.apart(out, what, *_arrays(array))
                 for start, stop in bounds(len(array), size):
                     yield array[start:stop], what
         elif isinstance(self.X, (np.ndarray, SparseRows)):
@@ -143,6 +152,10 @@ class Features:
         array = validation.numeric(X, what, f"(m, n[0]) = (m, {self.n_x})")
         validation.matrix_shape(array.shape, self.n_x, what)
         return array
+
+
+def _arrays(X: Any) -> tuple[NDArray[Any], ...]:
+    return X.arrays if isinstance(X, SparseRows) else (X,) if isinstance(X, np.ndarray) else ()
 
 
 def begin(source: Any, what: str = "X", when: str = "") -> Iterator[Any]:
@@ -270,8 +283,14 @@ class Batches:
     def _pass(self) -> Iterator[Examples]:
         self.passes += 1
         of, when = (f" {word} epoch {self.passes}" if self.training else "" for word in ("of", "in"))
+        weighty = False
         for index, batch in enumerate(begin(self.source, f"{self.prefix}X", when), 1):
-            yield self._checked(batch, f"{self.prefix}batch {index}{of}: ")
+            examples = self._checked(batch, f"{self.prefix}batch {index}{of}: ")
+            weighty = weighty or examples.weights is None or bool(examples.weights.any())
+            yield examples
+            del examples  # before the next one is read
+        if not weighty:
+            raise ValueError(f"{self.prefix}X gave no example with weight{when}")
 
     def _checked(self, batch: Any, prefix: str) -> Examples:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):

@@ -54,8 +54,10 @@ class Split:
 
 
 def split(model: Model, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any,
-          validation_fraction: Any, rng: np.random.Generator, saved: Saved | None) -> Split:
+          validation_fraction: Any, rng: np.random.Generator, saved: Saved | None, epochs: int) -> Split:
     """Return the checked data of a run; arguments as for `Network.fit`, `saved` the checkpoint to go on from.
+
+    Of validation data that are read in parts the first are read here; no pass loses a batch by it.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def split(model: Model, X: Any, y: Any, sample_weight: Any, class_weight: Any, v
         If they are not as described there.
     """
     examples = sources.labelled(model, X, y, sample_weight, class_weight=class_weight, training=True)
-    held_out = None if validation_data is None else _given(model, validation_data)
+    held_out = None if validation_data is None else _given(model, validation_data, epochs)
     if validation_fraction is None:
         return Split(examples, None, held_out, None, rng)
     fraction = validation.number(validation_fraction, "validation_fraction", above=0, below=1)
@@ -77,14 +79,27 @@ def split(model: Model, X: Any, y: Any, sample_weight: Any, class_weight: Any, v
     return Split(examples, np.delete(np.arange(m), held_rows), examples.take(held_rows), held_rows, rng)
 
 
-def _given(model: Model, data: Any) -> Parts:
-    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
-        X, y, weights = (*data, None)[:3]
-    elif not isinstance(data, (tuple, list)) and sources.is_batches(data, labelled=True):
+def _given(model: Model, data: Any, epochs: int) -> Parts:
+    listed = isinstance(data, (tuple, list))
+    if _is_list_of_batches(data) or (not listed and sources.is_batches(data, labelled=True)):
         X, y, weights = data, None, None
+    elif listed and len(data) in (2, 3):
+        X, y, weights = (*data, None)[:3]
     else:
-        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
-    return sources.labelled(model, X, y, weights, "validation ")
+        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight), or batches of such tuples")
+    given = sources.labelled(model, X, y, weights, "validation ")
+    if isinstance(given, Batches) and hasattr(given.source, "__next__") and epochs > 1:
+        raise ValueError("validation_data is an iterator, which can be used once, but it is needed after each epoch: "
+                         "pass a callable that returns a new one")
+    if not isinstance(given, Examples):
+        given.first()
+    return given
+
+
+def _is_list_of_batches(data: Any) -> bool:
+    """Tell a list of tuples that begin with a matrix from a list [X, y], whatever X and y are."""
+    return isinstance(data, list) and bool(data) and all(
+        isinstance(batch, tuple) and len(batch) in (2, 3) and getattr(batch[0], "ndim", None) == 2 for batch in data)
 
 
 def hold_out(model: Model, examples: Examples, fraction: float,

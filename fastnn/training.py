@@ -350,5 +350,5 @@ def progress_bar() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise ImportError("progress=True needs tqdm: pip install 'fastnn[progress]'") from None
+        raise ImportError("a progress bar needs tqdm: pip install 'fastnn[progress]'") from None
     return tqdm

@@ -117,15 +117,15 @@ def callables(callbacks: Any, kinds: tuple[type, ...] = ()) -> tuple[Any, ...]:
     return result
 
 
-def layer_sizes(sizes: Any) -> tuple[int, ...]:
+def layer_sizes(sizes: Any, what: str = "layer_sizes") -> tuple[int, ...]:
     """Return n[0], ..., n[L] as ints."""
     if isinstance(sizes, (str, bytes, dict, set, frozenset)) or not np.iterable(sizes):
-        raise TypeError(f"layer_sizes must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
-    checked = tuple(count(n, f"layer_sizes: n[{l}]") for l, n in enumerate(sizes))
+        raise TypeError(f"{what} must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
+    checked = tuple(count(n, f"{what}: n[{l}]") for l, n in enumerate(sizes))
     if len(checked) < 2:
-        raise ValueError(f"layer_sizes must hold at least n[0] and n[1], got {list(checked)}")
+        raise ValueError(f"{what} must hold at least n[0] and n[1], got {list(checked)}")
     if sum((n_prev + 1) * n for n_prev, n in pairwise(checked)) > MOST_PARAMETERS:
-        raise ValueError(f"layer_sizes {_shown(list(checked))} has more parameters than any memory holds")
+        raise ValueError(f"{what} {_shown(list(checked))} has more parameters than any memory holds")
     return checked
 
 
@@ -332,14 +332,18 @@ def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "samp
     return scaled
 
 
-def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any], source: Any) -> NDArray[Any]:
-    """Return `out` if results of this shape and dtype can be written to it, and it is no part of their `source`."""
+def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any]) -> NDArray[Any]:
+    """Return `out` if results of this shape and dtype can be written to it."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
     if out.shape != shape or out.dtype != target:
         raise ValueError(f"out must have shape {shape} and dtype {target}, got {out.shape} and {out.dtype}")
     if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
         raise ValueError("out must be C-ordered, aligned and writable")
-    if isinstance(source, np.ndarray) and np.may_share_memory(out, source):
-        raise ValueError("out must not share memory with X")
     return out
+
+
+def apart(out: NDArray[Any] | None, what: str, *arrays: NDArray[Any]) -> None:
+    """Raise a ValueError if `out` may share memory with one of the arrays that results are computed from."""
+    if out is not None and any(np.may_share_memory(out, array) for array in arrays):
+        raise ValueError(f"out must not share memory with {what}")

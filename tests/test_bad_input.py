@@ -693,15 +693,36 @@ def test_any_features(features):
 
 @fuzz
 @given(st.sampled_from(["learning_rate", "batch_size", "early_stopping", "shuffle", "optimizer", "callbacks",
-                        "validation_data", "n_threads"]), anything)
+                        "validation_data", "validation_fraction", "metrics", "class_weight", "clip_norm",
+                        "steps_per_epoch", "n_threads"]), anything)
 def test_any_setting(name, value):
     net = make()
     works_or_refuses(net, lambda: net.fit(X, LABELS, **{"epochs": 2, name: value}))
 
 
 @fuzz
-@given(st.sampled_from(["layer_sizes", "activation", "output", "loss", "init", "l2", "dtype", "random_state"]),
-       anything)
+@given(anything | st.lists(st.tuples(rows, columns) | anything, max_size=3), st.booleans())
+def test_any_batches(batches, one_shot):
+    """The first batch is looked at before training, wherever it comes from; then the network is as a step left it."""
+    net = make()
+    for fit in (lambda source: net.fit(source, epochs=1), lambda source: net.fit(X, LABELS, epochs=1,
+                                                                                 validation_data=source)):
+        first = batches[:1] if isinstance(batches, list) else batches  # what comes later is not looked at
+        works_or_refuses(net, lambda fit=fit, first=first: fit(iter(first) if one_shot and np.iterable(first) else
+                                                               lambda: first))
+
+
+@fuzz
+@given(anything, anything | rows)
+def test_any_output(source, out):
+    net = make()
+    for X_given, y_given in ((X, out), (source, X)):
+        works_or_refuses(net, lambda given=(X_given, y_given): net.predict(given[0], out=given[1]))
+
+
+@fuzz
+@given(st.sampled_from(["layer_sizes", "activation", "output", "loss", "init", "l2", "l1", "dropout", "dtype",
+                        "random_state"]), anything)
 def test_any_constructor_argument(name, value):
     if name == "layer_sizes" and np.iterable(value) and any(isinstance(n, int) and n > 1000 for n in value):
         return  # a network that large may well be made

@@ -104,6 +104,26 @@ def test_bad_callbacks(arguments, error, match):
     assert pickle.dumps(net) == before
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(("make_one", "error", "match"), [
+    (lambda folder: Checkpoint(folder / "none" / "run"), FileNotFoundError, r"there is no folder .*none.* 'run'"),
+    (lambda folder: Checkpoint(folder), IsADirectoryError, "is a folder, not a file"),
+    (lambda folder: CSVLogger(folder / "none" / "log.csv"), FileNotFoundError, r"there is no folder .* 'log.csv'"),
+    (lambda folder: CSVLogger(folder), IsADirectoryError, "is a folder, not a file"),
+    (lambda folder: CSVLogger(folder / "other.csv", append=True), ValueError, "has other columns than this run"),
+])
+def test_what_could_not_be_written_is_refused_before_anything_changes(make_one, error, match, optimizer, tmp_path):
+    X, y = problem()
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    net, recorder = make(), Recorder()
+    net.fit(X, y, epochs=1)
+    before = pickle.dumps(net)
+    with pytest.raises(error, match=match):
+        net.fit(X, y, optimizer=optimizer, callbacks=[recorder, make_one(tmp_path)])
+    assert pickle.dumps(net) == before and recorder.calls == []
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "other.csv"]
+
+
 @pytest.mark.parametrize(("make_one", "error", "match"), [
     (lambda: EarlyStopping(patience=0), ValueError, "patience must be from 1"),
     (lambda: EarlyStopping(min_delta=-1), ValueError, "min_delta"),

@@ -437,7 +437,7 @@ def test_progress_without_tqdm_is_refused_at_once(monkeypatch):
     before = pickle.dumps(net)
     for name in ("tqdm", "tqdm.auto"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r"progress=True needs tqdm: pip install 'fastnn\[progress\]'"):
+    with pytest.raises(ImportError, match=r"a progress bar needs tqdm: pip install 'fastnn\[progress\]'"):
         net.fit(*blobs(), epochs=5, progress=True, optimizer="sgd")
     assert pickle.dumps(net) == before
 

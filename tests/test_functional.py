@@ -1,5 +1,7 @@
 """The course's functions against the formulas as a student writes them in NumPy."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -146,6 +148,49 @@ def test_linear_blocks(data):
     assert dA_prev.shape == A.shape and dW.shape == W.shape and db.shape == b.shape
 
 
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data(), n=st.integers(1, 6), n_prev=st.integers(1, 6), m=st.sampled_from([1, 2, 5, 9, 1023, 1025, 2100]))
+def test_activation_blocks(name, data, n, n_prev, m):
+    """In all storage orders, with more examples than units and fewer, and rows beyond a tile of the kernels, 1024."""
+    A_prev, W, b, dA = (data.draw(matrices(shape)) for shape in ((n_prev, m), (n, n_prev), (n, 1), (n, m)))
+    A, (linear_cache, Z) = F.linear_activation_forward(A_prev, W, b, name)
+    # Sums of at most 7 terms.
+    close(Z, W @ A_prev + b, 20, scale=(np.abs(W) @ np.abs(A_prev) + np.abs(b)).max())
+    close(A, reference.activate(name, Z), 20)
+    assert np.array_equal(F.linear_forward(A_prev, W, b)[0], Z) or name == "softmax"  # stored in another order
+    dA_prev, dW, db = F.linear_activation_backward(dA, (linear_cache, Z), name)
+    dZ = reference.activate_backward(name, dA, Z)
+    # The bound of test_activations on each dZ, which then enters sums of n, m and m terms; |g'| <= 1.
+    size = np.abs(dA).max() * (2 if name == "softmax" else 1)
+    close(dA_prev, W.T @ dZ, 60, scale=size * np.abs(W).sum(axis=0).max())
+    close(dW, dZ @ A_prev.T / m, 60 + m, scale=size * np.abs(A_prev).max())
+    close(db, dZ.sum(axis=1, keepdims=True) / m, 60 + m, scale=size)
+
+
+@pytest.mark.parametrize("order_X", ["C", "F"])
+@pytest.mark.parametrize("order_W", ["C", "F"])
+def test_what_fits_is_not_copied(order_X, order_W):
+    """No call allocates as much as half of X, the largest array; small ones are given as they are."""
+    rng = np.random.default_rng(0)
+    n_x, n, m = 5000, 4, 200
+    X, W = np.array(rng.random((n_x, m)), order=order_X), np.array(rng.random((n, n_x)), order=order_W)
+    b, w, Y = np.zeros((n, 1)), np.zeros((n_x, 1)), rng.integers(0, 2, (1, m))
+    parameters = {"W1": W, "b1": b, "W2": np.ones((1, n)), "b2": np.zeros((1, 1))}
+    Z, cache = F.linear_forward(X, W, b)
+    AL, caches = F.L_model_forward(X, parameters)
+    for call in (lambda: F.linear_forward(X, W, b), lambda: F.L_model_forward(X, parameters),
+                 lambda: F.L_model_backward(AL, Y, caches), lambda: F.propagate(w, 0.0, X, Y),
+                 lambda: F.predict(X, None, parameters)):
+        call()
+        tracemalloc.start()
+        call()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < X.nbytes / 2
+    assert cache[0] is X and cache[1] is W and cache[2] is b and caches[0][0][0] is X
+    assert F.relu(Z)[1] is Z
+
+
 @given(networks())
 def test_whole_passes(case):
     X, Y, parameters = case
@@ -287,43 +332,3 @@ def test_logistic_regression_follows_the_student():
     params, grads, costs = F.optimize(w, b, X, Y, num_iterations=1, learning_rate=0.05)
     np.testing.assert_allclose(params["w"], -0.05 * grads["dw"], rtol=1e-15)
     assert costs == [pytest.approx(np.log(2), rel=1e-14)] and not w.any()
-
-
-# ---- Bad input ------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("call", "error", "text"), [
-    (lambda: F.linear_forward(np.ones((3, 2)), np.ones((4, 5)), np.ones((4, 1))), ValueError,
-     r"A_prev .*\(5, m\).*\(3, 2\)"),
-    (lambda: F.linear_forward(np.ones((5, 2)), np.ones((4, 5)), np.ones(4)), ValueError,
-     r"b .*\(n\[l\], 1\).*\(4, 1\)"),
-    (lambda: F.linear_forward(np.ones((5, 2)), np.ones((4, 5)) * 1j, np.ones((4, 1))), TypeError, "W must hold real"),
-    (lambda: F.linear_activation_forward(np.ones((5, 2)), np.ones((4, 5)), np.ones((4, 1)), "swish"), ValueError,
-     "sigmoid"),
-    (lambda: F.linear_backward(np.ones((3, 2)), (np.ones((5, 2)), np.ones((4, 5)), 0)), ValueError, r"dZ .*\(4, 2\)"),
-    (lambda: F.linear_backward(np.ones((3, 2)), 7), ValueError, "cache"),
-    (lambda: F.sigmoid_backward(np.ones((3, 2)), np.ones((3, 3))), ValueError, "dA"),
-    (lambda: F.L_model_forward(np.ones((3, 2)), {}), KeyError, "W1"),
-    (lambda: F.L_model_forward(np.ones((3, 2)), {"W1": np.ones((1, 4)), "b1": np.ones((1, 1))}), ValueError, "layer 1"),
-    (lambda: F.compute_cost(np.ones((1, 3)), np.ones((1, 4))), ValueError, "Y"),
-    (lambda: F.L_layer_model(np.ones((3, 2)), [[0, 1]], [4, 1]), ValueError, "X"),
-    (lambda: F.L_layer_model(np.ones((3, 2)), [[0, 2]], [3, 1]), ValueError, "0 and 1"),
-    (lambda: F.L_layer_model(np.ones((3, 2)), [[0, 1]], [3, 1], parameters={"W1": np.ones((1, 2))}), ValueError,
-     "W1"),
-    (lambda: F.L_layer_model(np.full((3, 2), np.nan), [[0, 1]], [3, 1]), ValueError, "NaN"),
-    (lambda: F.two_layer_model(np.ones((3, 2)), [[0, 1]], [3, 1]), ValueError, "n_h"),
-    (lambda: F.nn_model(np.ones((3, 2)), [[0, 1]], 0), ValueError, r"n\[1\]"),
-    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.ones((3, 2)), [[0, 1]], -1), ValueError, "num_iterations"),
-    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.full((3, 2), np.inf), [[0, 1]], 1), ValueError, "X holds infinity"),
-    (lambda: F.optimize(np.full((3, 1), np.inf), 0.0, np.ones((3, 2)), [[0, 1]], 1), ValueError, r"W\[1\] holds inf"),
-    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.ones((3, 2)), [[0, 2]], 1), ValueError, "Y must hold 0 and 1"),
-    (lambda: F.optimize(np.ones((3, 1)), 0.0, np.ones((3, 2)), [[0, 1]], 1, 0), ValueError, "learning_rate"),
-    (lambda: F.linear_backward(np.ones((4, 0)), (np.ones((5, 0)), np.ones((4, 5)), 0)), ValueError, "one example"),
-    (lambda: F.compute_cost(np.ones((1, 0)), np.ones((1, 0))), ValueError, "one example"),
-    (lambda: F.propagate(np.ones((3, 1)), [1, 2], np.ones((3, 2)), [[0, 1]]), ValueError, "b must"),
-    (lambda: F.update_parameters({"W1": np.ones((1, 2)), "b1": np.ones((1, 1))},
-                                 {"dW1": np.ones((2, 1)), "db1": np.ones((1, 1))}, 1), ValueError, "dW1"),
-])
-def test_bad_input(call, error, text):
-    with pytest.raises(error, match=text):
-        call()

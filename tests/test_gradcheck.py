@@ -1,6 +1,6 @@
 """Gradient checking: right gradients pass, wrong ones are caught and named, entries at kinks are left out.
 
-The tolerance 1e-7 follows from `gradcheck.RELIABLE`: the estimated error of each compared numerical derivative is at
+The tolerance 1e-7 follows from `comparison.RELIABLE`: the estimated error of each compared numerical derivative is at
 most 1e-8 of the gradient's norm, so with P entries the relative error is at most sqrt(P) 1e-8 / 2, below 1e-7 for the
 up to 300 entries of these networks; the analytic gradients are off by some 1e-15.
 """
@@ -20,6 +20,7 @@ from fastnn import (
     Huber,
     Network,
     Quantile,
+    comparison,
     differences,
     gradcheck,
     losses,
@@ -88,6 +89,20 @@ def test_every_activation_output_and_loss(activation, output, loss):
     net = network((3, 4, 3), activation=activation, output=output, loss=loss, l2=0.1)
     X, y = data(output, 5, 3, 3)
     assert_right(check_network(net, X, y, sample_weight=[1, 0.5, 0, 2, 1]), 31)
+
+
+@settings(max_examples=30)
+@given(case=st.sampled_from([("softmax", CrossEntropy(0.1)), ("sigmoid", BinaryCrossEntropy(0.3)),
+                             ("identity", Huber(0.4)), ("tanh", Huber(2.0)), ("silu", Quantile(0.9))]),
+       activation=st.sampled_from(ACTIVATIONS), l1=st.sampled_from([0.0, 0.05]), l2=st.sampled_from([0.0, 0.1]),
+       seed=st.integers(0, 2**32 - 1))
+def test_losses_with_parameters_and_penalties(case, activation, l1, l2, seed):
+    """As within a network; an entry near a kink of the loss or of relu may be left out."""
+    output, loss = case
+    net = network((3, 4, 2), activation=activation, output=output, loss=loss, l1=l1, l2=l2, seed=seed)
+    result = check_network(net, *data(output, 7, 3, 2, seed))
+    assert result.passed(), str(result)
+    assert result.entries + result.left_out == net.n_parameters and result.left_out <= 4
 
 
 @settings(max_examples=30)
@@ -218,7 +233,7 @@ def test_the_step_adapts_to_the_function(x, scale):
         slope, uncertainty = differences.slope(f, x)
         # The estimate counts one rounding of f; these have about 3.
         assert abs(slope - derivative) <= 4 * uncertainty
-        assert uncertainty <= gradcheck.RELIABLE * derivative
+        assert uncertainty <= comparison.RELIABLE * derivative
 
 
 # ---- wrong gradients are caught, and the entry is named

@@ -525,7 +525,7 @@ def test_only_svg_is_drawn(tmp_path):
     ("3", TypeError, "real number"), (None, TypeError, "real number"), (1j, TypeError, "complex"),
     (Node(1.0), TypeError, "got Node"), ([Node(1.0)], TypeError, "real number"), (object(), TypeError, "object"),
     ([[1, 2], [3]], ValueError, "number or an array"), ([], ValueError, "not empty"),
-    (np.ones((2, 0)), ValueError, "(2, 0)"),
+    (np.ones((2, 0)), ValueError, "(2, 0)"), (np.ma.array([1.0, 2.0], mask=[0, 1]), ValueError, "masked"),
     (math.nan, ValueError, "finite"), ([1, math.inf], ValueError, "finite"), (10**400, TypeError, "real number"),
 ])
 def test_refused_values(value, error, text):

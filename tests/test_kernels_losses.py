@@ -237,3 +237,29 @@ def test_sums_over_many_examples(name):
         assert abs(result - 1000 * total) <= 1e-6 * 1000 * total
         # the very same terms: 2e7 additions in double, by blocks of some thousands
         assert abs(result - 1000 * block) <= 1e5 * np.finfo(np.float64).eps * 1000 * block
+
+
+@pytest.mark.parametrize("n", [2, 10, 40])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_of_small_losses(n, weighted):
+    """Of a network that is sure and right: J from 1e-2 down to 1e-6, far below the digits of a sum near 1 in float32.
+
+    L = log(1 + sum of e^-d) = log1p(r): d is off by u d at most, which is the relative error of e^-d; v_exp, v_log1p,
+    the weight and their roundings add 6 u, the sum n u (d up to 10.5).
+    """
+    u, rng = unit_roundoff("float32"), np.random.default_rng(n)
+    count = 10**4
+    labels = rng.integers(n, size=count).astype(np.int32)
+    for low in (4, 7, 10):
+        Z = rng.uniform(-low - 0.5, -low, (n, count)) - np.log(n)
+        Z[labels, np.arange(count)] = -np.log(n)
+        Z = np.asfortranarray(Z, dtype=np.float32)
+        w = rng.uniform(0.5, 2, count).astype(np.float32) if weighted else None
+        away = Z.astype(np.float64) - np.max(Z, axis=0).astype(np.float64)
+        away[labels, np.arange(count)] = -np.inf
+        total = np.average(np.log1p(np.sum(np.exp(away), axis=0)), weights=w) * (count if w is None else w.sum(
+            dtype=np.float64))
+        for level in LEVELS:
+            dZ = Z.copy(order="F")
+            result = _kernels.loss("cross_entropy", dZ, labels, w, dZ, level, 0.0)
+            assert abs(result - total) <= (low + 0.5 + 6 + n) * u * total

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from fastnn import LBFGS, CrossEntropy, Network, callbacks, reference, schedules
+from fastnn import LBFGS, CrossEntropy, Network, callbacks, reference, schedules, training
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((90, 6))
@@ -62,6 +62,30 @@ def test_epochs_evaluations_and_stalling():
     # float32's J cannot fall to a zero gradient: at last no step lowers it.
     history = net(dtype="float32").fit(X, Y, optimizer=LBFGS(gradient_tolerance=0, cost_tolerance=0), epochs=5000)
     assert history.stop_reason in ("stalled", "converged")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_evaluation_leaves_the_last_iteration(error, dtype, monkeypatch):
+    """Not the point of a line search, where J may be anything."""
+    evaluate, left = training.whole_gradient, 0
+
+    def interrupted(plan, examples, out):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise error
+        return evaluate(plan, examples, out)
+
+    monkeypatch.setattr(training, "whole_gradient", interrupted)
+    for left in range(30):
+        network, whole = net(dtype=dtype), net(dtype=dtype)
+        with pytest.raises(error):
+            network.fit(X, Y, optimizer="lbfgs", epochs=300)
+        assert network.history.stop_reason == ("interrupted" if error is KeyboardInterrupt else "error")
+        left = 1000
+        whole.fit(X, Y, optimizer="lbfgs", epochs=len(network.history))
+        assert network._model.theta.tobytes() == whole._model.theta.tobytes()
 
 
 def test_callbacks_validation_and_early_stopping():

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from fastnn import Network, functional, gradcheck, graph, reference
 
@@ -540,7 +541,8 @@ def reference_costs(X, Y, parameters, learning_rate, iterations):
     W, b = ([parameters[f"{symbol}{l}"] for l in layers] for symbol in "Wb")
     activations = ["relu"] * (len(W) - 1) + ["sigmoid"]
     net = reference.ReferenceNetwork(W, b, activations, "binary_cross_entropy")
-    return [net.step(X, Y, learning_rate) for _ in range(iterations)][::100]
+    with threadpool_limits(1):  # on busy cores NumPy's threads wait for each other
+        return [net.step(X, Y, learning_rate) for _ in range(iterations)][::100]
 
 
 @pytest.mark.skipif(not CATS, reason="FASTNN_CAT_IMAGES does not name a file with the course's pictures (.npz)")
@@ -558,8 +560,9 @@ def test_cat_pictures(script, model, sizes, rate):
     else:
         start = (functional.initialize_parameters(*sizes) if len(sizes) == 3
                  else functional.initialize_parameters_deep(sizes))
-    expected = reference_costs(data[0], data[1], start, rate, 1201)
-    np.testing.assert_allclose(costs[:13], expected, rtol=1e-9)
+    assert len(costs) in (20, 25)
+    expected = reference_costs(data[0], data[1], start, rate, 100 * len(costs))
+    np.testing.assert_allclose(costs, expected, rtol=0, atol=1e-9)
 
 
 def test_cat_pictures_of_a_small_file(script, tmp_path, monkeypatch, capsys):

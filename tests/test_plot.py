@@ -10,6 +10,7 @@ import pytest
 
 import fastnn
 from fastnn import History, Network, datasets, plot
+from fastnn.schedules import OneCycle, ReduceOnPlateau, StepDecay
 
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 figure = pytest.importorskip("matplotlib.figure")
@@ -235,6 +236,14 @@ def test_schedule(schedule, ax):
     assert list(values) == [1, 0.5, 0.25, 0.125, 0.0625, 0.03125] and list(edges) == list(range(7))
     assert ax.get_xlabel() == "epoch" and "learning rate" in ax.get_ylabel()
     draw(ax)
+
+
+@pytest.mark.parametrize(("schedule", "unit"), [
+    (lambda t: 0.1, "step"), (StepDecay(0.1), "epoch"), (StepDecay(0.1, per="step"), "step"), (OneCycle(0.1), "step"),
+    (ReduceOnPlateau(0.1), "plateau"),
+], ids=["callable", "per epoch", "per step", "one-cycle", "plateau"])
+def test_what_a_schedule_counts_is_written_below(schedule, unit, ax):
+    assert plot.schedule(schedule, 30, ax).get_xlabel() == unit
 
 
 def test_schedule_is_called_with_floats(ax):

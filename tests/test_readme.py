@@ -61,6 +61,7 @@ def test_python_blocks(readme, tmp_path, monkeypatch, capsys):
 
 def test_training_guide(readme, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
+    pytest.importorskip("h5py")
     monkeypatch.chdir(tmp_path)
     run((ROOT / "docs" / "training.md").read_text(encoding="utf-8"))
 

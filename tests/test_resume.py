@@ -9,6 +9,9 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import sparse
 
 from fastnn import Adam, ModelFileError, Momentum, Network, checkpoints, storage
 from fastnn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping
@@ -98,6 +101,39 @@ def test_resume_with_schedules_and_early_stopping(tmp_path, dtype, schedule, hel
     for epoch in (4, 7):
         expected = check_resumed(make(dtype), make(dtype), tmp_path / "run", epoch, X, y, **settings)
         assert len(expected) > epoch
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_resume_of_any_run(tmp_path, data):
+    """Whatever the arguments, the kind of data and the number of threads, BLAS's own at work or not."""
+    def draw(*values):
+        return data.draw(st.sampled_from(values))
+
+    X, y = problem(150)
+    X = np.tile(X, 8)
+    kind, dtype = draw("array", "sparse", "batches"), draw("float32", "float64")
+    form = {"array": (X, y), "sparse": (sparse.csr_array(X * (X > 0)), y),
+            "batches": ([(X[i : i + 40], y[i : i + 40]) for i in range(0, 150, 40)],)}[kind]
+    arguments = {
+        "optimizer": draw(*OPTIMIZERS, Momentum(0.5)), "learning_rate": draw(*SCHEDULES[:4], OneCycle(0.1, total=40)),
+        "clip_norm": draw(None, 0.1), "batch_size": draw(None, 32, 150), "n_threads": draw(1, 2, 5, 5),
+        "shuffle": draw(True, False), "validation_data": draw(None, (X, y)),
+    }
+    if kind == "array" and arguments["validation_data"] is None:
+        arguments["validation_fraction"] = draw(None, 0.2)
+
+    def new(seed):
+        return Network([32, hidden, 5, 3], dropout=dropout, l1=l1, dtype=dtype, random_state=seed)
+
+    hidden, dropout, l1 = draw(6, 800), draw(0.0, [0.2, 0.5]), draw(0.0, 1e-3)  # with 800 units a step has threads
+    epochs, cut = 4, draw(1, 2, 3)
+    whole, half, resumed = new(1), new(1), new(2)
+    expected = whole.fit(*form, epochs=epochs, **arguments)
+    half.fit(*form, epochs=cut, callbacks=[Checkpoint(tmp_path / "run")], **arguments)
+    found = resumed.fit(*form, epochs=epochs, resume=tmp_path / "run", **arguments)
+    assert parameters(resumed) == parameters(whole) and found["loss"] == expected["loss"]
+    assert resumed._rng.bit_generator.state == whole._rng.bit_generator.state
 
 
 @pytest.mark.parametrize("kind", GENERATORS, ids=lambda kind: kind.__name__)
@@ -396,7 +432,7 @@ def test_what_cannot_be_stored_is_refused_at_once(tmp_path):
     before = parameters(net)
     with pytest.raises(ValueError, match=r"a checkpoint can hold the random generators MT19937, .* got Own"):
         net.fit(X, y, callbacks=[Checkpoint(tmp_path / "run")])
-    with pytest.raises(FileNotFoundError, match="a checkpoint needs the folder"):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
         make().fit(X, y, callbacks=[Checkpoint(tmp_path / "missing" / "run")])
     assert parameters(net) == before
 

@@ -567,6 +567,25 @@ def test_out_may_not_be_the_data():
     assert np.array_equal(data, X)
 
 
+def test_out_may_not_be_a_part_of_what_it_is_computed_from():
+    net = Network([5, 5], output="identity", dtype="float64", random_state=0)
+    batch = X[:10].copy()
+    for source in ([batch], iter([batch]), lambda: [batch]):
+        with pytest.raises(ValueError, match="out must not share memory with batch 1: X"):
+            net.predict(source, out=batch)
+    rows = sparse.csr_array(np.ones((5, 5)))
+    with pytest.raises(ValueError, match="out must not share memory with X"):
+        net.predict(rows, out=rows.data.reshape(5, 5))
+    labelling = Network([5, 3], dtype="float64", random_state=0)
+    rows.indptr = rows.indptr.astype(np.int64)  # as predicted labels are
+    with pytest.raises(ValueError, match="out must not share memory with X"):
+        labelling.predict(rows, out=rows.indptr[1:])
+    before = state(net)
+    with pytest.raises(ValueError, match="out must not share memory with the network's W and b"):
+        net.predict(X[:5], out=net.W[0] if net.W[0].flags.c_contiguous else net.W[0].T)
+    assert state(net) == before and np.array_equal(batch, X[:10])
+
+
 def test_bad_batches_of_a_prediction():
     net = make()
     bad = X.copy()
@@ -630,7 +649,7 @@ def test_validation_batches():
     found = streamed.fit(X, LABELS, epochs=3, validation_data=loader)
     assert loader.begun == 4 and state(streamed) == state(whole)
     assert found["validation_loss"] == pytest.approx(expected["validation_loss"], rel=1e-6)
-    with pytest.raises(ValueError, match="validation X gave no batches: an iterator can be used once"):
+    with pytest.raises(ValueError, match="validation_data is an iterator, which can be used once"):
         streamed.fit(X, LABELS, epochs=3, validation_data=iter(cut(70, X, LABELS)))
     with pytest.raises(ValueError, match=r"^validation batch 2: X holds NaN"):
         streamed.fit(X, LABELS, validation_data=lambda: iter(spoiled(with_nan, 1)))

@@ -229,8 +229,14 @@ def test_limit_nests_and_is_restored():
             assert confirmed and all(n <= 2 for n in blas_limits())
             with runtime.blas_threads(1) as confirmed:
                 assert confirmed and all(n == 1 for n in blas_limits())
+            assert blas_limits() == [2] * len(blas_limits())  # that of the outer block holds again
             with runtime.blas_threads(8):
                 assert all(n <= 2 for n in blas_limits())  # an inner block never raises the limit
+            with threadpool_limits(1, "blas"):  # nor does it a user's
+                with runtime.blas_threads(1):
+                    pass
+                with runtime.blas_threads(2):
+                    assert all(n == 1 for n in blas_limits())
         assert blas_limits() == outside
         with pytest.raises(KeyError), runtime.blas_threads(1):
             raise KeyError
@@ -239,9 +245,41 @@ def test_limit_nests_and_is_restored():
 
 
 @needs_blas
+def test_a_fit_keeps_its_limit_after_evaluations(monkeypatch):
+    """Of few examples a thread BLAS's threads do the work, as many in the last epoch as in the first; so a run that is
+    cut in two gives the same bits."""
+    monkeypatch.setattr(runtime, "cores", lambda: 2)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 30)), rng.integers(3, size=300)
+
+    def run(*epochs):
+        net, seen = Network([30, 800, 5, 3], random_state=1), []
+        assert runtime.parallelism(net.layer_sizes, 32, 5) == (1, 1, 2)
+        for count in epochs:
+            net.fit(X, y, epochs=count, batch_size=32, shuffle=False, validation_data=(X, y), n_threads=5,
+                    callbacks=[lambda net, record: seen.append(blas_limits())])
+        return seen, [W.tobytes() for W in net.W]
+
+    with threadpool_limits(2, "blas"):
+        expected = blas_limits()
+        seen, bits = run(4)
+        assert seen == [expected] * 4
+        assert run(2, 2) == (seen, bits)
+
+
+@needs_blas
 def test_overlapping_limits():
-    """First in, first out: the lowest holds until the last has left."""
+    """First in, first out: the lowest of those inside holds, in any order."""
     before = blas_limits()
+    if all(n >= 2 for n in before):
+        blocks = {limit: runtime.blas_threads(limit) for limit in (1, 2, 3)}
+        for limit in (2, 1, 3):
+            blocks[limit].__enter__()
+        for leaving, left in ((1, 2), (2, 3)):
+            blocks[leaving].__exit__(None, None, None)
+            assert blas_limits() == [min(left, n) for n in before]
+        blocks[3].__exit__(None, None, None)
+        assert blas_limits() == before
     first, second = runtime.blas_threads(2), runtime.blas_threads(1)
     first.__enter__()
     second.__enter__()

@@ -1,7 +1,7 @@
 """The course's building blocks, each one call that checks its arrays and runs, in float64.
 
-Arrays may be stored in either order; what is float64 and contiguous already is used as it is. New matrices are
-column-major, as the kernels want them, but where said otherwise.
+Arrays may be stored in either order; what is float64 and contiguous already is used as it is. A product is stored so
+that its columns or rows, whichever are longer, lie together, which BLAS likes better (`product`).
 """
 cimport numpy as cnp
 from libc.limits cimport INT_MAX
@@ -32,12 +32,20 @@ cpdef cnp.ndarray as_real(object array, str symbol):
 
     Raises
     ------
+    ValueError
+        If it is a ragged list or has masked entries.
     TypeError
         If it does not hold real numbers.
     """
     if type(array) is cnp.ndarray and fits(array):
         return array
-    cdef cnp.ndarray result = np.asarray(array)
+    if np.ma.is_masked(array):
+        raise ValueError(f"{symbol} has masked entries")
+    cdef cnp.ndarray result
+    try:
+        result = np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"{symbol} must be an array of numbers: {error}") from None
     if result.dtype.kind not in "fiub":
         raise TypeError(f"{symbol} must hold real numbers, got dtype {result.dtype}")
     result = np.asarray(result, np.float64)
@@ -124,18 +132,15 @@ cdef void transpose(cnp.ndarray source, cnp.ndarray target) noexcept:
                     y[j * rows + i] = x[i * columns + j]
 
 
-cdef cnp.ndarray by_columns(cnp.ndarray matrix):
-    if cnp.PyArray_IS_F_CONTIGUOUS(matrix):
-        return matrix
-    cdef cnp.ndarray copy = new_matrix(matrix.shape[0], matrix.shape[1])
-    transpose(matrix, copy)
-    return copy
-
-
 cpdef cnp.ndarray product(cnp.ndarray A, cnp.ndarray B, bint transpose_A=False, bint transpose_B=False,
-                          double alpha=1.0, bint row_major=False):
-    """Return alpha op(A) op(B) of checked matrices, copying neither."""
+                          double alpha=1.0, int row_major=-1):
+    """Return alpha op(A) op(B) (n, m) of checked matrices, copying neither; ANY is row-major where m > n.
+
+    BLAS takes the longer side of a result best as its first dimension (python bench layouts; ARCHITECTURE.md).
+    """
     cdef ptrdiff_t n = A.shape[transpose_A], k = A.shape[not transpose_A], m = B.shape[not transpose_B]
+    if row_major == -1:
+        row_major = m > n
     if k == 0 or k != B.shape[transpose_B]:
         raise ValueError(f"no product of op(A) ({n}, {k}) and op(B) ({B.shape[transpose_B]}, {m})")
     if max(n, m, k) > INT_MAX:
@@ -217,36 +222,49 @@ def activate_backward(int activation, object dA, object cache, int level):
 def linear(object A_prev, object W, object b, int activation, int level):
     """Return Z = W A_prev + b, A = g(Z), and the three as arrays; with the identity A is Z."""
     cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT64)
-    cdef cnp.ndarray w = as_matrix(W, "W", -1, -1, "(n[l], n[l-1])")
+    cdef cnp.ndarray w = weights(W, "W")
     cdef cnp.ndarray a_prev = as_matrix(A_prev, "A_prev", w.shape[1], -1, "(n[l-1], m)")
     cdef cnp.ndarray bias = as_matrix(b, "b", w.shape[0], 1, "(n[l], 1)")
-    cdef cnp.ndarray Z = product(w, a_prev)
+    cdef cnp.ndarray Z = product(w, a_prev, row_major=0 if activation == FASTNN_SOFTMAX else -1)
     cdef cnp.ndarray A = Z if activation == FASTNN_IDENTITY else new_like(Z)
-    cdef ptrdiff_t n = Z.shape[0], m = Z.shape[1]
+    cdef ptrdiff_t n = Z.shape[0], m = Z.shape[1], i
+    cdef bint by_rows = not cnp.PyArray_IS_F_CONTIGUOUS(Z)
     cdef double *z = data(Z)
     cdef double *a = data(A)
     cdef double *shift = data(bias)
     with nogil:
-        ops.activate(activation, n, m, shift, z, a, NULL, 0)
+        if by_rows:  # each is a layer of one unit
+            for i in range(n):
+                ops.activate(activation, 1, m, shift + i, z + i * m, a + i * m, NULL, 0)
+        else:
+            ops.activate(activation, n, m, shift, z, a, NULL, 0)
     return Z, A, (a_prev, w, bias)
 
 
-def parameter_gradients(object dZ, object A_prev, object W, int level):
-    """Return dW = 1/m dZ A_prev^T, stored in the order of W, db = 1/m sum of dZ, and dZ and W as arrays."""
-    cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT64)
-    cdef cnp.ndarray w = as_matrix(W, "W of the cache", -1, -1, "(n[l], n[l-1])")
+cdef cnp.ndarray weights(object W, str symbol):
+    cdef cnp.ndarray w = as_matrix(W, symbol, -1, -1, "(n[l], n[l-1])")
+    if cnp.PyArray_SIZE(w) == 0:
+        raise ValueError(f"{symbol} must have at least one row and one column, got shape {array_shape(w)}")
+    return w
+
+
+def parameter_gradients(object dZ, object A_prev, object W):
+    """Return dW = 1/m dZ A_prev^T, db = 1/m sum of dZ, and dZ and W as arrays.
+
+    dW is stored in the order of W, but row-major where that is faster (`product`).
+    """
+    cdef cnp.ndarray w = weights(W, "W of the cache")
     cdef cnp.ndarray a_prev = as_matrix(A_prev, "A_prev of the cache", w.shape[1], -1, "(n[l-1], m)")
-    cdef ptrdiff_t n = w.shape[0], m = a_prev.shape[1]
-    cdef cnp.ndarray dz = by_columns(as_matrix(dZ, "dZ", n, m, "(n[l], m)"))
+    cdef ptrdiff_t n = w.shape[0], m = a_prev.shape[1], i
+    cdef cnp.ndarray dz = as_matrix(dZ, "dZ", n, m, "(n[l], m)")
     if m == 0:
         raise ValueError("A_prev of the cache must hold at least one example")
-    cdef cnp.ndarray db = new_matrix(n, 1)
-    cdef double *sums = data(db)
-    cdef const double *derivative = data(dz)
-    dW = product(dz, a_prev, False, True, 1.0 / m, not cnp.PyArray_IS_F_CONTIGUOUS(w))
-    with nogil:
-        ops.sum_columns(n, m, derivative, 1.0 / m, sums)
-    return dW, db, dz, w
+    dW = product(dz, a_prev, False, True, 1.0 / m, -1 if cnp.PyArray_IS_F_CONTIGUOUS(w) else 1)
+    cdef cnp.ndarray ones = new_matrix(m, 1)
+    cdef double *one = data(ones)
+    for i in range(m):
+        one[i] = 1
+    return dW, product(dz, ones, alpha=1.0 / m), dz, w
 
 
 def cross_entropy(cnp.ndarray AL, cnp.ndarray Y, int level):
@@ -272,14 +290,14 @@ def cross_entropy(cnp.ndarray AL, cnp.ndarray Y, int level):
     return total
 
 
-def moved(object value, object gradient, object learning_rate, str symbol, int level):
-    """Return value - learning_rate * gradient; `symbol` names the value in the error."""
-    cdef cnp.ndarray before = cnp.PyArray_FROM_O(value), derivative = cnp.PyArray_FROM_O(gradient)
+def moved(object value, object gradient, double learning_rate, str symbol, str derivative_symbol, int level):
+    """Return value - learning_rate * gradient, in the order of the value; the symbols name the two in errors."""
+    cdef cnp.ndarray before = as_real(value, symbol), derivative = as_real(gradient, derivative_symbol)
     if not cnp.PyArray_SAMESHAPE(before, derivative):
-        raise ValueError(f"d{symbol} must have the shape of {symbol}, {array_shape(before)}, "
+        raise ValueError(f"{derivative_symbol} must have the shape of {symbol}, {array_shape(before)}, "
                          f"got {array_shape(derivative)}")
-    if not (type(learning_rate) is float and fits(before) and fits(derivative) and same_order(before, derivative)):
-        return before - learning_rate * derivative
+    if not same_order(before, derivative):
+        derivative = copy_like(derivative, before)
     cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT64)
     cdef cnp.ndarray result = copy_like(before, before)
     cdef ptrdiff_t size = cnp.PyArray_SIZE(result)

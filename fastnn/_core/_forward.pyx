@@ -158,7 +158,7 @@ cdef class Forward:
             else:
                 linear(ops, self.dtype, layer, count, self.theta, A, Z)
             ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
-                              self.theta + layer.b, Z, Z, NULL, 0)
+                         self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0
 

@@ -14,8 +14,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.base import BaseMLP
 from fastnn.estimators.documentation import documented
+from fastnn.estimators.fitting import TrainableMLP
 from fastnn.estimators.losses import BinaryLogLoss, LogLoss
 from fastnn.estimators.stochastic import HeldOut
 from fastnn.losses import Loss
@@ -24,7 +24,7 @@ __all__ = ["MLPClassifier"]
 
 
 @documented
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
     """Multi-layer perceptron classifier: scikit-learn's `MLPClassifier`, number for number, on the compiled core.
 
     The parameters from `class_weight` on, and the values marked with a star, are fastnn's own.
@@ -56,7 +56,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     loss = "log_loss"  # as scikit-learn's has it
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+        **TrainableMLP._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
@@ -143,7 +143,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             numbers: NDArray[np.intp] = outputs.argmax(axis=1)
             return numbers
         decided: NDArray[np.intp] = (outputs > 0.5).astype(np.intp)
-        return decided if self._label_binarizer.y_type_.startswith("multilabel") else decided[:, 0]
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return decided
+        return decided[:, 0] if len(self.classes_) == 2 else np.zeros(len(outputs), np.intp)
 
     def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
         decided, Y = self._decide(outputs), held_out.examples.Y
@@ -181,7 +183,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> Any:
         """Return the class of each row of X.
 
         Parameters
@@ -191,13 +193,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (m,) or (m, n_classes)
+            Sparse, where y of several labels was.
         """
         self._check_fitted()
-        decided = self._decide(self._forward_pass_fast(X))
-        if decided.ndim == 2:
-            return decided
-        labels: NDArray[Any] = self.classes_[decided]
-        return labels
+        outputs = self._forward_pass_fast(X)
+        if self._label_binarizer.sparse_input_:  # y was sparse, and so is what is said of it
+            return self._label_binarizer.inverse_transform(outputs)
+        decided = self._decide(outputs)
+        return decided if decided.ndim == 2 else self.classes_[decided]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class.

@@ -56,7 +56,8 @@ dropout : float or sequence of float, default=0.0
 clip_norm : float or None, default=None
     * A larger gradient is scaled to this norm.
 scoring : str, callable or None, default=None
-    * The score that early stopping watches, as scikit-learn's `scoring` everywhere; None is that of `score`.
+    * The score that early stopping watches, as scikit-learn's `scoring` everywhere; None is that of `score`. It gets
+    the weights of the validation data if it takes a `sample_weight`.
 callbacks : sequence, default=()
     * Functions that are called after each epoch as ``callback(estimator, record)`` and stop the training if they return
     True; or `fastnn.callbacks.LambdaCallback` and `CSVLogger`.

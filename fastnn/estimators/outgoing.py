@@ -15,7 +15,8 @@ __all__ = ["copy_fitted", "to_sklearn"]
 # What a fit leaves behind that means the same on both sides.
 FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "n_layers_",
           "n_outputs_", "out_activation_", "loss_", "loss_curve_", "best_loss_", "validation_scores_",
-          "best_validation_score_", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts")
+          "best_validation_score_", "_no_improvement_count", "_random_state", "coefs_", "intercepts_", "_best_coefs",
+          "_best_intercepts")
 # What changes no result, so that nothing is lost without it.
 HARMLESS = frozenset({"n_threads"})
 
@@ -35,18 +36,16 @@ def to_sklearn(estimator: Any) -> Any:
     if not hasattr(estimator, "coefs_"):
         return result
     copy_fitted(estimator, result)
-    result.coefs_ = [np.array(coef, order="C") for coef in estimator.coefs_]
-    result.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
+    result.coefs_[:] = map(np.ascontiguousarray, result.coefs_)
     if hasattr(estimator, "_optimizer"):
         result._optimizer = _their_optimizer(estimator._optimizer, result.coefs_ + result.intercepts_)
     return result
 
 
 def copy_fitted(source: Any, target: Any) -> None:
-    """Copy what a fit left behind, but for parameters and optimiser."""
-    for name in FITTED:
-        if hasattr(source, name):
-            setattr(target, name, copy.deepcopy(getattr(source, name)))
+    """Copy what a fit left behind, but for the optimiser; what was the same object is so again."""
+    fitted = {name: getattr(source, name) for name in FITTED if hasattr(source, name)}
+    target.__dict__.update(copy.deepcopy(fitted))
 
 
 def _their_optimizer(solver: Solver, parameters: list[Any]) -> AdamOptimizer | SGDOptimizer:

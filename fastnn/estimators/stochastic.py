@@ -54,6 +54,11 @@ def rows_of_batch(batch_size: Any, m: int) -> int:
     return int(min(batch_size, m))
 
 
+def recorded(validates: bool) -> tuple[str, ...]:
+    """Return what each epoch records for the callbacks."""
+    return ("epoch", "loss", *("validation_loss", "validation_score") * validates, "learning_rate")
+
+
 class Course:
     """One fit, or the one epoch of a partial_fit; callbacks get it as their run.
 
@@ -92,8 +97,7 @@ class Course:
                 self.order[: self.m] = rows
         self.epochs = 1 if incremental else estimator.max_iter
         self.settings, self.history = SimpleNamespace(epochs=self.epochs), History()
-        held = () if held_out is None else ("validation_loss", "validation_score")
-        self.recorded = ("epoch", "loss", *held, "learning_rate")
+        self.recorded = recorded(held_out is not None)
 
     @property
     def epoch(self) -> int:
@@ -132,6 +136,8 @@ class Course:
                 hook.on_fit_end(self)
         if estimator.early_stopping:
             self.weights.copy_from(estimator._best_coefs, estimator._best_intercepts)
+            # The same lists, as in scikit-learn: a warm start that improves on nothing restores nothing.
+            estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
 
     def _bound_plan(self) -> AbstractContextManager[Plan]:
         estimator = self.estimator
@@ -146,13 +152,12 @@ class Course:
         estimator, solver, theta = self.estimator, self.solver, self.model.theta
         if estimator.shuffle:
             self._shuffle(estimator._random_state)
+        self._refuse_weightless()
         rates = solver.rates(estimator.max_iter * len(self.bounds))
-        total, weighted = 0.0, self.examples.weights is not None
+        total = 0.0
         for (start, stop), rate in zip(self.bounds, rates, strict=False):
             J = plan.step(start, stop, rate)
             total += J * (stop - start)
-            if weighted and J == 0.0:
-                self._refuse_weightless(start, stop)
         if not isfinite(total):
             theta.fill(nan)  # the core makes no such step; scikit-learn goes on with what it leaves
         self.rate = rate
@@ -172,12 +177,17 @@ class Course:
         if self.order is not None and len(self.bounds) > 1:  # within a batch the order does not matter
             self.order[: self.m] = self.order[permutation]
 
-    def _refuse_weightless(self, start: int, stop: int) -> None:
+    def _refuse_weightless(self) -> None:
+        """Raise if there is a mini-batch without any weight, before a step is made."""
         weights = self.examples.weights
-        if weights is not None and not weights[slice(start, stop) if self.order is None else
-                                               self.order[start:stop]].any():
-            raise ValueError(f"sample_weight is zero for all {stop - start} examples of a mini-batch: its mean loss is "
-                             "not defined. Leave out examples without weight or raise batch_size.")
+        if weights is None or weights.all():
+            return
+        if self.order is not None:
+            weights = weights[self.order]
+        for start, stop in self.bounds:
+            if not weights[start:stop].any():
+                raise ValueError(f"sample_weight is zero for all {stop - start} examples of a mini-batch: its mean "
+                                 "loss is not defined. Leave out examples without weight or raise batch_size.")
 
     def _judge(self) -> None:
         """Count the epochs without improvement: of the validation score, or of the loss."""

@@ -1,6 +1,7 @@
 """The building blocks of an L-layer network, as the course's exercises name them."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import validation
 from fastnn._core import _blocks
-from fastnn._core._blocks import ANY, as_matrix, product
+from fastnn._core._blocks import ANY, as_matrix, as_real, product
 from fastnn._core._ops import ACTIVATIONS
 from fastnn.functional.activations import RELU, SIGMOID, code
 from fastnn.functional.parameters import Parameters, n_layers
@@ -39,7 +40,7 @@ def initialize_parameters_deep(layer_dims: ArrayLike) -> Parameters:
 
     W[l] is randn(n[l], n[l-1]) / sqrt(n[l-1]) from NumPy's global generator, as in the course's application; b[l] is 0.
     """
-    dims = validation.layer_sizes(layer_dims)
+    dims = validation.layer_sizes(layer_dims, "layer_dims")
     parameters = {}
     for l in range(1, len(dims)):
         parameters[f"W{l}"] = np.random.randn(dims[l], dims[l - 1]) / np.sqrt(dims[l - 1])  # noqa: NPY002
@@ -104,13 +105,13 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     AL = as_matrix(AL, "AL", ANY, ANY, "(n_y, m)")
     n_y, m = AL.shape
     Y = as_matrix(Y, "Y", n_y, m, "of AL, (n_y, m)")
-    if m == 0:
-        raise ValueError(f"AL must hold at least one example, got shape {AL.shape}")
+    if not AL.size:
+        raise ValueError(f"AL must hold at least one unit and one example, got shape {AL.shape}")
     total = _blocks.cross_entropy(AL, Y, LEVEL)
     if math.isnan(total):  # somewhere 0 log 0
         with np.errstate(divide="ignore", invalid="ignore"):
             total = float((np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))).sum())
-    return float(-total / m)
+    return float(0 - total / m)  # no -0
 
 
 def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -132,7 +133,7 @@ def _parameter_gradients(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any
         A_prev, W, _ = cache
     except (TypeError, ValueError):
         raise ValueError("cache must be the tuple (A_prev, W, b) that linear_forward returns") from None
-    return _blocks.parameter_gradients(dZ, A_prev, W, LEVEL)
+    return _blocks.parameter_gradients(dZ, A_prev, W)
 
 
 def linear_activation_backward(dA: ArrayLike, cache: Cache,
@@ -143,11 +144,16 @@ def linear_activation_backward(dA: ArrayLike, cache: Cache,
 
 
 def _activation_gradient(dA: ArrayLike, cache: Cache, activation: int) -> tuple[LinearCache, NDArray[Any]]:
+    linear_cache, Z = _parts(cache)
+    return linear_cache, _blocks.activate_backward(activation, dA, Z, LEVEL)
+
+
+def _parts(cache: Cache) -> Cache:
     try:
         linear_cache, Z = cache
     except (TypeError, ValueError):
         raise ValueError("cache must be the tuple ((A_prev, W, b), Z) that linear_activation_forward returns") from None
-    return linear_cache, _blocks.activate_backward(activation, dA, Z, LEVEL)
+    return linear_cache, Z
 
 
 def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gradient: bool = False) -> Parameters:
@@ -163,7 +169,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
         Also return dA0, the derivative with respect to X, which training does not need.
     """
     AL = as_matrix(AL, "AL", ANY, ANY, "(n_y, m)")
-    Y = np.asarray(Y)
+    Y = as_real(Y, "Y")
     if Y.size != AL.size:
         raise ValueError(f"Y must have the shape of AL, {AL.shape}, got {Y.shape}")
     Y = as_matrix(Y.reshape(AL.shape), "Y", ANY, ANY, "(n_y, m)")
@@ -171,13 +177,14 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
         raise ValueError("caches must hold one cache per layer: got none")
     L = len(caches)
     grads: Parameters = {}
-    # For a sigmoid output dZ = dA * a (1 - a) is AL - Y, which also holds where AL is 0 or 1.
-    linear_cache, _ = _activation_gradient(AL, caches[-1], SIGMOID)
-    dZ = AL - Y
     for l in range(L, 0, -1):
         try:
             if l < L:
                 linear_cache, dZ = _activation_gradient(grads[f"dA{l}"], caches[l - 1], RELU)
+            else:
+                linear_cache, Z = _parts(caches[-1])
+                as_matrix(Z, "Z of the cache", AL.shape[0], AL.shape[1], "of AL, (n_y, m)")
+                dZ = AL - Y  # = dA * a (1 - a), which also holds where AL is 0 or 1
             dW, db, dZ, W = _parameter_gradients(dZ, linear_cache)
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {l}: {error}") from None
@@ -190,11 +197,16 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
 def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: float) -> Parameters:
     """Return new parameters W[l] - learning_rate dW[l], b[l] - learning_rate db[l]; the given ones are not changed."""
     L = n_layers(parameters)
+    if not isinstance(grads, (dict, Mapping)):
+        raise TypeError(f"grads must be a dict of dW1, db1, ..., got {type(grads).__name__}")
+    if type(learning_rate) is not float or not math.isfinite(learning_rate):
+        learning_rate = validation.number(learning_rate, "learning_rate")
     updated = {}
     for l in range(1, L + 1):
-        for symbol in ("W", "b"):
-            key = f"{symbol}{l}"
-            updated[key] = _blocks.moved(parameters[key], grads[f"d{key}"], learning_rate, key, LEVEL)
+        for key, name in ((f"W{l}", f"dW{l}"), (f"b{l}", f"db{l}")):
+            if name not in grads:
+                raise KeyError(f"grads must hold dW1, db1, ..., dW{L}, db{L}: {name} is missing")
+            updated[key] = _blocks.moved(parameters[key], grads[name], learning_rate, key, name, LEVEL)
     return updated
 
 

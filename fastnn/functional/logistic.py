@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import losses, runtime, validation
 from fastnn._core import _kernels
-from fastnn._core._blocks import ANY, as_matrix, moved, product, zeros
+from fastnn._core._blocks import ANY, as_matrix, as_real, moved, product, zeros
 from fastnn.functional.activations import sigmoid
 from fastnn.functional.blocks import compute_cost
 from fastnn.functional.models import COST_EVERY, descend
-from fastnn.functional.parameters import Parameters
+from fastnn.functional.parameters import Parameters, as_examples
 
 __all__ = ["initialize_with_zeros", "logistic_regression", "optimize", "propagate"]
 
@@ -29,11 +29,12 @@ def _activations(w: NDArray[Any], b: float, X: NDArray[Any]) -> NDArray[Any]:
 
 def _checked(w: ArrayLike, b: Any, X: ArrayLike) -> tuple[NDArray[Any], float, NDArray[Any]]:
     w = as_matrix(w, "w", ANY, 1, "(n_x, 1)")
-    X = as_matrix(X, "X", w.shape[0], ANY, "(n_x, m)")
+    X = as_examples(X, "X", w.shape[0])
     if not isinstance(b, float):
-        if np.size(b) != 1:
-            raise ValueError(f"b must be a number, got shape {np.shape(b)}")
-        b = np.asarray(b).reshape(())
+        b = as_real(b, "b")
+        if b.size != 1:
+            raise ValueError(f"b must be a number, got shape {b.shape}")
+        b = b.item()
     return w, float(b), X
 
 
@@ -95,11 +96,12 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
         costs.append(cost)
         if print_cost:
             print(f"Cost after iteration {last}: {cost}")
-    return {"w": moved(w_last, grads["dw"], rate, "w", runtime.LEVEL), "b": b_last - rate * grads["db"]}, grads, costs
+    params = {"w": moved(w_last, grads["dw"], rate, "w", "dw", runtime.LEVEL), "b": b_last - rate * grads["db"]}
+    return params, grads, costs
 
 
 def _descend(w: NDArray[Any], b: float, X: NDArray[Any], Y: NDArray[Any], **how: Any) -> tuple[Parameters, list[float]]:
-    return descend(X, Y, {"W1": w.T, "b1": np.full((1, 1), b)}, "identity", **how)
+    return descend(X, Y, {"W1": w.T, "b1": np.full((1, 1), b)}, (len(w), 1), "identity", **how)
 
 
 def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLike, Y_test: ArrayLike,
@@ -122,14 +124,17 @@ def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLik
     dict
         costs, Y_prediction_test, Y_prediction_train (1, m), w, b, learning_rate, num_iterations.
     """
-    w, b = initialize_with_zeros(np.shape(X_train)[0])
+    X_train = as_examples(X_train, "X_train")
+    X_test = as_examples(X_test, "X_test", len(X_train))
+    Y_train = as_matrix(Y_train, "Y_train", 1, X_train.shape[1], "(1, m)")
+    Y_test = as_matrix(Y_test, "Y_test", 1, X_test.shape[1], "(1, m)")
+    w, b = initialize_with_zeros(len(X_train))
     params, _, costs = optimize(w, b, X_train, Y_train, num_iterations, learning_rate, print_cost, n_threads=n_threads)
     predictions = {}
     for name, X, Y in (("test", X_test, Y_test), ("train", X_train, Y_train)):
         A = _activations(*_checked(params["w"], params["b"], X))
         predictions[name] = (A > 0.5).astype(np.float64)
         if print_cost:
-            right = np.mean(predictions[name] == as_matrix(Y, f"Y_{name}", 1, A.shape[1], "(1, m)"))
-            print(f"{name} accuracy: {100 * right} %")
+            print(f"{name} accuracy: {100 * np.mean(predictions[name] == Y)} %")
     return {"costs": costs, "Y_prediction_test": predictions["test"], "Y_prediction_train": predictions["train"],
             "w": params["w"], "b": params["b"], "learning_rate": learning_rate, "num_iterations": num_iterations}

@@ -1,15 +1,14 @@
 """The course's whole models, on the compiled plan: full-batch gradient descent on the binary cross-entropy."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn import runtime, training, validation
+from fastnn import losses, runtime, training, validation
 from fastnn._core._blocks import ANY, as_matrix
 from fastnn.functional.blocks import initialize_parameters, initialize_parameters_deep
-from fastnn.functional.parameters import Parameters, n_layers
+from fastnn.functional.parameters import Parameters, as_examples, as_parameters
 from fastnn.model import Model
 from fastnn.optimizers import SGD, OptimizerState
 
@@ -19,10 +18,10 @@ COST_EVERY = 100
 FLOAT64 = np.dtype(np.float64)
 
 
-def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, learning_rate: float,
-            num_iterations: int, print_cost: bool, print_every: int = COST_EVERY,
+def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[int], hidden: str, *,
+            learning_rate: float, num_iterations: int, print_cost: bool, print_every: int = COST_EVERY,
             n_threads: int | None = None) -> tuple[Parameters, list[float]]:
-    """Run gradient descent from `parameters`, which stay as they are.
+    """Run gradient descent from `parameters`, which stay as they are, of layers of the given sizes.
 
     Returns
     -------
@@ -33,15 +32,12 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, hidden: str, *, 
     """
     rate = validation.number(learning_rate, "learning_rate", above=0)
     iterations = validation.count(num_iterations, "num_iterations", 0)
-    L = n_layers(parameters)
-    arrays = {key: as_matrix(value, key, ANY, ANY, "of a matrix") for key, value in parameters.items()}
-    sizes = [arrays["W1"].shape[1], *(arrays[f"W{l}"].shape[0] for l in range(1, L + 1))]
-    for l in range(1, L + 1):
-        as_matrix(arrays[f"W{l}"], f"W{l}", sizes[l], sizes[l - 1], f"(n[{l}], n[{l - 1}])")
-        as_matrix(arrays[f"b{l}"], f"b{l}", sizes[l], 1, f"(n[{l}], 1)")
-    X = as_matrix(X, "X", sizes[0], ANY, "(n_x, m)")
-    Y = as_matrix(Y, "Y", sizes[-1], X.shape[1], "(n_y, m)")
+    L = len(sizes) - 1
+    arrays = as_parameters(parameters, sizes)
+    X = as_examples(X, "X", sizes[0])
     m = X.shape[1]
+    Y = as_matrix(Y, "Y", sizes[-1], m, "(n_y, m)")
+    losses.check_binary(Y, "Y")
     model = Model.build(sizes, activation=hidden, output="sigmoid", loss="auto", init="zeros", l2=0.0, dtype=FLOAT64)
     W, b = model.layout.views(model.theta)
     for l in range(L):
@@ -84,9 +80,11 @@ def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, 
     dict
         W1, b1, W2, b2. They begin as `initialize_parameters`, from NumPy's global generator.
     """
-    parameters = initialize_parameters(np.shape(X)[0], n_h, np.shape(Y)[0])
-    return descend(X, Y, parameters, "tanh", learning_rate=learning_rate, num_iterations=num_iterations,
-                   print_cost=print_cost, print_every=1000, n_threads=n_threads)[0]
+    X = as_examples(X, "X")
+    Y = as_matrix(Y, "Y", ANY, X.shape[1], "(n_y, m)")
+    parameters = initialize_parameters(len(X), n_h, len(Y))
+    return descend(X, Y, parameters, (len(X), n_h, len(Y)), "tanh", learning_rate=learning_rate,
+                   num_iterations=num_iterations, print_cost=print_cost, print_every=1000, n_threads=n_threads)[0]
 
 
 def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,
@@ -96,10 +94,10 @@ def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], lear
 
     The parameters begin as `initialize_parameters`; `costs` holds J before the update at every 100th iteration from 0.
     """
-    dims = validation.layer_sizes(layers_dims)
+    dims = validation.layer_sizes(layers_dims, "layers_dims")
     if len(dims) != 3:
         raise ValueError(f"layers_dims must be (n_x, n_h, n_y), got {dims}")
-    return descend(X, Y, initialize_parameters(*dims), "relu", learning_rate=learning_rate,
+    return descend(X, Y, initialize_parameters(*dims), dims, "relu", learning_rate=learning_rate,
                    num_iterations=num_iterations, print_cost=print_cost, n_threads=n_threads)
 
 
@@ -128,12 +126,7 @@ def L_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learni
     costs : list of float
         J before the update, at every 100th iteration from 0.
     """
-    dims = validation.layer_sizes(layers_dims)
+    dims = validation.layer_sizes(layers_dims, "layers_dims")
     start = initialize_parameters_deep(dims) if parameters is None else parameters
-    shapes: dict[str, Any] = {key: np.shape(value) for key, value in start.items()}
-    for l in range(1, len(dims)):
-        for key, shape in ((f"W{l}", (dims[l], dims[l - 1])), (f"b{l}", (dims[l], 1))):
-            if shapes.get(key) != shape:
-                raise ValueError(f"{key} must have shape {shape} for layers_dims {list(dims)}, got {shapes.get(key)}")
-    return descend(X, Y, start, "relu", learning_rate=learning_rate, num_iterations=num_iterations,
+    return descend(X, Y, start, dims, "relu", learning_rate=learning_rate, num_iterations=num_iterations,
                    print_cost=print_cost, n_threads=n_threads)

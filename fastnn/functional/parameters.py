@@ -1,10 +1,13 @@
-"""What the course's functions share: the dictionary of parameters."""
+"""What the course's functions share: the dictionary of parameters, and the checks of examples."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Parameters", "n_layers"]
+from fastnn._core._blocks import ANY, as_matrix
+
+__all__ = ["Parameters", "as_examples", "as_parameters", "n_layers"]
 
 Parameters = dict[str, NDArray[Any]]
 
@@ -14,14 +17,49 @@ def n_layers(parameters: Parameters) -> int:
 
     Raises
     ------
+    TypeError
+        If it is no dictionary.
     KeyError
-        If a W or b is missing.
+        If a W or b is missing, or there is anything else.
     """
+    if not isinstance(parameters, (dict, Mapping)):
+        raise TypeError(f"parameters must be a dict of W1, b1, ..., got {type(parameters).__name__}")
     L = len(parameters) // 2
     for l in range(1, L + 1):
-        for symbol in ("W", "b"):
-            if f"{symbol}{l}" not in parameters:
-                raise KeyError(f"parameters must hold W1, b1, ..., W{L}, b{L}: {symbol}{l} is missing")
-    if L == 0:
-        raise KeyError("parameters must hold W1, b1, ...: got none")
-    return L
+        if f"W{l}" not in parameters or f"b{l}" not in parameters:
+            break
+    else:
+        if len(parameters) == 2 * L > 0:
+            return L
+    raise KeyError("parameters must hold W1, b1, ..., a W and a b for each layer and nothing else, "
+                   f"got {', '.join(map(str, parameters)) or 'none'}")
+
+
+def as_parameters(parameters: Parameters, sizes: Sequence[int]) -> Parameters:
+    """Return the parameters as float64 arrays, checked to be those of layers of these sizes n[0], ..., n[L].
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer layers, or a shape is another one.
+    TypeError, KeyError
+        As for `n_layers`; or if an array does not hold real numbers.
+    """
+    L = n_layers(parameters)
+    if len(sizes) != L + 1:
+        raise ValueError(f"parameters must hold W and b of {len(sizes) - 1} layers for the sizes {list(sizes)}, "
+                         f"got {L}")
+    arrays = {}
+    for l in range(1, L + 1):
+        n, n_prev = sizes[l], sizes[l - 1]
+        arrays[f"W{l}"] = as_matrix(parameters[f"W{l}"], f"W{l}", n, n_prev, f"(n[{l}], n[{l - 1}])")
+        arrays[f"b{l}"] = as_matrix(parameters[f"b{l}"], f"b{l}", n, 1, f"(n[{l}], 1)")
+    return arrays
+
+
+def as_examples(X: ArrayLike, symbol: str, n_x: int = ANY) -> NDArray[Any]:
+    """Return X (n_x, m) as a float64 matrix, checked not to be empty."""
+    matrix = as_matrix(X, symbol, n_x, ANY, "(n_x, m)")
+    if not matrix.size:
+        raise ValueError(f"{symbol} must hold at least one feature and one example, got shape {matrix.shape}")
+    return matrix

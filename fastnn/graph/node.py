@@ -17,6 +17,8 @@ __all__ = ["Node", "as_node"]
 
 def _real(value: Any, what: str) -> Array:
     """Return a float64 copy of numbers."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{what} must be a number or an array without masked entries")
     try:
         array = np.array(value)
     except ValueError as error:  # ragged lists

@@ -94,7 +94,7 @@ def curves(history: "History | Mapping[str, History]", keys: Sequence[str] | Non
 
 
 def schedule(schedule: Callable[[float], float] | Any, total: int, ax: "Axes | None" = None, *,
-             unit: str = "step") -> "Axes":
+             unit: str | None = None) -> "Axes":
     """Draw a schedule: the learning rate at each step, or in each epoch.
 
     Parameters
@@ -106,8 +106,8 @@ def schedule(schedule: Callable[[float], float] | Any, total: int, ax: "Axes | N
         How many steps or epochs.
     ax : matplotlib.axes.Axes or None
         Where to draw; None makes a new figure with pyplot.
-    unit : str
-        What t counts, for the label.
+    unit : str, optional
+        What t counts, for the label; by default what the schedule's attribute `per` says, else "step".
 
     Returns
     -------
@@ -136,7 +136,7 @@ def schedule(schedule: Callable[[float], float] | Any, total: int, ax: "Axes | N
 
     # A rate holds for its whole step: from t to t + 1.
     ax.stairs(rates, range(total + 1), baseline=None, color=colours(1)[0], linewidth=1.5)
-    ax.set_xlabel(unit)
+    ax.set_xlabel(getattr(schedule, "per", "step") if unit is None else unit)
     ax.set_ylabel("learning rate α")
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))

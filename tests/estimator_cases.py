@@ -1,0 +1,262 @@
+"""What the tests of the estimators share: runs of fastnn's and scikit-learn's class side by side, and their distance.
+
+Two programs that add in different orders can agree only where the result does not hang on the last bit. So every run is
+made twice in scikit-learn itself, the second time on an X each element of which is moved by one unit in the last place:
+what that moves by more than `STEADY` is no case for a comparison.
+"""
+
+import inspect
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import assume
+
+pytest.importorskip("sklearn", reason="the estimators need scikit-learn: pip install 'fastnn[sklearn]'")
+
+import sklearn.neural_network
+from sklearn.utils.fixes import parse_version
+
+from fastnn import MLPClassifier, MLPRegressor
+
+OURS = {"classifier": MLPClassifier, "regressor": MLPRegressor}
+THEIRS = {"classifier": sklearn.neural_network.MLPClassifier, "regressor": sklearn.neural_network.MLPRegressor}
+BOTH = [pytest.param(kind, id=kind) for kind in OURS]
+
+WEIGHTS = "sample_weight" in inspect.signature(THEIRS["regressor"].fit).parameters  # since scikit-learn 1.7
+STRINGS = parse_version(sklearn.__version__) >= parse_version("1.9")  # whose early stopping takes them as labels
+POISSON = "loss" in inspect.signature(THEIRS["regressor"]).parameters  # likewise
+
+EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: what both must agree to; what a nudge may move scikit-learn by
+
+NOISE = RuntimeWarning, DeprecationWarning  # of NumPy's functions that overflow; of an old scikit-learn on a new SciPy
+
+CONTAINERS = {
+    "as it is": lambda X: X,
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "strided": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3],
+    "list": lambda X: X.tolist(),
+    "csr_matrix": scipy.sparse.csr_matrix,
+    "csc_matrix": scipy.sparse.csc_matrix,
+    "csr_array": scipy.sparse.csr_array,
+    "csc_array": scipy.sparse.csc_array,
+}
+
+
+@dataclass
+class Case:
+    """What is done to an estimator: its parameters, then calls (method, X, y, keywords), then predictions for X_new."""
+
+    kind: str
+    parameters: dict[str, Any]
+    calls: list[tuple[str, Any, Any, dict[str, Any]]]
+    X_new: Any
+    container: str = "as it is"
+    random_state: str | int = 0  # a number, "instance" or "global"
+
+
+@dataclass
+class Run:
+    """What came of a case."""
+
+    model: Any
+    warnings: list[tuple[type, str]] = field(default_factory=list)
+    error: tuple[type, str] | None = None
+    draw: float = 0.0  # the next number of the random stream
+    predictions: dict[str, Any] = field(default_factory=dict)
+
+
+def nudged(X, ulps, rng):
+    """X with each element moved by up to so many units in the last place, zeros left alone; integers become float64."""
+    if not ulps:
+        return X
+    X = np.asarray(X)
+    X = X if X.dtype == np.float32 else X.astype(np.float64)
+    return X * (1 + ulps * np.finfo(X.dtype).eps * rng.choice([-1, 1], X.shape)).astype(X.dtype)
+
+
+def run(classes, case, ulps=0, seed=0):
+    """The case, played on one of `OURS` and `THEIRS`; with `ulps` on inputs nudged by so much."""
+    rng, wrap = np.random.default_rng(seed), CONTAINERS[case.container]
+    state = case.random_state if isinstance(case.random_state, int) else None
+    if case.random_state == "instance":
+        state = np.random.RandomState(5)
+    np.random.seed(5)
+    result = Run(classes[case.kind](random_state=state, **case.parameters))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            for method, X, y, keywords in case.calls:
+                getattr(result.model, method)(wrap(nudged(X, ulps, rng)), y, **keywords)
+            result.predictions = predictions(result.model, wrap(nudged(case.X_new, ulps, rng)))
+            _, X, y, _ = case.calls[-1]
+            result.predictions["1 - score"] = 1 - result.model.score(wrap(nudged(X, ulps, rng)), y)
+        except Exception as error:  # whatever scikit-learn raises, fastnn is to raise too
+            result.error = type(error), str(error)
+    result.warnings = [(one.category, str(one.message)) for one in caught if one.category not in NOISE]
+    result.draw = state.random_sample() if isinstance(state, np.random.RandomState) else np.random.random_sample()
+    return result
+
+
+def predictions(model, X):
+    """What the model says of X; predict_log_proba only by whether it is the logarithm: p near 1 has lost 1 - p."""
+    result = {"predict": model.predict(X)}
+    if hasattr(model, "predict_proba"):
+        probabilities = result["predict_proba"] = model.predict_proba(X)
+        result["logarithm"] = np.allclose(model.predict_log_proba(X), np.log(probabilities), rtol=1e-6, atol=0)
+    return result
+
+
+def norm(values):
+    """The Euclidean norm, in float64, without overflow."""
+    values = np.abs(values.astype(np.float64)).ravel()
+    largest = values.max(initial=0)
+    return largest * np.linalg.norm(values / largest) if largest else 0.0
+
+
+def distance(mine, theirs):
+    """max ||mine - theirs|| / ||theirs|| over the arrays; 0 or inf for what is not made of real numbers."""
+    if isinstance(theirs, list) and theirs and isinstance(theirs[0], np.ndarray):
+        if not isinstance(mine, list) or len(mine) != len(theirs):
+            return np.inf
+        return max(distance(one, other) for one, other in zip(mine, theirs, strict=True))
+    if scipy.sparse.issparse(theirs):
+        return distance(mine.toarray(), theirs.toarray()) if type(mine) is type(theirs) else np.inf
+    ours, its = np.asarray(mine), np.asarray(theirs)
+    if (ours.shape, ours.dtype.kind, isinstance(mine, list)) != (its.shape, its.dtype.kind, isinstance(theirs, list)):
+        return np.inf
+    if its.dtype.kind != "f":
+        return 0.0 if np.array_equal(ours, its) else np.inf
+    finite = np.isfinite(its)
+    if not np.array_equal(ours[~finite], its[~finite], equal_nan=True):
+        return np.inf
+    ours, its = ours[finite], its[finite]
+    return 0.0 if np.array_equal(ours, its) else norm(ours - its) / norm(its) if its.any() else np.inf
+
+
+def state_of(model, like):
+    """By name, all of a model that scikit-learn's model `like` has, and its private parts that others touch."""
+    names = [name for name in vars(like) if name.endswith("_") and not name.startswith("_")] + ["_no_improvement_count"]
+    if like.early_stopping:
+        names += ["_best_coefs", "_best_intercepts"]
+    values = {name: getattr(model, name, "missing") for name in names}
+    for name in ("validation_scores_", "best_validation_score_"):
+        if values.get(name) not in (None, "missing"):
+            values[name] = 1 - np.array(values[name])  # an R2 near 0 is a difference of numbers near 1
+    optimizer, its = getattr(model, "_optimizer", None), getattr(like, "_optimizer", None)
+    for name in ("learning_rate", "t", "ms", "vs", "velocities"):
+        if hasattr(its, name) and (name != "velocities" or its.momentum):  # without momentum none are needed
+            values[f"_optimizer.{name}"] = getattr(optimizer, name, "missing")
+    return values
+
+
+SOMETIMES = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "classes_", "partial_fit",
+             "predict_proba", "feature_names_in_")  # what an estimator has for some solvers, data or kinds only
+
+
+def distances(mine, theirs):
+    """The distance of every attribute and prediction of two runs of a case, by name."""
+    if mine.error or theirs.error:
+        return {"error": 0.0 if mine.error == theirs.error else np.inf}
+    types = [[values.dtype for values in [*one.model.coefs_, *one.model.intercepts_, *one.predictions.values()]
+              if isinstance(values, np.ndarray)] for one in (mine, theirs)]
+    ours, its = (state_of(one.model, theirs.model) | one.predictions for one in (mine, theirs))
+    result = {"dtypes": 0.0 if types[0] == types[1] else np.inf}
+    result |= {name: distance(ours.get(name, "missing"), value) for name, value in its.items()}
+    for name in SOMETIMES:
+        if name == "partial_fit" and theirs.model.solver == "lbfgs":
+            continue  # scikit-learn's regressor has it, by an oversight
+        result[f"has {name}"] = 0.0 if hasattr(mine.model, name) == hasattr(theirs.model, name) else np.inf
+    result["draw"] = distance(mine.draw, theirs.draw)
+    result["warnings"] = 0.0 if mine.warnings == theirs.warnings else np.inf
+    return result
+
+
+def clear_decisions(model, margin=EQUAL):
+    """Whether no comparison that stopping hangs on is closer than this: of loss_curve_ or, on held-out data, of R^2.
+
+    Accuracies are counts: both compute the same ones, or differ in a prediction.
+    """
+    if not getattr(model, "loss_curve_", None) or model.n_iter_no_change == np.inf:
+        return True
+    if model.early_stopping:
+        if hasattr(model, "classes_"):
+            return True
+        values, scale = -np.array(model.validation_scores_), 1.0
+    else:
+        values = np.array(model.loss_curve_)
+        scale = np.abs(values).max()
+    best = np.minimum.accumulate(values)[:-1]
+    margins = np.concatenate([values[1:] - (best - model.tol), values[1:] - best])
+    margins = margins[np.isfinite(margins)]
+    return not len(margins) or np.abs(margins).min() > margin * scale
+
+
+def moved_by_nudges(case, theirs, ulps=1, runs=1):
+    """The farthest that scikit-learn's own results move, by name, when the input is nudged; inf for a decision."""
+    farthest = {}
+    for seed in range(runs):
+        for name, value in distances(run(THEIRS, case, ulps, seed), theirs).items():
+            farthest[name] = max(value, farthest.get(name, 0.0))
+    return farthest
+
+
+def exact_losses(model):
+    """Whether scikit-learn's losses are right: log(p) of a p near 1 is off by u; exp(z) of a low z is 0."""
+    losses = np.array(getattr(model, "loss_curve_", []))
+    if hasattr(model, "classes_"):
+        return not (losses < np.finfo(np.float64).eps / STEADY).any()
+    return getattr(model, "loss", "") != "poisson" or np.isfinite(losses).all()
+
+
+def steady(case, theirs):
+    """Whether scikit-learn's result does not hang on the last bits of its input."""
+    if max(moved_by_nudges(case, theirs).values()) > STEADY:
+        return False
+    return theirs.error is not None or (clear_decisions(theirs.model) and exact_losses(theirs.model))
+
+
+def check_equal(case, theirs):
+    """Fail if fastnn's run of a case in float64 differs from scikit-learn's by more than `EQUAL`."""
+    off = {name: value for name, value in distances(run(OURS, case), theirs).items() if not value <= EQUAL}
+    assert not off, f"relative distances from scikit-learn: {off}"
+
+
+def check_within_rounding(case, theirs, roundings, last):
+    """Fail if fastnn's run of a case in float32 is farther from scikit-learn's than so many roundings could carry it.
+
+    By no law that an analysis of one step tells does a run of a few dozen steps amplify its own errors; so scikit-learn
+    is asked. It is run again on inputs each of which is moved by `roundings` units in the last place: those that follow
+    one another on a step's longest path, the worst that they could add up to. The farthest of three such runs is the
+    bound; where it is not small itself, or a decision is too close, there is nothing to compare. `last` counts the
+    roundings that no nudged input stands for: of the parameters as they are updated, of a result itself.
+    """
+    bounds = moved_by_nudges(case, theirs, roundings, runs=3)
+    last *= np.finfo(np.float32).eps
+    assume(max(bounds.values()) < 0.01)
+    assume(theirs.error is not None or clear_decisions(theirs.model, bounds.get("loss_curve_", 0) + last))
+    if hasattr(theirs.model, "classes_"):
+        for name in ("loss_", "best_loss_", "loss_curve_"):  # log(p) of a p near 1 is off by u
+            value = getattr(theirs.model, name, None)
+            bounds[name] = bounds.get(name, 0) + (last / max(norm(np.array(value)), last) if value else 0)
+    mine = distances(run(OURS, case), theirs)
+    off = {name: (value, bounds[name]) for name, value in mine.items() if not value <= bounds[name] + last}
+    assert not off, f"relative distances from scikit-learn, and their bounds: {off}"
+
+
+def longest_path(case):
+    """Roundings that follow one another in a step: both sums of each layer, its functions, and the sum over m."""
+    sizes = np.atleast_1d(np.asarray(case.parameters["hidden_layer_sizes"], int)).tolist()
+    _, X, *_ = case.calls[0]
+    return X.shape[1] + 2 * sum(sizes) + 3 + 16 * (len(sizes) + 1) + len(X)
+
+
+def updates(case, model):
+    """How often the parameters were updated, and rounded, in float32 by both."""
+    size = case.parameters["batch_size"]
+    _, X, *_ = case.calls[-1]
+    return getattr(model, "t_", 0) // min(200 if size == "auto" else size, len(X)) + getattr(model, "n_iter_", 0)
