@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sklearn
 from estimator_cases import BOTH, OURS, POISSON, THEIRS, WEIGHTS, Case, run
 from estimator_data import SMALL, X_iris, fitted, predict, y_iris
+from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -129,7 +129,7 @@ def test_calibration():
 @pytest.mark.parametrize("kind", BOTH)
 def test_metadata_routing(kind):
     weights = np.random.default_rng(0).uniform(0.5, 1, len(y_iris))
-    with sklearn.config_context(enable_metadata_routing=True):
+    with config_context(enable_metadata_routing=True):
         model = OURS[kind](**SMALL).set_fit_request(sample_weight=True).set_partial_fit_request(sample_weight=False)
         model.set_score_request(sample_weight=True)
         scaler = StandardScaler().set_fit_request(sample_weight=False)
