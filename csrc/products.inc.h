@@ -1,16 +1,32 @@
 /* products.inc.h: the layers' matrix products, C = alpha op(A) op(B).
 
-   A tile of C, up to FASTNN_TILE_VECTORS vectors high and FASTNN_TILE_COLUMNS columns wide, is summed up in registers:
-   each step multiplies a column of op(A) by a row of op(B), whose elements are broadcast. The rows of op(A) that meet a
-   row of tiles, a panel, are read where they lie; where op(A) is a transpose they are copied first. (BLAS copies both
-   operands, which costs more than it brings while they are small.) An element of C is the same sum in the same order
-   wherever the tiles' edges are: it does not depend on how many rows and columns are multiplied at once.
+   A tile of C, some vectors high and some columns wide, is summed up in registers: each step multiplies a column of
+   op(A) by a row of op(B), whose elements are broadcast. The rows of op(A) that meet a row of tiles, a panel, are read
+   where they lie; where op(A) is a transpose they are copied first. (BLAS copies both operands, which costs more than
+   it brings while they are small.) An element of C is the same sum in the same order wherever the tiles' edges are: it
+   does not depend on how many rows and columns are multiplied at once.
 
-   The unit of a level defines FASTNN_VECTOR (bytes) and the largest tile, whose sums, with a column of op(A) and an
-   element of op(B), fill the level's registers. */
+   The unit of a level defines FASTNN_VECTOR, the bytes of its vectors. */
 #ifndef FASTNN_DEPTH
 #define FASTNN_DEPTH 256   /* terms that are summed up at a time, so that a panel stays in the first-level cache */
 #define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
+
+/* The largest tile: its sums, a column of op(A) and an element of op(B) fill the registers but for one or more. */
+#if FASTNN_VECTOR == 64 /* 24 + 3 + 1 of 32 registers */
+#define TILE_HEIGHT 3
+#define TILE_WIDTH 8
+#define EACH_HEIGHT(DO, then) DO(1) then DO(2) then DO(3)
+#define EACH_WIDTH(DO, height, then)                                                                    \
+    DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then      \
+    DO(height, 6) then DO(height, 7) then DO(height, 8)
+#else /* 12 + 2 + 1 of 16 */
+#define TILE_HEIGHT 2
+#define TILE_WIDTH 6
+#define EACH_HEIGHT(DO, then) DO(1) then DO(2)
+#define EACH_WIDTH(DO, height, then)                                                                    \
+    DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then DO(height, 6)
+#endif
+#define COMMA ,
 
 /* Where the s-th of `parts` equal parts of `total` things begins. */
 static inline ptrdiff_t part_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t s)
@@ -47,7 +63,7 @@ FASTNN_INLINE void FN(tile)(const int height, const int width, const FN(panel) *
     const ptrdiff_t depth = panel->depth, lda = panel->lda, last_A = panel->last_A, last_C = panel->last_C;
     const ptrdiff_t step = panel->step, next = panel->next;
     const real *restrict A = panel->A;
-    FN(vector) sum[FASTNN_TILE_COLUMNS][FASTNN_TILE_VECTORS], a[FASTNN_TILE_VECTORS];
+    FN(vector) sum[TILE_WIDTH][TILE_HEIGHT], a[TILE_HEIGHT];
     UNROLL for (int j = 0; j < width; j++)
         UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
     for (ptrdiff_t p = 0; p < depth; p++, A += lda, B += step) {
@@ -72,23 +88,14 @@ typedef void (*FN(tile_function))(const FN(panel) *panel, const real *B, real *C
     {                                                                                       \
         FN(tile)(height, width, panel, B, C);                                               \
     }
+#define ROW_OF_TILES(height) EACH_WIDTH(TILE, height, )
 #define NAME(height, width) FN(tile_##height##_##width)
-#if FASTNN_TILE_COLUMNS == 8
-#define EACH_WIDTH(DO, height, then)                                                               \
-    DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then \
-    DO(height, 6) then DO(height, 7) then DO(height, 8)
-#else
-#define EACH_WIDTH(DO, height, then) DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4)
-#endif
-#define COMMA ,
-EACH_WIDTH(TILE, 1, )
-EACH_WIDTH(TILE, 2, )
-EACH_WIDTH(TILE, 3, )
-static const FN(tile_function) FN(tiles)[FASTNN_TILE_VECTORS][FASTNN_TILE_COLUMNS] = {
-    {EACH_WIDTH(NAME, 1, COMMA)}, {EACH_WIDTH(NAME, 2, COMMA)}, {EACH_WIDTH(NAME, 3, COMMA)}};
-#undef COMMA
-#undef EACH_WIDTH
+#define ROW_OF_NAMES(height) {EACH_WIDTH(NAME, height, COMMA)}
+EACH_HEIGHT(ROW_OF_TILES, )
+static const FN(tile_function) FN(tiles)[TILE_HEIGHT][TILE_WIDTH] = {EACH_HEIGHT(ROW_OF_NAMES, COMMA)};
+#undef ROW_OF_NAMES
 #undef NAME
+#undef ROW_OF_TILES
 #undef TILE
 
 /* The panel's rows in whole vectors, zeros after the last. */
@@ -117,8 +124,8 @@ static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows
                              real *C, ptrdiff_t ldc, /* OUT or IN/OUT (rows, m) */
                              int adds, int higher)
 {
-    real edge[FASTNN_TILE_VECTORS * LANES * FASTNN_TILE_COLUMNS];
-    const ptrdiff_t height = vectors * LANES, strips = (m + FASTNN_TILE_COLUMNS - 1) / FASTNN_TILE_COLUMNS;
+    real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
+    const ptrdiff_t height = vectors * LANES, strips = (m + TILE_WIDTH - 1) / TILE_WIDTH;
     panel->adds = adds && !higher;
     panel->ldc = higher ? height : ldc;
     panel->last_C = (higher ? height : rows) - LANES;
@@ -134,8 +141,8 @@ static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows
 static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                          const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc)
 {
-    _Alignas(FASTNN_VECTOR) real copy[FASTNN_TILE_VECTORS * LANES * FASTNN_DEPTH];
-    const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + FASTNN_TILE_VECTORS - 1) / FASTNN_TILE_VECTORS;
+    _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
+    const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + TILE_HEIGHT - 1) / TILE_HEIGHT;
     const real *A = A_, *B = B_;
     FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha)};
     for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH)

@@ -3,7 +3,7 @@
    W and dW are column-major, so that a non-zero of an example meets n adjacent elements. A product over few non-zeros
    waits for memory: the columns of the next ones are asked for ahead. */
 #ifndef FASTNN_PREFETCH
-#define FASTNN_AHEAD 4 /* non-zeros */
+#define FASTNN_AHEAD 8 /* non-zeros */
 #define FASTNN_PIECE 64 /* units whose sums stay in registers or the first-level cache */
 #if defined(__GNUC__)
 #define FASTNN_PREFETCH(address) __builtin_prefetch(address)

@@ -30,7 +30,7 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike, order: str = "
 
 # Where one storage order of W is faster than the other (python bench orders; figures in ARCHITECTURE.md):
 WIDE = 64  # n[l-1] >= WIDE * n[l]: dW of such a skinny product runs at up to twice the speed row-major
-FEW = 4  # n[l] <= FEW above the first layer: dA does, and the first layer has no dA
+FEW = 16  # n[l] <= FEW above the first layer: dW fills the vectors by its n[l-1] rows, dA needs no transposition
 
 
 def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:

@@ -86,14 +86,15 @@ def rates_of(rule, rate, t):
 @settings(max_examples=40)
 @given(data=st.data())
 def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, changing, data):
-    """J, dW and db of a batch anywhere in the data, in any layout, for any shards and team; then the step is the
-    update kernel on this very gradient, bit by bit.
+    """J, dW and db of a batch anywhere in the data, in any layout, for any shards, slices and team, by the kernels'
+    own products or by BLAS; then the step is the update kernel on this very gradient, bit by bit.
     """
     net, row_major = data.draw(networks(task, loss, output, dtype))
     rows = len(net.X)
     batch = data.draw(st.sampled_from([8, 33]), label="batch")
     rule = data.draw(st.sampled_from(_kernels.RULES), label="rule")
     n_shards = data.draw(st.sampled_from([1, 2, 3, 5]), label="shards")
+    blas, n_slices = data.draw(st.booleans(), label="BLAS"), data.draw(st.sampled_from([1, 4]), label="slices")
     keep_Z = data.draw(st.booleans(), label="keep Z")
     step = data.draw(st.sampled_from([0, 1, 2**33]), label="steps before")
     weight_decay = data.draw(st.sampled_from([0.0, 0.3]), label="weight decay")
@@ -119,7 +120,8 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
                 row_major=row_major, X=X, keep_Z=keep_Z, weight_decay=weight_decay,
             )  # fmt: skip
             buffers["step_count"][0] = step
-            plan, out, before = Plan(**buffers), np.full_like(buffers["theta"], np.nan), changing(buffers)
+            plan = Plan(**buffers, n_slices=n_slices, blas=blas)
+            out, before = np.full_like(buffers["theta"], np.nan), changing(buffers)
             assert abs(plan.gradient(start, stop, out) - J) <= errors.J
             assert changing(buffers) == before
             for got, expected, bound in zip(lists(net, row_major, out), (dW, db), (errors.dW, errors.db), strict=True):

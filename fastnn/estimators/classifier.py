@@ -14,8 +14,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.base import BaseMLP
 from fastnn.estimators.documentation import documented
+from fastnn.estimators.fitting import TrainableMLP
 from fastnn.estimators.losses import BinaryLogLoss, LogLoss
 from fastnn.estimators.stochastic import HeldOut
 from fastnn.losses import Loss
@@ -24,7 +24,7 @@ __all__ = ["MLPClassifier"]
 
 
 @documented
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
     """Multi-layer perceptron classifier: scikit-learn's `MLPClassifier`, number for number, on the compiled core.
 
     The parameters from `class_weight` on, and the values marked with a star, are fastnn's own.
@@ -56,7 +56,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     loss = "log_loss"  # as scikit-learn's has it
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+        **TrainableMLP._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }

@@ -24,10 +24,13 @@ def penalized(weights: Weights, loss: Loss, alpha: float, examples: Examples) ->
     return replace(weights.model, loss=loss, l2=float(alpha) / examples.weight(0, len(examples)))
 
 
+RECORDED = ("epoch", "loss")  # of each iteration, for callbacks
+
+
 class Course:
     """One fit; callbacks get it as their run."""
 
-    recorded = ("epoch", "loss")
+    recorded = RECORDED
 
     def __init__(self, estimator: Any, hooks: tuple[Any, ...]) -> None:
         self.network, self.hooks, self.epoch, self.history = estimator, hooks, 0, History()

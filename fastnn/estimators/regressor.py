@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.base import BaseMLP
 from fastnn.estimators.documentation import documented
+from fastnn.estimators.fitting import TrainableMLP
 from fastnn.estimators.losses import MeanSquaredError
 from fastnn.estimators.stochastic import HeldOut
 from fastnn.losses import Absolute, Huber, Loss, Poisson, Quantile
@@ -22,7 +22,7 @@ __all__ = ["MLPRegressor"]
 
 
 @documented
-class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
     """Multi-layer perceptron regressor: scikit-learn's `MLPRegressor`, number for number, on the compiled core.
 
     The parameters from `huber_delta` on, and the values marked with a star, are fastnn's own.
@@ -55,7 +55,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+        **TrainableMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],

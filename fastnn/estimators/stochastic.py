@@ -54,6 +54,11 @@ def rows_of_batch(batch_size: Any, m: int) -> int:
     return int(min(batch_size, m))
 
 
+def recorded(validates: bool) -> tuple[str, ...]:
+    """Return what each epoch records for the callbacks."""
+    return ("epoch", "loss", *("validation_loss", "validation_score") * validates, "learning_rate")
+
+
 class Course:
     """One fit, or the one epoch of a partial_fit; callbacks get it as their run.
 
@@ -92,8 +97,7 @@ class Course:
                 self.order[: self.m] = rows
         self.epochs = 1 if incremental else estimator.max_iter
         self.settings, self.history = SimpleNamespace(epochs=self.epochs), History()
-        held = () if held_out is None else ("validation_loss", "validation_score")
-        self.recorded = ("epoch", "loss", *held, "learning_rate")
+        self.recorded = recorded(held_out is not None)
 
     @property
     def epoch(self) -> int:
