@@ -178,7 +178,8 @@ def test_update(rule, dtype, buffers, data):
     g = whole_gradient(G64, theta, hyper)
     moved, *states_after = reference_step(rule, theta, g, states, hyper)
     expected = [moved, *kernel_states(rule, *states_after)]
-    e_theta, *e_states = update_error(rule, theta, g, gradient_error(G64, theta, hyper, u, tiny), states, hyper, u, tiny)
+    e_g = gradient_error(G64, theta, hyper, u, tiny)
+    e_theta, *e_states = update_error(rule, theta, g, e_g, states, hyper, u, tiny)
     bounds = [e_theta, *kernel_states(rule, *e_states)]
     numbers = kernel_numbers(rule, hyper)
     cuts = [0, *sorted(data.draw(st.lists(st.integers(0, P), max_size=4), label="cuts")), P]
