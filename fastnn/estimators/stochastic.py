@@ -162,7 +162,7 @@ class Course:
             theta.fill(nan)  # the core makes no such step; scikit-learn goes on with what it leaves
         self.rate = rate
         estimator.n_iter_ += 1
-        estimator.loss_ = total / self.m
+        estimator.loss_ = np.float64(total / self.m)  # a float with NumPy's methods, as in scikit-learn
         estimator.t_ += self.m
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose and estimator.verbose != "bar":
