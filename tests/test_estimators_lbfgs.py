@@ -13,6 +13,7 @@ from estimator_cases import (
     THEIRS,
     WEIGHTS,
     Case,
+    U,
     check_equal,
     check_within_rounding,
     longest_path,
@@ -25,8 +26,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
-
-U = np.finfo(np.float64).eps
 
 
 def with_targets(model, X, y):
