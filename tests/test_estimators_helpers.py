@@ -83,6 +83,14 @@ def test_a_derived_class_may_draw_the_first_parameters(kind, solver):
     assert near(mine.coefs_ + mine.intercepts_, theirs.coefs_ + theirs.intercepts_)
 
 
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("name", ["_forward_pass", "_backprop", "_fit_stochastic", "_update_no_improvement_count"])
+def test_a_part_of_a_step_cannot_be_overridden(kind, name):
+    with pytest.raises(TypeError, match=rf"Mine\.{name} would never be called"):
+        type("Mine", (OURS[kind],), {name: lambda self: None})
+    assert type("Mine", (OURS[kind],), {"_helper": None})().get_params() == OURS[kind]().get_params()
+
+
 # ---- Built by hand ---------------------------------------------------------------------------------------------------
 
 def built(classes, task, *, records, **parameters):
@@ -123,6 +131,21 @@ def test_a_model_built_by_hand_trains(task, solver, method):
         quiet(model, method, X_iris, y)
     assert near(everything(mine, X_iris), everything(theirs, X_iris))
     assert mine.n_outputs_ == theirs.n_outputs_
+
+
+@pytest.mark.parametrize("y", [y_iris, np.minimum(y_iris, 1), np.eye(3, dtype=int)[y_iris]],
+                         ids=["multiclass", "binary", "several"])
+def test_parameters_may_be_drawn_alone(y):
+    results = []
+    for classes in (OURS, THEIRS):
+        model = classes["classifier"](hidden_layer_sizes=(5,), max_iter=2, random_state=3)
+        model._validate_input(X_iris, y, False, reset=True)
+        model._random_state = np.random.RandomState(3)
+        n_outputs = 1 if y.ndim == 1 and y.max() == 1 else 3
+        model._initialize(np.zeros((1, n_outputs)), [4, 5, n_outputs], X_iris.dtype)
+        shape = np.array([model.n_layers_, model.n_outputs_])
+        results.append([*model.coefs_, *model.intercepts_, predict(model), shape])
+    assert near(*results)
 
 
 @pytest.mark.parametrize("kind", BOTH)

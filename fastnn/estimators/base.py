@@ -128,13 +128,6 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         weights = self._fitted_weights()
         return self._outputs(weights, X, check_input)
 
-    def _forward_pass(self, activations: list[Any]) -> list[Any]:
-        """Fill in A[1] .. A[L], each (m, n[l]), behind X = activations[0]; return the list: scikit-learn's helper."""
-        weights, X = self._fitted_weights(), activations[0]
-        cache = weights.predictor.caches(as_core_reads(X, weights.model.dtype), self.n_threads)
-        activations[1:] = [A.T for A in cache.A]
-        return activations
-
     def _outputs(self, weights: Weights, X: Any, check_input: bool = True) -> NDArray[Any]:
         dtype = weights.model.dtype
         ready = type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and len(X) > 0 and \

@@ -111,10 +111,11 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         labels: NDArray[Any] = codes.astype(np.int32) if kind == "multiclass" else codes > 0
         return labels
 
-    def _output_of(self, coded: NDArray[Any]) -> tuple[str, int]:
-        if self._label_binarizer.y_type_ == "multiclass":
-            return "softmax", len(self.classes_)
-        return "logistic", 1 if coded.ndim == 1 else coded.shape[1]
+    def _output_activation(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _n_outputs(self, coded: NDArray[Any]) -> int:
+        return len(self.classes_) if coded.dtype == np.int32 else super()._n_outputs(coded)
 
     def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
         kind = LogLoss if self.out_activation_ == "softmax" else BinaryLogLoss

@@ -17,6 +17,7 @@ from fastnn import validation
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators import lbfgs, stochastic
 from fastnn.estimators.base import BaseMLP, as_core_reads
+from fastnn.estimators.helpers import Helpers
 from fastnn.estimators.solvers import Solver
 from fastnn.estimators.stochastic import Course, HeldOut
 from fastnn.estimators.weights import Weights
@@ -32,7 +33,7 @@ def _knows_weights(scorer: Any) -> bool:
     return "sample_weight" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
-class TrainableMLP(BaseMLP):
+class TrainableMLP(Helpers, BaseMLP):
     """The base of `MLPClassifier` and `MLPRegressor`."""
 
     # What the two kinds of estimator do each in their own way
@@ -54,8 +55,8 @@ class TrainableMLP(BaseMLP):
         """Return the loss that training lowers."""
 
     @abstractmethod
-    def _output_of(self, coded: NDArray[Any]) -> tuple[str, int]:
-        """Return the output's activation and units for these targets."""
+    def _output_activation(self) -> str:
+        """Return the activation of the output layer."""
 
     @abstractmethod
     def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
@@ -90,7 +91,7 @@ class TrainableMLP(BaseMLP):
         training_weight = self._with_factors(sample_weight, coded, incremental)
         self._random_state = check_random_state(self.random_state)
         if first_pass:
-            self._initialize(coded, [X.shape[1], *hidden], self.dtype or X.dtype)
+            self._initialize(coded, [X.shape[1], *hidden, self._n_outputs(coded)], self.dtype or X.dtype)
         weights = self._trainable_weights(X)
         self.n_outputs_ = weights.model.sizes[-1]
         loss = self._core_loss(weights.model.dtype)
@@ -149,17 +150,20 @@ class TrainableMLP(BaseMLP):
             raise ValueError("class_weight leaves no example with a weight that is not zero")
         return weights
 
-    def _initialize(self, coded: NDArray[Any], sizes: list[int], dtype: Any) -> None:
-        """Draw the parameters and set the attributes that a first fit begins with."""
+    def _n_outputs(self, coded: NDArray[Any]) -> int:
+        return 1 if coded.ndim == 1 else int(coded.shape[1])
+
+    def _initialize(self, y: Any, layer_units: list[int], dtype: Any) -> None:
+        """Draw the parameters of layers of so many units, and set the attributes that a first fit begins with."""
         self.n_iter_ = self.t_ = 0
-        self.out_activation_, n_outputs = self._output_of(coded)
-        self.n_layers_ = len(sizes) + 1
+        self.n_layers_, self.n_outputs_ = len(layer_units), layer_units[-1]
+        self.out_activation_ = self._output_activation()
         if self.solver == "lbfgs" and self.dtype is None:
             drawn, dtype = np.dtype(dtype), np.float64  # SciPy's minimiser works in float64
         else:
             drawn = np.dtype(dtype)
-        names = self._hidden_activations(len(sizes) - 1)
-        weights = Weights.allocate([*sizes, n_outputs], names, self.out_activation_, dtype)
+        names = self._hidden_activations(len(layer_units) - 2)
+        weights = Weights.allocate(layer_units, names, self.out_activation_, dtype)
         # The output layer is drawn as if it were one more hidden layer.
         drawn_for = [*names, names[-1] if names else self.activation]
         for coef, intercept, name in zip(weights.coefs, weights.intercepts, drawn_for, strict=True):
@@ -260,25 +264,3 @@ class TrainableMLP(BaseMLP):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             return float(scorer(self, held_out.X, held_out.y, **weighted))
-
-    # Helpers of scikit-learn's that others call; fits do without them. Its 1.6 has no sample_weight before the buffers.
-
-    def _backprop(self, X: Any, y: NDArray[Any], *buffers: Any) -> tuple[float, list[Any], list[Any]]:
-        """Return J and its gradients (coef_grads, intercept_grads), the last two buffers; y (m, n[L]) as numbers."""
-        *sample_weight, _, _, coef_grads, intercept_grads = buffers
-        J, coef_grads[:], intercept_grads[:] = lbfgs.cost_and_gradients(self, X, y, *sample_weight)
-        return J, coef_grads, intercept_grads
-
-    def _unpack(self, packed_parameters: NDArray[Any]) -> None:
-        """Set coefs_, then intercepts_, from their elements row after row."""
-        parameters = [*self.coefs_, *self.intercepts_]
-        parts = np.split(packed_parameters, np.cumsum([one.size for one in parameters])[:-1])
-        parts = [part.reshape(one.shape) for one, part in zip(parameters, parts, strict=True)]
-        self.coefs_, self.intercepts_ = parts[: len(self.coefs_)], parts[len(self.coefs_) :]
-
-    def _loss_grad_lbfgs(self, packed_coef_inter: NDArray[Any], X: Any, y: NDArray[Any],
-                         *buffers: Any) -> tuple[float, NDArray[Any]]:
-        """Return J and its packed gradient at packed parameters, which become those of the estimator."""
-        self._unpack(packed_coef_inter)
-        J, coef_grads, intercept_grads = self._backprop(X, y, *buffers)
-        return J, np.concatenate([part.ravel() for part in (*coef_grads, *intercept_grads)])

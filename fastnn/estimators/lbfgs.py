@@ -10,6 +10,7 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn import runtime, training
 from fastnn.buffers import aligned_empty
+from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
 from fastnn.losses import Loss
@@ -41,8 +42,7 @@ class Course:
         self.epoch += 1
         record = {"epoch": self.epoch, "loss": J}
         self.history.append(record)
-        answers = [hook.on_epoch_end(self, dict(record)) for hook in self.hooks]
-        self.stopped = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+        self.stopped = asked_to_stop(self.hooks, self, record)
         if self.stopped:
             raise StopIteration
 

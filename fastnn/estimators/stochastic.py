@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnn import runtime, training, validation
 from fastnn._core._plan import Plan
 from fastnn.batches import bounds
+from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.solvers import Solver
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
@@ -238,5 +239,4 @@ class Course:
                        "validation_score": estimator.validation_scores_[-1]}
         record["learning_rate"] = self.rate
         self.history.append(record)
-        answers = [hook.on_epoch_end(self, dict(record)) for hook in self.hooks]
-        return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+        return asked_to_stop(self.hooks, self, record)
