@@ -225,8 +225,9 @@ def steady(case, theirs):
         return False
     if theirs.error is not None:
         return True
-    lost = hasattr(theirs.model, "classes_") and np.array(getattr(theirs.model, "loss_curve_", [])) < U / STEADY
-    return clear_decisions(theirs.model) and not np.any(lost)
+    losses = [*getattr(theirs.model, "loss_curve_", []), theirs.model.loss_]
+    lost = hasattr(theirs.model, "classes_") and np.less(losses, U / STEADY).any()
+    return clear_decisions(theirs.model) and not lost
 
 
 def check_equal(case, theirs):
