@@ -106,7 +106,7 @@ def numpy_step(sizes: list[int], batch: int) -> float:
 
 
 def gemm_step(sizes: list[int], batch: int) -> float:
-    """The matrix products of a step alone, through the same BLAS: the floor of any step."""
+    """The matrix products of a step alone, through BLAS: the floor of any step that leaves them to it."""
     from fastnn._core._kernels import multiply
     from fastnn.buffers import ParameterLayout, weight_orders
 

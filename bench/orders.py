@@ -10,12 +10,15 @@ SHAPES = [(12288, 20, 209), (12288, 7, 209), (12288, 1, 209), (1024, 10, 256), (
 
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, row_major: bool) -> float:
     from fastnn._core._kernels import multiply
+    from fastnn.buffers import aligned_empty
     from fastnn.runtime import LEVEL, blas_threads
 
     rng = np.random.default_rng(0)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
-        return np.asfortranarray(rng.standard_normal((rows, columns)).astype(dtype))
+        M = aligned_empty((rows, columns), dtype, "F")
+        M[...] = rng.standard_normal((rows, columns))
+        return M
 
     A_prev, dZ, out_Z, out_dA = matrix(n_prev, m), matrix(n, m), matrix(n, m), matrix(n_prev, m)
     W = matrix(n_prev, n) if row_major else matrix(n, n_prev)

@@ -14,12 +14,14 @@ def work(n_prev: int, n: int, m: int, dtype: str, product: str, own: bool) -> fl
     """Microseconds of Z = W A_prev, dW = dZ A_prev^T or dA_prev = W^T dZ, W stored as a network stores it."""
     from fastnn import runtime
     from fastnn._core._kernels import multiply
-    from fastnn.buffers import weight_orders
+    from fastnn.buffers import aligned_empty, weight_orders
 
     rng = np.random.default_rng(0)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
-        return np.asfortranarray(rng.standard_normal((rows, columns)).astype(dtype))
+        M = aligned_empty((rows, columns), dtype, "F")
+        M[...] = rng.standard_normal((rows, columns))
+        return M
 
     row_major = weight_orders([1, n_prev, n])[1]
     A_prev, dA, dZ, Z = matrix(n_prev, m), matrix(n_prev, m), matrix(n, m), matrix(n, m)

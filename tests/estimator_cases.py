@@ -231,8 +231,9 @@ def steady(case, theirs):
         return True
     if leaves_the_range(theirs.model):
         return False
-    lost = hasattr(theirs.model, "classes_") and np.array(getattr(theirs.model, "loss_curve_", [])) < U / STEADY
-    return clear_decisions(theirs.model) and not np.any(lost)
+    losses = [*getattr(theirs.model, "loss_curve_", []), theirs.model.loss_]
+    lost = hasattr(theirs.model, "classes_") and np.less(losses, U / STEADY).any()
+    return clear_decisions(theirs.model) and not lost
 
 
 def check_equal(case, theirs):

@@ -194,6 +194,17 @@ def test_class_weight_of_partial_fit():
         OURS["classifier"](class_weight="balanced").fit(X_iris, np.eye(3, dtype=int)[y_iris] | np.eye(3, dtype=int)[0])
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_class_weights_that_are_none(solver):
+    for bad in (-1.0, np.inf, np.nan):
+        model = OURS["classifier"](solver=solver, class_weight={1: bad})
+        with pytest.raises(ValueError, match=f"class_weight must not be negative or infinite, got {bad:g} for the cla"):
+            model.fit(X_iris, y_iris)
+        assert not hasattr(model, "coefs_")
+    with pytest.raises(ValueError, match="class_weight leaves no example with a weight"):
+        OURS["classifier"](solver=solver, class_weight={0: 0, 1: 0, 2: 1}).fit(X_iris, y_iris, y_iris < 2)
+
+
 # ---- Losses, dtype, threads ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])

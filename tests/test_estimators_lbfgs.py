@@ -17,9 +17,9 @@ from estimator_cases import (
     check_equal,
     check_within_rounding,
     longest_path,
-    moved_by_nudges,
     norm,
     run,
+    steady,
 )
 from estimator_data import TASKS, compared, made, quiet, rounding_of_logarithms, standardised, target
 from hypothesis import assume, given, settings
@@ -104,7 +104,7 @@ def cases(draw, dtype="float64", iterations=8, fits=2):
 def test_the_first_iterations_are_scikit_learns():
     """n_iter_ and the texts of warnings among them."""
     def compare(case, theirs):
-        assume(max(moved_by_nudges(case, theirs).values()) <= STEADY)
+        assume(steady(case, theirs))
         check_equal(case, theirs)
 
     compared(cases(), 60, compare, share=0.4)  # L-BFGS amplifies
