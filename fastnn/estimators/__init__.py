@@ -9,7 +9,7 @@ try:
     sklearn.utils.validation.validate_data  # noqa: B018  new in 1.6
 except (ImportError, AttributeError):
     raise ImportError("fastnn's MLPClassifier and MLPRegressor need scikit-learn 1.6 or newer: "
-                      "pip install 'fastnn[sklearn]'") from None
+                      "pip install 'fastnn[sklearn]'", name="sklearn") from None
 
 from fastnn.estimators.classifier import MLPClassifier
 from fastnn.estimators.incoming import from_sklearn
