@@ -37,7 +37,7 @@ def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:
     """Choose for each layer whether W is stored row-major (True) or column-major (False).
 
     The products are not indifferent to it: column-major suits most layers; row-major suits those that are much wider
-    than high, and outputs of few units.
+    than high, and those of few units above the first.
     """
     return tuple(n_prev >= WIDE * n or (l > 0 and n <= FEW) for l, (n_prev, n) in enumerate(pairwise(sizes)))
 

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn import checkpoints, monitors, validation
 
 if TYPE_CHECKING:
     from fastnn.training import Run
 
-__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "prepare"]
+__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "asked_to_stop", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,12 @@ def _check_place(path: str) -> None:
         raise FileNotFoundError(f"there is no folder {folder!r} to write {os.path.basename(path)!r} in")
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a folder, not a file to write")
+
+
+def asked_to_stop(callbacks: tuple[Callback, ...], run: Any, record: dict[str, Any]) -> bool:
+    """Show each callback the record of an epoch; return whether one of them returned True."""
+    answers = [callback.on_epoch_end(run, dict(record)) for callback in callbacks]
+    return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
 
 
 def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:

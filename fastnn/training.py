@@ -17,7 +17,7 @@ from fastnn._core import _kernels
 from fastnn._core._plan import Plan
 from fastnn.batches import Feed, bounds
 from fastnn.buffers import Caches, activation_codes, aligned_empty
-from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.callbacks import Callback, EarlyStopping, asked_to_stop
 from fastnn.history import History
 from fastnn.inference import Predictor
 from fastnn.metrics import Metric
@@ -279,8 +279,7 @@ class Run:
             self.best.update(record["validation_loss"] if self.held_out is not None else self._judgement(), epoch)
         if bar is not None:
             self._show(bar, record)
-        answers = [callback.on_epoch_end(self, dict(record)) for callback in self.settings.callbacks]
-        return "callback" if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers) else None
+        return "callback" if asked_to_stop(self.settings.callbacks, self, record) else None
 
     def _judge(self) -> None:
         """Judge the parameters that training begins with."""

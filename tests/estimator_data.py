@@ -89,8 +89,8 @@ def rounding_of_logarithms(model, X, Y, weights=None):
     1 - p then has the relative error u / (2 (1 - p)), which is the absolute one of the logarithm; p is clipped to
     1 - u. The softmax's log(p) is only wrong by u / 2 where p is near 1.
     """
-    p = model._forward_pass_fast(X)
-    u = np.finfo(p.dtype).eps
+    u = np.finfo(model.coefs_[0].dtype).eps
     if model.out_activation_ != "logistic":
         return u
+    p = model._forward_pass_fast(X)
     return np.average(np.where(Y, 0, u / np.maximum(1 - p, u)), weights=weights, axis=0).sum() + u

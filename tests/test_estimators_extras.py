@@ -112,7 +112,10 @@ def test_training_is_the_references(case, m, seed, weighted, wrap):
     signal = X @ rng.standard_normal((4, 3)) + 0.3 * rng.standard_normal((m, 3))
     y = {"binary": signal[:, 0] > 0, "classes": signal.argmax(axis=1), "labels": signal > 0, "one": signal[:, 0],
          "several": signal}[task]
-    y = y.astype(int) if kind == "classifier" else np.floor(np.exp(y)) if parameters["loss"] == "poisson" else y
+    if kind == "classifier":
+        y = y.astype(int)
+    elif parameters["loss"] == "poisson":
+        y = np.floor(np.exp(np.clip(y, -2, 2)))
     assume(task != "classes" or len(np.unique(y)) == 3)
     assume(task != "binary" or len(np.unique(y)) == 2)
     Y = np.eye(3)[y] if task == "classes" else np.reshape(y, (m, -1)).astype(float)
@@ -189,6 +192,17 @@ def test_class_weight_of_partial_fit():
         OURS["classifier"](class_weight="balanced").partial_fit(X_iris, y_iris, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="class_weight is for one label an example"):
         OURS["classifier"](class_weight="balanced").fit(X_iris, np.eye(3, dtype=int)[y_iris] | np.eye(3, dtype=int)[0])
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_class_weights_that_are_none(solver):
+    for bad in (-1.0, np.inf, np.nan):
+        model = OURS["classifier"](solver=solver, class_weight={1: bad})
+        with pytest.raises(ValueError, match=f"class_weight must not be negative or infinite, got {bad:g} for the cla"):
+            model.fit(X_iris, y_iris)
+        assert not hasattr(model, "coefs_")
+    with pytest.raises(ValueError, match="class_weight leaves no example with a weight"):
+        OURS["classifier"](solver=solver, class_weight={0: 0, 1: 0, 2: 1}).fit(X_iris, y_iris, y_iris < 2)
 
 
 # ---- Losses, dtype, threads ------------------------------------------------------------------------------------------

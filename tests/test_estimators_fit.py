@@ -76,7 +76,7 @@ def cases(draw, dtype="float64"):
         rows = slice(None) if not number else slice(m // 4, None)
         keywords = {"sample_weight": weights[rows]} if weighted else {}
         if kind == "classifier" and method == "partial_fit" and not number:
-            keywords["classes"] = np.unique(y)
+            keywords["classes"] = np.unique(y) if y.ndim == 1 else range(y.shape[1])
         calls.append((method, X[rows], y[rows], keywords))
     if any(method == "partial_fit" for method, *_ in calls):
         options["early_stopping"] &= draw(st.integers(0, 9)) == 0  # refused

@@ -121,6 +121,25 @@ def test_a_solver_changed_between_calls(kind):
         np.testing.assert_allclose(mine, its, rtol=1e-8)
 
 
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("before", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
+@pytest.mark.parametrize("after", [{}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_the_way_of_stopping_changed_between_calls(kind, before, after, method):
+    """scikit-learn's fails there, with None for the best loss or score: fastnn begins to keep what it has not yet."""
+    if method == "partial_fit" and after:
+        pytest.skip("partial_fit does not stop early")
+    model = fitted(kind, **before)
+    start = model.coefs_[0].copy()
+    model.set_params(**{"solver": "adam", "early_stopping": False, "warm_start": True} | after)
+    quiet(model, method, X_iris, y_iris)
+    assert not np.array_equal(model.coefs_[0], start)
+    if after:
+        assert model.best_validation_score_ == max(model.validation_scores_)
+    else:
+        assert model.best_loss_ <= model.loss_curve_[-1]
+
+
 # ---- Probabilities of 0 and 1 ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -13,20 +13,19 @@ from estimator_cases import (
     THEIRS,
     WEIGHTS,
     Case,
+    U,
     check_equal,
     check_within_rounding,
     longest_path,
-    moved_by_nudges,
     norm,
     run,
+    steady,
 )
 from estimator_data import TASKS, compared, made, quiet, rounding_of_logarithms, standardised, target
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
-
-U = np.finfo(np.float64).eps
 
 
 def with_targets(model, X, y):
@@ -105,7 +104,7 @@ def cases(draw, dtype="float64", iterations=8, fits=2):
 def test_the_first_iterations_are_scikit_learns():
     """n_iter_ and the texts of warnings among them."""
     def compare(case, theirs):
-        assume(max(moved_by_nudges(case, theirs).values()) <= STEADY)
+        assume(steady(case, theirs))
         check_equal(case, theirs)
 
     compared(cases(), 60, compare, share=0.4)  # L-BFGS amplifies

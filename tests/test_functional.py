@@ -282,7 +282,7 @@ def test_planar_model_follows_the_student(n_threads):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize(("n_x", "m"), [(300, 60), (3000, 70)])  # the second: wider than a block of products
+@pytest.mark.parametrize(("n_x", "m"), [(300, 60), (3000, 70)])  # 3000: BLAS copies there
 def test_deep_model_follows_the_student(n_x, m, n_threads):
     rng = np.random.default_rng(0)
     X, dims = rng.random((n_x, m)), [n_x, 20, 7, 5, 1]

@@ -265,7 +265,7 @@ def test_a_scaled_gradient():
     assert result.analytic == pytest.approx(1.001 * result.numeric, rel=1e-6)
 
 
-SIZES = (130, 2, 5, 2)  # W[1] and W[3] are stored row-major, W[2] column-major
+SIZES = (130, 2, 17, 2)  # W[1] and W[3] are stored row-major, W[2] column-major
 
 
 def test_both_storage_orders_are_tried():

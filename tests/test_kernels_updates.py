@@ -82,14 +82,17 @@ def penalty_of(theta, hyper):
     return hyper["l2"] / 2 * np.sum(weights**2) + hyper["l1"] * np.sum(np.abs(weights))
 
 
-def gradient_error(G, theta, hyper, u):
-    """clip (sum over shards + l2 theta + l1 sign): S + 1 additions, the constants' roundings, products."""
+def gradient_error(G, theta, hyper, u, tiny):
+    """clip (sum over shards + l2 theta + l1 sign): S + 1 additions, the constants' roundings, products, each of which
+    may underflow to a subnormal that is off by half of the smallest.
+    """
     decayed, S = decayed_part(hyper, theta.size), len(G)
     penalties = decayed * (hyper["l2"] * np.abs(theta) + hyper["l1"])
     size = np.sum(np.abs(G), axis=0) + penalties
     clipping = 2 * (hyper["clip"] != 1)
     rounded = S - 1 + (hyper["l2"] > 0) + (hyper["l1"] > 0) + clipping
-    return hyper["clip"] * u * (rounded * size + 3 * penalties)
+    underflow = tiny / 2 * (hyper["clip"] * decayed * (hyper["l2"] > 0) + (hyper["clip"] != 1))
+    return hyper["clip"] * u * (rounded * size + 3 * penalties) + underflow
 
 
 def penalty_error(theta, hyper, dtype):
@@ -175,7 +178,8 @@ def test_update(rule, dtype, buffers, data):
     g = whole_gradient(G64, theta, hyper)
     moved, *states_after = reference_step(rule, theta, g, states, hyper)
     expected = [moved, *kernel_states(rule, *states_after)]
-    e_theta, *e_states = update_error(rule, theta, g, gradient_error(G64, theta, hyper, u), states, hyper, u, tiny)
+    e_g = gradient_error(G64, theta, hyper, u, tiny)
+    e_theta, *e_states = update_error(rule, theta, g, e_g, states, hyper, u, tiny)
     bounds = [e_theta, *kernel_states(rule, *e_states)]
     numbers = kernel_numbers(rule, hyper)
     cuts = [0, *sorted(data.draw(st.lists(st.integers(0, P), max_size=4), label="cuts")), P]
@@ -235,7 +239,7 @@ def test_total_gradient(dtype, buffers, data):
     P, u = theta_0.size, unit_roundoff(dtype)
     theta, G64 = as64(theta_0, G)
     numbers = {key: hyper[key] for key in ("l2", "l1", "clip", "n_decayed")}
-    bound = gradient_error(G64, theta, hyper, u) + 4 * smallest(dtype)
+    bound = gradient_error(G64, theta, hyper, u, smallest(dtype)) + 4 * smallest(dtype)
     for level in LEVELS:
         for in_place in (False, True):
             call = buffers()

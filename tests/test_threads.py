@@ -254,7 +254,8 @@ def test_a_fit_keeps_its_limit_after_evaluations(monkeypatch):
 
     def run(*epochs):
         net, seen = Network([30, 800, 5, 3], random_state=1), []
-        assert runtime.parallelism(net.layer_sizes, 32, 5) == (1, 1, 2)
+        way = runtime.parallelism(net.layer_sizes, 32, 5)
+        assert (way.n_shards, way.blas_threads) == (1, 2)
         for count in epochs:
             net.fit(X, y, epochs=count, batch_size=32, shuffle=False, validation_data=(X, y), n_threads=5,
                     callbacks=[lambda net, record: seen.append(blas_limits())])

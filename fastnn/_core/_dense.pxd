@@ -41,13 +41,14 @@ cdef inline void product(
         matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
 
 
-# Is the kernels' own product faster than BLAS? (python bench products; figures in ARCHITECTURE.md.) A quarter of a vector
-# of rows is enough for that, and few columns, many to make up for a transposition. Vectors of 32 bytes take too few
-# elements from a cache line where all lines of a column are in one set of the cache.
+# Is the kernels' own product faster than BLAS? (python bench products; figures in ARCHITECTURE.md.) A vector of rows
+# and few columns are enough for that; where A is a transpose half a vector, but many columns to make up for it. Vectors
+# of 32 bytes take too few elements from a cache line where all lines of a column are in one set of the cache.
 cdef inline bint own_is_faster(const fastnn_ops *ops, int dtype, bint transpose_A, ptrdiff_t n, ptrdiff_t m,
                                ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
-    return (ops.multiply != NULL and 4 * n * item >= ops.vector and m >= (32 if transpose_A else 3)
+    cdef ptrdiff_t rows = 2 * n if transpose_A else n
+    return (ops.multiply != NULL and rows * item >= ops.vector and m >= (32 if transpose_A else 3)
             and (ops.vector > 32 or max(lda, ldb) * item < 4096))
 
 

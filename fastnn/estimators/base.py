@@ -16,11 +16,16 @@ from fastnn.estimators.solvers import STOCHASTIC_SOLVERS
 from fastnn.estimators.weights import Weights
 from fastnn.sparse import SparseRows, is_sparse
 
-__all__ = ["BaseMLP"]
+__all__ = ["BaseMLP", "as_core_reads"]
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
 # Not kept in a copy or a pickle: made anew.
 TRANSIENT = frozenset({"_weights"})
+
+
+def as_core_reads(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
+    """Return X (m, n[0]), an array or a sparse matrix, in this dtype; itself where it is so already."""
+    return SparseRows.of(X, dtype) if is_sparse(X) else validation.as_real(X, dtype)
 
 
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -133,7 +138,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
                 return outputs
         if check_input:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        core_X = SparseRows.of(X, dtype) if is_sparse(X) else validation.as_real(X, dtype)
+        core_X = as_core_reads(X, dtype)
         outputs = weights.predictor.outputs(core_X, n_threads=self.n_threads)
         if outputs is None:
             validation.refuse_not_finite(core_X.values if isinstance(core_X, SparseRows) else core_X, "X", dtype)

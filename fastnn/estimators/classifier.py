@@ -111,10 +111,11 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         labels: NDArray[Any] = codes.astype(np.int32) if kind == "multiclass" else codes > 0
         return labels
 
-    def _output_of(self, coded: NDArray[Any]) -> tuple[str, int]:
-        if self._label_binarizer.y_type_ == "multiclass":
-            return "softmax", len(self.classes_)
-        return "logistic", 1 if coded.ndim == 1 else coded.shape[1]
+    def _output_activation(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _n_outputs(self, coded: NDArray[Any]) -> int:
+        return len(self.classes_) if coded.dtype == np.int32 else super()._n_outputs(coded)
 
     def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
         kind = LogLoss if self.out_activation_ == "softmax" else BinaryLogLoss
@@ -134,6 +135,9 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         labels = self.classes_[coded.astype(np.intp)]
         present = np.unique(labels) if self.class_weight == "balanced" else self.classes_
         by_class = compute_class_weight(self.class_weight, classes=present, y=labels)
+        for label, factor in zip(present, by_class, strict=True):
+            if not 0 <= factor < np.inf:
+                raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}")
         factors: NDArray[np.float64] = by_class[np.searchsorted(present, labels)]
         return factors
 
@@ -145,7 +149,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         decided: NDArray[np.intp] = (outputs > 0.5).astype(np.intp)
         if self._label_binarizer.y_type_.startswith("multilabel"):
             return decided
-        return decided[:, 0] if len(self.classes_) == 2 else np.zeros(len(outputs), np.intp)
+        return decided[:, 0] if len(self._label_binarizer.classes_) == 2 else np.zeros(len(outputs), np.intp)
 
     def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
         decided, Y = self._decide(outputs), held_out.examples.Y
@@ -200,7 +204,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         if self._label_binarizer.sparse_input_:  # y was sparse, and so is what is said of it
             return self._label_binarizer.inverse_transform(outputs)
         decided = self._decide(outputs)
-        return decided if decided.ndim == 2 else self.classes_[decided]
+        return decided if decided.ndim == 2 else self._label_binarizer.classes_[decided]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class.

@@ -16,13 +16,13 @@ from sklearn.utils.validation import _check_sample_weight
 from fastnn import validation
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators import lbfgs, stochastic
-from fastnn.estimators.base import BaseMLP
+from fastnn.estimators.base import BaseMLP, as_core_reads
+from fastnn.estimators.helpers import Helpers
 from fastnn.estimators.solvers import Solver
 from fastnn.estimators.stochastic import Course, HeldOut
 from fastnn.estimators.weights import Weights
 from fastnn.losses import Loss
 from fastnn.model import Examples
-from fastnn.sparse import SparseRows, is_sparse
 
 __all__ = ["TrainableMLP"]
 
@@ -33,7 +33,7 @@ def _knows_weights(scorer: Any) -> bool:
     return "sample_weight" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
-class TrainableMLP(BaseMLP):
+class TrainableMLP(Helpers, BaseMLP):
     """The base of `MLPClassifier` and `MLPRegressor`."""
 
     # What the two kinds of estimator do each in their own way
@@ -55,8 +55,8 @@ class TrainableMLP(BaseMLP):
         """Return the loss that training lowers."""
 
     @abstractmethod
-    def _output_of(self, coded: NDArray[Any]) -> tuple[str, int]:
-        """Return the output's activation and units for these targets."""
+    def _output_activation(self) -> str:
+        """Return the activation of the output layer."""
 
     @abstractmethod
     def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
@@ -91,13 +91,15 @@ class TrainableMLP(BaseMLP):
         training_weight = self._with_factors(sample_weight, coded, incremental)
         self._random_state = check_random_state(self.random_state)
         if first_pass:
-            self._initialize(coded, [X.shape[1], *hidden], self.dtype or X.dtype)
+            self._initialize(coded, [X.shape[1], *hidden, self._n_outputs(coded)], self.dtype or X.dtype)
         weights = self._trainable_weights(X)
+        self.n_outputs_ = weights.model.sizes[-1]
         loss = self._core_loss(weights.model.dtype)
         examples = self._examples(weights, X, coded, training_weight)
         if self.solver == "lbfgs":
             lbfgs.minimize(self, weights, loss, examples, hooks)
         else:
+            self._open_books()
             solver = self._prepared_solver(weights, incremental)
             rows, held_out = self._held_out(weights, examples, X, y, coded, sample_weight, validation_data)
             Course(self, weights, loss, solver, examples, rows, held_out, hooks, incremental).train()
@@ -141,41 +143,61 @@ class TrainableMLP(BaseMLP):
     def _with_factors(self, sample_weight: NDArray[Any] | None, coded: NDArray[Any],
                       incremental: bool) -> NDArray[Any] | None:
         factors = self._class_factors(coded, incremental)
-        if factors is None or sample_weight is None:
-            return sample_weight if factors is None else factors
-        return sample_weight * factors
+        if factors is None:
+            return sample_weight
+        weights: NDArray[Any] = factors if sample_weight is None else sample_weight * factors
+        if not weights.any():
+            raise ValueError("class_weight leaves no example with a weight that is not zero")
+        return weights
 
-    def _initialize(self, coded: NDArray[Any], sizes: list[int], dtype: Any) -> None:
-        """Draw the parameters and set the attributes that a first fit begins with."""
+    def _n_outputs(self, coded: NDArray[Any]) -> int:
+        return 1 if coded.ndim == 1 else int(coded.shape[1])
+
+    def _initialize(self, y: Any, layer_units: list[int], dtype: Any) -> None:
+        """Draw the parameters of layers of so many units, and set the attributes that a first fit begins with."""
         self.n_iter_ = self.t_ = 0
-        self.out_activation_, self.n_outputs_ = self._output_of(coded)
-        self.n_layers_ = len(sizes) + 1
+        self.n_layers_, self.n_outputs_ = len(layer_units), layer_units[-1]
+        self.out_activation_ = self._output_activation()
         if self.solver == "lbfgs" and self.dtype is None:
             drawn, dtype = np.dtype(dtype), np.float64  # SciPy's minimiser works in float64
         else:
             drawn = np.dtype(dtype)
-        names = self._hidden_activations(len(sizes) - 1)
-        weights = Weights.allocate([*sizes, self.n_outputs_], names, self.out_activation_, dtype)
+        names = self._hidden_activations(len(layer_units) - 2)
+        weights = Weights.allocate(layer_units, names, self.out_activation_, dtype)
         # The output layer is drawn as if it were one more hidden layer.
         drawn_for = [*names, names[-1] if names else self.activation]
         for coef, intercept, name in zip(weights.coefs, weights.intercepts, drawn_for, strict=True):
-            self._draw(coef, intercept, name, drawn)
+            fan_in, fan_out = coef.shape
+            own = () if isinstance(self.activation, str) else (name,)  # a derived class may know scikit-learn's alone
+            coef[...], intercept[...] = self._init_coef(fan_in, fan_out, drawn, *own)
         self._take(weights)
         self.__dict__.pop("validation_loss_curve_", None)
         if self.solver != "lbfgs":
+            self.__dict__.pop("loss_curve_", None)
+
+    def _open_books(self) -> None:
+        """Begin what a stochastic fit records, and what the last one did not because it stopped by another value."""
+        if not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
             self._no_improvement_count = 0
-            self.best_loss_ = None if self.early_stopping else np.inf
-            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-            self.best_validation_score_ = -np.inf if self.early_stopping else None
-            if self.early_stopping:
-                self._keep_best()
+            self.best_loss_: float | None = None
+            self.best_validation_score_: float | None = None
+            self.validation_scores_: list[float] | None = None
+        if self.early_stopping and self.best_validation_score_ is None:
+            self.best_validation_score_, self.validation_scores_ = -np.inf, self.validation_scores_ or []
+            self._keep_best()
+        elif not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = np.inf
 
-    def _draw(self, coef: NDArray[Any], intercept: NDArray[Any], activation: str, dtype: np.dtype[Any]) -> None:
-        """Fill a layer uniformly (Glorot & Bengio 2010): (n[l-1], n[l]) and (n[l],), drawn in float64, then rounded."""
-        bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / sum(coef.shape))
-        for array in (coef, intercept):
-            array[...] = self._random_state.uniform(-bound, bound, array.shape).astype(dtype, copy=False)
+    def _init_coef(self, fan_in: int, fan_out: int, dtype: Any,
+                   activation: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return a layer's first parameters (fan_in, fan_out) and (fan_out,), drawn in float64, then rounded.
+
+        Uniform (Glorot & Bengio 2010); a class derived from this one may draw others, as from scikit-learn's.
+        """
+        bound = np.sqrt((2.0 if (activation or self.activation) == "logistic" else 6.0) / (fan_in + fan_out))
+        coef, intercept = (self._random_state.uniform(-bound, bound, size) for size in ((fan_in, fan_out), fan_out))
+        return coef.astype(dtype, copy=False), intercept.astype(dtype, copy=False)
 
     def _keep_best(self) -> None:
         self._best_coefs = [coef.copy() for coef in self.coefs_]
@@ -187,17 +209,18 @@ class TrainableMLP(BaseMLP):
             drops = np.any(self.dropout)  # else nothing is drawn, as in scikit-learn
             seed = int(self._random_state.randint(2**31 - 1)) if drops else 0
             self._optimizer = Solver(self, weights.model.layout, weights.model.dtype, seed)
-        self._optimizer.fit_layout(weights.model.layout)
+        self._optimizer.prepare(weights.model.layout, self.alpha)
         return self._optimizer
 
     def _examples(self, weights: Weights, X: Any, coded: NDArray[Any], sample_weight: NDArray[Any] | None) -> Examples:
         """Return checked data as the core reads them."""
         dtype = weights.model.dtype
-        core_X = SparseRows.of(X, dtype) if is_sparse(X) else validation.as_real(X, dtype)
         Y = coded if coded.dtype == np.int32 else np.ascontiguousarray(coded.reshape(len(coded), -1), dtype)
-        if Y.shape[1:] not in ((), (self.n_outputs_,)):
-            raise ValueError(f"y has {Y.shape[1]} outputs, but the estimator was fitted with {self.n_outputs_}")
-        return Examples(core_X, Y, None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype))
+        n_outputs = weights.model.sizes[-1]
+        if Y.shape[1:] not in ((), (n_outputs,)):
+            raise ValueError(f"y has {Y.shape[1]} outputs, but the estimator was fitted with {n_outputs}")
+        weights_of_examples = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype)
+        return Examples(as_core_reads(X, dtype), Y, weights_of_examples)
 
     def _held_out(self, weights: Weights, examples: Examples, X: Any, y: Any, coded: NDArray[Any], sample_weight: Any,
                   given: tuple[Any, Any, Any] | None) -> tuple[NDArray[np.int64] | None, HeldOut | None]:
@@ -220,7 +243,7 @@ class TrainableMLP(BaseMLP):
                                None if sample_weight is None else sample_weight[held])
         else:
             return None, None
-        if getattr(self, "validation_scores_", None) is None:
+        if self.validation_scores_ is None:
             self.validation_scores_ = []
         if not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
@@ -232,6 +255,8 @@ class TrainableMLP(BaseMLP):
             outputs = self._weights.predictor.outputs(held_out.examples.X, n_threads=self.n_threads)
             assert outputs is not None, "examples are checked before"
             return self._score_outputs(outputs, held_out)
+        if not np.isfinite(self._weights.model.theta).all():
+            return float("nan")  # scorers would complain of their input
         scorer = check_scoring(self, scoring=self.scoring)
         weighted = {}
         if held_out.weights is not None and _knows_weights(scorer):
@@ -239,10 +264,3 @@ class TrainableMLP(BaseMLP):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             return float(scorer(self, held_out.X, held_out.y, **weighted))
-
-    def _loss_grad_lbfgs(self, packed_coef_inter: NDArray[Any], X: Any, y: Any,
-                         *buffers: Any) -> tuple[float, NDArray[Any]]:
-        """Return J and its gradient at packed parameters; scikit-learn 1.6 has no sample_weight before the buffers."""
-        *sample_weight, _, _, coef_grads, intercept_grads = buffers
-        return lbfgs.cost_and_gradient(self, packed_coef_inter, X, y, sample_weight[0] if sample_weight else None,
-                                       coef_grads, intercept_grads)

@@ -51,20 +51,18 @@ def from_sklearn(estimator: Any) -> Any:
 
 def _our_solver(optimizer: AdamOptimizer | SGDOptimizer, weights: Weights) -> Solver:
     """Return the solver in the state of scikit-learn's optimiser."""
-    settings = SimpleNamespace(solver="sgd", learning_rate="constant", power_t=0.5, alpha=0.0, beta_1=0.9, beta_2=0.999,
-                               epsilon=1e-8)
+    settings = SimpleNamespace(power_t=0.5, momentum=0.9, alpha=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
     settings.__dict__.update(vars(optimizer))
-    if isinstance(optimizer, AdamOptimizer):
-        settings.solver = "adam"
-    else:
-        settings.learning_rate, settings.nesterovs_momentum = optimizer.lr_schedule, optimizer.nesterov
+    settings.solver = "adam" if isinstance(optimizer, AdamOptimizer) else "sgd"
+    settings.learning_rate = getattr(optimizer, "lr_schedule", "constant")
+    settings.nesterovs_momentum = getattr(optimizer, "nesterov", True)
     solver = Solver(settings, weights.model.layout, weights.model.dtype)
     if isinstance(optimizer, AdamOptimizer):
         pairs = [(solver.ms, optimizer.ms), (solver.vs, optimizer.vs)]
-        solver.state.step_count[:] = optimizer.t
+        solver.t = optimizer.t
     else:
         pairs = [(solver.velocities, optimizer.velocities)] if optimizer.momentum else []
-        solver.current_rate = optimizer.learning_rate
+        solver.learning_rate = optimizer.learning_rate
     for mine, given in pairs:
         for view, array in zip(mine, given, strict=True):
             view[...] = array

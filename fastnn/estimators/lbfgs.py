@@ -10,13 +10,14 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn import runtime, training
 from fastnn.buffers import aligned_empty
+from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
 from fastnn.losses import Loss
 from fastnn.model import Examples, Model
 from fastnn.optimizers import SGD, OptimizerState
 
-__all__ = ["cost_and_gradient", "minimize"]
+__all__ = ["cost_and_gradients", "minimize"]
 
 
 def penalized(weights: Weights, loss: Loss, alpha: float, examples: Examples) -> Model:
@@ -41,8 +42,7 @@ class Course:
         self.epoch += 1
         record = {"epoch": self.epoch, "loss": J}
         self.history.append(record)
-        answers = [hook.on_epoch_end(self, dict(record)) for hook in self.hooks]
-        self.stopped = any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+        self.stopped = asked_to_stop(self.hooks, self, record)
         if self.stopped:
             raise StopIteration
 
@@ -83,31 +83,23 @@ def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, h
         for hook in hooks:
             hook.on_fit_end(course)
     estimator.n_iter_ = result.nit if course.stopped else _check_optimize_result("lbfgs", result, estimator.max_iter)
-    estimator.loss_ = result.fun
+    estimator.loss_ = np.float64(result.fun)
     np.copyto(theta, result.x)
 
 
-def cost_and_gradient(estimator: Any, packed: NDArray[Any], X: Any, y: NDArray[Any],
-                      sample_weight: NDArray[Any] | None, coef_grads: list[Any],
-                      intercept_grads: list[Any]) -> tuple[float, NDArray[Any]]:
-    """Return J and its gradient, packed as scikit-learn packs parameters: coefs_, then intercepts_, each row-major.
+def cost_and_gradients(estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None = None
+                       ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
+    """Return J over all examples and its gradients, shaped as coefs_ and intercepts_.
 
     Parameters
     ----------
-    packed : ndarray (P,)
-        Becomes the estimator's parameters.
+    estimator : TrainableMLP
     X : {array-like, sparse matrix} (m, n[0])
     y : ndarray (m, n[L])
         0 and 1 for classes.
     sample_weight : ndarray (m,) or None
-    coef_grads, intercept_grads : list
-        Their items become the gradient's parts.
     """
     weights = estimator._trainable_weights(X)
-    parameters = [*weights.coefs, *weights.intercepts]
-    parts = np.split(packed, np.cumsum([view.size for view in parameters])[:-1])
-    for view, part in zip(parameters, parts, strict=True):
-        view[...] = part.reshape(view.shape)
     y = np.asarray(y)
     coded = y.argmax(axis=1).astype(np.int32) if estimator.out_activation_ == "softmax" else y
     examples = estimator._examples(weights, X, coded, sample_weight)
@@ -115,5 +107,4 @@ def cost_and_gradient(estimator: Any, packed: NDArray[Any], X: Any, y: NDArray[A
     gradient = aligned_empty(model.layout.size, model.dtype)
     J = training.gradients(model, examples, gradient, runtime.thread_count(estimator.n_threads))
     dW, db = model.layout.views(gradient)
-    coef_grads[:], intercept_grads[:] = [dW_l.T for dW_l in dW], [db_l[:, 0] for db_l in db]
-    return J, np.concatenate([part.ravel() for part in (*coef_grads, *intercept_grads)])
+    return J, [dW_l.T for dW_l in dW], [db_l[:, 0] for db_l in db]

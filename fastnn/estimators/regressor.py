@@ -88,8 +88,8 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
     def _encode(self, y: Any) -> NDArray[Any]:
         return np.asarray(y, np.float64)
 
-    def _output_of(self, coded: NDArray[Any]) -> tuple[str, int]:
-        return "exp" if self.loss == "poisson" else "identity", 1 if coded.ndim == 1 else coded.shape[1]
+    def _output_activation(self) -> str:
+        return "exp" if self.loss == "poisson" else "identity"
 
     def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
         losses: dict[str, Loss] = {

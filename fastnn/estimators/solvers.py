@@ -32,27 +32,15 @@ class Nesterov(optimizers.Nesterov):
         """Leave the check to the estimator."""
 
 
-def update_rule(estimator: Any) -> optimizers.Optimizer:
-    """Return the optimiser that the estimator's parameters describe."""
-    moments = {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2, "epsilon": estimator.epsilon}
-    if estimator.solver == "adam":
-        return optimizers.Adam(**moments)
-    if estimator.solver == "adamw":
-        return optimizers.AdamW(**moments, weight_decay=estimator.alpha)
-    if estimator.solver == "rmsprop":
-        return optimizers.RMSprop(epsilon=estimator.epsilon)
-    if estimator.momentum == 0:
-        return optimizers.SGD()
-    return (Nesterov if estimator.nesterovs_momentum else Momentum)(estimator.momentum)
-
-
 class Solver:
     """An update rule, its state, and where it stands with its learning rate.
+
+    Its hyperparameters are attributes, which hold from the next call of `fit` or `partial_fit` on.
 
     Parameters
     ----------
     estimator : BaseMLP
-        Whose hyperparameters it keeps, whatever becomes of them there.
+        Whose hyperparameters it keeps, whatever becomes of them there; but for `alpha`.
     layout : ParameterLayout
     dtype : dtype
     dropout_seed : int
@@ -61,41 +49,63 @@ class Solver:
     ----------
     name : str
         The solver.
+    learning_rate_init, lr_schedule, power_t, momentum, nesterov, beta_1, beta_2, epsilon
+        As in scikit-learn's optimisers, each for the solvers that have it.
     layout : ParameterLayout
         Of the parameters, and so of its state.
     state : OptimizerState
-    current_rate : float
-        "invscaling" and "adaptive" change it.
     """
 
     def __init__(self, estimator: Any, layout: ParameterLayout, dtype: Any, dropout_seed: int = 0) -> None:
         self.name, self.layout = estimator.solver, layout
-        self.state = OptimizerState(update_rule(estimator), layout.size, dtype, dropout_seed)
-        self.learning_rate_init, self.current_rate = estimator.learning_rate_init, estimator.learning_rate_init
-        self.lr_schedule, self.power_t = estimator.learning_rate, estimator.power_t
-        self.nesterov = self.name == "sgd" and bool(estimator.nesterovs_momentum)
-        self.schedule: schedules.Schedule | None = None
-        if self.lr_schedule in SCHEDULES:
-            self.schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
+        self.learning_rate_init, self.lr_schedule = estimator.learning_rate_init, estimator.learning_rate
+        self.power_t, self.momentum, self.nesterov = estimator.power_t, estimator.momentum, estimator.nesterovs_momentum
+        self.beta_1, self.beta_2, self.epsilon = estimator.beta_1, estimator.beta_2, estimator.epsilon
+        self.sgd_rate = float(estimator.learning_rate_init)
+        self.state = OptimizerState(self._rule(estimator.alpha), layout.size, dtype, dropout_seed)
+
+    def _rule(self, alpha: float) -> optimizers.Optimizer:
+        """Return the optimiser that the hyperparameters describe."""
+        moments = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        if self.name == "adam":
+            return optimizers.Adam(**moments)
+        if self.name == "adamw":
+            return optimizers.AdamW(**moments, weight_decay=alpha)
+        if self.name == "rmsprop":
+            return optimizers.RMSprop(epsilon=self.epsilon)
+        if self.momentum == 0:
+            return optimizers.SGD()
+        return (Nesterov if self.nesterov else Momentum)(self.momentum)
 
     @property
     def t(self) -> int:
         """Updates made."""
         return int(self.state.step_count[0])
 
+    @t.setter
+    def t(self, count: int) -> None:
+        self.state.step_count[0] = count
+
     @property
     def learning_rate(self) -> float:
-        """The present rate; Adam's with its bias correction, as scikit-learn has it."""
+        """The present rate: of 'sgd' to be set by hand too, of Adam with its bias correction, as in scikit-learn."""
+        if self.name == "sgd":
+            return self.sgd_rate
         rule = self.state.optimizer
         if isinstance(rule, optimizers.Adam) and self.t:
-            return float(self.current_rate * np.sqrt(1 - rule.beta_2**self.t) / (1 - rule.beta_1**self.t))
-        return float(self.current_rate)
+            return float(self.learning_rate_init * np.sqrt(1 - rule.beta_2**self.t) / (1 - rule.beta_1**self.t))
+        return float(self.learning_rate_init)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.sgd_rate = float(rate)  # the other solvers compute theirs anew, as scikit-learn's Adam does
 
     def rates(self, total: int) -> Iterator[float]:
         """Return the rates of the coming steps, endlessly, before any bias correction; `total` steps are planned."""
-        if self.schedule is None:
-            return repeat(self.current_rate)
-        return map(self.schedule, count(self.t), repeat(total))
+        if self.lr_schedule in SCHEDULES:
+            schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
+            return map(schedule, count(self.t), repeat(total))
+        return repeat(self.sgd_rate if self.name == "sgd" else float(self.learning_rate_init))
 
     def _views(self, arena: NDArray[Any]) -> list[NDArray[Any]]:
         W, b = self.layout.views(arena)
@@ -121,8 +131,8 @@ class Solver:
         """The velocities, shaped as coefs_ + intercepts_."""
         return self._state_views(optimizers.Momentum, 0)
 
-    def fit_layout(self, layout: ParameterLayout) -> None:
-        """Move the state to where parameters of the same sizes lie otherwise.
+    def prepare(self, layout: ParameterLayout, alpha: float) -> None:
+        """Take up changed hyperparameters; move the state to where parameters of the same sizes lie otherwise.
 
         Raises
         ------
@@ -134,21 +144,26 @@ class Solver:
                              f"intercepts_ have {list(layout.sizes)}")
         if layout.row_major != self.layout.row_major:
             self.state, self.layout = self.state.moved(self.layout, layout), layout
+        rule, state = self._rule(alpha), self.state
+        if rule.n_states != state.optimizer.n_states:  # a momentum where there was none, or none any more
+            self.state = OptimizerState(rule, layout.size, state.dtype, state.dropout_seed)
+            self.t = int(state.step_count[0])
+        self.state.optimizer = rule
 
     def iteration_ends(self, time_step: int) -> None:
         """Set the rate of the next epoch after `time_step` examples in all."""
         if self.name == "sgd" and self.lr_schedule == "invscaling":
-            self.current_rate = float(self.learning_rate_init) / (time_step + 1) ** self.power_t
+            self.sgd_rate = float(self.learning_rate_init) / (time_step + 1) ** self.power_t
 
     def trigger_stopping(self, msg: str, verbose: Any) -> bool:
         """Return whether to stop now that there was no improvement; "adaptive" first takes a fifth of the rate."""
         adaptive = self.name == "sgd" and self.lr_schedule == "adaptive"
-        stop = not adaptive or self.current_rate <= SMALLEST_RATE
+        stop = not adaptive or self.sgd_rate <= SMALLEST_RATE
         if stop:
             msg += " Learning rate too small. Stopping." if adaptive else " Stopping."
         else:
-            self.current_rate /= 5.0
-            msg += f" Setting learning rate to {self.current_rate:f}"
+            self.sgd_rate /= 5.0
+            msg += f" Setting learning rate to {self.sgd_rate:f}"
         if verbose:
             print(msg)
         return stop

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnn import runtime, training, validation
 from fastnn._core._plan import Plan
 from fastnn.batches import bounds
+from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.solvers import Solver
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
@@ -162,7 +163,7 @@ class Course:
             theta.fill(nan)  # the core makes no such step; scikit-learn goes on with what it leaves
         self.rate = rate
         estimator.n_iter_ += 1
-        estimator.loss_ = total / self.m
+        estimator.loss_ = np.float64(total / self.m)  # a float with NumPy's methods, as in scikit-learn
         estimator.t_ += self.m
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose and estimator.verbose != "bar":
@@ -238,5 +239,4 @@ class Course:
                        "validation_score": estimator.validation_scores_[-1]}
         record["learning_rate"] = self.rate
         self.history.append(record)
-        answers = [hook.on_epoch_end(self, dict(record)) for hook in self.hooks]
-        return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
+        return asked_to_stop(self.hooks, self, record)

@@ -56,7 +56,8 @@ class Weights:
         ValueError
             If their shapes do not fit each other.
         """
-        sizes = [np.shape(coefs[0])[0], *(np.shape(coef)[1] for coef in coefs)]
+        coefs, intercepts = [np.asarray(W) for W in coefs], [np.asarray(b) for b in intercepts]
+        sizes = [len(coefs[0]), *(np.shape(coef)[1] for coef in coefs)]
         weights = cls.allocate(sizes, hidden, output, np.result_type(np.float32, *coefs, *intercepts))
         weights.copy_from(coefs, intercepts)
         return weights
