@@ -103,9 +103,10 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
                           const real *restrict A, ptrdiff_t lda, /* IN (rows, depth); to transpose: (depth, rows) */
                           real *restrict copy)                   /* OUT (height, depth) */
 {
+    if (rows < height) memset(copy, 0, (size_t)(height * depth) * sizeof(real));
     if (!transpose) {
         for (ptrdiff_t p = 0; p < depth; p++)
-            for (ptrdiff_t i = 0; i < height; i++) copy[p * height + i] = i < rows ? A[p * lda + i] : 0;
+            for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
         return;
     }
     ptrdiff_t i = 0;
@@ -114,8 +115,8 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
         real *to = copy + i;
         for (ptrdiff_t p = 0; p < depth; p++, to += height) to[0] = a0[p], to[1] = a1[p], to[2] = a2[p], to[3] = a3[p];
     }
-    for (; i < height; i++)
-        for (ptrdiff_t p = 0; p < depth; p++) copy[p * height + i] = i < rows ? A[i * lda + p] : 0;
+    for (; i < rows; i++)
+        for (ptrdiff_t p = 0; p < depth; p++) copy[p * height + i] = A[i * lda + p];
 }
 
 /* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`. */

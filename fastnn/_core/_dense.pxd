@@ -48,7 +48,7 @@ cdef inline bint own_is_faster(const fastnn_ops *ops, int dtype, bint transpose_
                                ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
     cdef ptrdiff_t rows = 2 * n if transpose_A else n
-    return (ops.multiply != NULL and rows * item >= ops.vector and m >= (32 if transpose_A else 4)
+    return (ops.multiply != NULL and rows * item >= ops.vector and m >= (32 if transpose_A else 3)
             and (ops.vector > 32 or max(lda, ldb) * item < 4096))
 
 
