@@ -10,47 +10,48 @@ cdef extern from *:
     #else
     static double fastnn_clock(void) { return 0; }
     #endif
-
-    enum { FASTNN_ALONE, FASTNN_TOGETHER };
     '''
     double fastnn_clock() noexcept nogil
-    cdef enum:
-        FASTNN_ALONE
-        FASTNN_TOGETHER
 
-# A trial of the slower way may take this part of all time.
 cdef enum:
-    TRIAL_SHARE = 32
+    LEAST_WAIT = 8       # calls that the caller's thread makes alone before the team is tried again;
+    LONGEST_WAIT = 4096  # twice as many each time that the team did not last
+    LASTING = 16         # waits that it worked for, and it has lasted
+    REFRESH = 256        # calls of the team after which one is made alone, to know what that takes now
 
 cdef struct Teamwork:
-    long calls
-    double pace[2]      # seconds an example of each way, a mean that forgets; 0 while unknown
-    double until_trial  # seconds of work after which the other way is tried again
-    int way             # of the call that is under way
+    long calls          # of this spell
+    long wait
+    bint alone          # the way of this spell
+    bint once           # this one call is made alone
+    double pace         # seconds an example alone: a mean that forgets; 0 while unknown
+    double balance      # what the team gained of late, in seconds an example; below 0 its spell ends
     double began
 
 
 cdef inline bint begin_together(Teamwork *teamwork) noexcept nogil:
-    cdef int better = teamwork.pace[FASTNN_TOGETHER] <= teamwork.pace[FASTNN_ALONE]
-    if teamwork.calls < 2:  # the first one wakes the threads
-        teamwork.way = FASTNN_TOGETHER
-    elif teamwork.calls == 2:
-        teamwork.way = FASTNN_ALONE
-    else:
-        teamwork.way = better if teamwork.until_trial > 0 else 1 - better
+    if teamwork.wait == 0:
+        teamwork.wait = LEAST_WAIT
+    teamwork.once = not teamwork.alone and teamwork.calls % REFRESH == 1  # the first call of all wakes the threads
     teamwork.began = fastnn_clock()
-    return teamwork.way == FASTNN_TOGETHER
+    return not (teamwork.alone or teamwork.once)
 
 
 cdef inline void end_work(Teamwork *teamwork, double examples) noexcept nogil:
-    cdef double seconds = fastnn_clock() - teamwork.began, now = seconds / examples
-    cdef double *pace = &teamwork.pace[teamwork.way]
-    if teamwork.calls < 3:
-        pace[0] = now
-    else:
-        pace[0] += 0.25 * (now - pace[0])
-    if teamwork.until_trial > 0:
-        teamwork.until_trial -= seconds
-    else:
-        teamwork.until_trial = TRIAL_SHARE * seconds
+    cdef double now = (fastnn_clock() - teamwork.began) / examples
     teamwork.calls += 1
+    if teamwork.alone or teamwork.once:
+        if teamwork.pace == 0:
+            teamwork.pace = teamwork.balance = now
+        teamwork.pace += 0.25 * (now - teamwork.pace)
+        if teamwork.alone and teamwork.calls >= teamwork.wait:
+            teamwork.alone, teamwork.calls, teamwork.balance = False, 2, teamwork.pace
+    elif teamwork.pace > 0:
+        # Old gains do not make up for much: a team that is put aside again and again has to go.
+        teamwork.balance = min(teamwork.balance + teamwork.pace - now, 2 * teamwork.pace)
+        if teamwork.balance < 0:
+            if teamwork.calls >= LASTING * teamwork.wait:
+                teamwork.wait = LEAST_WAIT
+            else:
+                teamwork.wait = min(2 * teamwork.wait, <long>LONGEST_WAIT)
+            teamwork.alone, teamwork.calls = True, 0
