@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from fastnn import functional as F
 from fastnn import reference
@@ -50,6 +51,7 @@ def student_backward(AL, Y, cache, parameters, hidden="relu"):
     return grads
 
 
+@threadpool_limits.wrap(limits=1)  # NumPy's threads wait for each other many times as long beside a busy program
 def student_descent(X, Y, parameters, learning_rate, iterations, hidden="relu"):
     parameters = {key: value.copy() for key, value in parameters.items()}
     costs = []
