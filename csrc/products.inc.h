@@ -54,49 +54,52 @@ typedef struct {
     int adds;             /* C += instead of C = */
 } FN(panel);
 
-/* `height` and `width` are constants wherever this is inlined, so that the loops over them unroll and `sum` is
-   registers. */
-FASTNN_INLINE void FN(tile)(const int height, const int width, const FN(panel) *panel,
-                            const real *restrict B, /* IN (depth, width), strided */
-                            real *restrict C)       /* OUT or IN/OUT (rows, width) */
+/* `count` tiles side by side. `height` and `width` are constants wherever this is inlined, so that the loops over them
+   unroll and `sum` is registers. */
+FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) *panel, ptrdiff_t count,
+                             const real *restrict B, /* IN (depth, count * width), strided */
+                             real *restrict C)       /* OUT or IN/OUT (rows, count * width) */
 {
     const ptrdiff_t depth = panel->depth, lda = panel->lda, last_A = panel->last_A, last_C = panel->last_C;
-    const ptrdiff_t step = panel->step, next = panel->next;
-    const real *restrict A = panel->A;
+    const ptrdiff_t step = panel->step, next = panel->next, ldc = panel->ldc;
+    const real alpha = panel->alpha;
     FN(vector) sum[TILE_WIDTH][TILE_HEIGHT], a[TILE_HEIGHT];
-    UNROLL for (int j = 0; j < width; j++)
-        UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
-    for (ptrdiff_t p = 0; p < depth; p++, A += lda, B += step) {
-        UNROLL for (int i = 0; i < height; i++)
-            a[i] = *(const FN(vector_at) *)(A + (i < height - 1 ? i * LANES : last_A));
+    for (ptrdiff_t t = 0; t < count; t++, B += width * next) {
+        const real *restrict A = panel->A, *restrict b = B;
         UNROLL for (int j = 0; j < width; j++)
-            UNROLL for (int i = 0; i < height; i++) sum[j][i] += a[i] * B[j * next];
-    }
-    UNROLL for (int j = 0; j < width; j++, C += panel->ldc)
-        UNROLL for (int i = 0; i < height; i++) {
-            FN(vector_at) *c = (FN(vector_at) *)(C + (i < height - 1 ? i * LANES : last_C));
-            FN(vector) result = panel->alpha * sum[j][i];
-            if (panel->adds) result += *c;
-            *c = result;
+            UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
+        for (ptrdiff_t p = 0; p < depth; p++, A += lda, b += step) {
+            UNROLL for (int i = 0; i < height; i++)
+                a[i] = *(const FN(vector_at) *)(A + (i < height - 1 ? i * LANES : last_A));
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] += a[i] * b[j * next];
         }
+        UNROLL for (int j = 0; j < width; j++, C += ldc)
+            UNROLL for (int i = 0; i < height; i++) {
+                FN(vector_at) *c = (FN(vector_at) *)(C + (i < height - 1 ? i * LANES : last_C));
+                FN(vector) result = alpha * sum[j][i];
+                if (panel->adds) result += *c;
+                *c = result;
+            }
+    }
 }
 
 /* A function for each size of a tile. */
-typedef void (*FN(tile_function))(const FN(panel) *panel, const real *B, real *C);
-#define TILE(height, width)                                                                 \
-    static void FN(tile_##height##_##width)(const FN(panel) *panel, const real *B, real *C) \
-    {                                                                                       \
-        FN(tile)(height, width, panel, B, C);                                               \
+typedef void (*FN(tiles_function))(const FN(panel) *panel, ptrdiff_t count, const real *B, real *C);
+#define TILES(height, width)                                                                                   \
+    static void FN(tiles_##height##_##width)(const FN(panel) *panel, ptrdiff_t count, const real *B, real *C)  \
+    {                                                                                                          \
+        FN(tiles)(height, width, panel, count, B, C);                                                          \
     }
-#define ROW_OF_TILES(height) EACH_WIDTH(TILE, height, )
-#define NAME(height, width) FN(tile_##height##_##width)
-#define ROW_OF_NAMES(height) {EACH_WIDTH(NAME, height, COMMA)}
-EACH_HEIGHT(ROW_OF_TILES, )
-static const FN(tile_function) FN(tiles)[TILE_HEIGHT][TILE_WIDTH] = {EACH_HEIGHT(ROW_OF_NAMES, COMMA)};
-#undef ROW_OF_NAMES
+#define TILES_OF(height) EACH_WIDTH(TILES, height, )
+#define NAME(height, width) FN(tiles_##height##_##width)
+#define NAMES_OF(height) {EACH_WIDTH(NAME, height, COMMA)}
+EACH_HEIGHT(TILES_OF, )
+static const FN(tiles_function) FN(tiles_of_size)[TILE_HEIGHT][TILE_WIDTH] = {EACH_HEIGHT(NAMES_OF, COMMA)};
+#undef NAMES_OF
 #undef NAME
-#undef ROW_OF_TILES
-#undef TILE
+#undef TILES_OF
+#undef TILES
 
 /* The panel's rows in whole vectors, zeros after the last. */
 static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdiff_t depth,
@@ -126,16 +129,18 @@ static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows
                              int adds, int higher)
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
-    const ptrdiff_t height = vectors * LANES, strips = (m + TILE_WIDTH - 1) / TILE_WIDTH;
+    const ptrdiff_t height = vectors * LANES, tiles = (m + TILE_WIDTH - 1) / TILE_WIDTH, wider = m % tiles;
     panel->adds = adds && !higher;
     panel->ldc = higher ? height : ldc;
     panel->last_C = (higher ? height : rows) - LANES;
-    for (ptrdiff_t t = 0; t < strips; t++) {
-        const ptrdiff_t j = part_start(m, strips, t), width = part_start(m, strips, t + 1) - j;
-        real *c = C + j * ldc;
-        FN(tiles)[vectors - 1][width - 1](panel, B + j * panel->next, higher ? edge : c);
+    for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, or one by one */
+        const ptrdiff_t width = m / tiles + (t < wider), count = higher ? 1 : t < wider ? wider : tiles - wider;
+        FN(tiles_of_size)[vectors - 1][width - 1](panel, count, B, higher ? edge : C);
         for (ptrdiff_t y = 0; higher && y < width; y++)
-            for (ptrdiff_t x = 0; x < rows; x++) c[y * ldc + x] = edge[y * height + x] + (adds ? c[y * ldc + x] : 0);
+            for (ptrdiff_t x = 0; x < rows; x++) C[y * ldc + x] = edge[y * height + x] + (adds ? C[y * ldc + x] : 0);
+        t += count;
+        B += count * width * panel->next;
+        C += count * width * ldc;
     }
 }
 
