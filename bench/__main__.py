@@ -1,4 +1,4 @@
-"""Benchmarks of the installed package: ``python bench`` and fit, estimators, course, small, loop, scaling, orders,
+"""Benchmarks of the installed package: ``python bench`` and step, estimators, course, small, loop, scaling, orders,
 layouts, products, functions or vectorization.
 
 Every system runs in a process of its own (one system's thread pool slows another's), processes take turns, and
@@ -11,7 +11,7 @@ import importlib
 import json
 import sys
 
-BENCHES = ("fit", "estimators", "course", "small", "loop", "scaling", "orders", "layouts", "products", "functions",
+BENCHES = ("step", "estimators", "course", "small", "loop", "scaling", "orders", "layouts", "products", "functions",
            "vectorization")
 
 
@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5, help="processes per system (default 5)")
     parser.add_argument("--threads", default="1,2", help="thread counts, separated by commas (default 1,2)")
     parser.add_argument("--only", default="", help="names of workloads, separated by commas (default all)")
+    parser.add_argument("--peers", default="", help="systems to compare with, separated by commas (default all)")
+    parser.add_argument("--dtypes", default="float32", help="dtypes, separated by commas (default float32)")
     parser.add_argument("--json", default="", help="also write the figures to this file")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)  # the arguments of one measured process
     options = parser.parse_args()

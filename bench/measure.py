@@ -27,6 +27,12 @@ def chosen(options) -> dict[str, tuple[list[int], int]]:
     return {name: WORKLOADS[name] for name in names}
 
 
+def label(workload: str) -> str:
+    """A workload's name, layer sizes and batch size."""
+    sizes, batch = WORKLOADS[workload]
+    return f"{workload} {'-'.join(map(str, sizes))}, batch {batch}"
+
+
 def threads(options) -> list[int]:
     """The thread counts of --threads."""
     return [int(count) for count in options.threads.split(",")]
@@ -42,6 +48,15 @@ def in_process(bench: str, arguments: dict, n_threads: int):
     if done.returncode:
         raise RuntimeError(f"{bench} {arguments}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def gather(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, dict[str, float]]:
+    """The medians of each case's figures; its processes alternate for `turns` rounds."""
+    figures: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
+    for _ in range(turns):
+        for name, arguments in cases.items():
+            figures[name].append(in_process(bench, arguments, n_threads))
+    return {name: {key: median(turn[key] for turn in turns_) for key in turns_[0]} for name, turns_ in figures.items()}
 
 
 def take_turns(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, float]:

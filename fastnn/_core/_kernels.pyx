@@ -167,9 +167,9 @@ def elementwise(str name, x, out, int level=0):
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
-             bint always=False):
+             bint always=False, ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
-    do it, by its own kernel where that is faster, or `always`."""
+    do it, by its own kernel where that is faster, or `always`. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C)
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
@@ -188,13 +188,15 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
         if always and ops.multiply == NULL:
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     begin_call()
+    cdef ptrdiff_t r
     with nogil:
-        if always and ops != NULL:
-            ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
-        elif ops != NULL:
-            product(ops, dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
-        else:
-            matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+        for r in range(repetitions):
+            if always and ops != NULL:
+                ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+            elif ops != NULL:
+                product(ops, dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+            else:
+                matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
     end_call()
 
 

@@ -1,0 +1,69 @@
+"""The systems that are measured beside fastnn, each a class of the same few methods.
+
+A system is made from layer sizes, a dtype and a thread count, starts from the weights of `initial`, and trains the same
+network: relu, softmax cross-entropy, Adam with its usual settings. It has
+
+- ``train(X, y, batch, epochs) -> float``: `epochs` shuffled epochs more; the mean loss of the last one. A second call goes
+  on with the parameters of the first;
+- ``predict(X) -> ndarray (m, n[L])``: class probabilities, from NumPy and back to NumPy;
+
+or one of the two. What is compiled is compiled in the first call.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["SYSTEMS", "chosen", "initial", "make"]
+
+
+class System(NamedTuple):
+    module: str
+    name: str  # of the class
+    needs: tuple[str, ...]  # packages
+    trains: bool
+    predicts: bool
+    dtypes: tuple[str, ...] = ("float32", "float64")
+
+
+SYSTEMS = {
+    "fastnn": System("fastnn_peer", "FastNN", ("fastnn",), True, True),
+    "JAX scanned": System("jax_peer", "ScannedJAX", ("jax",), True, True),
+    "torch eager": System("torch_peer", "EagerTorch", ("torch",), True, True),
+    "torch.compile": System("torch_peer", "CompiledTorch", ("torch",), True, True),
+    "scikit-learn": System("sklearn_peer", "ScikitLearn", ("sklearn",), True, True),
+    "NumPy": System("numpy_peer", "PlainNumPy", ("numpy",), True, True),
+    "onnxruntime": System("onnx_peer", "OnnxRuntime", ("onnxruntime", "onnx"), False, True),
+    "skl2onnx": System("onnx_peer", "SklToOnnx", ("onnxruntime", "skl2onnx", "sklearn"), False, True, ("float32",)),
+}
+
+
+def initial(sizes: list[int], dtype: str) -> list[np.ndarray]:
+    """The weights W[l] (n[l], n[l-1]) that every system starts from: He's, from a fixed seed."""
+    rng = np.random.default_rng(0)
+    return [(rng.standard_normal((n, n_prev)) * np.sqrt(2 / n_prev)).astype(dtype) for n_prev, n in pairwise(sizes)]
+
+
+def chosen(options, does: str, dtype: str = "float32") -> list[str]:
+    """The systems that --peers names (or all) that do ("trains" or "predicts") this in this dtype, fastnn first.
+
+    Those that are not installed are named and left out.
+    """
+    asked = ["fastnn", *(name for name in options.peers.split(",") if name)] if options.peers else list(SYSTEMS)
+    unknown = [name for name in asked if name not in SYSTEMS]
+    if unknown:
+        raise SystemExit(f"unknown peers {', '.join(unknown)}: choose from {', '.join(SYSTEMS)}")
+    able = [name for name in SYSTEMS if name in asked and getattr(SYSTEMS[name], does) and dtype in SYSTEMS[name].dtypes]
+    present = [name for name in able if all(find_spec(package) for package in SYSTEMS[name].needs)]
+    if len(present) < len(able):
+        print("not installed, left out:", ", ".join(name for name in able if name not in present))
+    return present
+
+
+def make(name: str, sizes: list[int], dtype: str, n_threads: int):
+    """An instance of the system `name`."""
+    system = SYSTEMS[name]
+    return getattr(import_module(f"peers.{system.module}"), system.name)(sizes, dtype, n_threads)

@@ -1,0 +1,67 @@
+"""A training step through the public interfaces: microseconds beside every peer, and beside its floors."""
+
+from time import perf_counter
+
+import numpy as np
+import peers
+from limits import compiled_gemm_step, gemm_step, update_floor
+from measure import WORKLOADS, chosen, gather, label, threads
+
+SECONDS = 1.2  # how long a process measures
+BATCHES = {"iris": 64, "digits": 64}  # mini-batches of an epoch; 8 where a step takes longer than what an epoch costs
+WARM_UP = 10  # epochs before that, after which the losses are compared
+LIMITS = {"GEMM alone": gemm_step, "GEMM compiled": compiled_gemm_step}
+
+
+def data(sizes: list[int], batch: int, n_batches: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    m = batch * n_batches
+    return rng.standard_normal((m, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], m)
+
+
+def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, float]:
+    sizes, batch = WORKLOADS[workload]
+    if system in LIMITS:
+        return {"us": LIMITS[system](sizes, batch, dtype, SECONDS)}
+    if system == "update":
+        return {"us": update_floor(sizes, dtype, n_threads)}
+    n_batches = BATCHES.get(workload, 8)
+    X, y = data(sizes, batch, n_batches, dtype)
+    peer = peers.make(system, sizes, dtype, n_threads)
+    loss = peer.train(X, y, batch, WARM_UP)
+
+    def seconds(epochs: int) -> float:
+        began = perf_counter()
+        peer.train(X, y, batch, epochs)
+        return perf_counter() - began
+
+    epochs = max(1, round(SECONDS / 3 / min(seconds(1), seconds(1))))
+    return {"us": min(seconds(epochs) for _ in range(3)) / (n_batches * epochs) * 1e6, "loss": loss}
+
+
+def run(options) -> list[dict]:
+    rows = []
+    for dtype in options.dtypes.split(","):
+        systems = peers.chosen(options, "trains", dtype)
+        columns = [*systems, *LIMITS, "update"]
+        print(f"\nMicroseconds a training step ({dtype}, Adam, relu, softmax cross-entropy), median of {options.turns}; "
+              f"loss after {WARM_UP} epochs")
+        print(f"| {'workload':<36} | threads | " + " | ".join(f"{name:>13}" for name in columns)
+              + " | best peer / fastnn | fastnn / floor |")
+        print("|" + "---|" * (len(columns) + 4))
+        for workload in chosen(options):
+            for n_threads in threads(options):
+                cases = {name: {"system": name, "workload": workload, "dtype": dtype, "n_threads": n_threads}
+                         for name in columns}
+                figures = gather("step", cases, n_threads, options.turns)
+                us = {name: figures[name]["us"] for name in columns}
+                best = min((us[name] for name in systems if name != "fastnn"), default=float("nan"))
+                floor = us["GEMM alone"] + us["update"]
+                print(f"| {label(workload):<36} | {n_threads:>7} | "
+                      + " | ".join(f"{us[name]:>13.1f}" for name in columns)
+                      + f" | {best / us['fastnn']:>16.2f} x | {us['fastnn'] / floor:>14.2f} |", flush=True)
+                print(f"| {'  loss':<36} | {'':>7} | "
+                      + " | ".join(f"{figures[name].get('loss', float('nan')):>13.4f}" for name in systems), flush=True)
+                rows.append({"workload": workload, "dtype": dtype, "threads": n_threads, "us": us,
+                             "loss": {name: figures[name]["loss"] for name in systems}})
+    return rows
