@@ -108,7 +108,7 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
 {
     if (rows < height) memset(copy, 0, (size_t)(height * depth) * sizeof(real));
     if (transpose)
-        FN(transpose_along_columns)(depth, rows, A, lda, copy, height);
+        FN(transpose)(depth, rows, A, lda, copy, height);
     else
         for (ptrdiff_t p = 0; p < depth; p++)
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
