@@ -5,6 +5,7 @@
    kept in k copies: `tile` says how. */
 #ifndef FASTNN_TILE
 #define FASTNN_TILE 1024
+#define FASTNN_AHEAD 4096 /* bytes of rows in random order that are asked for before they are copied */
 
 typedef struct {
     ptrdiff_t height; /* n * k: rows of the matrix as it is read */
@@ -146,8 +147,13 @@ static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_s
 {
     const real *X = X_;
     real *out = out_;
+    const ptrdiff_t bytes = n * (ptrdiff_t)sizeof(real), ahead = MAX(1, MIN(16, FASTNN_AHEAD / MAX(bytes, 1)));
     for (ptrdiff_t j = 0; j < m; j++, out += n) {
         const real *x = X + (order ? (ptrdiff_t)order[j] : j) * row_stride;
+        if (order && column_stride == 1 && j + ahead < m) {
+            const char *next = (const char *)(X + (ptrdiff_t)order[j + ahead] * row_stride);
+            for (ptrdiff_t at = 0; at < MIN(bytes, FASTNN_AHEAD); at += 64) PREFETCH(next + at);
+        }
         if (column_stride == 1)
             FN(copy_row)(n, x, out);
         else
