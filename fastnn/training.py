@@ -95,8 +95,8 @@ def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, n_slices, team = way[:3] if confirmed else (1, 1, 1)
         yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, n_slices=n_slices, team=team,
-                   fused=confirmed and way.fused, order=order, blas=way.blas_threads > 1, dropout=dropout, clip_norm=clip_norm,
-                   l2_by_batch=l2_by_batch)
+                   fused=confirmed and way.fused, order=order, blas=way.blas_threads > 1, dropout=dropout,
+                   clip_norm=clip_norm, l2_by_batch=l2_by_batch)
 
 
 def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:

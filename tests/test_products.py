@@ -121,7 +121,8 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
         rounded = bound * (1 + u) + u * (np.abs(Z) + np.abs(bias)[:, None])
         assert_within(C, np.maximum(Z, 0) if relu else Z, rounded, f"bias {n, m, k} at {level}")
         assert not np.signbit(C[C == 0]).any() or not relu
-        assert_within(D, np.where(active > 0, exact, 0), np.where(active > 0, bound, 0), f"derivative {n, m, k} at {level}")
+        on = active > 0
+        assert_within(D, np.where(on, exact, 0), np.where(on, bound, 0), f"derivative {n, m, k} at {level}")
         wide = D.astype(np.float64)
         error = (m + 2) * u * scale * np.abs(wide).sum(axis=1)
         assert_within(sums, scale * wide.sum(axis=1), error, f"sums {n, m, k} at {level}")
@@ -133,7 +134,7 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
 
 @each_dtype
 def test_finishing_what_is_not_finite(dtype):
-    """Relu keeps a NaN and infinity; a unit that was not active passes nothing back, as in the notes' dZ[Z <= 0] = 0."""
+    """Relu keeps a NaN and infinity; a unit that was off passes nothing back, as in the notes' dZ[Z <= 0] = 0."""
     for level, n in itertools.product(own_levels(dtype), (5, 21)):
         A, B = np.ones((n, 2), dtype, "F"), np.ones((2, 4), dtype, "F")
         B[0] = [np.nan, np.inf, -np.inf, 1]

@@ -74,7 +74,8 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         drops = &dropout if layer.threshold else NULL
         if l == 0 and sparse:
             sparse_linear(bound.ops, layer, m, bound.theta, &rows, order, Z)
-            bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A, drops, first * layer.n_out)
+            bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A, drops,
+                               first * layer.n_out)
         else:
             linear_activate(bound.ops, dtype, layer, layer.activation, m, bound.theta, A_prev, Z, A, drops,
                             first * layer.n_out)
@@ -99,8 +100,8 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
             weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
         dA = dZ_of(bound, l - 1, first)
         Z = bound.Z[l - 1] + first * n * item
-        linear_activate_backward(bound.ops, dtype, layer, &bound.layers[l - 1], m, scale, bound.theta, dZ, Z, A_prev, dA,
-                                 gradient)
+        linear_activate_backward(bound.ops, dtype, layer, &bound.layers[l - 1], m, scale, bound.theta, dZ, Z, A_prev,
+                                 dA, gradient)
         dZ = dA
     if not weights:
         return loss
