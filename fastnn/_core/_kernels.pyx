@@ -175,8 +175,8 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
              ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
     do it, by its own kernel where that is faster, or `always`. That one then adds `bias` (n,) IN and, with `relu`,
-    takes max(C, 0); or it makes C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the sums of
-    C's columns. `repetitions` are for benchmarks."""
+    takes max(C, 0); or it makes C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the
+    sums of C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C)
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")

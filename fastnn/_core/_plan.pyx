@@ -109,7 +109,8 @@ cdef class Plan:
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
                   weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
                   int n_slices=1, bint fused=False, bint blas=False, double loss_parameter=0,
-                  double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False, dropout=(), dropout_seed=0):
+                  double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False, dropout=(),
+                  dropout_seed=0):
         cdef Bound *bound = &self.bound
         self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
