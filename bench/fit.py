@@ -131,7 +131,7 @@ def run_accuracy(options) -> list[dict]:
               + "".join(f"; {name} reached it in {n} of {options.turns}" for name, n in reached.items()
                         if n < options.turns), flush=True)
         rows.append({"part": "accuracy", "rate": rate, "threads": n_threads, "reached": reached,
-                     "target": ACCURACY_TARGET,
+                     "turns": options.turns, "target": ACCURACY_TARGET,
                      **{key: {name: medians[name][key] for name in systems} for key in medians["fastnn"]}})
     return rows
 
