@@ -148,8 +148,9 @@ def memory_tables(rows: list[dict]) -> dict[str, str]:
              for row in of])
     if of := [row for row in rows if row["part"] == "map"]:
         found["memory map"] = table(
-            ["threads", "rows", "MB that RssAnon rises by", "of that the order"],
-            [[str(row["threads"]), f"{row['rows']:,}", f"{row['rise']:.1f}", f"{row['order']:.1f}"] for row in of])
+            ["threads", "rows", "MB that RssAnon rises by", "order and labels", "the rest"],
+            [[str(row["threads"]), f"{row['rows']:,}", f"{row['rise']:.1f}", f"{row['order and labels']:.1f}",
+              f"{row['rise'] - row['order and labels']:.1f}"] for row in of])
     return found
 
 

@@ -10,18 +10,19 @@ WIDTHS = [128, 256, 512, 1024, 2048]
 DEPTHS = [2, 4, 8, 16, 32]
 # What grows, the network and batch for each value of it, and the slope that the multiply-adds have: m sum n[l-1] n[l].
 CURVES: dict[str, tuple[list[int], int]] = {"batch": ([64, 128, 256, 512, 1024, 2048, 4096], 1), "width": (WIDTHS, 2),
-                                            "depth": (DEPTHS, 1)}
+                                            "hidden layers": (DEPTHS, 1)}
 TOLERANCE = 0.1
 
 
 def shape(curve: str, value: int) -> tuple[list[int], int]:
-    """Layer sizes and batch. What does not grow is small: a narrow X and output beside the width, layers that all are
-    as wide as X beside the depth, few parameters beside the batch."""
+    """Layer sizes and batch. What does not grow in proportion is small: a narrow X and output beside the width, the
+    output beside the hidden layers, the parameters beside the batch. The first layer needs no dA, so an X half as wide
+    again as the other layers makes it as much work as they are."""
     if curve == "batch":
         return [128, 128, 128, 10], value
     if curve == "width":
         return [16, value, value, 2], 256
-    return [128] * value + [10], 256
+    return [192, *[128] * value, 2], 256
 
 
 def work(curve: str, value: int, n_threads: int) -> dict[str, float]:
