@@ -189,16 +189,15 @@ def environment_table(files: list[dict]) -> str:
     def every(value) -> str:
         return "; ".join(dict.fromkeys(value(file) for file in files))
 
-    packages = dict.fromkeys(name for file in files for name in file["versions"])
     lines = [["processor", every(lambda file: f"{file['machine']['cpu']}, {file['machine']['architecture']}, "
                                               f"{file['machine']['cores']} cores")],
              ["caches", every(lambda file: ", ".join(f"{name} {size}" for name, size
                                                      in file["machine"]["caches"].items()))],
              ["SIMD level", every(lambda file: file["simd"])], ["BLAS", every(lambda file: file["blas"])],
-             *([name, every(lambda file, name=name: file["versions"].get(name, "not installed"))] for name in packages),
+             ["versions", every(lambda file: ", ".join(f"{name} {of}" for name, of in file["versions"].items()))],
              ["dates", every(lambda file: file["date"])],
              ["processes a figure", "; ".join(f"{file['bench']} {file['turns']}" for file in files)]]
-    return table(["", ""], lines)
+    return table(["measured with", ""], lines)
 
 
 # ---- All together ---------------------------------------------------------------------------------------------------
@@ -240,8 +239,8 @@ def run(options) -> None:
     text = fill(DOCUMENT.read_text(encoding="utf-8"), tables(files))
     DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
     if find_spec("matplotlib"):
-        import pictures
+        import plots
 
-        pictures.draw(files, PICTURES)
+        plots.draw(files, PICTURES)
     else:
         print("matplotlib is not installed, so there are no pictures: pip install 'fastnn[bench]'")
