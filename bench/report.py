@@ -165,13 +165,21 @@ def scaling_tables(rows: list[dict]) -> dict[str, str]:
     return {"scaling": table(["grows", "threads", "us a step", "slope", "target"], lines)}
 
 
+def by_kernel(row: dict, product: str) -> str:
+    """The times of a product by each kernel that makes it, the least bold."""
+    times = {key.removeprefix(f"{product} "): value for key, value in row.items() if key.startswith(f"{product} ")}
+    least = min(times.values())
+    return ", ".join(f"**{name} {digits(us)}**" if us == least else f"{name} {digits(us)}"
+                     for name, us in times.items())
+
+
 def kernels_tables(rows: list[dict]) -> dict[str, str]:
     found, products = {}, ("Z", "dW", "dA")
     of = [row for row in rows if row["part"] == "products"]
     for dtype in sorted({row["dtype"] for row in of}):
         found[f"products {dtype}"] = table(
             ["W", "m", *products], [[f"{row['n_prev']} -> {row['n']}", str(row["m"]),
-                                     *(f"{digits(row[f'{p} BLAS'])} / {digits(row[f'{p} own'])}" for p in products)]
+                                     *(by_kernel(row, product) for product in products)]
                                     for row in of if row["dtype"] == dtype])
     if of := [row for row in rows if row["part"] == "passes"]:
         found["passes"] = table(

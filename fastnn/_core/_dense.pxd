@@ -42,7 +42,7 @@ cdef inline void product(
         matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
 
 
-# Is the kernels' own product faster than BLAS? (python bench kernels; figures in ARCHITECTURE.md.) A vector of rows
+# Is the kernels' own product faster than BLAS? (python bench products; figures in ARCHITECTURE.md.) A vector of rows
 # and few columns are enough for that; where A is a transpose half a vector, but many columns to make up for it. Vectors
 # of 32 bytes take too few elements from a cache line where all lines of a column are in one set of the cache.
 cdef inline bint own_is_faster(const fastnn_ops *ops, int dtype, bint transpose_A, ptrdiff_t n, ptrdiff_t m,
