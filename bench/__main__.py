@@ -1,5 +1,5 @@
-"""Benchmarks of the installed package: ``python bench`` and step, estimators, course, small, loop, scaling, orders,
-layouts, products, functions or vectorization.
+"""Benchmarks of the installed package: ``python bench`` and step, predict, estimators, course, small, loop, scaling,
+orders, layouts, products, functions or vectorization.
 
 Every system runs in a process of its own (one system's thread pool slows another's), processes take turns, and
 what is printed is the median over the turns. Some machines set OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE, which slows
@@ -11,8 +11,8 @@ import importlib
 import json
 import sys
 
-BENCHES = ("step", "estimators", "course", "small", "loop", "scaling", "orders", "layouts", "products", "functions",
-           "vectorization")
+BENCHES = ("step", "predict", "estimators", "course", "small", "loop", "scaling", "orders", "layouts", "products",
+           "functions", "vectorization")
 
 
 def main() -> None:

@@ -49,13 +49,30 @@ class Predictor:
         row = (model.sizes[0] + 2 * max(model.sizes[1:])) * model.dtype.itemsize
         self.block = min(max(BLOCK_BYTES // row // 16 * 16, 32), 1024)
         self.rows = block_rows(model.sizes[0] + model.sizes[-1], model.dtype.itemsize, self.block)
-        self._free: dict[int, list[Forward]] = {}  # plans at rest, by their number of threads
+        self.few = (THREAD_WORK - 1) // self.work  # rows that are not worth a second thread
+        self._free: dict[int, list[Forward]] = {1: []}  # plans at rest, by their number of threads
+        self._alone = self._free[1]
 
     def _bind(self, team: int) -> Forward:
         model = self.model
         scratch = aligned_empty((team, Forward.needed(model.sizes, self.block)), model.dtype)
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
+
+    def at_once(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
+        """Return the `outputs` for a few rows that the core can read as they are: with no more checks than it needs.
+
+        Returns None for anything else, which may well be valid.
+        """
+        if n_threads is not None:
+            runtime.thread_count(n_threads)
+        try:
+            plan = self._alone.pop()
+        except IndexError:
+            plan = self._bind(1)
+        outputs = plan.at_once(X, self.few, raw)
+        self._alone.append(plan)
+        return outputs
 
     def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
                 out: NDArray[Any] | None = None) -> NDArray[Any] | None:
@@ -66,7 +83,7 @@ class Predictor:
         if isinstance(X, SparseRows) and self.model.layout.row_major[0]:
             return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads, out=out)
         m = len(X)
-        small = m * self.work < THREAD_WORK
+        small = m <= self.few
         threads = 1 if small and n_threads is None else min(runtime.thread_count(n_threads), runtime.cores())
         team = 1 if small else min(threads, -(-m // self.block))
         if out is None:

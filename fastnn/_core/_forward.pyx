@@ -1,4 +1,5 @@
 """Forward: a network's prediction, bound once; rows go through all layers in blocks that stay in the cache."""
+cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
@@ -10,6 +11,8 @@ from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport Csr, Layer, linear, rows_in_range, sparse_linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
+
+cnp.import_array()
 
 # The examples of a call.
 cdef struct Rows:
@@ -93,7 +96,6 @@ cdef class Forward:
             If another thread is inside this plan.
         """
         cdef Layer *last = &self.layers[self.n_layers - 1]
-        cdef const fastnn_ops *ops = &self.blas_ops if blas else &self.ops
         cdef Rows rows
         cdef ptrdiff_t m
         rows.X = NULL
@@ -109,6 +111,38 @@ cdef class Forward:
         cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
         if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
+        return self.go_through(&self.blas_ops if blas else &self.ops, &rows, m, target, raw)
+
+    def at_once(self, X, ptrdiff_t most, bint raw=False):
+        """Return A[L] of the rows of `X` as a new array (m, n[L]); with `raw`, Z[L].
+
+        Returns
+        -------
+        ndarray or None
+            None where X is anything but a C-ordered ndarray (m, n[0]) of the network's dtype, 1 <= m <= `most`, of
+            finite values: what it is then is for slower checks to say.
+
+        Raises
+        ------
+        RuntimeError
+            If another thread is inside this plan.
+        """
+        cdef Rows rows
+        cdef cnp.npy_intp shape[2]
+        if not cnp.PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2:
+            return None
+        shape[0], shape[1] = cnp.PyArray_DIM(X, 0), self.layers[self.n_layers - 1].n_out
+        cdef int typenum = cnp.NPY_FLOAT32 if self.dtype == FASTNN_FLOAT32 else cnp.NPY_FLOAT64
+        if (cnp.PyArray_TYPE(X) != typenum or not cnp.PyArray_ISNOTSWAPPED(X) or not cnp.PyArray_ISCARRAY_RO(X)
+                or not 1 <= shape[0] <= most or cnp.PyArray_DIM(X, 1) != self.layers[0].n_in):
+            return None
+        rows.X, rows.row_stride, rows.column_stride = <char *>cnp.PyArray_DATA(X), self.layers[0].n_in, 1
+        out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
+        return out if self.go_through(&self.ops, &rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
+
+    # True if all values are finite.
+    cdef bint go_through(self, const fastnn_ops *ops, const Rows *rows, ptrdiff_t m, char *out,
+                         bint raw) except -1:
         cdef ptrdiff_t n_blocks = (m + self.block - 1) // self.block, k
         cdef int bad = 0
         cdef bint shared = self.team > 1 and n_blocks > 1 and not in_forked_child()
@@ -120,10 +154,10 @@ cdef class Forward:
         with nogil:
             if not shared or not begin_together(&self.teamwork):
                 for k in range(n_blocks):
-                    bad |= self.run_block(ops, k, 0, m, &rows, target, raw)
+                    bad |= self.run_block(ops, k, 0, m, rows, out, raw)
             else:
                 for k in prange(n_blocks, schedule="dynamic", num_threads=self.team):
-                    bad |= self.run_block(ops, k, threadid(), m, &rows, target, raw)
+                    bad |= self.run_block(ops, k, threadid(), m, rows, out, raw)
             if shared:
                 end_work(&self.teamwork, m)
         self.busy = False
