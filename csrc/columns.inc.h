@@ -47,9 +47,42 @@ static void FN(fold)(ptrdiff_t n, ptrdiff_t height,
                      double scale,
                      real *out)  /* OUT (n), may be sums */
 {
-    for (ptrdiff_t start = n; start < height; start += n)
-        for (ptrdiff_t i = 0; i < n; i++) sums[i] += sums[start + i];
+    while (height > n) { /* the later copies onto the earlier ones: half of them at a time */
+        const ptrdiff_t half = height / n / 2 * n;
+        height -= half;
+        for (ptrdiff_t i = 0; i < half; i++) sums[i] += sums[height + i];
+    }
     for (ptrdiff_t i = 0; i < n; i++) out[i] = (real)scale * sums[i];
+}
+
+/* B = A^T, four rows of A at once, so that a cache line of A is met less often; the inner loop runs along the rows. */
+FASTNN_INLINE void FN(transpose_along_rows)(ptrdiff_t n, ptrdiff_t m,
+                                            const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
+                                            real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
+{
+    ptrdiff_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const real *a = A + i;
+        real *b0 = B + i * ldb, *b1 = b0 + ldb, *b2 = b1 + ldb, *b3 = b2 + ldb;
+        for (ptrdiff_t j = 0; j < m; j++, a += lda) b0[j] = a[0], b1[j] = a[1], b2[j] = a[2], b3[j] = a[3];
+    }
+    for (; i < n; i++)
+        for (ptrdiff_t j = 0; j < m; j++) B[i * ldb + j] = A[j * lda + i];
+}
+
+/* The same by four columns of A, along them. */
+FASTNN_INLINE void FN(transpose_along_columns)(ptrdiff_t n, ptrdiff_t m,
+                                               const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
+                                               real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
+{
+    ptrdiff_t j = 0;
+    for (; j + 4 <= m; j += 4) {
+        const real *a0 = A + j * lda, *a1 = a0 + lda, *a2 = a1 + lda, *a3 = a2 + lda;
+        real *b = B + j;
+        for (ptrdiff_t i = 0; i < n; i++, b += ldb) b[0] = a0[i], b[1] = a1[i], b[2] = a2[i], b[3] = a3[i];
+    }
+    for (; j < m; j++)
+        for (ptrdiff_t i = 0; i < n; i++) B[i * ldb + j] = A[j * lda + i];
 }
 
 FASTNN_INLINE void FN(accumulate)(ptrdiff_t count,
@@ -72,6 +105,30 @@ static void FN(sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M_, double sca
     FN(fold)(n, t.height, sums, scale, out);
 }
 
+/* Short rows by two moves of a fixed size, which may overlap: a call of memcpy takes longer. */
+FASTNN_INLINE void FN(copy_row)(ptrdiff_t n,
+                                const real *x, /* IN (n) */
+                                real *out)     /* OUT (n) */
+{
+    const size_t bytes = (size_t)n * sizeof(real);
+    const char *from = (const char *)x;
+    char *to = (char *)out;
+    if (bytes > 64) {
+        memcpy(to, from, bytes);
+    } else if (bytes >= 32) {
+        memcpy(to, from, 32);
+        memcpy(to + bytes - 32, from + bytes - 32, 32);
+    } else if (bytes >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + bytes - 8, from + bytes - 8, 8);
+    } else if (bytes) {
+        memcpy(to, from, 4);
+    }
+}
+
 static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_stride, ptrdiff_t column_stride,
                        const int64_t *order, void *out_)
 {
@@ -80,7 +137,7 @@ static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_s
     for (ptrdiff_t j = 0; j < m; j++, out += n) {
         const real *x = X + (order ? (ptrdiff_t)order[j] : j) * row_stride;
         if (column_stride == 1)
-            memcpy(out, x, (size_t)n * sizeof(real));
+            FN(copy_row)(n, x, out);
         else
             for (ptrdiff_t i = 0; i < n; i++) out[i] = x[i * column_stride];
     }
