@@ -27,7 +27,7 @@ def own_levels(dtype):
     levels = []
     for level in range(len(_kernels.LEVELS)):
         try:
-            _kernels.multiply(one, one, one.copy(), level, always=True)
+            _kernels.multiply(one, one, one.copy(), level, by="tiles")
         except ValueError:
             continue
         levels.append(level)
@@ -45,7 +45,7 @@ def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B
     stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
     C = call.output(np.full((n, m), np.nan, dtype))
     options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha}
-    _kernels.multiply(stored_A, stored_B, C, level, always=level is not None, **options)
+    _kernels.multiply(stored_A, stored_B, C, level, by="tiles" if level is not None else "", **options)
     call.check()
     wide_A, wide_B = A.astype(np.float64), B.astype(np.float64)
     bound = (k + 3) * unit_roundoff(dtype) * abs(alpha) * (np.abs(wide_A) @ np.abs(wide_B))
@@ -74,7 +74,7 @@ def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
         A, B, C = check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, 0.25)
         A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
         part = np.full((n - top, m - left), np.nan, dtype, "F")
-        _kernels.multiply(A, B, part, level, always=True, alpha=0.25)
+        _kernels.multiply(A, B, part, level, by="tiles", alpha=0.25)
         np.testing.assert_array_equal(part, C[top:, left:])
 
 
@@ -85,7 +85,7 @@ def test_own_product_keeps_to_its_rows(dtype):
         A, B = np.ones((n, k), dtype, "F"), np.ones((k, 9), dtype, "F")
         A[n - 1, k - 1], B[0, 4] = np.inf, np.nan
         C = np.zeros((n, 9), dtype, "F")
-        _kernels.multiply(A, B, C, level, always=True)
+        _kernels.multiply(A, B, C, level, by="tiles")
         expected = np.full((n, 9), k, dtype)
         expected[n - 1], expected[:, 4] = np.inf, np.nan
         np.testing.assert_array_equal(C, expected)
@@ -110,7 +110,7 @@ def test_shapes_that_do_not_chain_are_refused(shapes):
 def test_a_level_without_products_is_refused():
     one = np.ones((1, 1))
     with pytest.raises(ValueError, match="leaves products to BLAS"):
-        _kernels.multiply(one, one, one.copy(), 0, always=True)
+        _kernels.multiply(one, one, one.copy(), 0, by="tiles")
 
 
 def test_check_dimension():

@@ -27,7 +27,7 @@ cdef struct Csr:
     ptrdiff_t n_values
 
 
-# C (n, m) = alpha op(A) op(B), A and B of k columns and rows.
+# C (n, m) = alpha op(A) op(B), A and B of k columns and rows: by whichever is fastest.
 cdef inline void product(
     const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
     double alpha,
@@ -35,21 +35,48 @@ cdef inline void product(
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
 ) noexcept nogil:
-    if own_is_faster(ops, dtype, transpose_A, n, m, lda, ldb):
+    cdef int kernel = fastest(ops, dtype, transpose_A, transpose_B, n, m, k, lda, ldb)
+    if kernel == TILES:
         ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
+    elif kernel == DOTS:
+        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc)
+    elif kernel == MATVEC:
+        ops.matvec(n, k, alpha, A, lda, B, C)
     else:
         matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
 
 
-# Is the kernels' own product faster than BLAS? (python bench products; figures in ARCHITECTURE.md.) A vector of rows
-# and few columns are enough for that; where A is a transpose half a vector, but many columns to make up for it. Vectors
-# of 32 bytes take too few elements from a cache line where all lines of a column are in one set of the cache.
-cdef inline bint own_is_faster(const fastnn_ops *ops, int dtype, bint transpose_A, ptrdiff_t n, ptrdiff_t m,
-                               ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
+cdef enum:
+    BLAS
+    TILES
+    DOTS
+    MATVEC
+    FEW = 32        # columns up to which copying a transpose takes longer than it brings
+    LONG = 128      # terms of a sum that inner products are made for,
+    LARGE = 8192    # and elements of A: below, BLAS has good kernels for small matrices
+    NARROW = 96     # bytes of a column of C: one and a half vectors of 64, the most that tiles fill badly
+
+
+# Is a kernel of our own faster than BLAS, and which? (python bench products; figures in ARCHITECTURE.md.)
+# Where A is a transpose, inner products need no copy of it: they suit long sums in few columns or rows, and a single
+# column. Tiles need a vector of rows, or half a one where A is a transpose and there are many columns to make up for
+# copying it. Vectors of 32 bytes take too few elements from a cache line where all lines of a column are in one set of the cache.
+cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
+                        ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
     cdef ptrdiff_t rows = 2 * n if transpose_A else n
-    return (ops.multiply != NULL and rows * item >= ops.vector and m >= (32 if transpose_A else 3)
-            and (ops.vector > 32 or max(lda, ldb) * item < 4096))
+    if ops.multiply == NULL:
+        return BLAS
+    if transpose_A and not transpose_B and (
+            k >= LONG and n * k >= LARGE and (m < FEW or (n * item <= NARROW and k >= 8 * n))
+            or m == 1 and k * item >= ops.vector):
+        return DOTS
+    if m == 1 and not transpose_A and (ldb == 1 or not transpose_B) and n * item >= ops.vector:
+        return MATVEC
+    if (rows * item >= ops.vector and m >= (FEW if transpose_A else 2)
+            and (ops.vector > 32 or max(lda, ldb) * item < 4096)):
+        return TILES
+    return BLAS
 
 
 # Z = W A_prev
