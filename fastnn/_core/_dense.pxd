@@ -27,25 +27,6 @@ cdef struct Csr:
     ptrdiff_t n_values
 
 
-# C (n, m) = alpha op(A) op(B), A and B of k columns and rows: by whichever is fastest.
-cdef inline void product(
-    const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
-    double alpha,
-    const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
-    const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
-    char *C, ptrdiff_t ldc,        # OUT (n, m)
-) noexcept nogil:
-    cdef int kernel = fastest(ops, dtype, transpose_A, transpose_B, n, m, k, lda, ldb)
-    if kernel == TILES:
-        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
-    elif kernel == DOTS:
-        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc)
-    elif kernel == MATVEC:
-        ops.matvec(n, k, alpha, A, lda, B, C)
-    else:
-        matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
-
-
 cdef enum:
     BLAS
     TILES
@@ -79,6 +60,56 @@ cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint
     return BLAS
 
 
+# C (n, m) = alpha op(A) op(B), A and B of k columns and rows, by one of them.
+cdef inline void multiply_by(
+    int kernel, const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
+    ptrdiff_t k, double alpha,
+    const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
+    const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
+    char *C, ptrdiff_t ldc,        # OUT (n, m)
+) noexcept nogil:
+    if kernel == TILES:
+        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
+    elif kernel == DOTS:
+        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc)
+    elif kernel == MATVEC:
+        ops.matvec(n, k, alpha, A, lda, B, C)
+    else:
+        matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
+
+
+# The same by the fastest.
+cdef inline void product(
+    const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
+    double alpha,
+    const char *A, ptrdiff_t lda,
+    const char *B, ptrdiff_t ldb,
+    char *C, ptrdiff_t ldc,
+) noexcept nogil:
+    multiply_by(fastest(ops, dtype, transpose_A, transpose_B, n, m, k, lda, ldb), ops, dtype, transpose_A, transpose_B,
+                n, m, k, alpha, A, lda, B, ldb, C, ldc)
+
+
+# What makes Z = W A_prev of m examples.
+cdef inline int linear_kernel(const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m) noexcept nogil:
+    return fastest(ops, dtype, layer.row_major, False, layer.n_out, m, layer.n_in,
+                   layer.n_in if layer.row_major else layer.n_out, layer.n_in)
+
+
+# The units first .. first + count of Z = W A_prev, by the kernel for all of them.
+cdef inline void linear_units(
+    int kernel, const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m,
+    const char *theta,   # IN parameter arena
+    const char *A_prev,  # IN (n_in, m)
+    char *Z,             # OUT (n_out, m), `count` of its rows
+) noexcept nogil:
+    cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
+    cdef ptrdiff_t ld = layer.n_in if layer.row_major else layer.n_out
+    multiply_by(kernel, ops, dtype, layer.row_major, False, count, m, layer.n_in, layer.input_scale,
+                theta + layer.W + first * (layer.n_in if layer.row_major else 1) * item, ld,
+                A_prev, layer.n_in, Z + first * item, layer.n_out)
+
+
 # Z = W A_prev
 cdef inline void linear(
     const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m,
@@ -86,8 +117,7 @@ cdef inline void linear(
     const char *A_prev,  # IN (n_in, m)
     char *Z,             # OUT (n_out, m)
 ) noexcept nogil:
-    product(ops, dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
-            layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
+    linear_units(linear_kernel(ops, dtype, layer, m), ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z)
 
 
 # dW = scale dZ A_prev^T
