@@ -37,39 +37,35 @@ FASTNN_INLINE real FN(sum_of_lanes)(FN(vector) whole)
     return result;
 }
 
-/* The first `count` lanes, zeros after them. */
-FASTNN_INLINE FN(vector) FN(first_lanes)(const real *x /* IN (count) */, ptrdiff_t count)
-{
-    real lanes[LANES] = {0};
-    FN(vector) result;
-    for (ptrdiff_t i = 0; i < count; i++) lanes[i] = x[i];
-    memcpy(&result, lanes, sizeof result);
-    return result;
-}
-
 /* A tile of C. `rows` and `columns` are constants wherever this is inlined. */
 FASTNN_INLINE void FN(dots_tile)(const int rows, const int columns, ptrdiff_t depth, real alpha, int adds,
-                                 const real *restrict A, ptrdiff_t lda, /* IN (depth, rows) */
-                                 const real *restrict B, ptrdiff_t ldb, /* IN (depth, columns) */
-                                 real *restrict C, ptrdiff_t ldc)       /* OUT or IN/OUT (rows, columns) */
+                                 const real *A, ptrdiff_t lda,    /* IN (depth, rows) */
+                                 const real *B, ptrdiff_t ldb,    /* IN (depth, columns) */
+                                 real *restrict C, ptrdiff_t ldc) /* OUT or IN/OUT (rows, columns) */
 {
     FN(vector) sum[DOTS_TILE][DOTS_TILE], a[DOTS_TILE];
-    const ptrdiff_t whole = depth / LANES * LANES, rest = depth - whole;
+    real ends[2 * DOTS_TILE * LANES]; /* the last terms, filled up with zeros to a vector */
+    const ptrdiff_t rest = depth % LANES;
+    ptrdiff_t terms = depth - rest;
     UNROLL for (int j = 0; j < columns; j++)
         UNROLL for (int i = 0; i < rows; i++) sum[j][i] = (FN(vector)){0};
-    for (ptrdiff_t p = 0; p < whole; p += LANES) {
-        UNROLL for (int i = 0; i < rows; i++) a[i] = *(const FN(vector_at) *)(A + i * lda + p);
-        UNROLL for (int j = 0; j < columns; j++) {
-            const FN(vector) b = *(const FN(vector_at) *)(B + j * ldb + p);
-            UNROLL for (int i = 0; i < rows; i++) sum[j][i] += a[i] * b;
+    for (;;) { /* once, or again for the ends: the same instructions, which round alike */
+        for (ptrdiff_t p = 0; p < terms; p += LANES) {
+            UNROLL for (int i = 0; i < rows; i++) a[i] = *(const FN(vector_at) *)(A + i * lda + p);
+            UNROLL for (int j = 0; j < columns; j++) {
+                const FN(vector) b = *(const FN(vector_at) *)(B + j * ldb + p);
+                UNROLL for (int i = 0; i < rows; i++) sum[j][i] += a[i] * b;
+            }
         }
-    }
-    if (rest) {
-        UNROLL for (int i = 0; i < rows; i++) a[i] = FN(first_lanes)(A + i * lda + whole, rest);
-        UNROLL for (int j = 0; j < columns; j++) {
-            const FN(vector) b = FN(first_lanes)(B + j * ldb + whole, rest);
-            UNROLL for (int i = 0; i < rows; i++) sum[j][i] += a[i] * b;
-        }
+        if (A == ends || !rest) break;
+        memset(ends, 0, sizeof ends);
+        for (int i = 0; i < rows; i++)
+            for (ptrdiff_t p = 0; p < rest; p++) ends[i * LANES + p] = A[i * lda + terms + p];
+        for (int j = 0; j < columns; j++)
+            for (ptrdiff_t p = 0; p < rest; p++) ends[(DOTS_TILE + j) * LANES + p] = B[j * ldb + terms + p];
+        A = ends;
+        B = ends + DOTS_TILE * LANES;
+        lda = ldb = terms = LANES;
     }
     UNROLL for (int j = 0; j < columns; j++)
         UNROLL for (int i = 0; i < rows; i++) {
