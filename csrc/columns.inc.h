@@ -5,6 +5,7 @@
    kept in k copies: `tile` says how. */
 #ifndef FASTNN_TILE
 #define FASTNN_TILE 1024
+#define FASTNN_AHEAD 4096 /* bytes of rows in random order that are asked for before they are copied */
 
 typedef struct {
     ptrdiff_t height; /* n * k: rows of the matrix as it is read */
@@ -18,6 +19,19 @@ static tile_shape tile(ptrdiff_t n, ptrdiff_t m)
     const tile_shape t = {n * k, m / k, n * (m % k)};
     return t;
 }
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define FASTNN_SHUFFLES
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#endif
+#endif
+#endif
+
+#if defined(FASTNN_SHUFFLES)
+typedef real FN(four) __attribute__((vector_size(4 * sizeof(real))));
+/* The same anywhere in an array. */
+typedef real FN(four_at) __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 #endif
 
 /* out = b, repeated k times. */
@@ -55,33 +69,32 @@ static void FN(fold)(ptrdiff_t n, ptrdiff_t height,
     for (ptrdiff_t i = 0; i < n; i++) out[i] = (real)scale * sums[i];
 }
 
-/* B = A^T, four rows of A at once, so that a cache line of A is met less often; the inner loop runs along the rows. */
-FASTNN_INLINE void FN(transpose_along_rows)(ptrdiff_t n, ptrdiff_t m,
-                                            const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
-                                            real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
+/* B = A^T, in blocks of 4 x 4 where the compiler can shuffle vectors. */
+FASTNN_INLINE void FN(transpose)(ptrdiff_t n, ptrdiff_t m,
+                                 const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
+                                 real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
 {
-    ptrdiff_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        const real *a = A + i;
-        real *b0 = B + i * ldb, *b1 = b0 + ldb, *b2 = b1 + ldb, *b3 = b2 + ldb;
-        for (ptrdiff_t j = 0; j < m; j++, a += lda) b0[j] = a[0], b1[j] = a[1], b2[j] = a[2], b3[j] = a[3];
-    }
-    for (; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) B[i * ldb + j] = A[j * lda + i];
-}
-
-/* The same by four columns of A, along them. */
-FASTNN_INLINE void FN(transpose_along_columns)(ptrdiff_t n, ptrdiff_t m,
-                                               const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
-                                               real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
-{
-    ptrdiff_t j = 0;
-    for (; j + 4 <= m; j += 4) {
-        const real *a0 = A + j * lda, *a1 = a0 + lda, *a2 = a1 + lda, *a3 = a2 + lda;
-        real *b = B + j;
-        for (ptrdiff_t i = 0; i < n; i++, b += ldb) b[0] = a0[i], b[1] = a1[i], b[2] = a2[i], b[3] = a3[i];
-    }
-    for (; j < m; j++)
+    ptrdiff_t rows = 0, columns = 0; /* of A, in whole blocks */
+#if defined(FASTNN_SHUFFLES)
+    rows = n / 4 * 4;
+    columns = m / 4 * 4;
+    for (ptrdiff_t j = 0; j < columns; j += 4)
+        for (ptrdiff_t i = 0; i < rows; i += 4) {
+            const real *a = A + j * lda + i;
+            real *b = B + i * ldb + j;
+            const FN(four) a0 = *(const FN(four_at) *)a, a1 = *(const FN(four_at) *)(a + lda);
+            const FN(four) a2 = *(const FN(four_at) *)(a + 2 * lda), a3 = *(const FN(four_at) *)(a + 3 * lda);
+            const FN(four) low_01 = SHUFFLE(a0, a1, 0, 4, 1, 5), high_01 = SHUFFLE(a0, a1, 2, 6, 3, 7);
+            const FN(four) low_23 = SHUFFLE(a2, a3, 0, 4, 1, 5), high_23 = SHUFFLE(a2, a3, 2, 6, 3, 7);
+            *(FN(four_at) *)b = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
+            *(FN(four_at) *)(b + ldb) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
+            *(FN(four_at) *)(b + 2 * ldb) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
+            *(FN(four_at) *)(b + 3 * ldb) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
+        }
+#endif
+    for (ptrdiff_t i = rows; i < n; i++)
+        for (ptrdiff_t j = 0; j < columns; j++) B[i * ldb + j] = A[j * lda + i];
+    for (ptrdiff_t j = columns; j < m; j++)
         for (ptrdiff_t i = 0; i < n; i++) B[i * ldb + j] = A[j * lda + i];
 }
 
@@ -134,8 +147,13 @@ static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_s
 {
     const real *X = X_;
     real *out = out_;
+    const ptrdiff_t bytes = n * (ptrdiff_t)sizeof(real), ahead = MAX(1, MIN(16, FASTNN_AHEAD / MAX(bytes, 1)));
     for (ptrdiff_t j = 0; j < m; j++, out += n) {
         const real *x = X + (order ? (ptrdiff_t)order[j] : j) * row_stride;
+        if (order && column_stride == 1 && j + ahead < m) {
+            const char *next = (const char *)(X + (ptrdiff_t)order[j + ahead] * row_stride);
+            for (ptrdiff_t at = 0; at < MIN(bytes, FASTNN_AHEAD); at += 64) PREFETCH(next + at);
+        }
         if (column_stride == 1)
             FN(copy_row)(n, x, out);
         else

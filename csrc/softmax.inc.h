@@ -43,7 +43,7 @@ static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, 
 {
     real T[FASTNN_BLOCK]; /* (m, n) column-major: Z transposed */
     real ones[FASTNN_BLOCK_COLUMNS], factor[FASTNN_BLOCK_COLUMNS];
-    FN(transpose_along_rows)(n, m, Z, n, T, m);
+    FN(transpose)(n, m, Z, n, T, m);
     for (ptrdiff_t j = 0; j < m; j++) {
         top[j] = T[j];
         rest[j] = 0;
@@ -66,7 +66,7 @@ static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, 
         for (ptrdiff_t j = 0; j < m; j++) factor[j] *= weights[j];
     for (ptrdiff_t i = 0; i < n; i++)
         for (ptrdiff_t j = 0; j < m; j++) T[i * m + j] *= factor[j];
-    FN(transpose_along_columns)(m, n, T, m, A, n);
+    FN(transpose)(m, n, T, m, A, n);
 }
 
 /* Column j of A = weights[j] * softmax(Z). The shift of a column by its largest element makes exp safe: softmax does not

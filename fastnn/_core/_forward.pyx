@@ -8,7 +8,8 @@ from fastnn._core._bind cimport (
     arena_size, begin_call, bind_csr, dtype_code, end_call, in_forked_child, make_layers, operations, output_pointer,
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
-from fastnn._core._dense cimport BLAS, Csr, Layer, linear_kernel, linear_units, rows_in_range, sparse_linear
+from fastnn._core._dense cimport (
+    BLAS, DOTS, MATVEC, Csr, Layer, linear_activate, linear_kernel, linear_units, rows_in_range, sparse_linear)
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
@@ -188,7 +189,8 @@ cdef class Forward:
                        bint raw) noexcept nogil:
         cdef const fastnn_ops *ops = self.ops
         cdef ptrdiff_t item = self.itemsize
-        cdef int l, L = self.n_layers, kernel
+        cdef int l, L = self.n_layers, kernel, activation, parts
+        cdef bint apart
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -206,41 +208,57 @@ cdef class Forward:
             Z = scratch + (l % 2) * self.widest * self.block * item
             if l == L - 1:
                 Z = out + first * layer.n_out * item
+            activation = FASTNN_IDENTITY if raw and l == L - 1 else layer.activation
             if l == 0 and rows.X == NULL:
                 sparse_linear(ops, layer, count, self.theta, &sparse_X, NULL, Z)
+                ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
+                A = Z
+                continue
+            kernel = linear_kernel(ops, self.dtype, layer, count)
+            parts = self.parts_of(layer, count, team)
+            apart = kernel == DOTS or kernel == MATVEC  # these leave Z as it is, by which X can be judged
+            if l == 0 and not apart and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+                return 1
+            if parts == 1 and not apart:
+                linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
             else:
-                kernel = linear_kernel(ops, self.dtype, layer, count)
-                self.linear_by(team, kernel, layer, count, A, Z)
-                if l == 0 and not self.rows_finite(kernel, count, A, Z):
+                self.linear_in_parts(parts, kernel, layer, count, A, Z)
+                if l == 0 and apart and not self.rows_finite(count, A, Z):
                     return 1
-            ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
-                         self.theta + layer.b, Z, Z, NULL, 0)
+                ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0
 
-    # Z = W A_prev of `count` rows, its units shared out to a team where that is worth it.
-    cdef void linear_by(self, int team, int kernel, const Layer *layer, ptrdiff_t count, const char *A_prev,
-                        char *Z) noexcept nogil:
-        cdef ptrdiff_t parts = (layer.n_out + PART_UNITS - 1) // PART_UNITS
-        cdef int s
-        if team == 1 or parts < 2 * team or layer.n_in * layer.n_out * count < SHARED_UNITS:
-            linear_units(kernel, self.ops, self.dtype, layer, 0, layer.n_out, count, self.theta, A_prev, Z)
-            return
-        for s in prange(team, schedule="static", num_threads=team):
-            self.linear_part(kernel, layer, parts * s // team * PART_UNITS,
-                             min(parts * (s + 1) // team * PART_UNITS, layer.n_out), count, A_prev, Z)
+    # Into how many parts a team shares out the units of a layer.
+    cdef int parts_of(self, const Layer *layer, ptrdiff_t count, int team) noexcept nogil:
+        if layer.n_out < 2 * PART_UNITS * team or layer.n_in * layer.n_out * count < SHARED_UNITS:
+            return 1
+        return team
 
-    cdef void linear_part(self, int kernel, const Layer *layer, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t count,
-                          const char *A_prev, char *Z) noexcept nogil:
+    # Z = W A_prev of `count` rows
+    cdef void linear_in_parts(self, int parts, int kernel, const Layer *layer, ptrdiff_t count, const char *A_prev,
+                              char *Z) noexcept nogil:
+        cdef int s
+        if parts == 1:
+            self.linear_part(kernel, layer, 0, 1, count, A_prev, Z)
+        else:
+            for s in prange(parts, schedule="static", num_threads=parts):
+                self.linear_part(kernel, layer, s, parts, count, A_prev, Z)
+
+    cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
+                          char *Z) noexcept nogil:
+        cdef ptrdiff_t groups = layer.n_out // PART_UNITS
+        cdef ptrdiff_t start = groups * s // parts * PART_UNITS
+        cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
         linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
 
     # Is X (n[0], count) finite? What is not makes its whole column of Z = W X not finite, as w * NaN is NaN for each w,
-    # and w * inf is infinite or NaN: where the first unit is finite, so is X. BLAS may leave out terms.
-    cdef bint rows_finite(self, int kernel, ptrdiff_t count, const char *X, const char *Z) noexcept nogil:
+    # and w * inf is infinite or NaN: where the first unit is finite, so is X. (Of Z
+    # before relu, which makes -inf 0, and not by a BLAS that leaves out terms.)
+    cdef bint rows_finite(self, ptrdiff_t count, const char *X, const char *Z) noexcept nogil:
         cdef Layer *layer = &self.layers[0]
-        if kernel != BLAS and self.ops.all_finite(count, 1, Z, 0, layer.n_out):
-            return True
-        return self.ops.all_finite(layer.n_in, count, X, layer.n_in, 1)
+        return (self.ops.all_finite(count, 1, Z, 0, layer.n_out)
+                or self.ops.all_finite(layer.n_in, count, X, layer.n_in, 1))
 
     # Rows first .. first + count of X as columns: in place where they follow each other so, else gathered.
     cdef char *block_of_rows(self, const Rows *rows, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil:

@@ -12,12 +12,13 @@ from libc.stdint cimport int64_t, uint32_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core._bind cimport (
-    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_index_pointer, output_pointer, pointer,
-    rows_pointer)
+    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_index_pointer, output_pointer,
+    pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._dense cimport BLAS, DOTS, MATVEC, TILES, Csr, product, rows_in_range
 from fastnn._core._ops cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_ops, fastnn_update, random_words, shuffle_order, states)
+    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
+    fastnn_update, random_words, shuffle_order, states)
 
 from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
@@ -170,10 +171,13 @@ def elementwise(str name, x, out, int level=0):
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
-             str by="", ptrdiff_t repetitions=1):
+             str by="", bias=None, bint relu=False, active=None, sums=None, double scale=1.0,
+             ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
     do it, by its own kernels where they are faster, or `by` one of them: "tiles", "dots" (op(A) a transpose, op(B)
-    none), "matvec" (m = 1, no transposes, n at least 64 bytes). `repetitions` are for benchmarks."""
+    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles then add `bias` (n,) IN and, with `relu`, take
+    max(C, 0); or they make C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the sums
+    of C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C), kernel = {"": BLAS, "tiles": TILES, "dots": DOTS, "matvec": MATVEC}[by]
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
@@ -197,11 +201,20 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
         if by and ops.multiply == NULL:
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     begin_call()
-    cdef ptrdiff_t r
+    cdef ptrdiff_t _
+    cdef fastnn_finish finish
+    finish.bias, finish.active, finish.sums, finish.relu, finish.scale = NULL, NULL, NULL, relu, scale
+    if bias is not None:
+        finish.bias = pointer(bias, dtype, n, "bias", None)
+    if active is not None:
+        finish.active = matrix(active, dtype, (n, m), "active")
+        finish.sums = output_pointer(sums, dtype, n, "sums", None)
+    if kernel != TILES and (bias is not None or active is not None):
+        raise ValueError("only the level's own product can be finished")
     with nogil:
-        for r in range(repetitions):
+        for _ in range(repetitions):
             if kernel == TILES:
-                ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+                ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n, &finish)
             elif kernel == DOTS:
                 ops.dots(n, m, k, alpha, a, lda, b, ldb, c, n)
             elif kernel == MATVEC:
