@@ -205,4 +205,10 @@ void fastnn_shuffle(int64_t *order,                /* IN/OUT (count) */
                     uint64_t (*next_word)(void *), /* 64 random bits of the generator */
                     void *generator);
 
+/* The numbers that a pseudo-random permutation of 0 .. count - 1 has at first, first + 1, ... */
+enum { FASTNN_SHUFFLE_ROUNDS = 8 };
+void fastnn_permuted(int64_t *order, /* OUT (length) */
+                     ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                     const uint64_t *keys); /* IN (FASTNN_SHUFFLE_ROUNDS) random words */
+
 #endif

@@ -192,7 +192,7 @@ class Parallelism(NamedTuple):
     fused: bool
 
 
-# Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
+# Multiply-adds of a step below which one thread is faster than two (bench/shards.py, ARCHITECTURE.md).
 SHARD_WORK = 1_000_000
 # Multiply-adds for each parameter below which a second gradient arena, to be filled and added up, costs more than it
 # brings: only a step on a sparse X, or on hardly any examples, has so few.

@@ -8,7 +8,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core._bind cimport (
@@ -17,16 +17,16 @@ from fastnn._core._bind cimport (
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._dense cimport BLAS, DOTS, MATVEC, TILES, Csr, product, rows_in_range
 from fastnn._core._ops cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
-    fastnn_update, random_words, shuffle_order, states)
+    FASTNN_CROSS_ENTROPY, FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
+    fastnn_update, permuted, random_words, shuffle_order, states)
 
 from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
 cnp.import_array()
 
 __all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
-           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "shuffle",
-           "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
+           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "permutation",
+           "shuffle", "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
            "words"]
 
 
@@ -349,3 +349,18 @@ def shuffle(order, rng):
     cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(capsule, "BitGenerator")
     with source.lock, nogil:
         shuffle_order(indices, count, generator.next_uint64, generator.state)
+
+
+def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):
+    """`order` int64 OUT: a pseudo-random permutation of 0 .. count - 1, from the `first`-th number on, by 8 words of
+    64 random bits."""
+    cdef ptrdiff_t length = order.size
+    cdef int64_t *numbers = <int64_t *>output_index_pointer(order, 8, length, "order", None)
+    cdef uint64_t[FASTNN_SHUFFLE_ROUNDS] keys
+    cdef int r
+    if len(rng_words) != FASTNN_SHUFFLE_ROUNDS or not 0 <= first <= count - length:
+        raise ValueError(f"need {FASTNN_SHUFFLE_ROUNDS} words, and first .. first + {length} within 0 .. {count}")
+    for r in range(FASTNN_SHUFFLE_ROUNDS):
+        keys[r] = rng_words[r]
+    with nogil:
+        permuted(numbers, first, length, count, keys)

@@ -21,6 +21,7 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_RULES
         FASTNN_LOG
         FASTNN_FUNCTIONS
+        FASTNN_SHUFFLE_ROUNDS
 
     ctypedef struct fastnn_update:
         int rule
@@ -100,3 +101,7 @@ cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *w
 # A random permutation of `order` (count) IN/OUT, by a generator's words of 64 bits.
 cdef void shuffle_order(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
                         void *generator) noexcept nogil
+
+# A part, `order` (length) OUT, of a pseudo-random permutation of 0 .. count - 1, by FASTNN_SHUFFLE_ROUNDS words.
+cdef void permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                   const uint64_t *keys) noexcept nogil
