@@ -1,5 +1,7 @@
-"""The layers' matrix products: BLAS and the kernels' own (csrc/products.inc.h, dots.inc.h, matvec.inc.h; which is
-taken: fastnn/_core/_dense.pxd)."""
+"""The layers' matrix products: BLAS and the kernels' own (csrc/products.inc.h, dots.inc.h, matvec.inc.h).
+
+Which of them is taken is said in fastnn/_core/_dense.pxd.
+"""
 
 import numpy as np
 from measure import microseconds, take_turns

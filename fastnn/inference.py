@@ -62,7 +62,7 @@ class Predictor:
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
 
     def at_once(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
-        """Return the `outputs` for rows that the core can read as they are, at once, with no more checks than needed.
+        """Return the `outputs` for an X that the core can read as it is, in one part: with no more checks than needed.
 
         Returns None for anything else, which may well be valid.
         """

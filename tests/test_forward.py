@@ -115,6 +115,72 @@ def test_nan_or_infinity_anywhere_in_X_is_reported(dtype, layout, team, task):
         assert forward.run(X, out) is True
 
 
+@each_dtype
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row_major", [False, True])
+def test_what_is_not_finite_is_found_by_every_product(dtype, value, row_major, task):
+    """Of one row and of some, in layers that inner products, a matrix-vector product, tiles and BLAS make; weights that
+    are negative, whose -inf relu would make 0, and infinite ones, with which a finite X is still predicted.
+    """
+    for n_x, rows in ((5, 1), (300, 1), (300, 3), (600, 40)):
+        net = task([n_x, 40, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
+        X, out = net.X.copy(), np.empty((rows, 2), dtype)
+        for weights in (-np.abs(net.W[0]), np.zeros_like(net.W[0]), np.full_like(net.W[0], np.inf)):
+            net.W[0][...] = weights
+            for level in LEVELS:
+                forward = Forward(**arguments(net, row_major=(row_major, False), level=level))
+                with np.errstate(invalid="ignore"):
+                    assert forward.run(X, out) is True
+                    for column in (0, n_x // 2, n_x - 1):
+                        before = X[rows - 1, column]
+                        X[rows - 1, column] = value
+                        assert forward.run(X, out) is False
+                        assert forward.at_once(X) is None
+                        X[rows - 1, column] = before
+
+
+@each_dtype
+@pytest.mark.parametrize("rows", [1, 10, 63, 64, 65, 200])
+def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows, task):
+    sizes, row_major = [700, 130, 610, 3], (True, False, True)
+    net = task(sizes, ["relu", "tanh", "softmax"], "cross_entropy", dtype, rows=rows)
+    for order in (row_major, (False, False, True)):
+        alone, team = (Forward(**arguments(net, row_major=order, team=n, block=256, level=LEVELS[-1])) for n in (1, 3))
+        expected, out = (np.empty((rows, 3), dtype) for _ in range(2))
+        assert alone.run(net.X, expected)
+        for _ in range(3):
+            out[...] = np.nan
+            assert team.run(net.X, out)
+            np.testing.assert_array_equal(out, expected)
+
+
+@each_dtype
+def test_at_once_takes_what_the_core_reads_as_it_is(dtype, task):
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
+    forward, expected = Forward(**arguments(net)), np.empty((5, 2), dtype)
+    X, other = net.X, "float64" if dtype == "float32" else "float32"
+    for raw in (False, True):
+        forward.run(X, expected, raw)
+        outputs = forward.at_once(X, raw)
+        assert outputs.dtype == dtype and outputs.flags.owndata and outputs.flags.c_contiguous
+        np.testing.assert_array_equal(outputs, expected)
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    assert forward.at_once(read_only) is not None
+    unaligned = np.empty(X.nbytes + 1, np.uint8)[1:].view(dtype).reshape(X.shape)
+    unaligned[...] = X
+    for refused in (X.tolist(), None, X.astype(other), X.astype(X.dtype.newbyteorder()), np.asfortranarray(X), X[:, :2],
+                    X[::2], X[0], X[None], X[:0], unaligned, np.ma.array(X), X.astype(np.int32), X.astype(complex)):
+        assert forward.at_once(refused) is None
+
+
+def test_blas_work(task):
+    """Without products of its own a level leaves all to BLAS: the largest is that of a block, or of fewer rows."""
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    forward = Forward(**arguments(net, block=8, level=0))
+    assert [forward.blas_work(m) for m in (0, 1, 8, 9, 100)] == [0, 12, 96, 96, 96]
+
+
 def test_wrong_arguments_are_refused(task):
     net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
     good = arguments(net)

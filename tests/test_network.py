@@ -483,6 +483,37 @@ def test_no_probabilities_of_real_outputs(output):
         Network([3, 1], output=output).predict_proba(np.ones((2, 3)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("sizes", "output"), [([3, 4], "softmax"), ([3, 5, 1], "sigmoid"), ([3, 5, 2], "sigmoid"),
+                                               ([3, 1], "identity"), ([900, 1100, 2], "softmax")])
+@pytest.mark.parametrize("rows", [1, 5, 100])
+def test_any_way_to_give_X_is_predicted_the_same(dtype, sizes, output, rows):
+    """An array that the core reads as it is takes a short way; what is none, or goes to `out`, a longer one."""
+    net = Network(sizes, output=output, dtype=dtype, random_state=0)
+    X = np.random.default_rng(0).standard_normal((rows, sizes[0])).astype(dtype)
+    methods = [net.predict, net.forward] + [net.predict_proba] * (output != "identity")
+    for method in methods:
+        results = [method(data, n_threads=n) for data in (X, X.tolist(), X.view(np.memmap)) for n in (None, 1, 2)]
+        results.append(method(X, out=np.empty_like(results[0])))
+        for result in results:
+            assert result.dtype == results[0].dtype and result.flags.writeable
+            np.testing.assert_array_equal(result, results[0])
+
+
+def test_the_short_way_refuses_what_the_long_one_does():
+    net = Network([3, 4], dtype="float64")
+    X = np.zeros((2, 3))
+    for n_threads in (0, -1, 4097, True, 1.0):
+        for data in (X, X.tolist()):
+            with pytest.raises((ValueError, TypeError), match="n_threads must be"):
+                net.predict_proba(data, n_threads=n_threads)
+    for value, text in ((np.nan, "X holds NaN"), (np.inf, "X holds infinity")):
+        X[1, 2] = value
+        for n_threads in (None, 1, 2):
+            with pytest.raises(ValueError, match=text):
+                net.predict(X, n_threads=n_threads)
+
+
 def test_rows_do_not_depend_on_their_neighbours():
     """Blocks of rows: each row's outputs are the same alone as among many, to the rounding of another summation."""
     rng = np.random.default_rng(0)

@@ -97,8 +97,8 @@ def test_inner_products(dtype, buffers, data):
 @each_dtype
 @given(data=st.data())
 def test_matrix_vector_product(dtype, buffers, data):
-    """A b for any shape that fills a vector, also one that is read by columns; the bits of the tiles' product, and
-    those of each part of the rows.
+    """A b for any shape that fills a vector, also one that is read by columns: the bits of the tiles' product, and of
+    any part of the rows.
     """
     n = data.draw(st.sampled_from([16, 17, 31, 33, 100, 255, 257, 300, 513, 1024, 1100]), label="n")
     k = data.draw(st.sampled_from([*EDGES, 1100]), label="k")

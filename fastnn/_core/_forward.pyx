@@ -17,7 +17,7 @@ cnp.import_array()
 
 cdef enum:
     FEW_ROWS = 64          # below, threads share the units of a layer; from there on the rows
-    LEAST_PART = 32        # rows of a block that threads share out
+    LEAST_ROWS = 32        # of a block then
     SHARED_UNITS = 400000  # multiply-adds of a layer whose units threads share: below, it takes less time than they do
     PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
 
@@ -84,9 +84,9 @@ cdef class Forward:
 
     def blas_work(self, ptrdiff_t m):
         """Multiply-adds of the largest product that is left to BLAS where `m` rows are predicted."""
-        cdef ptrdiff_t largest = 0, count
+        cdef ptrdiff_t largest = 0, block = self.rows_of_a_block(m), count
         cdef Layer *layer
-        for count in (min(m, self.block), m % self.block):
+        for count in (min(m, block), m % block):
             for l in range(self.n_layers):
                 layer = &self.layers[l]
                 if count and linear_kernel(self.ops, self.dtype, layer, count) == BLAS:
@@ -155,14 +155,15 @@ cdef class Forward:
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
         return out if self.go_through(&rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
 
+    # Blocks enough for threads to share out, whether there are any: a row's bits may depend on how many go with it.
+    cdef ptrdiff_t rows_of_a_block(self, ptrdiff_t m) noexcept nogil:
+        return self.block if m < FEW_ROWS else min(self.block, max(<ptrdiff_t>LEAST_ROWS, (m + 3) // 4))
+
     # True if all values are finite.
     cdef bint go_through(self, const Rows *rows, ptrdiff_t m, char *out, bint raw) except -1:
         cdef bint shared = self.team > 1 and m > 0 and not in_forked_child()
-        cdef ptrdiff_t block = self.block, n_blocks, k
+        cdef ptrdiff_t block = self.rows_of_a_block(m), n_blocks = (m + block - 1) // block, k
         cdef int bad = 0
-        if shared and m >= FEW_ROWS:
-            block = min(block, max(<ptrdiff_t>LEAST_PART, (m + 2 * self.team - 1) // (2 * self.team)))
-        n_blocks = (m + block - 1) // block
         begin_call()
         if self.busy:
             end_call()

@@ -130,10 +130,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
     def _outputs(self, weights: Weights, X: Any, check_input: bool = True) -> NDArray[Any]:
         dtype = weights.model.dtype
-        ready = type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and len(X) > 0 and \
-            X.shape[1] == weights.model.sizes[0] and not hasattr(self, "feature_names_in_")
-        if ready:  # the core looks for NaN itself
-            outputs = weights.predictor.outputs(validation.as_real(X, dtype), n_threads=self.n_threads)
+        if not hasattr(self, "feature_names_in_"):
+            outputs = weights.predictor.at_once(X, n_threads=self.n_threads)
             if outputs is not None:
                 return outputs
         if check_input:
