@@ -24,8 +24,8 @@ RECORD = Path(__file__).with_suffix(".json")
 MODULES = ("_ops", "_pass", "_plan", "_forward")  # of fastnn._core: csrc is linked into the first
 
 # What builds of one source differ by; more is a change of the source. With one compiler: 0.5 % between the flags and
-# versions of two Pythons, and some 80 instructions of what wraps a call; from gcc 11 to gcc 12: 12.3 %. Counts of another
-# compiler say nothing: clang's are 0.55 to 5.8 times gcc's.
+# versions of two Pythons, and some 80 instructions of what wraps a call. From gcc 11 to gcc 12: 12.3 %. The counts of
+# another compiler say nothing: clang's are 0.55 to 5.8 times gcc's.
 SAME_COMPILER, OTHER_VERSION, CALL = 0.02, 0.25, 100
 
 # valgrind begins a new part of its output whenever this function of libc is entered.
