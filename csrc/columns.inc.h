@@ -5,6 +5,7 @@
    kept in k copies: `tile` says how. */
 #ifndef FASTNN_TILE
 #define FASTNN_TILE 1024
+#define FASTNN_AHEAD 4096 /* bytes of rows in random order that are asked for before they are copied */
 
 typedef struct {
     ptrdiff_t height; /* n * k: rows of the matrix as it is read */
@@ -18,6 +19,19 @@ static tile_shape tile(ptrdiff_t n, ptrdiff_t m)
     const tile_shape t = {n * k, m / k, n * (m % k)};
     return t;
 }
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define FASTNN_SHUFFLES
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#endif
+#endif
+#endif
+
+#if defined(FASTNN_SHUFFLES)
+typedef real FN(four) __attribute__((vector_size(4 * sizeof(real))));
+/* The same anywhere in an array. */
+typedef real FN(four_at) __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 #endif
 
 /* out = b, repeated k times. */
@@ -47,9 +61,41 @@ static void FN(fold)(ptrdiff_t n, ptrdiff_t height,
                      double scale,
                      real *out)  /* OUT (n), may be sums */
 {
-    for (ptrdiff_t start = n; start < height; start += n)
-        for (ptrdiff_t i = 0; i < n; i++) sums[i] += sums[start + i];
+    while (height > n) { /* the later copies onto the earlier ones: half of them at a time */
+        const ptrdiff_t half = height / n / 2 * n;
+        height -= half;
+        for (ptrdiff_t i = 0; i < half; i++) sums[i] += sums[height + i];
+    }
     for (ptrdiff_t i = 0; i < n; i++) out[i] = (real)scale * sums[i];
+}
+
+/* B = A^T, in blocks of 4 x 4 where the compiler can shuffle vectors. */
+FASTNN_INLINE void FN(transpose)(ptrdiff_t n, ptrdiff_t m,
+                                 const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
+                                 real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
+{
+    ptrdiff_t rows = 0, columns = 0; /* of A, in whole blocks */
+#if defined(FASTNN_SHUFFLES)
+    rows = n / 4 * 4;
+    columns = m / 4 * 4;
+    for (ptrdiff_t j = 0; j < columns; j += 4)
+        for (ptrdiff_t i = 0; i < rows; i += 4) {
+            const real *a = A + j * lda + i;
+            real *b = B + i * ldb + j;
+            const FN(four) a0 = *(const FN(four_at) *)a, a1 = *(const FN(four_at) *)(a + lda);
+            const FN(four) a2 = *(const FN(four_at) *)(a + 2 * lda), a3 = *(const FN(four_at) *)(a + 3 * lda);
+            const FN(four) low_01 = SHUFFLE(a0, a1, 0, 4, 1, 5), high_01 = SHUFFLE(a0, a1, 2, 6, 3, 7);
+            const FN(four) low_23 = SHUFFLE(a2, a3, 0, 4, 1, 5), high_23 = SHUFFLE(a2, a3, 2, 6, 3, 7);
+            *(FN(four_at) *)b = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
+            *(FN(four_at) *)(b + ldb) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
+            *(FN(four_at) *)(b + 2 * ldb) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
+            *(FN(four_at) *)(b + 3 * ldb) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
+        }
+#endif
+    for (ptrdiff_t i = rows; i < n; i++)
+        for (ptrdiff_t j = 0; j < columns; j++) B[i * ldb + j] = A[j * lda + i];
+    for (ptrdiff_t j = columns; j < m; j++)
+        for (ptrdiff_t i = 0; i < n; i++) B[i * ldb + j] = A[j * lda + i];
 }
 
 FASTNN_INLINE void FN(accumulate)(ptrdiff_t count,
@@ -72,15 +118,44 @@ static void FN(sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M_, double sca
     FN(fold)(n, t.height, sums, scale, out);
 }
 
+/* Short rows by two moves of a fixed size, which may overlap: a call of memcpy takes longer. */
+FASTNN_INLINE void FN(copy_row)(ptrdiff_t n,
+                                const real *x, /* IN (n) */
+                                real *out)     /* OUT (n) */
+{
+    const size_t bytes = (size_t)n * sizeof(real);
+    const char *from = (const char *)x;
+    char *to = (char *)out;
+    if (bytes > 64) {
+        memcpy(to, from, bytes);
+    } else if (bytes >= 32) {
+        memcpy(to, from, 32);
+        memcpy(to + bytes - 32, from + bytes - 32, 32);
+    } else if (bytes >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + bytes - 8, from + bytes - 8, 8);
+    } else if (bytes) {
+        memcpy(to, from, 4);
+    }
+}
+
 static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_stride, ptrdiff_t column_stride,
                        const int64_t *order, void *out_)
 {
     const real *X = X_;
     real *out = out_;
+    const ptrdiff_t bytes = n * (ptrdiff_t)sizeof(real), ahead = MAX(1, MIN(16, FASTNN_AHEAD / MAX(bytes, 1)));
     for (ptrdiff_t j = 0; j < m; j++, out += n) {
         const real *x = X + (order ? (ptrdiff_t)order[j] : j) * row_stride;
+        if (order && column_stride == 1 && j + ahead < m) {
+            const char *next = (const char *)(X + (ptrdiff_t)order[j + ahead] * row_stride);
+            for (ptrdiff_t at = 0; at < MIN(bytes, FASTNN_AHEAD); at += 64) PREFETCH(next + at);
+        }
         if (column_stride == 1)
-            memcpy(out, x, (size_t)n * sizeof(real));
+            FN(copy_row)(n, x, out);
         else
             for (ptrdiff_t i = 0; i < n; i++) out[i] = x[i * column_stride];
     }

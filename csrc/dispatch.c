@@ -1,5 +1,6 @@
 /* dispatch.c: which kernels this CPU, under this operating system, can run. */
 #include "fastnn.h"
+#include "shuffle.h"
 #include "threefry.h"
 
 extern const fastnn_ops fastnn_ops_baseline[FASTNN_DTYPES];
@@ -93,4 +94,9 @@ int fastnn_states(int rule)
 void fastnn_random_words(const uint32_t key[2], const uint32_t counter[2], uint32_t words[2])
 {
     threefry(key, counter[0], counter[1], words);
+}
+
+void fastnn_shuffle(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *), void *generator)
+{
+    shuffle(order, count, next_word, generator);
 }

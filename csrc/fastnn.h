@@ -176,4 +176,10 @@ void fastnn_random_words(const uint32_t key[2],     /* IN */
                          const uint32_t counter[2], /* IN */
                          uint32_t words[2]);        /* OUT */
 
+/* A random permutation in place, see shuffle.h. */
+void fastnn_shuffle(int64_t *order,                /* IN/OUT (count) */
+                    ptrdiff_t count,
+                    uint64_t (*next_word)(void *), /* 64 random bits of the generator */
+                    void *generator);
+
 #endif

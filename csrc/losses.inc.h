@@ -21,19 +21,6 @@ static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
     }
 }
 
-/* What the units beside unit y add to `total`, the sum of a column E = e^(Z - top), or its equal total - 1. Where y is the
-   likeliest, so that E_y = 1, and the others are small, `total` has rounded their digits away. */
-FASTNN_INLINE real FN(others)(ptrdiff_t n, ptrdiff_t y, real *restrict E /* IN (n), as it was at the end */, real total)
-{
-    real sum = 0;
-    if (!(total < R(1.0625)) || E[y] != 1) return total - 1;
-    E[y] = 0;
-    SIMD_REDUCE(+, sum)
-    for (ptrdiff_t i = 0; i < n; i++) sum += E[i];
-    E[y] = 1;
-    return sum;
-}
-
 /* With targets t = (1 - s) onehot(y) + s / n, s the label smoothing (Szegedy et al. 2016, section 7):
    L = log(sum_i e^z_i) - t . z with z shifted by its maximum; dL/dZ = softmax(Z) - t. */
 static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t n, ptrdiff_t m,
@@ -42,25 +29,20 @@ static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t 
                                       const real *weights,/* IN (m) or NULL */
                                       real *E)            /* OUT (n, m) dZ, may be Z */
 {
-    real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], total[FASTNN_BLOCK_COLUMNS];
-    real spread[FASTNN_BLOCK_COLUMNS], beside[FASTNN_BLOCK_COLUMNS];
+    real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
+    real spread[FASTNN_BLOCK_COLUMNS];
     const real hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
     for (ptrdiff_t j = 0; j < m; j++) /* never read outside the column */
         picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
     if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
-    FN(exp_columns)(n, m, Z, E, top, total);
-    for (ptrdiff_t j = 0; j < m; j++)
-        beside[j] = y[j] >= 0 && y[j] < n ? FN(others)(n, y[j], E + j * n, total[j]) : R(NAN);
-    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log1p)(beside[j]) - hit * (picked[j] - top[j]);
+    FN(softmax_block)(n, m, Z, weights, E, top, rest);
+    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log1p)(rest[j]) - hit * (picked[j] - top[j]);
     if (smoothing > 0)
         for (ptrdiff_t j = 0; j < m; j++) picked[j] -= share * spread[j];
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const real w = weights ? weights[j] : 1;
-        sum += (double)w * (double)FN(at_most)(picked[j], ceiling);
-        total[j] = w / total[j];
-    }
-    FN(scale_columns)(n, m, total, E);
+    SIMD_REDUCE(+, sum)
+    for (ptrdiff_t j = 0; j < m; j++)
+        sum += (weights ? (double)weights[j] : 1) * (double)FN(at_most)(picked[j], ceiling);
     for (ptrdiff_t j = 0; j < m; j++) {
         const real w = weights ? weights[j] : 1;
         if (smoothing > 0)

@@ -107,19 +107,11 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
                           real *restrict copy)                   /* OUT (height, depth) */
 {
     if (rows < height) memset(copy, 0, (size_t)(height * depth) * sizeof(real));
-    if (!transpose) {
+    if (transpose)
+        FN(transpose)(depth, rows, A, lda, copy, height);
+    else
         for (ptrdiff_t p = 0; p < depth; p++)
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
-        return;
-    }
-    ptrdiff_t i = 0;
-    for (; i + 4 <= rows; i += 4) { /* four at once, so that a cache line of the copy is met less often */
-        const real *a0 = A + i * lda, *a1 = a0 + lda, *a2 = a1 + lda, *a3 = a2 + lda;
-        real *to = copy + i;
-        for (ptrdiff_t p = 0; p < depth; p++, to += height) to[0] = a0[p], to[1] = a1[p], to[2] = a2[p], to[3] = a3[p];
-    }
-    for (; i < rows; i++)
-        for (ptrdiff_t p = 0; p < depth; p++) copy[p * height + i] = A[i * lda + p];
 }
 
 /* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`. */

@@ -1,4 +1,4 @@
-/* softmax.inc.h: exponentials and sums over the units of each example.
+/* softmax.inc.h: softmax over the units of each example, and what its logarithm needs.
 
    Columns are worked on in blocks that stay in the first-level cache. Narrow ones are transposed there, so that the
    vectors run across the examples; wide ones fill the vectors by themselves. */
@@ -16,30 +16,38 @@ static ptrdiff_t block_columns(ptrdiff_t n)
 
 FASTNN_INLINE real FN(larger)(real x, real y) { return x < y ? y : x; }
 
-/* The shift of each column by its largest element makes exp safe: softmax does not change. */
-static void FN(exp_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, real *E, real *top, real *total)
+static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *weights, real *A,
+                                     real *top, real *rest)
 {
-    for (ptrdiff_t j = 0; j < m; j++, Z += n, E += n) {
-        real largest = Z[0], sum = 0;
+    for (ptrdiff_t j = 0; j < m; j++, Z += n, A += n) {
+        real largest = Z[0], sum = 0, ones = 0;
         SIMD_REDUCE(max, largest)
         for (ptrdiff_t i = 1; i < n; i++) largest = FN(larger)(largest, Z[i]);
-        for (ptrdiff_t i = 0; i < n; i++) E[i] = FN(v_exp)(Z[i] - largest);
-        SIMD_REDUCE(+, sum)
-        for (ptrdiff_t i = 0; i < n; i++) sum += E[i];
+        for (ptrdiff_t i = 0; i < n; i++) A[i] = FN(v_exp)(Z[i] - largest);
+        SIMD_REDUCE(+, sum, ones)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const real e = A[i];
+            sum += e == 1 ? 0 : e;
+            ones += e == 1 ? R(1) : 0;
+        }
+        sum += ones - 1;
+        const real factor = (weights ? weights[j] : 1) / (1 + sum);
+        for (ptrdiff_t i = 0; i < n; i++) A[i] *= factor;
         top[j] = largest;
-        total[j] = sum;
+        rest[j] = sum;
     }
 }
 
-static void FN(exp_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, real *E, real *restrict top,
-                                   real *restrict total)
+static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *weights, real *A,
+                                       real *restrict top, real *restrict rest)
 {
     real T[FASTNN_BLOCK]; /* (m, n) column-major: Z transposed */
-    for (ptrdiff_t i = 0; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) T[i * m + j] = Z[j * n + i];
+    real ones[FASTNN_BLOCK_COLUMNS], factor[FASTNN_BLOCK_COLUMNS];
+    FN(transpose)(n, m, Z, n, T, m);
     for (ptrdiff_t j = 0; j < m; j++) {
         top[j] = T[j];
-        total[j] = 0;
+        rest[j] = 0;
+        ones[j] = -1;
     }
     for (ptrdiff_t i = 1; i < n; i++)
         for (ptrdiff_t j = 0; j < m; j++) top[j] = FN(larger)(top[j], T[i * m + j]);
@@ -47,47 +55,42 @@ static void FN(exp_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, real
         for (ptrdiff_t j = 0; j < m; j++) {
             const real e = FN(v_exp)(T[i * m + j] - top[j]);
             T[i * m + j] = e;
-            total[j] += e;
+            rest[j] += e == 1 ? 0 : e;
+            ones[j] += e == 1 ? R(1) : 0;
         }
+    for (ptrdiff_t j = 0; j < m; j++) {
+        rest[j] += ones[j];
+        factor[j] = 1 / (1 + rest[j]);
+    }
+    if (weights)
+        for (ptrdiff_t j = 0; j < m; j++) factor[j] *= weights[j];
     for (ptrdiff_t i = 0; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) E[j * n + i] = T[i * m + j];
+        for (ptrdiff_t j = 0; j < m; j++) T[i * m + j] *= factor[j];
+    FN(transpose)(m, n, T, m, A, n);
 }
 
-static void FN(exp_columns)(ptrdiff_t n, ptrdiff_t m,
-                            const real *Z, /* IN (n, m), a block */
-                            real *E,       /* OUT (n, m) e^(Z - top), may be Z */
-                            real *top,     /* OUT (m) the largest of each column */
-                            real *total)   /* OUT (m) the sums of E */
+/* Column j of A = weights[j] * softmax(Z). The shift of a column by its largest element makes exp safe: softmax does not
+   change. That element's e^0 = 1 is left out of `rest`: where the others are small, 1 + rest has rounded their digits
+   away. */
+static void FN(softmax_block)(ptrdiff_t n, ptrdiff_t m,
+                              const real *Z,       /* IN (n, m), a block */
+                              const real *weights, /* IN (m) or NULL for all ones */
+                              real *A,             /* OUT (n, m), may be Z */
+                              real *top,           /* OUT (m) the largest element of each column of Z */
+                              real *rest)          /* OUT (m) the sums of e^(Z - top), less 1 */
 {
     if (n <= FASTNN_NARROW)
-        FN(exp_narrow_columns)(n, m, Z, E, top, total);
+        FN(softmax_narrow_columns)(n, m, Z, weights, A, top, rest);
     else
-        FN(exp_wide_columns)(n, m, Z, E, top, total);
-}
-
-/* Column j of E times factor[j]. */
-FASTNN_INLINE void FN(scale_columns)(ptrdiff_t n, ptrdiff_t m,
-                                     const real *restrict factor, /* IN (m) */
-                                     real *restrict E)            /* IN/OUT (n, m) */
-{
-    if (n <= FASTNN_NARROW)
-        for (ptrdiff_t i = 0; i < n; i++)
-            for (ptrdiff_t j = 0; j < m; j++) E[j * n + i] *= factor[j];
-    else
-        for (ptrdiff_t j = 0; j < m; j++)
-            for (ptrdiff_t i = 0; i < n; i++) E[j * n + i] *= factor[j];
+        FN(softmax_wide_columns)(n, m, Z, weights, A, top, rest);
 }
 
 static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m, real *A /* IN (n, m) Z; OUT A */)
 {
-    real top[FASTNN_BLOCK_COLUMNS], total[FASTNN_BLOCK_COLUMNS];
+    real top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
     const ptrdiff_t columns = block_columns(n);
-    for (ptrdiff_t start = 0; start < m; start += columns) {
-        const ptrdiff_t width = MIN(columns, m - start);
-        FN(exp_columns)(n, width, A + start * n, A + start * n, top, total);
-        for (ptrdiff_t j = 0; j < width; j++) total[j] = 1 / total[j];
-        FN(scale_columns)(n, width, total, A + start * n);
-    }
+    for (ptrdiff_t start = 0; start < m; start += columns)
+        FN(softmax_block)(n, MIN(columns, m - start), A + start * n, NULL, A + start * n, top, rest);
 }
 
 /* dZ = A * (dA - sum_i A_i dA_i), column by column. */

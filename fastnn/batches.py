@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._core import _kernels
 from fastnn.model import Examples
 
 __all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
@@ -25,10 +26,13 @@ def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np
 
     It starts from the identity each time, so that an epoch's order depends on the generator alone.
     """
-    for start in range(0, len(order), CHUNK):  # in place: no second array of m indices
-        stop = min(start + CHUNK, len(order))
-        order[start:stop] = np.arange(start, stop) if rows is None else rows[start:stop]
-    rng.shuffle(order)
+    if rows is not None:
+        order[:] = rows
+    else:
+        for start in range(0, len(order), CHUNK):  # no second array of m indices
+            stop = min(start + CHUNK, len(order))
+            order[start:stop] = np.arange(start, stop)
+    _kernels.shuffle(order, rng)
 
 
 class Feed(Protocol):

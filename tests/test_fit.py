@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, datasets, reference
+from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, batches, datasets, reference
 from fastnn import optimizers as optimizer_module
 from fastnn.monitors import STEPS_PER_SNAPSHOT
 
@@ -146,8 +146,8 @@ def test_shuffle_takes_every_example_once_in_an_order_of_the_generator():
     replay.bit_generator.state = state
     orders = []
     for _ in range(2):
-        order = np.arange(60)
-        replay.shuffle(order)
+        order = np.empty(60, np.int64)
+        batches.shuffle(order, replay)
         orders.append(order)
         twin.fit(X[order], y[order], batch_size=7, epochs=1, shuffle=False)
     assert parameters(net) == parameters(twin)

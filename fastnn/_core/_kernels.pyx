@@ -4,24 +4,27 @@ Matrices are (n, m) in Fortran order; `level` is an index into `LEVELS`. Argumen
 sees them: a wrong dtype, size or layout is a TypeError or ValueError.
 """
 cimport numpy as cnp
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
+from numpy.random cimport bitgen_t
 
 from fastnn._core._bind cimport (
-    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_pointer, pointer, rows_pointer)
+    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_index_pointer, output_pointer, pointer,
+    rows_pointer)
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._dense cimport Csr, product, rows_in_range
 from fastnn._core._ops cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_ops, fastnn_update, random_words, states)
+    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_ops, fastnn_update, random_words, shuffle_order, states)
 
 from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
 cnp.import_array()
 
 __all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
-           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply",
+           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "shuffle",
            "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
            "words"]
 
@@ -312,3 +315,14 @@ def words(uint32_t key_0, uint32_t key_1, uint32_t low, uint32_t high):
     cdef uint32_t[2] key = [key_0, key_1], counter = [low, high], result
     random_words(key, counter, result)
     return result[0], result[1]
+
+
+def shuffle(order, rng):
+    """Permute `order` (m,) int64 IN/OUT at random, by the words of the bit generator of `rng`, a NumPy Generator."""
+    cdef ptrdiff_t count = order.size
+    cdef int64_t *indices = <int64_t *>output_index_pointer(order, 8, count, "order", None)
+    source = rng.bit_generator
+    capsule = source.capsule
+    cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(capsule, "BitGenerator")
+    with source.lock, nogil:
+        shuffle_order(indices, count, generator.next_uint64, generator.state)

@@ -1,7 +1,7 @@
 # The C kernels' header as Cython sees it: csrc/fastnn.h says what each does and which way its pointers go.
 # csrc is linked into this module alone; the others reach it through the functions below.
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "fastnn.h" nogil:
     enum:
@@ -85,3 +85,7 @@ cdef int states(int rule) noexcept nogil
 
 # Two words of dropout's generator.
 cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil
+
+# A random permutation of `order` (count) IN/OUT, by a generator's words of 64 bits.
+cdef void shuffle_order(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
+                        void *generator) noexcept nogil

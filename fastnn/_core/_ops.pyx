@@ -7,6 +7,8 @@ cdef extern from "fastnn.h" nogil:
     bint fastnn_from_z(int loss) noexcept
     int fastnn_states(int rule) noexcept
     void fastnn_random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept
+    void fastnn_shuffle(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
+                        void *generator) noexcept
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax",
                "elu", "selu", "gelu", "silu", "softplus", "exp")
@@ -50,3 +52,8 @@ cdef int states(int rule) noexcept nogil:
 
 cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil:
     fastnn_random_words(key, counter, words)
+
+
+cdef void shuffle_order(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
+                        void *generator) noexcept nogil:
+    fastnn_shuffle(order, count, next_word, generator)

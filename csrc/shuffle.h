@@ -1,0 +1,58 @@
+/* shuffle.h: a random permutation in place, several random indices from one word of 64 bits.
+
+   Fisher-Yates from the end (Durstenfeld 1964). Indices below a, b, ... together are one of a b ... equally likely cases:
+   multiplied by a, the word has the first index above its 64 bits and what chooses the others below; words that would
+   favour some cases are drawn again (Lemire 2019, "Fast random integer generation in an interval"; Brackett-Rozinsky &
+   Lemire 2024, "Batched ranged random integer generation"). */
+#ifndef FASTNN_SHUFFLE_H
+#define FASTNN_SHUFFLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The upper half of x y; the lower one goes to *low. */
+static inline uint64_t wide_product(uint64_t x, uint64_t y, uint64_t *low)
+{
+#if defined(__SIZEOF_INT128__)
+    __extension__ const unsigned __int128 product = (unsigned __int128)x * y;
+    *low = (uint64_t)product;
+    return (uint64_t)(product >> 64);
+#else
+    const uint64_t x0 = (uint32_t)x, x1 = x >> 32, y0 = (uint32_t)y, y1 = y >> 32;
+    const uint64_t middle = x1 * y0 + (x0 * y0 >> 32), other = x0 * y1 + (uint32_t)middle;
+    *low = x * y;
+    return x1 * y1 + (middle >> 32) + (other >> 32);
+#endif
+}
+
+/* How many indices below `bound` a word gives: their product stays below 2^57, so that words are seldom drawn again. */
+static inline int indices_of_a_word(ptrdiff_t bound)
+{
+    return bound <= 1 << 14 ? 4 : bound <= 1 << 19 ? 3 : bound <= 1 << 28 ? 2 : 1;
+}
+
+static inline void shuffle(int64_t *order,                 /* IN/OUT (count) */
+                           ptrdiff_t count,
+                           uint64_t (*next_word)(void *), void *generator)
+{
+    uint64_t index[4];
+    for (ptrdiff_t left = count; left > 1;) {
+        int together = indices_of_a_word(left);
+        if (together > left - 1) together = (int)(left - 1);
+        uint64_t cases = 1, low, least = 0;
+        for (int t = 0; t < together; t++) cases *= (uint64_t)(left - t);
+        do {
+            low = next_word(generator);
+            for (int t = 0; t < together; t++) index[t] = wide_product(low, (uint64_t)(left - t), &low);
+            if (low < cases && !least) least = (0 - cases) % cases; /* 2^64 mod cases; 0 only for a power of 2 */
+        } while (low < least);
+        for (int t = 0; t < together; t++) {
+            const ptrdiff_t last = --left;
+            const int64_t chosen = order[index[t]];
+            order[index[t]] = order[last];
+            order[last] = chosen;
+        }
+    }
+}
+
+#endif
