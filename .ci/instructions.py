@@ -80,8 +80,10 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
                                                             level=level, **settings)
     yield "SGD, 10001", partial(_kernels.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
     X, out, order = matrix(300, 64), matrix(64, 128), rng.integers(0, 300, 128)
-    yield "gather, 64 x 128, strided", partial(_kernels.gather, X, order, out, level)
+    for name, rows in (("columns", X), ("rows", np.ascontiguousarray(X))):
+        yield f"gather, 64 x 128, from {name}", partial(_kernels.gather, rows, order, out, level)
     yield "all finite, 64 x 128", partial(_kernels.all_finite, out, level)
+    yield "shuffle, 10000", partial(_kernels.shuffle, np.arange(10_000), rng)
     W, dZ, dropout = matrix(100, 300), matrix(100, 50), (1, 2, 3, 1 << 31)
     yield "relu and dropout, (100, 50)", partial(_kernels.activate, "relu", dZ, None, dZ, level, dropout=dropout)
     X = vector(500), rng.integers(0, 300, 500, np.int32), np.arange(0, 501, 10)
