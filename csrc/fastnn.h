@@ -63,6 +63,16 @@ typedef struct {
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
 
+/* What becomes of the elements of a product C before they are stored: bias and relu, or relu's derivative. Columns of C
+   are adjacent. */
+typedef struct {
+    const void *bias;   /* IN (n) added to each column, or NULL */
+    int relu;           /* then max(C, 0), where there is a bias */
+    const void *active; /* IN (n, m): C is 0 where this is not positive; or NULL */
+    void *sums;         /* OUT (n) scale * (sum of the columns of C), where there is an `active` */
+    double scale;
+} fastnn_finish;
+
 typedef struct {
     /* A = g(Z + b), then dropout. In place (A == Z) the pre-activation is not kept. */
     void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m,
@@ -149,11 +159,12 @@ typedef struct {
     /* Bytes of the vectors of `multiply`; 0 where that is NULL: products are left to BLAS. */
     ptrdiff_t vector;
 
-    /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0. */
+    /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0, then what `finish` says. */
     void (*multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                      const void *A, ptrdiff_t lda,  /* IN (n, k), transposed: (k, n); columns lda apart */
                      const void *B, ptrdiff_t ldb,  /* IN (k, m), transposed: (m, k) */
-                     void *C, ptrdiff_t ldc);       /* OUT (n, m) */
+                     void *C, ptrdiff_t ldc,        /* OUT (n, m) */
+                     const fastnn_finish *finish);  /* IN, or NULL */
 } fastnn_ops;
 
 /* The kernels of a level, or NULL where this build or machine lacks it. */

@@ -4,7 +4,8 @@
    op(A) by a row of op(B), whose elements are broadcast. The rows of op(A) that meet a row of tiles, a panel, are read
    where they lie; where op(A) is a transpose they are copied first. (BLAS copies both operands, which costs more than
    it brings while they are small.) An element of C is the same sum in the same order wherever the tiles' edges are: it
-   does not depend on how many rows and columns are multiplied at once.
+   does not depend on how many rows and columns are multiplied at once. What follows a product element by element and
+   takes few instructions is done before the sums leave the registers (fastnn_finish).
 
    The unit of a level defines FASTNN_VECTOR, the bytes of its vectors. */
 #ifndef FASTNN_DEPTH
@@ -38,6 +39,7 @@ static inline ptrdiff_t part_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t s
 #define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real))
 
 typedef real FN(vector) __attribute__((vector_size(FASTNN_VECTOR)));
+typedef int_real FN(mask) __attribute__((vector_size(FASTNN_VECTOR)));
 /* The same anywhere in an array. */
 typedef real FN(vector_at) __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(real)), may_alias));
 
@@ -48,11 +50,24 @@ typedef struct {
     ptrdiff_t last_A;     /* the row of A with which the last vector begins */
     ptrdiff_t depth;      /* terms of each sum */
     ptrdiff_t step, next; /* from a row of op(B) to the next, from a column to the next */
+    const real *C;        /* its first column here: `active` goes along with it */
     ptrdiff_t ldc;        /* from one column of C to the next */
     ptrdiff_t last_C;     /* the row of C where the last vector goes */
     real alpha;
     int adds;             /* C += instead of C = */
+    const real *bias;     /* IN (rows), with `floor`; or NULL */
+    real floor;           /* what C is at least: 0 for relu, else -INFINITY */
+    const real *active;   /* IN (rows, m), columns as those of C: C is 0 where this is not positive; or NULL */
+    real *sums;           /* IN/OUT (rows in whole vectors) the sums of the columns, with `active` */
 } FN(panel);
+
+/* x where the mask is set, else y. */
+FASTNN_INLINE FN(vector) FN(choose)(FN(mask) mask, FN(vector) x, FN(vector) y)
+{
+    return (FN(vector))((mask & (FN(mask))x) | (~mask & (FN(mask))y));
+}
+
+#define ROW(i, last) ((i) < height - 1 ? (i) * LANES : (last)) /* where the tile's i-th vector begins */
 
 /* `count` tiles side by side. `height` and `width` are constants wherever this is inlined, so that the loops over them
    unroll and `sum` is registers. */
@@ -62,7 +77,7 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
 {
     const ptrdiff_t depth = panel->depth, lda = panel->lda, last_A = panel->last_A, last_C = panel->last_C;
     const ptrdiff_t step = panel->step, next = panel->next, ldc = panel->ldc;
-    const real alpha = panel->alpha;
+    const real alpha = panel->alpha, *active = panel->active ? panel->active + (C - panel->C) : NULL;
     FN(vector) sum[TILE_WIDTH][TILE_HEIGHT], a[TILE_HEIGHT];
     for (ptrdiff_t t = 0; t < count; t++, B += width * next) {
         const real *restrict A = panel->A, *restrict b = B;
@@ -70,19 +85,42 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
             UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
         for (ptrdiff_t p = 0; p < depth; p++, A += lda, b += step) {
             UNROLL for (int i = 0; i < height; i++)
-                a[i] = *(const FN(vector_at) *)(A + (i < height - 1 ? i * LANES : last_A));
+                a[i] = *(const FN(vector_at) *)(A + ROW(i, last_A));
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += a[i] * b[j * next];
         }
-        UNROLL for (int j = 0; j < width; j++, C += ldc)
+        UNROLL for (int j = 0; j < width; j++)
             UNROLL for (int i = 0; i < height; i++) {
-                FN(vector_at) *c = (FN(vector_at) *)(C + (i < height - 1 ? i * LANES : last_C));
-                FN(vector) result = alpha * sum[j][i];
-                if (panel->adds) result += *c;
-                *c = result;
+                sum[j][i] *= alpha;
+                if (panel->adds) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
             }
+        if (panel->bias)
+            UNROLL for (int i = 0; i < height; i++) {
+                const FN(vector) bias = *(const FN(vector_at) *)(panel->bias + ROW(i, last_C));
+                const FN(vector) floor = (FN(vector)){0} + panel->floor;
+                UNROLL for (int j = 0; j < width; j++) {
+                    sum[j][i] += bias;
+                    sum[j][i] = FN(choose)((FN(mask))(sum[j][i] <= floor), floor, sum[j][i]);
+                }
+            }
+        if (active)
+            UNROLL for (int i = 0; i < height; i++) {
+                FN(vector) *total = (FN(vector) *)(panel->sums + i * LANES);
+                FN(vector) more = {0};
+                UNROLL for (int j = 0; j < width; j++) {
+                    const FN(vector) a = *(const FN(vector_at) *)(active + j * ldc + ROW(i, last_C)), zero = {0};
+                    sum[j][i] = FN(choose)((FN(mask))(a > zero), sum[j][i], zero);
+                    more += sum[j][i];
+                }
+                *total += more;
+            }
+        UNROLL for (int j = 0; j < width; j++)
+            UNROLL for (int i = 0; i < height; i++) *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C)) = sum[j][i];
+        C += width * ldc;
+        if (active) active += width * ldc;
     }
 }
+#undef ROW
 
 /* A function for each size of a tile. */
 typedef void (*FN(tiles_function))(const FN(panel) *panel, ptrdiff_t count, const real *B, real *C);
@@ -114,22 +152,37 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
 }
 
+/* What `tiles` does at the end, to one element of C. */
+FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, ptrdiff_t at)
+{
+    if (panel->bias) c += panel->bias[row], c = c <= panel->floor ? panel->floor : c;
+    if (panel->active) c = panel->active[at] > 0 ? c : 0, panel->sums[row] += c;
+    return c;
+}
+
 /* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`. */
-static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t m,
+static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t m,
                              const real *B,          /* IN (depth, m), strided */
                              real *C, ptrdiff_t ldc, /* OUT or IN/OUT (rows, m) */
                              int adds, int higher)
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
     const ptrdiff_t height = vectors * LANES, tiles = (m + TILE_WIDTH - 1) / TILE_WIDTH, wider = m % tiles;
-    panel->adds = adds && !higher;
-    panel->ldc = higher ? height : ldc;
-    panel->last_C = (higher ? height : rows) - LANES;
+    const real *const start = C;
+    FN(panel) inner = *panel;
+    inner.C = C;
+    inner.adds = adds && !higher;
+    inner.ldc = higher ? height : ldc;
+    inner.last_C = (higher ? height : rows) - LANES;
+    if (higher) inner.bias = inner.active = NULL;
     for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, or one by one */
         const ptrdiff_t width = m / tiles + (t < wider), count = higher ? 1 : t < wider ? wider : tiles - wider;
-        FN(tiles_of_size)[vectors - 1][width - 1](panel, count, B, higher ? edge : C);
+        FN(tiles_of_size)[vectors - 1][width - 1](&inner, count, B, higher ? edge : C);
         for (ptrdiff_t y = 0; higher && y < width; y++)
-            for (ptrdiff_t x = 0; x < rows; x++) C[y * ldc + x] = edge[y * height + x] + (adds ? C[y * ldc + x] : 0);
+            for (ptrdiff_t x = 0; x < rows; x++) {
+                real *c = C + y * ldc + x;
+                *c = FN(finished)(panel, edge[y * height + x] + (adds ? *c : 0), x, c - start);
+            }
         t += count;
         B += count * width * panel->next;
         C += count * width * ldc;
@@ -137,17 +190,22 @@ static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows
 }
 
 static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
-                         const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc)
+                         const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc,
+                         const fastnn_finish *finish)
 {
     _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
+    _Alignas(FASTNN_VECTOR) real sums[TILE_HEIGHT * LANES];
     const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + TILE_HEIGHT - 1) / TILE_HEIGHT;
-    const real *A = A_, *B = B_;
-    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha)};
+    const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
+    real *C = C_, *db = active ? finish->sums : NULL;
+    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .sums = sums,
+                       .floor = finish && finish->relu ? 0 : -R(INFINITY)};
+    if (db) memset(db, 0, (size_t)n * sizeof(real));
     for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH)
         for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH)
             for (ptrdiff_t s = 0; s < panels; s++) {
                 const ptrdiff_t first = part_start(all, panels, s), vectors = part_start(all, panels, s + 1) - first;
-                const int whole = (first + vectors) * LANES <= n;
+                const int whole = (first + vectors) * LANES <= n, last = p + FASTNN_DEPTH >= k;
                 /* The last vector overlaps another, unless rows are added to, which would add to some twice. */
                 const int overlaps = !whole && !transpose_A && n >= LANES && p == 0;
                 const int copies = transpose_A || !(whole || overlaps);
@@ -159,8 +217,15 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                 panel.A = copies ? copy : a;
                 panel.lda = copies ? height : lda;
                 panel.last_A = (copies ? height : rows) - LANES;
+                panel.bias = bias && last ? bias + i : NULL;
+                panel.active = active && last ? active + i + j * ldc : NULL;
+                if (panel.active) memset(sums, 0, (size_t)height * sizeof(real));
                 FN(row_of_tiles)(&panel, vectors, rows, MIN(FASTNN_BREADTH, m - j), B + p * panel.step + j * panel.next,
-                                 (real *)C_ + i + j * ldc, ldc, p > 0, !(whole || overlaps));
+                                 C + i + j * ldc, ldc, p > 0, !(whole || overlaps));
+                if (panel.active) /* the sums lie vector after vector, also where the last one overlaps */
+                    for (ptrdiff_t x = first * LANES - i; x < rows; x++)
+                        db[i + x] += sums[overlaps && x >= height - LANES ? x + height - rows : x];
             }
+    for (ptrdiff_t i = 0; db && i < n; i++) db[i] *= R(finish->scale);
 }
 #undef LANES

@@ -5,7 +5,8 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fastnn._core._blas cimport matmul
-from fastnn._core._ops cimport FASTNN_FLOAT32, fastnn_ops
+from fastnn._core._ops cimport (
+    FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_RELU, fastnn_dropout, fastnn_finish, fastnn_ops)
 
 cdef struct Layer:
     ptrdiff_t n_in      # n[l-1]
@@ -36,7 +37,7 @@ cdef inline void product(
     char *C, ptrdiff_t ldc,        # OUT (n, m)
 ) noexcept nogil:
     if own_is_faster(ops, dtype, transpose_A, n, m, lda, ldb):
-        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
+        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, NULL)
     else:
         matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
 
@@ -61,6 +62,28 @@ cdef inline void linear(
 ) noexcept nogil:
     product(ops, dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
             layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
+
+
+# Z = W A_prev and A = g(Z + b): relu and identity before Z leaves the registers, where the product is the kernels' own.
+cdef inline void linear_activate(
+    const fastnn_ops *ops, int dtype, const Layer *layer, int activation, ptrdiff_t m,
+    const char *theta,              # IN parameter arena
+    const char *A_prev,             # IN (n_in, m)
+    char *Z,                        # OUT (n_out, m)
+    char *A,                        # OUT (n_out, m), may be Z
+    const fastnn_dropout *dropout,  # IN, or NULL
+    ptrdiff_t first,                # the number of Z's first element in the mini-batch
+) noexcept nogil:
+    cdef fastnn_finish finish
+    cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
+    if (Z == A and dropout == NULL and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)
+            and own_is_faster(ops, dtype, layer.row_major, layer.n_out, m, lda, layer.n_in)):
+        finish.bias, finish.relu, finish.active = theta + layer.b, activation == FASTNN_RELU, NULL
+        ops.multiply(layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W, lda,
+                     A_prev, layer.n_in, Z, layer.n_out, &finish)
+    else:
+        linear(ops, dtype, layer, m, theta, A_prev, Z)
+        ops.activate(activation, layer.n_out, m, theta + layer.b, Z, A, dropout, first)
 
 
 # dW = scale dZ A_prev^T
@@ -88,6 +111,29 @@ cdef inline void input_gradient(
 ) noexcept nogil:
     product(ops, dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W,
             layer.n_in if layer.row_major else layer.n_out, dZ, layer.n_out, dA_prev, layer.n_in)
+
+
+# dZ_prev = W^T dZ * g'(Z_prev) and db_prev = scale * its sum over the examples: relu's derivative likewise.
+cdef inline void linear_activate_backward(
+    const fastnn_ops *ops, int dtype, const Layer *layer, const Layer *before, ptrdiff_t m, double scale,
+    const char *theta,   # IN parameter arena
+    const char *dZ,      # IN (n_out, m)
+    const char *Z_prev,  # IN (n_in, m)
+    const char *A_prev,  # IN (n_in, m)
+    char *dZ_prev,       # OUT (n_in, m)
+    char *gradient,      # OUT gradient arena, its part at before.b
+) noexcept nogil:
+    cdef fastnn_finish finish
+    cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
+    if (before.activation == FASTNN_RELU and not before.threshold
+            and own_is_faster(ops, dtype, not layer.row_major, layer.n_in, m, lda, layer.n_out)):
+        finish.bias, finish.active, finish.sums, finish.scale = NULL, A_prev, gradient + before.b, scale
+        ops.multiply(not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W, lda,
+                     dZ, layer.n_out, dZ_prev, layer.n_in, &finish)
+    else:
+        input_gradient(ops, dtype, layer, m, theta, dZ, dZ_prev)
+        ops.activate_backward(before.activation, layer.n_in, m, Z_prev if before.keeps_z else A_prev,
+                              A_prev if before.threshold else NULL, dZ_prev, scale, gradient + before.b)
 
 
 # Z = W X^T for the rows order[0 .. m] of X, or its rows 0 .. m. W is column-major.

@@ -7,7 +7,7 @@ from fastnn._core._bind cimport (
     arena_size, begin_call, bind_csr, dtype_code, end_call, in_forked_child, make_layers, operations, output_pointer,
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
-from fastnn._core._dense cimport Csr, Layer, linear, rows_in_range, sparse_linear
+from fastnn._core._dense cimport Csr, Layer, linear_activate, rows_in_range, sparse_linear
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
@@ -133,7 +133,7 @@ cdef class Forward:
     cdef int run_block(self, const fastnn_ops *ops, ptrdiff_t k, int thread, ptrdiff_t m, const Rows *rows, char *out,
                        bint raw) noexcept nogil:
         cdef ptrdiff_t first = k * self.block, count = min(self.block, m - first), item = self.itemsize
-        cdef int l, L = self.n_layers
+        cdef int l, L = self.n_layers, activation
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -153,12 +153,12 @@ cdef class Forward:
             Z = scratch + (l % 2) * self.widest * self.block * item
             if l == L - 1:
                 Z = out + first * layer.n_out * item
+            activation = FASTNN_IDENTITY if raw and l == L - 1 else layer.activation
             if l == 0 and rows.X == NULL:
                 sparse_linear(ops, layer, count, self.theta, &sparse_X, NULL, Z)
+                ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             else:
-                linear(ops, self.dtype, layer, count, self.theta, A, Z)
-            ops.activate(FASTNN_IDENTITY if raw and l == L - 1 else layer.activation, layer.n_out, count,
-                         self.theta + layer.b, Z, Z, NULL, 0)
+                linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
             A = Z
         return 0
 

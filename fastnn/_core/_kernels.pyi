@@ -36,7 +36,8 @@ def elementwise(name: str, x: Array, out: Array, level: int = 0) -> None: ...
 def shuffle(order: NDArray[np.int64], rng: np.random.Generator) -> None: ...
 def multiply(
     A: Array, B: Array, C: Array, level: int | None = None, *, transpose_A: bool = False, transpose_B: bool = False,
-    alpha: float = 1.0, always: bool = False, repetitions: int = 1,
+    alpha: float = 1.0, always: bool = False, bias: Array | None = None, relu: bool = False,
+    active: Array | None = None, sums: Array | None = None, scale: float = 1.0, repetitions: int = 1,
 ) -> None: ...
 def update(
     rule: str,

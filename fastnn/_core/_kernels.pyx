@@ -17,7 +17,8 @@ from fastnn._core._bind cimport (
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._dense cimport Csr, product, rows_in_range
 from fastnn._core._ops cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_ops, fastnn_update, random_words, shuffle_order, states)
+    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
+    fastnn_update, random_words, shuffle_order, states)
 
 from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
@@ -170,9 +171,12 @@ def elementwise(str name, x, out, int level=0):
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
-             bint always=False, ptrdiff_t repetitions=1):
+             bint always=False, bias=None, bint relu=False, active=None, sums=None, double scale=1.0,
+             ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
-    do it, by its own kernel where that is faster, or `always`. `repetitions` are for benchmarks."""
+    do it, by its own kernel where that is faster, or `always`. That one then adds `bias` (n,) IN and, with `relu`, takes
+    max(C, 0); or it makes C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the sums of
+    C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C)
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
@@ -192,10 +196,19 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     begin_call()
     cdef ptrdiff_t r
+    cdef fastnn_finish finish
+    finish.bias, finish.active, finish.sums, finish.relu, finish.scale = NULL, NULL, NULL, relu, scale
+    if bias is not None:
+        finish.bias = pointer(bias, dtype, n, "bias", None)
+    if active is not None:
+        finish.active = matrix(active, dtype, (n, m), "active")
+        finish.sums = output_pointer(sums, dtype, n, "sums", None)
+    if not always and (bias is not None or active is not None):
+        raise ValueError("only the level's own product can be finished")
     with nogil:
         for r in range(repetitions):
             if always and ops != NULL:
-                ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
+                ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n, &finish)
             elif ops != NULL:
                 product(ops, dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
             else:

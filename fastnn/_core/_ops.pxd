@@ -43,6 +43,13 @@ cdef extern from "fastnn.h" nogil:
         uint32_t stream
         uint32_t threshold
 
+    ctypedef struct fastnn_finish:
+        const void *bias
+        bint relu
+        const void *active
+        void *sums
+        double scale
+
     ctypedef struct fastnn_ops:
         void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z, void *A,
                          const fastnn_dropout *dropout, ptrdiff_t first) noexcept nogil
@@ -67,8 +74,8 @@ cdef extern from "fastnn.h" nogil:
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
         ptrdiff_t vector
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
-                         const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C,
-                         ptrdiff_t ldc) noexcept nogil
+                         const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
+                         const fastnn_finish *finish) noexcept nogil
 
 
 # The kernels of a SIMD level for a dtype code, or NULL.

@@ -3,7 +3,8 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core._dense cimport (
-    Csr, Layer, input_gradient, linear, rows_in_range, sparse_linear, sparse_weight_gradient, weight_gradient)
+    Csr, Layer, linear_activate, linear_activate_backward, rows_in_range, sparse_linear, sparse_weight_gradient,
+    weight_gradient)
 from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout
 
 
@@ -60,18 +61,20 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
     cdef char *dA
     cdef const Layer *layer
     cdef fastnn_dropout dropout
+    cdef fastnn_dropout *drops
     dropout.key[0], dropout.key[1] = bound.key[0], bound.key[1]
     for l in range(L):
         layer = &bound.layers[l]
         Z = bound.Z[l] + first * layer.n_out * item
         A = bound.A[l] + first * layer.n_out * item
+        dropout.stream, dropout.threshold = l, layer.threshold
+        drops = &dropout if layer.threshold else NULL
         if l == 0 and sparse:
             sparse_linear(bound.ops, layer, m, bound.theta, &rows, order, Z)
+            bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A, drops, first * layer.n_out)
         else:
-            linear(bound.ops, dtype, layer, m, bound.theta, A_prev, Z)
-        dropout.stream, dropout.threshold = l, layer.threshold
-        bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A,
-                           &dropout if layer.threshold else NULL, first * layer.n_out)
+            linear_activate(bound.ops, dtype, layer, layer.activation, m, bound.theta, A_prev, Z, A, drops,
+                            first * layer.n_out)
         A_prev = A
 
     layer = &bound.layers[L - 1]
@@ -92,11 +95,9 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         A_prev = bound.A[l - 1] + first * n * item
         weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
         dA = bound.dZ[(l - 1) % 2] + first * bound.widest * item
-        input_gradient(bound.ops, dtype, layer, m, bound.theta, dZ, dA)
-        layer = &bound.layers[l - 1]
         Z = bound.Z[l - 1] + first * n * item
-        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A_prev,
-                                    A_prev if layer.threshold else NULL, dA, scale, gradient + layer.b)
+        linear_activate_backward(bound.ops, dtype, layer, &bound.layers[l - 1], m, scale, bound.theta, dZ, Z, A_prev, dA,
+                                 gradient)
         dZ = dA
     if sparse:
         sparse_weight_gradient(bound.ops, &bound.layers[0], m, scale, dZ, &rows, order, gradient)
