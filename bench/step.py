@@ -44,8 +44,8 @@ def run(options) -> list[dict]:
     for dtype in options.dtypes.split(","):
         systems = peers.chosen(options, "trains", dtype)
         columns = [*systems, *LIMITS, "update"]
-        print(f"\nMicroseconds a training step ({dtype}, Adam, relu, softmax cross-entropy), median of {options.turns}; "
-              f"loss after {WARM_UP} epochs")
+        print(f"\nMicroseconds a training step ({dtype}, Adam, relu, softmax cross-entropy), median of "
+              f"{options.turns}; loss after {WARM_UP} epochs")
         print(f"| {'workload':<36} | threads | " + " | ".join(f"{name:>13}" for name in columns)
               + " | best peer / fastnn | fastnn / floor |")
         print("|" + "---|" * (len(columns) + 4))

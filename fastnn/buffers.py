@@ -154,6 +154,8 @@ class Caches:
         Examples.
     dtype : dtype
         Of every matrix.
+    keep_dZ : bool
+        Give each layer a dZ of its own.
     keep_Z : bool
         Keep each Z apart from A; else A is written over Z wherever the derivative can be taken from A.
 
@@ -161,16 +163,16 @@ class Caches:
     ----------
     Z, A : list of ndarray (n[l], m), Fortran-ordered
         A[l] is Z[l] where Z is not kept.
-    dZ : list of two ndarray (max n[l], m)
-        Scratch of the backward pass, taken in turns.
+    dZ : list of ndarray
+        Two (max n[l], m), scratch of the backward pass, taken in turns; or one (n[l], m) a layer.
     """
 
     def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike, *,
-                 keep_Z: bool = False) -> None:
+                 keep_Z: bool = False, keep_dZ: bool = False) -> None:
         self.Z = [aligned_empty((n, m), dtype, "F") for n in sizes[1:]]
         self.A = [aligned_empty(Z.shape, dtype, "F") if keep_Z or name in KEEPS_Z else Z
                   for Z, name in zip(self.Z, activations, strict=True)]
-        self.dZ = [aligned_empty((max(sizes[1:]), m), dtype, "F") for _ in range(2)]
+        self.dZ = [aligned_empty((n, m), dtype, "F") for n in (sizes[1:] if keep_dZ else [max(sizes[1:])] * 2)]
 
 
 def activation_codes(names: Iterable[str]) -> list[int]:

@@ -105,7 +105,7 @@ class History:
             if not isinstance(key, str):
                 raise TypeError(f"a record must have str keys, got {key!r}")
             if key != "epoch":
-                if not isinstance(value, numbers.Real):
+                if type(value) is not float and not isinstance(value, numbers.Real):  # the second question takes long
                     raise TypeError(f"record[{key!r}] must be a number, got {value!r}")
                 clean[key] = float(value)
         self.records.append(clean)

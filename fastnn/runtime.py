@@ -181,12 +181,13 @@ def blas_threads(limit: int) -> Iterator[bool]:
 
 class Parallelism(NamedTuple):
     """How a plan uses threads: parts of the mini-batch and of the update, threads that share them out, threads of each
-    BLAS call."""
+    BLAS call; whether dW is taken of the whole mini-batch."""
 
     n_shards: int
     n_slices: int
     team: int
     blas_threads: int
+    fused: bool
 
 
 # Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
@@ -196,11 +197,15 @@ SHARD_WORK = 1_000_000
 ARENA_WORK = 16
 # Parameters from which on threads share the update out where one takes all examples.
 SHARED_UPDATE = 200_000
+# How many times as much as the examples' dZ and A_prev the gradient arenas must be, so that it pays to take dW of the
+# whole mini-batch: each thread then reads what the others left of theirs, but writes no arena (ARCHITECTURE.md).
+FUSED_ARENAS = 3.5
 # Examples that a shard needs to fill BLAS's kernels.
 SHARD_EXAMPLES = 8
 
 
-def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
+def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0,
+                fusible: bool = False) -> Parallelism:
     """Choose the shards of a mini-batch.
 
     Small steps stay on the caller's thread, but for the update of many parameters; larger ones are cut into one shard a
@@ -217,15 +222,22 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
         Threads that may be used.
     n_parameters : int
         P, the size of the update and of a gradient arena.
+    fusible : bool
+        Whether dW may be taken of the whole mini-batch, block by block, each updated at once: not for a sparse X, where
+        a norm is clipped or the gradient itself is wanted. Done where the arenas would be large beside the examples.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())
     work = 3 * weights * batch_size
     if n_threads == 1 or work < SHARD_WORK or work < ARENA_WORK * n_parameters:
-        return Parallelism(1, n_threads, at_once, 1) if n_parameters >= SHARED_UPDATE else Parallelism(1, 1, 1, 1)
+        if n_parameters >= SHARED_UPDATE:
+            return Parallelism(1, n_threads, at_once, 1, False)
+        return Parallelism(1, 1, 1, 1, False)
     if batch_size < SHARD_EXAMPLES * n_threads:
-        return Parallelism(1, 1, 1, at_once)
-    return Parallelism(n_threads, n_threads, at_once, 1)
+        return Parallelism(1, 1, 1, at_once, False)
+    read = batch_size * sum(n + n_prev / n_threads for n_prev, n in pairwise(sizes))  # by each thread
+    fused = fusible and 2 * n_parameters > FUSED_ARENAS * read
+    return Parallelism(n_threads, n_threads, at_once, 1, fused)
 
 
 def blas_info() -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ class Task:
 
 def plan_buffers(
     net, *, rule="sgd", batch=8, n_shards=1, team=1, level=0, order=None, row_major=None, X=None, keep_Z=False,
+    fused=False,
     **hyperparameters,
 ):  # fmt: skip
     """Everything that `Plan` binds for a `Task`, allocated plainly; outputs are NaN before."""
@@ -111,7 +112,7 @@ def plan_buffers(
     for views, values in ((W, net.W), (b, net.b)):
         for view, value in zip(views, values, strict=True):
             view[...] = value
-    caches = Caches(net.sizes, net.activations, batch, net.dtype, keep_Z=keep_Z)
+    caches = Caches(net.sizes, net.activations, batch, net.dtype, keep_Z=keep_Z, keep_dZ=fused)
     for matrix in (*caches.Z, *caches.A, *caches.dZ):
         matrix.fill(np.nan)
     labels = net.Y.ndim == 1
@@ -142,6 +143,7 @@ def plan_buffers(
         "step_count": np.zeros(1, np.int64),
         "hyperparameters": {**HYPER[rule], "l2": net.l2, "l1": net.l1, **hyperparameters},
         "team": team,
+        "fused": fused,
         "dropout": net.dropout,
         "dropout_seed": net.dropout_seed,
     }

@@ -9,6 +9,7 @@ import pytest
 from core_cases import HYPER, MOMENTS, PAIRS, PARAMETERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_cases import unit_roundoff
 
 from fastnn import reference
 from fastnn._core import _kernels
@@ -143,6 +144,53 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
         assert results[0] == results[-1]  # by any team
     if net.csr is None:
         np.testing.assert_array_equal(X, net.X)
+
+
+@each_dtype
+@pytest.mark.parametrize(("loss", "output"), PAIRS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_fused_step(loss, output, dtype, task, pass_errors, arguments, changing, data):
+    """A step whose dW is of the whole mini-batch: of one shard to the bit the step that goes by an arena; of several,
+    by any team, gradient descent on the exact gradient, where rate * g and the subtraction round once each.
+    """
+    net, row_major = data.draw(networks(task, loss, output, dtype).filter(lambda drawn: drawn[0].csr is None))
+    rows, rate = len(net.X), 0.25
+    order = np.random.default_rng(rows).integers(rows, size=rows) if data.draw(st.booleans(), label="order") else None
+    start = data.draw(st.integers(0, rows - 1), label="start")
+    stop = data.draw(st.integers(start + 1, min(rows, start + 33)), label="stop")
+    taken = slice(start, stop) if order is None else order[start:stop]
+    if net.weights is not None:
+        net.weights[taken] = np.maximum(net.weights[taken], 0.25)
+    with np.errstate(under="ignore"):
+        errors = pass_errors(net, taken, step=0)
+        x, y, w = net.batch(taken)
+        J, dW, db = reference.gradients(
+            x, y, net.W, net.b, net.activations, loss, w, net.l2, l1=net.l1, loss_parameter=net.loss_parameter,
+            masks=errors.masks,
+        )  # fmt: skip
+    X, keep_Z = relaid(data, net.X), data.draw(st.booleans(), label="keep Z")
+    options = {"batch": 33, "order": order, "row_major": row_major, "X": X, "keep_Z": keep_Z}
+    for level in LEVELS:
+        for rule in _kernels.RULES:
+            ways = [arguments(net, rule=rule, level=level, fused=fused, **options) for fused in (False, True)]
+            losses = [Plan(**way).step(start, stop, rate) for way in ways]
+            assert changing(ways[0]) == changing(ways[1])
+            assert all(abs(found - J) <= errors.J for found in losses)
+        for n_shards in (2, 3, 5):
+            results = []
+            for team in (1, 2):
+                buffers = arguments(net, level=level, fused=True, n_shards=n_shards, team=team, **options)
+                before = buffers["theta"].copy()
+                assert abs(Plan(**buffers).step(start, stop, rate) - J) <= errors.J
+                results.append(changing(buffers))
+            assert results[0] == results[1]
+            moved = [lists(net, row_major, theta) for theta in (before, buffers["theta"])]
+            for old, new, exact, bound in zip(*moved, (dW, db), (errors.dW, errors.db), strict=True):
+                for theta_0, theta_1, g, limit in zip(old, new, exact, bound, strict=True):
+                    goal = theta_0.astype(np.float64) - rate * g
+                    allowed = rate * limit + 2 * unit_roundoff(dtype) * (np.abs(goal) + rate * np.abs(g))
+                    assert np.all(np.abs(theta_1 - goal) <= allowed)
 
 
 @each_dtype

@@ -54,6 +54,15 @@ def test_wrong_step_arguments_are_refused(task, arguments):
     assert np.isfinite(plan.step(0, 8, 0.1))
 
 
+def test_what_cannot_be_fused_is_refused(task, arguments):
+    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20)
+    sparse = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20, sparse=True)
+    for wrong in (arguments(net, fused=True, clip_norm=0.1), arguments(sparse, fused=True)):
+        with pytest.raises(ValueError, match="can't be fused"):
+            Plan(**wrong)
+    assert np.isfinite(Plan(**arguments(net, fused=True)).step(0, 8, 0.1))
+
+
 def test_an_order_out_of_range_is_refused_at_the_step(task, arguments):
     net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20)
     order = np.arange(20)

@@ -91,6 +91,69 @@ def test_own_product_keeps_to_its_rows(dtype):
         np.testing.assert_array_equal(C, expected)
 
 
+@each_dtype
+@each_transposition
+@given(data=st.data())
+def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
+    """Bias and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact, but for the sums over
+    the columns, within m u sum |C| in any order, scale's rounding and product counting 2. Examples multiplied beside
+    others do not change an element.
+    """
+    n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    relu, left = data.draw(st.booleans(), label="relu"), data.draw(st.integers(0, m - 1), label="left")
+    A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
+    bias, active = rng.standard_normal(n).astype(dtype), rng.standard_normal((n, m)).astype(dtype)
+    active[rng.random((n, m)) < 0.2] = rng.choice([0.0, -0.0])
+    u, alpha, scale = unit_roundoff(dtype), 0.3, 1 / 7
+    exact = alpha * (A.astype(np.float64) @ B)
+    bound = (k + 3) * u * alpha * (np.abs(A).astype(np.float64) @ np.abs(B))
+    for level in own_levels(dtype):
+        options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha, "always": True}
+        call = buffers()
+        stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
+        C, D = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
+        sums = call.output(np.full(n, np.nan, dtype))
+        _kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
+        _kernels.multiply(stored_A, stored_B, D, level, active=call.input(active), sums=sums, scale=scale, **options)
+        call.check()
+        Z = exact + bias.astype(np.float64)[:, None]
+        rounded = bound * (1 + u) + u * (np.abs(Z) + np.abs(bias)[:, None])
+        assert_within(C, np.maximum(Z, 0) if relu else Z, rounded, f"bias {n, m, k} at {level}")
+        assert not np.signbit(C[C == 0]).any() or not relu
+        on = active > 0
+        assert_within(D, np.where(on, exact, 0), np.where(on, bound, 0), f"derivative {n, m, k} at {level}")
+        wide = D.astype(np.float64)
+        error = (m + 2) * u * scale * np.abs(wide).sum(axis=1)
+        assert_within(sums, scale * wide.sum(axis=1), error, f"sums {n, m, k} at {level}")
+        part = np.full((n, m - left), np.nan, dtype, "F")
+        beside = np.asfortranarray(B[:, left:].T if transpose_B else B[:, left:])
+        _kernels.multiply(stored_A, beside, part, level, bias=bias, relu=relu, **options)
+        np.testing.assert_array_equal(part, C[:, left:])
+
+
+@each_dtype
+def test_finishing_what_is_not_finite(dtype):
+    """Relu keeps a NaN and infinity; a unit that was off passes nothing back, as in the notes' dZ[Z <= 0] = 0."""
+    for level, n in itertools.product(own_levels(dtype), (5, 21)):
+        A, B = np.ones((n, 2), dtype, "F"), np.ones((2, 4), dtype, "F")
+        B[0] = [np.nan, np.inf, -np.inf, 1]
+        C, sums = np.zeros((n, 4), dtype, "F"), np.zeros(n, dtype)
+        _kernels.multiply(A, B, C, level, always=True, bias=np.zeros(n, dtype), relu=True)
+        np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
+        active = np.asfortranarray(np.tile(np.array([0, -1, np.nan, 1], dtype), (n, 1)))
+        _kernels.multiply(A, B, C, level, always=True, active=active, sums=sums)
+        np.testing.assert_array_equal(C, np.tile(np.array([0, 0, 0, 2], dtype), (n, 1)))
+        np.testing.assert_array_equal(sums, np.full(n, 2, dtype))
+
+
+def test_only_a_levels_own_product_is_finished():
+    one = np.ones((1, 1))
+    for options in ({"bias": np.ones(1)}, {"active": one, "sums": np.ones(1)}):
+        with pytest.raises(ValueError, match="only the level's own product"):
+            _kernels.multiply(one, one, one.copy(), 0, **options)
+
+
 @pytest.mark.parametrize(
     "shapes",
     [

@@ -3,8 +3,8 @@
 A system is made from layer sizes, a dtype and a thread count, starts from the weights of `initial`, and trains the same
 network: relu, softmax cross-entropy, Adam with its usual settings. It has
 
-- ``train(X, y, batch, epochs) -> float``: `epochs` shuffled epochs more; the mean loss of the last one. A second call goes
-  on with the parameters of the first;
+- ``train(X, y, batch, epochs) -> float``: `epochs` shuffled epochs more; the mean loss of the last one. A second call
+  goes on with the parameters of the first;
 - ``predict(X) -> ndarray (m, n[L])``: class probabilities, from NumPy and back to NumPy;
 
 or one of the two. What is compiled is compiled in the first call.
@@ -56,7 +56,8 @@ def chosen(options, does: str, dtype: str = "float32") -> list[str]:
     unknown = [name for name in asked if name not in SYSTEMS]
     if unknown:
         raise SystemExit(f"unknown peers {', '.join(unknown)}: choose from {', '.join(SYSTEMS)}")
-    able = [name for name in SYSTEMS if name in asked and getattr(SYSTEMS[name], does) and dtype in SYSTEMS[name].dtypes]
+    able = [name for name, system in SYSTEMS.items()
+            if name in asked and getattr(system, does) and dtype in system.dtypes]
     present = [name for name in able if all(find_spec(package) for package in SYSTEMS[name].needs)]
     if len(present) < len(able):
         print("not installed, left out:", ", ".join(name for name in able if name not in present))

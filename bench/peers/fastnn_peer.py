@@ -1,8 +1,8 @@
 """fastnn through its public interface."""
 
 import numpy as np
-from fastnn import Network
 
+from fastnn import Network
 from peers import initial
 
 

@@ -12,8 +12,8 @@ from libc.stdint cimport int64_t, uint32_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core._bind cimport (
-    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_index_pointer, output_pointer, pointer,
-    rows_pointer)
+    begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_index_pointer, output_pointer,
+    pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension, matmul
 from fastnn._core._dense cimport Csr, product, rows_in_range
 from fastnn._core._ops cimport (
@@ -174,9 +174,9 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
              bint always=False, bias=None, bint relu=False, active=None, sums=None, double scale=1.0,
              ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
-    do it, by its own kernel where that is faster, or `always`. That one then adds `bias` (n,) IN and, with `relu`, takes
-    max(C, 0); or it makes C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the sums of
-    C's columns. `repetitions` are for benchmarks."""
+    do it, by its own kernel where that is faster, or `always`. That one then adds `bias` (n,) IN and, with `relu`,
+    takes max(C, 0); or it makes C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the
+    sums of C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C)
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
@@ -195,7 +195,7 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
         if always and ops.multiply == NULL:
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     begin_call()
-    cdef ptrdiff_t r
+    cdef ptrdiff_t _
     cdef fastnn_finish finish
     finish.bias, finish.active, finish.sums, finish.relu, finish.scale = NULL, NULL, NULL, relu, scale
     if bias is not None:
@@ -206,7 +206,7 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
     if not always and (bias is not None or active is not None):
         raise ValueError("only the level's own product can be finished")
     with nogil:
-        for r in range(repetitions):
+        for _ in range(repetitions):
             if always and ops != NULL:
                 ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n, &finish)
             elif ops != NULL:

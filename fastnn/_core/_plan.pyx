@@ -12,7 +12,7 @@ from fastnn._core._blas cimport check_dimension
 from fastnn._core._ops cimport (
     FASTNN_ADAM, FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_NADAM, FASTNN_RULES,
     FASTNN_SOFTMAX, fastnn_ops, fastnn_update, from_z, random_words, states as state_arenas)
-from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, total_weight
+from fastnn._core._pass cimport Bound, examples_in_range, shard_pass, step_weights, total_weight
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 cdef extern from *:
@@ -52,8 +52,8 @@ cdef class Plan:
         Parameter arena IN/OUT, gradient arenas OUT.
     Z, A : list of ndarray (n[l], batch)
         Caches, OUT; `A[l] is Z[l]` where the derivative does not need Z.
-    dZ : pair of ndarray (max n[l], batch)
-        Scratch.
+    dZ : list of ndarray
+        Scratch: two (max n[l], batch), or with `fused` one (n[l], batch) a layer.
     X, Y, weights : ndarray
         X (rows, n[0]), or the arrays (values, columns int32, bounds int64) of a CSR matrix, for which W[1] must be
         column-major; Y int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); weights (rows,) or None.
@@ -69,6 +69,9 @@ cdef class Plan:
         Threads that share the shards and the slices out, where that is quicker than one thread for all.
     n_slices : int
         Parts of the update; as many as there are shards if that is more.
+    fused : bool
+        The gradient of the weights is taken of the whole mini-batch, once all shards are through, in blocks that are
+        used at once. It saves the arenas' way to memory; not for a sparse X, nor where a norm is clipped.
     blas : bool
         Leave all matrix products to BLAS, for it to use threads of its own.
     loss_parameter : float
@@ -105,8 +108,9 @@ cdef class Plan:
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
                   weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
-                  int n_slices=1, bint blas=False, double loss_parameter=0, double loss_ceiling=INFINITY,
-                  double loss_factor=1, bint l2_by_batch=False, dropout=(), dropout_seed=0):
+                  int n_slices=1, bint fused=False, bint blas=False, double loss_parameter=0,
+                  double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False, dropout=(),
+                  dropout_seed=0):
         cdef Bound *bound = &self.bound
         self.held = []
         if not 0 <= loss < FASTNN_LOSSES or not 0 <= rule < FASTNN_RULES:
@@ -114,6 +118,7 @@ cdef class Plan:
         bound.dtype, bound.loss, bound.n_layers = dtype_code(theta), loss, len(sizes) - 1
         bound.loss_parameter, bound.loss_ceiling = loss_parameter, loss_ceiling
         self.loss_factor, self.l2_by_batch = loss_factor, l2_by_batch
+        bound.fused = fused
         bound.itemsize = 4 if bound.dtype == FASTNN_FLOAT32 else 8
         self.ops = operations(level, bound.dtype)[0]
         if blas:
@@ -132,7 +137,9 @@ cdef class Plan:
         self.bind_data(X, Y, weights, order)
         self.bind_caches(Z, A, dZ, batch)
         self.team = max(1, team)
-        self.n_slices = max(n_slices, self.n_shards)
+        self.n_slices = self.n_shards if fused else max(n_slices, self.n_shards)
+        if fused and (bound.X == NULL or self.clip_norm > 0):
+            raise ValueError("the update of a sparse X, or with a norm to be clipped, can't be fused")
         self.shard_loss = <double *>calloc(self.n_shards + 2 * self.n_slices, sizeof(double))
         if self.shard_loss == NULL:
             raise MemoryError
@@ -219,22 +226,24 @@ cdef class Plan:
     cdef int bind_caches(self, object Z, object A, object dZ, object batch) except -1:
         cdef Bound *bound = &self.bound
         cdef int L = bound.n_layers, l
-        if len(Z) != L or len(A) != L or len(dZ) != 2 or len(batch) != 3:
-            raise ValueError(f"need {L} matrices Z and A, 2 of scratch and 3 for the batch")
+        if len(Z) != L or len(A) != L or len(dZ) != (L if bound.fused else 2) or len(batch) != 3:
+            raise ValueError(f"need {L} matrices Z and A, {L if bound.fused else 2} of scratch and 3 for the batch")
         dtype_code(Z[0])
         cdef ptrdiff_t m = check_dimension(Z[0].size // bound.layers[0].n_out, "the batch size")
         bound.max_batch = m
-        bound.Z = <char **>calloc(2 * L, sizeof(char *))
+        bound.Z = <char **>calloc(3 * L, sizeof(char *))
         if bound.Z == NULL:
             raise MemoryError
-        bound.A = bound.Z + L
+        bound.A, bound.dZ = bound.Z + L, bound.Z + 2 * L
         for l in range(L):
             bound.Z[l] = self.output(Z[l], (bound.layers[l].n_out, m), f"Z[{l + 1}]")
             bound.A[l] = self.output(A[l], (bound.layers[l].n_out, m), f"A[{l + 1}]")
             if bound.A[l] == bound.Z[l] and bound.layers[l].keeps_z:
                 raise ValueError(f"layer {l + 1} needs Z and A apart")
-        for l in range(2):
-            bound.dZ[l] = self.output(dZ[l], (bound.widest, m), "dZ")
+            if bound.fused:
+                bound.dZ[l] = self.output(dZ[l], (bound.layers[l].n_out, m), f"dZ[{l + 1}]")
+            else:
+                bound.dZ[l] = self.output(dZ[l % 2], (bound.widest, m), "dZ")
         if batch[0] is not None:
             bound.batch_X = self.output(batch[0], (bound.layers[0].n_in, m), "batch X")
         if batch[1] is not None and bound.loss == FASTNN_CROSS_ENTROPY:
@@ -347,23 +356,23 @@ cdef class Plan:
         cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
         if not shared or not begin_together(&self.teamwork):
             for s in range(S):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
+                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, not self.bound.fused)
             if clips:
                 for s in range(T):
                     self.total_slice(s, &u)
             for s in range(T):
-                self.update_slice(s, S, &u)
+                self.update_slice(s, S, start, count, weight, &u)
         else:
             with parallel(num_threads=self.team):
                 for s in prange(S, schedule="static"):
-                    self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
+                    self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, not self.bound.fused)
                 fastnn_barrier()
                 if clips:
                     for s in prange(T, schedule="static"):
                         self.total_slice(s, &u)
                     fastnn_barrier()
                 for s in prange(T, schedule="static"):
-                    self.update_slice(s, S, &u)
+                    self.update_slice(s, S, start, count, weight, &u)
         if shared:
             end_work(&self.teamwork, count)
         for s in range(S):
@@ -404,10 +413,10 @@ cdef class Plan:
         cdef int S = self.active_shards(count), s
         if self.team == 1 or S == 1 or in_forked_child():
             for s in range(S):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
+                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, True)
         else:
             for s in prange(S, schedule="static", num_threads=self.team):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
+                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, True)
         for s in range(S):
             J += self.shard_loss[s]
         return J * (self.loss_factor / weight) if weight != 0 else 0
@@ -433,7 +442,8 @@ cdef class Plan:
         return sqrt(squares)
 
     # A slice of the parameters takes its step, after the losses and gradients of S shards.
-    cdef void update_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
+    cdef void update_slice(self, int s, int S, ptrdiff_t start, ptrdiff_t count, double weight,
+                           const fastnn_update *u) noexcept nogil:
         cdef Bound *bound = &self.bound
         cdef ptrdiff_t first = self.slice_start(s), last = self.slice_start(s + 1)
         cdef fastnn_update own = u[0]
@@ -443,7 +453,13 @@ cdef class Plan:
             J += self.shard_loss[k]
         if not self.clip_norm > 0:
             self.slice_penalty[s] = 0
-            if isfinite(J):
+            if isfinite(J) and bound.fused:
+                self.slice_penalty[s] = step_weights(bound, s, self.n_slices, start, count, weight, u, self.states[0],
+                                                     self.states[1])
+                if s == 0:  # the biases' gradient is in the shards' arenas
+                    bound.ops.update(&own, u.n_decayed, bound.size, bound.gradients, bound.theta, self.states[0],
+                                     self.states[1])
+            elif isfinite(J):
                 self.slice_penalty[s] = bound.ops.update(&own, first, last, bound.gradients, bound.theta,
                                                          self.states[0], self.states[1])
             return
