@@ -2,10 +2,13 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,6 +22,7 @@ WORKLOADS = {  # layer sizes, batch size: Adam, relu, softmax cross-entropy
     "course": ([12288, 20, 7, 5, 2], 209),
 }
 SLOWS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+PACKAGES = ("fastnn", "numpy", "scipy", "scikit-learn", "jax", "jaxlib", "torch", "onnxruntime", "onnx", "skl2onnx")
 
 
 def chosen(options) -> dict[str, tuple[list[int], int]]:
@@ -40,11 +44,11 @@ def threads(options) -> list[int]:
 
 def in_process(bench: str, arguments: dict, n_threads: int):
     """Run ``bench.work(**arguments)`` in a new process limited to `n_threads`; return what it returns."""
-    environment = {key: value for key, value in os.environ.items() if key not in SLOWS_BLAS}
+    variables = dict(os.environ)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        environment[variable] = str(n_threads)
+        variables[variable] = str(n_threads)
     command = [sys.executable, str(Path(__file__).parent), bench, "--worker", json.dumps(arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{bench} {arguments}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -66,6 +70,46 @@ def take_turns(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -
         for name, arguments in cases.items():
             figures[name].append(in_process(bench, arguments, n_threads))
     return {name: median(values) for name, values in figures.items()}
+
+
+def caches() -> dict[str, str]:
+    """Name and size of the first core's caches, where Linux tells."""
+    found = {}
+    for entry in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((entry / name).read_text().strip() for name in ("level", "type", "size"))
+        found[f"L{level}" + {"Data": "d", "Instruction": "i"}.get(kind, "")] = size
+    return found
+
+
+def cpu_model() -> str:
+    """The processor's name; Linux alone tells it fully."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that are measured, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def environment() -> dict:
+    """What figures depend on beside the code: the machine, the versions, the SIMD level and BLAS as measured."""
+    from fastnn import runtime
+
+    blas = [f"{lib['internal_api']} {lib['version']} ({lib['architecture']})" for lib in runtime.blas_info()]
+    return {"machine": {"cpu": cpu_model(), "architecture": platform.machine(), "system": platform.system(),
+                        "cores": runtime.cores(), "caches": caches()},
+            "versions": versions(), "simd": runtime.simd_level(), "blas": ", ".join(blas),
+            "date": datetime.now(UTC).strftime("%Y-%m-%d")}
 
 
 @contextmanager

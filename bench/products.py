@@ -1,4 +1,5 @@
-"""The layers' matrix products: BLAS and the kernels' own (csrc/products.inc.h; the rule: fastnn/_core/_dense.pxd)."""
+"""The layers' matrix products: BLAS and the kernels' own (csrc/products.inc.h, dots.inc.h, matvec.inc.h; which is taken:
+fastnn/_core/_dense.pxd)."""
 
 import numpy as np
 from measure import microseconds, take_turns
@@ -7,14 +8,37 @@ SHAPES = [  # n[l-1], n[l], m
     (4, 100, 150), (30, 100, 200), (64, 100, 200), (100, 10, 200), (100, 3, 150), (64, 64, 32), (64, 10, 32),
     (784, 128, 128), (128, 64, 128), (28, 256, 512), (256, 256, 512), (784, 1024, 256), (1024, 1024, 256),
     (12288, 20, 209), (12288, 4, 209), (1024, 10, 256), (64, 100, 16), (64, 100, 4), (1024, 1024, 16),
-    (2, 4, 400), (20, 7, 209), (7, 5, 209)]
+    (2, 4, 400), (20, 7, 209), (7, 5, 209), (12288, 20, 32), (1024, 10, 32),
+    (64, 64, 1), (64, 10, 1), (256, 256, 1), (784, 128, 1), (1024, 1024, 1), (12288, 20, 1)]
 
 
-def work(n_prev: int, n: int, m: int, dtype: str, product: str, own: bool) -> float:
-    """Microseconds of Z = W A_prev, dW = dZ A_prev^T or dA_prev = W^T dZ, W stored as a network stores it."""
+def transposes(product: str, row_major: bool) -> dict[str, bool]:
+    """How Z = W A_prev, dW = dZ A_prev^T and dA_prev = W^T dZ are made of the stored W."""
+    if product == "dW":
+        return {"transpose_B": True}
+    return {"transpose_A": row_major == (product == "Z")}
+
+
+def stored_row_major(n_prev: int, n: int) -> bool:
+    from fastnn.buffers import weight_orders
+
+    return weight_orders([1, n_prev, n])[1]
+
+
+def kernels(n_prev: int, n: int, m: int, product: str) -> list[str]:
+    """Those that make this product: "" is BLAS."""
+    if product == "dW":
+        return ["", "tiles"]
+    if transposes(product, stored_row_major(n_prev, n))["transpose_A"]:
+        return ["", "tiles", "dots"]
+    return ["", "tiles", "matvec"] if m == 1 and (n if product == "Z" else n_prev) >= 16 else ["", "tiles"]
+
+
+def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> float:
+    """Microseconds of a product by one of the kernels."""
     from fastnn import runtime
     from fastnn._core._kernels import multiply
-    from fastnn.buffers import aligned_empty, weight_orders
+    from fastnn.buffers import aligned_empty
 
     rng = np.random.default_rng(0)
 
@@ -23,17 +47,15 @@ def work(n_prev: int, n: int, m: int, dtype: str, product: str, own: bool) -> fl
         M[...] = rng.standard_normal((rows, columns))
         return M
 
-    row_major = weight_orders([1, n_prev, n])[1]
+    row_major = stored_row_major(n_prev, n)
     A_prev, dA, dZ, Z = matrix(n_prev, m), matrix(n_prev, m), matrix(n, m), matrix(n, m)
     W = matrix(n_prev, n) if row_major else matrix(n, n_prev)
-    calls = {
-        "Z": lambda: multiply(W, A_prev, Z, level, transpose_A=row_major, always=own),
-        "dW": lambda: multiply(*((A_prev, dZ) if row_major else (dZ, A_prev)), W, level, transpose_B=True, always=own),
-        "dA": lambda: multiply(W, dZ, dA, level, transpose_A=not row_major, always=own),
-    }
-    level = runtime.LEVEL if own else None
+    operands = {"Z": (W, A_prev, Z), "dA": (W, dZ, dA), "dW": (A_prev, dZ, W) if row_major else (dZ, A_prev, W)}
+    options = {**transposes(product, row_major), "level": runtime.LEVEL if by else None, "by": by}
+    repetitions = max(1, 10**6 // (n_prev * n * m))
     with runtime.blas_threads(1):
-        return microseconds(calls[product], seconds=0.03)
+        return microseconds(lambda: multiply(*operands[product], **options, repetitions=repetitions),
+                            seconds=0.03) / repetitions
 
 
 def run(options) -> list[dict]:
@@ -42,16 +64,15 @@ def run(options) -> list[dict]:
     if runtime.simd_level() == "baseline":
         print("the level baseline leaves products to BLAS")
         return []
-    print("us BLAS / own kernel and their ratio, 1 thread")
+    print("us, 1 thread")
     rows = []
-    for dtype in ("float32", "float64"):
+    for dtype in options.dtypes.split(","):
         for n_prev, n, m in SHAPES:
             shape = {"n_prev": n_prev, "n": n, "m": m, "dtype": dtype}
-            cases = {f"{product} {'own' if own else 'BLAS'}": {**shape, "product": product, "own": own}
-                     for product in ("Z", "dW", "dA") for own in (False, True)}
+            cases = {f"{product} {by or 'BLAS'}": {**shape, "product": product, "by": by}
+                     for product in ("Z", "dW", "dA") for by in kernels(n_prev, n, m, product)}
             t = take_turns("products", cases, 1, options.turns)
             print(f"{dtype} {n_prev:>6} -> {n:>4}, m={m:>3}:  "
-                  + "  ".join(f"{p} {t[f'{p} BLAS']:8.1f} /{t[f'{p} own']:8.1f} {t[f'{p} BLAS'] / t[f'{p} own']:5.2f}"
-                              for p in ("Z", "dW", "dA")), flush=True)
+                  + "  ".join(f"{name} {us:8.2f}" for name, us in t.items()), flush=True)
             rows.append({**shape, **t})
     return rows

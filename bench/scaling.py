@@ -1,47 +1,59 @@
-"""One thread or two: where a mini-batch is worth cutting into shards (runtime.SHARD_WORK), on idle cores and beside a
-program that keeps one of them busy."""
-
-from itertools import pairwise
+"""Growth: time per step against batch, width and depth, and the slope of each in log-log."""
 
 import numpy as np
-from measure import busy_cores, microseconds, take_turns
+import peers
+from measure import gather, threads
+from step import data, step_time
 
-SHAPES = [([n_x, n, n, 10], m) for n_x, n in ((8, 16), (32, 32), (64, 64), (128, 128), (256, 256))
-          for m in (16, 64, 256)]
+BATCHES = 8  # mini-batches of an epoch
+WIDTHS = [128, 256, 512, 1024, 2048]
+DEPTHS = [2, 4, 8, 16, 32]
+# What grows, the network and batch for each value of it, and the slope that the multiply-adds have: m sum n[l-1] n[l].
+CURVES: dict[str, tuple[list[int], int]] = {"batch": ([64, 128, 256, 512, 1024, 2048, 4096], 1), "width": (WIDTHS, 2),
+                                            "hidden layers": (DEPTHS, 1)}
+TOLERANCE = 0.1
 
 
-def multiply_adds(sizes: list[int], batch: int) -> int:
-    return 3 * batch * sum(n_prev * n for n_prev, n in pairwise(sizes))
+def shape(curve: str, value: int) -> tuple[list[int], int]:
+    """Layer sizes and batch. What does not grow in proportion is small: a narrow X and output beside the width, the
+    output beside the hidden layers, the parameters beside the batch. The first layer needs no dA, so an X half as wide
+    again as the other layers makes it as much work as they are."""
+    if curve == "batch":
+        return [128, 128, 128, 10], value
+    if curve == "width":
+        return [16, value, value, 2], 256
+    return [192, *[128] * value, 2], 256
 
 
-def work(sizes: list[int], batch: int, n_shards: int) -> float:
-    from fastnn import Network, optimizers, runtime, training
-    from fastnn.model import Examples
+def work(curve: str, value: int, n_threads: int) -> dict[str, float]:
+    sizes, batch = shape(curve, value)
+    X, y = data(sizes, batch, BATCHES, "float32")
+    peer = peers.make("fastnn", sizes, "float32", n_threads)
+    peer.train(X, y, batch, 1)
+    return {"us": step_time(peer, X, y, batch)}
 
-    rng = np.random.default_rng(0)
-    model = Network(sizes, random_state=0)._model
-    X = rng.standard_normal((batch, sizes[0])).astype(np.float32)
-    examples = Examples(X, rng.integers(0, sizes[-1], batch).astype(np.int32), None)
-    state = optimizers.OptimizerState(optimizers.Adam(), model.layout.size, model.dtype)
-    with runtime.blas_threads(1):
-        plan = training.bind(model, examples, state, batch_size=batch, n_shards=n_shards, team=n_shards, order=None)
-        return microseconds(lambda: plan.step(0, batch, 1e-3), seconds=0.1)
+
+def slope(values: list[int], us: list[float]) -> float:
+    """The least-squares slope of log(us) against log(values)."""
+    return float(np.polyfit(np.log(values), np.log(us), 1)[0])
 
 
 def run(options) -> list[dict]:
-    from fastnn.runtime import SHARD_WORK
-
-    print(f"us a step with 1 and with 2 shards, then the same beside a busy core; 2 are used from {SHARD_WORK:,} "
-          "multiply-adds")
     rows = []
-    for sizes, batch in sorted(SHAPES, key=lambda shape: multiply_adds(*shape)):
-        cases = {str(s): {"sizes": sizes, "batch": batch, "n_shards": s} for s in (1, 2)}
-        figures = take_turns("scaling", cases, 2, options.turns)
-        with busy_cores(1):
-            busy = take_turns("scaling", cases, 2, options.turns)
-        print(f"{multiply_adds(sizes, batch):>12,} {sizes!s:>20} batch {batch:>4}:"
-              + "".join(f" {now['1']:9.1f} {now['2']:9.1f}  {now['1'] / now['2']:.2f} x" for now in (figures, busy)),
-              flush=True)
-        rows.append({"sizes": sizes, "batch": batch, "multiply_adds": multiply_adds(sizes, batch), **figures,
-                     "busy": busy})
+    print("us a training step of fastnn (float32, Adam, relu), and the slope in log-log "
+          f"(target: within {TOLERANCE:.0%} of that of the multiply-adds)")
+    names = options.only.split(",") if options.only else list(CURVES)
+    for curve in names:
+        values, expected = CURVES[curve]
+        for n_threads in threads(options):
+            cases = {str(value): {"curve": curve, "value": value, "n_threads": n_threads} for value in values}
+            figures = gather("scaling", cases, n_threads, options.turns)
+            us = [figures[str(value)]["us"] for value in values]
+            found = slope(values, us)
+            print(f"{curve}, {n_threads} threads: "
+                  + ", ".join(f"{value} {t:.0f}" for value, t in zip(values, us, strict=True))
+                  + f"; slope {found:.2f}, expected {expected}"
+                  + ("" if abs(found / expected - 1) <= TOLERANCE else "  MISSED"), flush=True)
+            rows.append({"curve": curve, "threads": n_threads, "values": values, "us": us, "slope": found,
+                         "expected": expected})
     return rows

@@ -19,6 +19,17 @@ def data(sizes: list[int], batch: int, n_batches: int, dtype: str) -> tuple[np.n
     return rng.standard_normal((m, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], m)
 
 
+def step_time(peer, X: np.ndarray, y: np.ndarray, batch: int) -> float:
+    """Microseconds a step of a system that has been warmed up."""
+    def seconds(epochs: int) -> float:
+        began = perf_counter()
+        peer.train(X, y, batch, epochs)
+        return perf_counter() - began
+
+    epochs = max(1, round(SECONDS / 3 / min(seconds(1), seconds(1))))
+    return min(seconds(epochs) for _ in range(3)) / (len(y) // batch * epochs) * 1e6
+
+
 def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, float]:
     sizes, batch = WORKLOADS[workload]
     if system in LIMITS:
@@ -30,13 +41,7 @@ def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, fl
     peer = peers.make(system, sizes, dtype, n_threads)
     loss = peer.train(X, y, batch, WARM_UP)
 
-    def seconds(epochs: int) -> float:
-        began = perf_counter()
-        peer.train(X, y, batch, epochs)
-        return perf_counter() - began
-
-    epochs = max(1, round(SECONDS / 3 / min(seconds(1), seconds(1))))
-    return {"us": min(seconds(epochs) for _ in range(3)) / (n_batches * epochs) * 1e6, "loss": loss}
+    return {"us": step_time(peer, X, y, batch), "loss": loss}
 
 
 def run(options) -> list[dict]:

@@ -100,3 +100,8 @@ void fastnn_shuffle(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void 
 {
     shuffle(order, count, next_word, generator);
 }
+
+void fastnn_permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count, const uint64_t *keys)
+{
+    permuted(order, first, length, count, keys);
+}

@@ -156,7 +156,7 @@ typedef struct {
                         const void *x,   /* IN (count) */
                         void *out);      /* OUT (count) */
 
-    /* Bytes of the vectors of `multiply`; 0 where that is NULL: products are left to BLAS. */
+    /* Bytes of the vectors of the products; 0 where those are NULL: they are left to BLAS. */
     ptrdiff_t vector;
 
     /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0, then what `finish` says. */
@@ -165,6 +165,18 @@ typedef struct {
                      const void *B, ptrdiff_t ldb,  /* IN (k, m), transposed: (m, k) */
                      void *C, ptrdiff_t ldc,        /* OUT (n, m) */
                      const fastnn_finish *finish);  /* IN, or NULL */
+
+    /* c = alpha A b, n elements filling a vector at least. */
+    void (*matvec)(ptrdiff_t n, ptrdiff_t k, double alpha,
+                   const void *A, ptrdiff_t lda, /* IN (n, k), columns lda apart */
+                   const void *b,                /* IN (k) */
+                   void *c);                     /* OUT (n) */
+
+    /* C = alpha A^T B. */
+    void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
+                 const void *A, ptrdiff_t lda, /* IN (k, n), columns lda apart */
+                 const void *B, ptrdiff_t ldb, /* IN (k, m) */
+                 void *C, ptrdiff_t ldc);      /* OUT (n, m) */
 } fastnn_ops;
 
 /* The kernels of a level, or NULL where this build or machine lacks it. */
@@ -192,5 +204,11 @@ void fastnn_shuffle(int64_t *order,                /* IN/OUT (count) */
                     ptrdiff_t count,
                     uint64_t (*next_word)(void *), /* 64 random bits of the generator */
                     void *generator);
+
+/* The numbers that a pseudo-random permutation of 0 .. count - 1 has at first, first + 1, ... */
+enum { FASTNN_SHUFFLE_ROUNDS = 8 };
+void fastnn_permuted(int64_t *order, /* OUT (length) */
+                     ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                     const uint64_t *keys); /* IN (FASTNN_SHUFFLE_ROUNDS) random words */
 
 #endif

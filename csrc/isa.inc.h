@@ -30,7 +30,7 @@
 #if defined(__clang__)
 #define UNROLL FASTNN_PRAGMA(clang loop unroll(full))
 #else
-#define UNROLL FASTNN_PRAGMA(GCC unroll 8)
+#define UNROLL FASTNN_PRAGMA(GCC unroll 16)
 #endif
 #endif
 
@@ -71,9 +71,9 @@
 #undef FN
 
 #if defined(FASTNN_VECTOR)
-#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, multiply_##suffix
+#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, multiply_##suffix, matvec_##suffix, dots_##suffix
 #else
-#define PRODUCTS_ENTRY(suffix) 0, NULL
+#define PRODUCTS_ENTRY(suffix) 0, NULL, NULL, NULL
 #endif
 
 #define TABLE_ENTRY(suffix)                                                                       \

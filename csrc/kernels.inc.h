@@ -9,4 +9,6 @@
 #include "sparse.inc.h"
 #if defined(FASTNN_VECTOR)
 #include "products.inc.h"
+#include "matvec.inc.h"
+#include "dots.inc.h"
 #endif

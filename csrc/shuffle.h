@@ -1,4 +1,5 @@
-/* shuffle.h: a random permutation in place, several random indices from one word of 64 bits.
+/* shuffle.h: a random permutation in place, several random indices from one word of 64 bits; and a part of a
+   pseudo-random permutation of numbers that need not be kept.
 
    Fisher-Yates from the end (Durstenfeld 1964). Indices below a, b, ... together are one of a b ... equally likely cases:
    multiplied by a, the word has the first index above its 64 bits and what chooses the others below; words that would
@@ -52,6 +53,41 @@ static inline void shuffle(int64_t *order,                 /* IN/OUT (count) */
             order[index[t]] = order[last];
             order[last] = chosen;
         }
+    }
+}
+
+/* The permutation that needs no memory is a Feistel network on as few bits as hold count - 1, applied again while its
+   result is not below count (Black & Rogaway 2002, "Ciphers with arbitrary finite domains", cycle walking): the halves of
+   a number are in turn combined with a hash of the other half and a key. */
+
+/* Stafford's mix 13 (2011) of SplitMix64, with a key. */
+static inline uint64_t keyed_hash(uint64_t x, uint64_t key)
+{
+    x += key;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+static inline void permuted(int64_t *order,  /* OUT (length) where first, first + 1, ... go */
+                            ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                            const uint64_t keys[FASTNN_SHUFFLE_ROUNDS]) /* IN */
+{
+    int bits = 2;
+    while ((uint64_t)(count - 1) >> bits) bits++;
+    const int low_bits = bits / 2;
+    const uint64_t low_mask = ((uint64_t)1 << low_bits) - 1, high_mask = ((uint64_t)1 << (bits - low_bits)) - 1;
+    for (ptrdiff_t i = 0; i < length; i++) {
+        uint64_t number = (uint64_t)(first + i);
+        do {
+            uint64_t low = number & low_mask, high = number >> low_bits;
+            for (int r = 0; r < FASTNN_SHUFFLE_ROUNDS; r += 2) {
+                low ^= keyed_hash(high, keys[r]) & low_mask;
+                high ^= keyed_hash(low, keys[r + 1]) & high_mask;
+            }
+            number = high << low_bits | low;
+        } while (number >= (uint64_t)count);
+        order[i] = (int64_t)number;
     }
 }
 

@@ -13,6 +13,8 @@ from fastnn.model import Examples
 __all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
 
 CHUNK = 65536
+# Rows beyond which no order of an epoch is kept: it would be memory that grows with them.
+MOST_KEPT = 1 << 20
 
 
 def bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
@@ -42,8 +44,8 @@ class Feed(Protocol):
     ----------
     examples : Examples
         What the plan is bound to.
-    order : ndarray of int64 (len(examples),) or None
-        The order in which the plan takes them; None for as they come.
+    order : ndarray of int64 or None
+        The order in which the plan takes them, or as much of it as there is now; None for as they come.
     batch_size : int
         As it was asked for, at most `max_rows`.
     max_rows : int
@@ -76,7 +78,8 @@ class ArrayFeed:
     examples : Examples
     batch_size : int
     shuffle : bool
-        Take them in a new random order in each epoch.
+        Take them in a new random order in each epoch: an exact shuffle, or from MOST_KEPT examples on a pseudo-random
+        permutation, of which there is only a part at a time.
     rows : ndarray of int64, optional
         Take these only.
     """
@@ -88,15 +91,28 @@ class ArrayFeed:
         self.batch_size = self.max_rows = min(batch_size, self.m)
         self.steps: int | None = -(-self.m // self.batch_size)
         self.shuffle = shuffle and self.m > self.batch_size  # of one batch the order does not matter
-        self.order = None if rows is None and not self.shuffle else np.zeros(len(examples), np.int64)
+        self.kept = rows is not None or self.m <= MOST_KEPT  # the order of a whole epoch
+        kept = len(examples) if self.kept else max(1, CHUNK // self.batch_size) * self.batch_size
+        self.order = None if rows is None and not self.shuffle else np.zeros(kept, np.int64)
         if self.order is not None and rows is not None:
             self.order[: self.m] = rows
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """Begin an epoch: see `Feed`."""
-        if self.shuffle and self.order is not None:
-            shuffle(self.order[: self.m], rng, self.rows)
+        if not self.shuffle or self.order is None:
+            return bounds(self.m, self.batch_size)
+        if not self.kept:
+            return chain.from_iterable(self._parts(self.order, rng))
+        shuffle(self.order[: self.m], rng, self.rows)
         return bounds(self.m, self.batch_size)
+
+    def _parts(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[Iterator[tuple[int, int]]]:
+        """Fill `order` part after part; yield the bounds of each one's mini-batches."""
+        words = rng.integers(2**64, size=8, dtype=np.uint64)
+        for first in range(0, self.m, len(order)):
+            part = order[: self.m - first]
+            _kernels.permutation(part, first, self.m, words)
+            yield bounds(len(part), self.batch_size)
 
     def sample(self, count: int) -> Examples:
         """Return a copy of up to `count` examples: see `Feed`."""

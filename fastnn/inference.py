@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -24,6 +24,9 @@ __all__ = ["Cache", "Predictor"]
 BLOCK_BYTES = 256 * 1024
 # Multiply-adds below which a prediction stays on the caller's thread.
 THREAD_WORK = 1_000_000
+# Multiply-adds of a product that no BLAS shares out among threads of its own (OpenBLAS from 262 144 on).
+BLAS_SHARES = 200_000
+NO_LIMIT = nullcontext()
 # Rows that are evaluated at once: the outputs of all would be a copy of a large part of the data.
 EVALUATED_ROWS = 16384
 
@@ -49,6 +52,7 @@ class Predictor:
         row = (model.sizes[0] + 2 * max(model.sizes[1:])) * model.dtype.itemsize
         self.block = min(max(BLOCK_BYTES // row // 16 * 16, 32), 1024)
         self.rows = block_rows(model.sizes[0] + model.sizes[-1], model.dtype.itemsize, self.block)
+        self.few = (THREAD_WORK - 1) // self.work  # rows that are not worth a second thread
         self._free: dict[int, list[Forward]] = {}  # plans at rest, by their number of threads
 
     def _bind(self, team: int) -> Forward:
@@ -56,6 +60,20 @@ class Predictor:
         scratch = aligned_empty((team, Forward.needed(model.sizes, self.block)), model.dtype)
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
                        row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
+
+    def at_once(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
+        """Return the `outputs` for rows that the core can read as they are, in one part: with no more checks than needed.
+
+        Returns None for anything else, which may well be valid.
+        """
+        if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.rows:
+            return None
+        m = len(X)
+        plan, limit = self._plan(m, n_threads)
+        with limit:
+            outputs = plan.at_once(X, raw)
+        self._free[plan.team].append(plan)
+        return outputs
 
     def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
                 out: NDArray[Any] | None = None) -> NDArray[Any] | None:
@@ -66,23 +84,25 @@ class Predictor:
         if isinstance(X, SparseRows) and self.model.layout.row_major[0]:
             return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads, out=out)
         m = len(X)
-        small = m * self.work < THREAD_WORK
-        threads = 1 if small and n_threads is None else min(runtime.thread_count(n_threads), runtime.cores())
-        team = 1 if small else min(threads, -(-m // self.block))
         if out is None:
             out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
-        idle = self._free.setdefault(team, [])
+        plan, limit = self._plan(m, n_threads)
+        with limit:
+            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
+        self._free[plan.team].append(plan)
+        return out if finite else None
+
+    def _plan(self, m: int, n_threads: int | None) -> tuple[Forward, AbstractContextManager[object]]:
+        """Take a plan out of those at rest for `m` rows, and what limits BLAS meanwhile."""
+        threads = 1 if n_threads is None and m <= self.few else runtime.thread_count(n_threads)
+        team = 1 if threads == 1 or m <= self.few else min(threads, runtime.cores())
         try:
-            plan = idle.pop()
+            plan = self._free.setdefault(team, []).pop()
         except IndexError:
             plan = self._bind(team)
-        # Without threads of ours a large product may have BLAS's, as many as were asked for.
-        blas = team == 1 and threads > 1
-        limit = nullcontext() if small else runtime.blas_threads(threads if blas else 1)
-        with limit:
-            finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw, blas and not small)
-        idle.append(plan)
-        return out if finite else None
+        if m <= self.few or plan.blas_work(m) < BLAS_SHARES:
+            return plan, NO_LIMIT
+        return plan, runtime.blas_threads(1)
 
     def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
                 decided: bool = False, n_threads: int | None = None) -> NDArray[Any]:

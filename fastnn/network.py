@@ -27,6 +27,7 @@ from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
 from fastnn.inference import Cache, Predictor
 from fastnn.losses import BY_NAME, Loss
+from fastnn.metrics import decide
 from fastnn.metrics import get as metric_objects
 from fastnn.model import Model
 from fastnn.sources import Data
@@ -442,6 +443,9 @@ class Network:
 
     def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
                    decided: bool = False) -> NDArray[Any]:
+        outputs = self._predictor.at_once(X, raw=decided, n_threads=n_threads) if out is None else None
+        if outputs is not None:
+            return decide(self._model, outputs, 0.0) if decided else outputs[:, 0] if flat else outputs
         features = sources.Features(X, self.layer_sizes[0], self.dtype)
         return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
 

@@ -61,6 +61,8 @@ def thread_count(n_threads: int | None = None) -> int:
         If `n_threads` is not a positive whole number.
     """
     if n_threads is not None:
+        if type(n_threads) is int and 1 <= n_threads <= 4096:
+            return n_threads  # at once: a prediction of one row takes less time than the checks below
         if isinstance(n_threads, bool):
             raise TypeError("n_threads must be a whole number, got a bool")
         try:
@@ -190,7 +192,7 @@ class Parallelism(NamedTuple):
     fused: bool
 
 
-# Multiply-adds of a step below which one thread is faster than two (bench/scaling.py, ARCHITECTURE.md).
+# Multiply-adds of a step below which one thread is faster than two (bench/shards.py, ARCHITECTURE.md).
 SHARD_WORK = 1_000_000
 # Multiply-adds for each parameter below which a second gradient arena, to be filled and added up, costs more than it
 # brings: only a step on a sparse X, or on hardly any examples, has so few.

@@ -280,7 +280,7 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     for label in (array.min(), array.max()):
         if not 0 <= label < n_out:
             raise ValueError(f"{what} must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {label}")
-    result: NDArray[np.int32] = array.astype(np.int32)
+    result: NDArray[np.int32] = np.ascontiguousarray(array, np.int32)
     return result
 
 

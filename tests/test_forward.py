@@ -69,7 +69,6 @@ def test_outputs(activation, dtype, task, pass_errors, buffers, data):
     rows = data.draw(st.sampled_from([0, 1, 2, 7, 8, 9, 40, 41]), label="rows")
     block = data.draw(st.sampled_from([1, 3, 8, 64]), label="block")
     raw = data.draw(st.booleans(), label="raw")
-    blas = data.draw(st.booleans(), label="BLAS")
     sparse = data.draw(st.booleans(), label="sparse") and not row_major[0]
     activations = [activation] * (len(sizes) - 1)
     if activation == "exp":
@@ -87,7 +86,7 @@ def test_outputs(activation, dtype, task, pass_errors, buffers, data):
             forward = Forward(**arguments(net, row_major=row_major, team=team, block=block, level=level))
             call = buffers()
             out = call.output(np.full((rows, sizes[-1]), np.nan, dtype), order="C")
-            assert forward.run(X, out, raw, blas) is True
+            assert forward.run(X, out, raw) is True
             call.check()
             results.append(out)
         np.testing.assert_array_equal(results[0], results[-1])

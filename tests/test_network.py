@@ -380,8 +380,8 @@ def test_agrees_with_the_reference(case):
     outputs = net.forward(X)
     assert outputs.dtype == net.dtype
     assert_within(outputs, A[-1].T, bound_A.T)
-    outputs, cache = net.forward(X, return_cache=True)
-    assert_within(outputs, A[-1].T, bound_A.T)
+    cached, cache = net.forward(X, return_cache=True)
+    assert_within(cached, A[-1].T, bound_A.T)
     for l, (Z_l, A_l) in enumerate(zip(cache.Z, cache.A, strict=True), 1):
         assert Z_l.shape == A_l.shape == Z[l].shape and not np.shares_memory(Z_l, A_l)
         assert_within(Z_l, Z[l], bound_A.max())

@@ -283,7 +283,7 @@ def test_wrong_codes_and_sizes_are_refused(task, arguments):
         for value in values:
             with pytest.raises((TypeError, ValueError, OverflowError)):
                 Plan(**good | {key: value})
-    for key in good.keys() - {"team", "loss_parameter", "dropout", "dropout_seed"}:
+    for key in good.keys() - {"team", "fused", "loss_parameter", "dropout", "dropout_seed"}:
         with pytest.raises(TypeError):
             Plan(**{k: v for k, v in good.items() if k != key})
     Z = good["Z"]

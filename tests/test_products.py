@@ -27,14 +27,14 @@ def own_levels(dtype):
     levels = []
     for level in range(len(_kernels.LEVELS)):
         try:
-            _kernels.multiply(one, one, one.copy(), level, always=True)
+            _kernels.multiply(one, one, one.copy(), level, by="tiles")
         except ValueError:
             continue
         levels.append(level)
     return levels
 
 
-def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, alpha):
+def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, alpha, by="tiles"):
     """alpha op(A) op(B). An inner product of k terms, in any order, is within (k + 1) u sum |a b| (Higham 2002,
     3.1); alpha's rounding and product count 2, NumPy's own sum as many of float64's u. C is NaN before: it is
     written, not added to.
@@ -45,7 +45,7 @@ def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B
     stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
     C = call.output(np.full((n, m), np.nan, dtype))
     options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha}
-    _kernels.multiply(stored_A, stored_B, C, level, always=level is not None, **options)
+    _kernels.multiply(stored_A, stored_B, C, level, by=by if level is not None else "", **options)
     call.check()
     wide_A, wide_B = A.astype(np.float64), B.astype(np.float64)
     bound = (k + 3) * unit_roundoff(dtype) * abs(alpha) * (np.abs(wide_A) @ np.abs(wide_B))
@@ -74,8 +74,42 @@ def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
         A, B, C = check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, 0.25)
         A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
         part = np.full((n - top, m - left), np.nan, dtype, "F")
-        _kernels.multiply(A, B, part, level, always=True, alpha=0.25)
+        _kernels.multiply(A, B, part, level, by="tiles", alpha=0.25)
         np.testing.assert_array_equal(part, C[top:, left:])
+
+
+@each_dtype
+@given(data=st.data())
+def test_inner_products(dtype, buffers, data):
+    """A^T B for any shape around the tiles and vectors; and an element of C is the same bits whatever is beside it."""
+    n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
+    k = data.draw(st.sampled_from([*EDGES, 511, 512, 1023, 1024, 1025, 2100]), label="k")
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
+    for level in own_levels(dtype):
+        A, B, C = check_product(n, m, k, seed, level, buffers, dtype, True, False, 0.25, "dots")
+        A, B = np.asfortranarray(A[top:].T), np.asfortranarray(B[:, left:])
+        part = np.full((n - top, m - left), np.nan, dtype, "F")
+        _kernels.multiply(A, B, part, level, by="dots", transpose_A=True, alpha=0.25)
+        np.testing.assert_array_equal(part, C[top:, left:])
+
+
+@each_dtype
+@given(data=st.data())
+def test_matrix_vector_product(dtype, buffers, data):
+    """A b for any shape that fills a vector, also one that is read by columns; the bits of the tiles' product, and those
+    of each part of the rows.
+    """
+    n = data.draw(st.sampled_from([16, 17, 31, 33, 100, 255, 257, 300, 513, 1024, 1100]), label="n")
+    k = data.draw(st.sampled_from([*EDGES, 1100]), label="k")
+    seed, top = data.draw(st.integers(0, 2**32 - 1)), data.draw(st.integers(0, n - 16), label="top")
+    for level in own_levels(dtype):
+        A, b, c = check_product(n, 1, k, seed, level, buffers, dtype, False, False, 0.25, "matvec")
+        A, b = np.asfortranarray(A), np.asfortranarray(b)
+        for by, rows in (("tiles", A), ("matvec", np.asfortranarray(A[top:]))):
+            again = np.full((len(rows), 1), np.nan, dtype, "F")
+            _kernels.multiply(rows, b, again, level, by=by, alpha=0.25)
+            np.testing.assert_array_equal(again, c[n - len(rows):])
 
 
 @each_dtype
@@ -85,10 +119,52 @@ def test_own_product_keeps_to_its_rows(dtype):
         A, B = np.ones((n, k), dtype, "F"), np.ones((k, 9), dtype, "F")
         A[n - 1, k - 1], B[0, 4] = np.inf, np.nan
         C = np.zeros((n, 9), dtype, "F")
-        _kernels.multiply(A, B, C, level, always=True)
+        _kernels.multiply(A, B, C, level, by="tiles")
         expected = np.full((n, 9), k, dtype)
         expected[n - 1], expected[:, 4] = np.inf, np.nan
         np.testing.assert_array_equal(C, expected)
+        C[:] = 0
+        _kernels.multiply(np.asfortranarray(A.T), B, C, level, by="dots", transpose_A=True)
+        np.testing.assert_array_equal(C, expected)
+        if n > 16:
+            c = np.zeros((n, 1), dtype, "F")
+            _kernels.multiply(A, np.asfortranarray(B[:, :1]), c, level, by="matvec")
+            np.testing.assert_array_equal(c, expected[:, :1])
+
+
+@each_dtype
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_example_that_is_not_finite_is_so_in_each_unit(dtype, value):
+    """Whatever W: the check of X in `Forward` reads the first unit of Z[1] alone."""
+    for level, (n, k), m in itertools.product(own_levels(dtype), [(17, 9), (40, 300), (300, 1000)], [1, 2, 33]):
+        B = np.ones((k, m), dtype, "F")
+        for W in (0.0, -0.0, 1e-300, -1.0, np.inf):
+            for by, transpose_A in (("tiles", False), ("tiles", True), ("dots", True), ("matvec", False)):
+                if by == "matvec" and m > 1:
+                    continue
+                A = np.full((k, n) if transpose_A else (n, k), W, dtype, "F")
+                for p in (0, k // 2, k - 1):
+                    B[p, m - 1] = value
+                    C = np.zeros((n, m), dtype, "F")
+                    _kernels.multiply(A, B, C, level, by=by, transpose_A=transpose_A)
+                    B[p, m - 1] = 1
+                    assert not np.isfinite(C[:, m - 1]).any()
+
+
+@pytest.mark.parametrize(
+    ("by", "level", "transposes", "message"),
+    [
+        ("dots", 0, {}, "do not make this"),
+        ("dots", 0, {"transpose_A": True, "transpose_B": True}, "do not make this"),
+        ("matvec", 0, {}, "do not make this"),
+        ("tiles", None, {}, "needs a level"),
+        ("dots", 0, {"transpose_A": True}, "leaves products to BLAS"),
+    ],
+)
+def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
+    square = np.ones((2, 2), order="F")
+    with pytest.raises(ValueError, match=message):
+        _kernels.multiply(square, square, square.copy("F"), level, by=by, **transposes)
 
 
 @each_dtype
@@ -109,7 +185,7 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
     exact = alpha * (A.astype(np.float64) @ B)
     bound = (k + 3) * u * alpha * (np.abs(A).astype(np.float64) @ np.abs(B))
     for level in own_levels(dtype):
-        options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha, "always": True}
+        options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha, "by": "tiles"}
         call = buffers()
         stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
         C, D = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
@@ -139,10 +215,10 @@ def test_finishing_what_is_not_finite(dtype):
         A, B = np.ones((n, 2), dtype, "F"), np.ones((2, 4), dtype, "F")
         B[0] = [np.nan, np.inf, -np.inf, 1]
         C, sums = np.zeros((n, 4), dtype, "F"), np.zeros(n, dtype)
-        _kernels.multiply(A, B, C, level, always=True, bias=np.zeros(n, dtype), relu=True)
+        _kernels.multiply(A, B, C, level, by="tiles", bias=np.zeros(n, dtype), relu=True)
         np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
         active = np.asfortranarray(np.tile(np.array([0, -1, np.nan, 1], dtype), (n, 1)))
-        _kernels.multiply(A, B, C, level, always=True, active=active, sums=sums)
+        _kernels.multiply(A, B, C, level, by="tiles", active=active, sums=sums)
         np.testing.assert_array_equal(C, np.tile(np.array([0, 0, 0, 2], dtype), (n, 1)))
         np.testing.assert_array_equal(sums, np.full(n, 2, dtype))
 
@@ -173,7 +249,7 @@ def test_shapes_that_do_not_chain_are_refused(shapes):
 def test_a_level_without_products_is_refused():
     one = np.ones((1, 1))
     with pytest.raises(ValueError, match="leaves products to BLAS"):
-        _kernels.multiply(one, one, one.copy(), 0, always=True)
+        _kernels.multiply(one, one, one.copy(), 0, by="tiles")
 
 
 def test_check_dimension():

@@ -95,7 +95,7 @@ def test_resume_with_schedules_and_early_stopping(tmp_path, dtype, schedule, hel
     settings = {"learning_rate": schedule, "batch_size": 8, "epochs": 40, "every": 3}
     if held_out == "data":
         settings |= {"validation_data": problem(seed=1), "metrics": ["log_loss"]}
-        settings |= {"early_stopping": EarlyStopping("validation_log_loss", patience=6, min_delta=1e-3)}
+        settings |= {"early_stopping": EarlyStopping("validation_log_loss", patience=8, min_delta=1e-3)}
     elif held_out == "fraction":
         settings |= {"validation_fraction": 0.2, "early_stopping": EarlyStopping("validation_accuracy", patience=9)}
     for epoch in (4, 7):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastnn import batches
+from fastnn import Network, batches
 from fastnn._core import _kernels
+from fastnn.model import Examples
 
 WORD = 2**64
 GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]
@@ -118,3 +119,107 @@ def test_what_is_no_generator_is_refused():
         with pytest.raises((AttributeError, ValueError)):
             _kernels.shuffle(order, rng)
     assert order.tolist() == [0, 1, 2, 3]
+
+
+# ---- the permutation that is not kept
+
+MASK = WORD - 1
+
+
+def keyed_hash(x, key):
+    x = (x + key) & MASK
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & MASK
+    return x ^ x >> 31
+
+
+def permuted(number, count, words):
+    """Where a Feistel network of 8 rounds, repeated until below `count`, sends a number."""
+    bits = max(2, (count - 1).bit_length())
+    low_bits = bits // 2
+    while True:
+        low, high = number & (1 << low_bits) - 1, number >> low_bits
+        for r in range(0, 8, 2):
+            low ^= keyed_hash(high, words[r]) & (1 << low_bits) - 1
+            high ^= keyed_hash(low, words[r + 1]) & (1 << bits - low_bits) - 1
+        number = high << low_bits | low
+        if number < count:
+            return number
+
+
+@given(st.integers(1, 3000), st.integers(0, 2**32), st.data())
+def test_a_permutation_by_parts(count, seed, data):
+    words = np.random.default_rng(seed).integers(2**64, size=8, dtype=np.uint64)
+    whole = np.empty(count, np.int64)
+    _kernels.permutation(whole, 0, count, words)
+    assert np.array_equal(np.sort(whole), np.arange(count))
+    keys = [int(word) for word in words]
+    assert whole[:20].tolist() == [permuted(i, count, keys) for i in range(min(20, count))]
+    first = data.draw(st.integers(0, count - 1))
+    part = np.empty(data.draw(st.integers(0, count - first)), np.int64)
+    _kernels.permutation(part, first, count, words)
+    assert np.array_equal(part, whole[first : first + len(part)])
+
+
+@pytest.mark.parametrize("count", [2**31 + 11, 2**45 - 1])
+def test_a_permutation_of_more_than_fits_in_memory(count):
+    words = np.random.default_rng(1).integers(2**64, size=8, dtype=np.uint64)
+    part, keys = np.empty(100, np.int64), [int(word) for word in words]
+    _kernels.permutation(part, count - 100, count, words)
+    assert part.tolist() == [permuted(i, count, keys) for i in range(count - 100, count)]
+
+
+def test_every_place_gets_every_number_alike():
+    """Each number's place over 20 000 keys: 99 x 99 degrees of freedom, so mean 9801 and standard deviation 140."""
+    count, draws = 100, 20_000
+    rng, table, order = np.random.default_rng(5), np.zeros((count, count)), np.empty(count, np.int64)
+    places = np.arange(count)
+    for _ in range(draws):
+        _kernels.permutation(order, 0, count, rng.integers(2**64, size=8, dtype=np.uint64))
+        table[places, order] += 1
+    chi_square = ((table - draws / count) ** 2 / (draws / count)).sum()
+    assert abs(chi_square - 9801) < 4 * 140
+    follows = np.count_nonzero(np.diff(order) == 1)  # neighbours that stay so: Poisson(1)
+    assert follows < 10
+
+
+PARTS = [(-1, 10, 8), (4, 10, 8), (0, 5, 8), (0, 10, 7), (2**62, 2**62, 8)]
+
+
+@pytest.mark.parametrize(("first", "count", "words"), PARTS)
+def test_a_part_that_is_not_there_is_refused(first, count, words):
+    with pytest.raises(ValueError, match="need 8 words"):
+        _kernels.permutation(np.empty(7, np.int64), first, count, np.ones(words, np.uint64))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+def test_a_feed_that_keeps_no_order(batch_size, monkeypatch):
+    """Every example once an epoch, whole batches but the last, another order each time, which the generator decides."""
+    monkeypatch.setattr(batches, "MOST_KEPT", 100)
+    monkeypatch.setattr(batches, "CHUNK", 64)
+    m = 1003
+    examples = Examples(np.zeros((m, 2), np.float32), np.zeros(m, np.int32), None)
+    epochs = []
+    for _ in range(2):
+        feed, rng = batches.ArrayFeed(examples, batch_size, shuffle=True), np.random.default_rng(4)
+        for _ in range(2):
+            taken = [feed.order[start:stop].copy() for start, stop in feed.batches(rng)]
+            assert [len(rows) for rows in taken] == [b - a for a, b in batches.bounds(m, min(m, batch_size))]
+            assert len(taken) == feed.steps
+            epochs.append(np.concatenate(taken))
+            assert np.array_equal(np.sort(epochs[-1]), np.arange(m))
+    assert np.array_equal(epochs[0], epochs[2]) and np.array_equal(epochs[1], epochs[3])
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_a_network_trains_without_a_kept_order(monkeypatch):
+    monkeypatch.setattr(batches, "MOST_KEPT", 100)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5000, 3)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(np.int32)
+    once, twice = (Network([3, 8, 2], random_state=1) for _ in range(2))
+    once.fit(X, y, epochs=4, batch_size=50)
+    for _ in range(2):
+        twice.fit(X, y, epochs=2, batch_size=50)
+    assert once.evaluate(X, y)["accuracy"] > 0.95
+    assert all(np.array_equal(a, b) for a, b in zip(once.W, twice.W, strict=True))

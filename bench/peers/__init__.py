@@ -3,8 +3,8 @@
 A system is made from layer sizes, a dtype and a thread count, starts from the weights of `initial`, and trains the same
 network: relu, softmax cross-entropy, Adam with its usual settings. It has
 
-- ``train(X, y, batch, epochs) -> float``: `epochs` shuffled epochs more; the mean loss of the last one. A second call
-  goes on with the parameters of the first;
+- ``train(X, y, batch, epochs, rate=RATE) -> float``: `epochs` shuffled epochs more; the mean loss of the last one. A
+  second call goes on with the parameters of the first;
 - ``predict(X) -> ndarray (m, n[L])``: class probabilities, from NumPy and back to NumPy;
 
 or one of the two. What is compiled is compiled in the first call.
@@ -17,7 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SYSTEMS", "chosen", "initial", "make"]
+__all__ = ["RATE", "SYSTEMS", "chosen", "initial", "make", "seed"]
+
+RATE = 1e-3  # the learning rate, if none is given
+seed = 0  # of the first weights
 
 
 class System(NamedTuple):
@@ -42,8 +45,8 @@ SYSTEMS = {
 
 
 def initial(sizes: list[int], dtype: str) -> list[np.ndarray]:
-    """The weights W[l] (n[l], n[l-1]) that every system starts from: He's, from a fixed seed."""
-    rng = np.random.default_rng(0)
+    """The weights W[l] (n[l], n[l-1]) that every system starts from: He's, drawn from `seed`."""
+    rng = np.random.default_rng(seed)
     return [(rng.standard_normal((n, n_prev)) * np.sqrt(2 / n_prev)).astype(dtype) for n_prev, n in pairwise(sizes)]
 
 

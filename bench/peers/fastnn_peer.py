@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastnn import Network
-from peers import initial
+from peers import RATE, initial
 
 
 class FastNN:
@@ -12,8 +12,9 @@ class FastNN:
         for W, start in zip(self.net.W, initial(sizes, dtype), strict=True):
             W[...] = start
 
-    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
-        history = self.net.fit(X, y, batch_size=batch, epochs=epochs, n_threads=self.n_threads)
+    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:
+        history = self.net.fit(X, y, batch_size=batch, epochs=epochs, learning_rate=rate,
+                               n_threads=self.n_threads)
         return history["loss"][-1]
 
     def predict(self, X: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from peers import initial
+from peers import RATE, initial
 
-BETA_1, BETA_2, EPSILON, RATE = 0.9, 0.999, 1e-8, 1e-3
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class ScannedJAX:
@@ -36,23 +36,23 @@ class ScannedJAX:
         log_p = self.jax.nn.log_softmax(self.logits(theta, X))  # a product with one-hot rows: picking is slower
         return -(log_p * self.jax.nn.one_hot(y, log_p.shape[1], dtype=log_p.dtype)).sum(1).mean()
 
-    def step(self, state, batch):
+    def step(self, state, batch, rate):
         jnp, tree = self.jax.numpy, self.jax.tree
         theta, (first, second), t = state
         J, g = self.jax.value_and_grad(self.loss)(theta, *batch)
         t = t + 1
         first = tree.map(lambda m, d: BETA_1 * m + (1 - BETA_1) * d, first, g)
         second = tree.map(lambda v, d: BETA_2 * v + (1 - BETA_2) * d * d, second, g)
-        rate = RATE * jnp.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+        rate = rate * jnp.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
         theta = tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + EPSILON), theta, first, second)
         return (theta, (first, second), t), J
 
-    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
+    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:
         jax = self.jax
 
         @partial(jax.jit, donate_argnums=0)
-        def epoch(state, order, X, y):
-            state, losses = jax.lax.scan(lambda s, rows: self.step(s, (X[rows], y[rows])), state, order)
+        def epoch(state, order, rate, X, y):
+            state, losses = jax.lax.scan(lambda s, rows: self.step(s, (X[rows], y[rows]), rate), state, order)
             return state, losses.mean()
 
         if not hasattr(self, "epoch"):
@@ -60,7 +60,8 @@ class ScannedJAX:
         state = (self.theta, self.moments, self.t)
         for _ in range(epochs):
             order = self.rng.permutation(len(y)).astype(np.int32)  # quicker than JAX's own
-            state, J = self.epoch(state, order[: len(y) // batch * batch].reshape(-1, batch), *self.data)
+            order = order[: len(y) // batch * batch].reshape(-1, batch)
+            state, J = self.epoch(state, order, rate, *self.data)
         self.theta, self.moments, self.t = state
         return float(J)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from peers import initial
+from peers import RATE, initial
 
 
 class PlainNumPy:
@@ -23,7 +23,7 @@ class PlainNumPy:
         A[-1] /= A[-1].sum(axis=0)
         return A
 
-    def step(self, X: np.ndarray, labels: np.ndarray, alpha: float = 1e-3) -> float:
+    def step(self, X: np.ndarray, labels: np.ndarray, alpha: float) -> float:
         m, W, real = X.shape[1], self.theta[0::2], self.dtype
         A, examples = self.forward(X), np.arange(X.shape[1])
         J = -np.log(A[-1][labels, examples]).mean()
@@ -44,12 +44,12 @@ class PlainNumPy:
             p -= rate * first / (np.sqrt(second) + real(1e-8))
         return float(J)
 
-    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
+    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:
         for _ in range(epochs):
             order, total, steps = self.rng.permutation(len(y)), 0.0, len(y) // batch
             for k in range(steps):
                 rows = order[k * batch : (k + 1) * batch]
-                total += self.step(X[rows].T, y[rows])
+                total += self.step(X[rows].T, y[rows], rate)
         return total / steps
 
     def predict(self, X: np.ndarray) -> np.ndarray:

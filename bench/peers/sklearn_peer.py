@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from peers import initial
+from peers import RATE, initial
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -27,10 +27,11 @@ class ScikitLearn:
             else:  # two classes are one logistic unit there
                 coef[...], intercept[...] = (W[1] - W[0])[:, None], 0
 
-    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
+    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:
         if not hasattr(self.net, "coefs_"):
             self.begin()
-        self.net.set_params(batch_size=batch, max_iter=epochs, n_iter_no_change=epochs + 1).fit(X, y)
+        self.net.set_params(batch_size=batch, max_iter=epochs, n_iter_no_change=epochs + 1, learning_rate_init=rate)
+        self.net.fit(X, y)
         return self.net.loss_
 
     def predict(self, X: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from peers import initial
+from peers import RATE, initial
 
 
 class EagerTorch:
@@ -27,9 +27,11 @@ class EagerTorch:
         self.objective = lambda X, y: loss(self.model(X), y)
         self.probabilities = lambda X: torch.softmax(self.model(X), 1)
         if self.compiles:
-            self.objective, self.probabilities = torch.compile(self.objective), torch.compile(self.probabilities)
+            self.objective = torch.compile(self.objective)
+            self.probabilities = torch.compile(self.probabilities, dynamic=False)  # anew for each number of rows
 
-    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
+    def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:
+        self.optimizer.param_groups[0]["lr"] = rate
         data, labels, steps = torch.from_numpy(X), torch.from_numpy(y), len(y) // batch
         for _ in range(epochs):
             order, total = torch.randperm(len(y)), torch.zeros(())

@@ -28,40 +28,87 @@ cdef struct Csr:
     ptrdiff_t n_values
 
 
-# C (n, m) = alpha op(A) op(B), A and B of k columns and rows.
-cdef inline void product(
-    const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
-    double alpha,
+cdef enum:
+    BLAS
+    TILES
+    DOTS
+    MATVEC
+    FEW = 32        # columns up to which copying a transpose takes longer than it brings
+    LONG = 128      # terms of a sum that inner products are made for,
+    LARGE = 8192    # and elements of A: below, BLAS has good kernels for small matrices
+    NARROW = 96     # bytes of a column of C: one and a half vectors of 64, the most that tiles fill badly
+
+
+# Is a kernel of our own faster than BLAS, and which? (python bench products; figures in ARCHITECTURE.md.)
+# Where A is a transpose, inner products need no copy of it: they suit long sums in few columns or rows, and a single
+# column. Tiles need a vector of rows, or half a one where A is a transpose and there are many columns to make up for
+# copying it. Vectors of 32 bytes take too few elements from a cache line where all lines of a column are in one set of the cache.
+cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
+                        ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
+    cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
+    cdef ptrdiff_t rows = 2 * n if transpose_A else n
+    if ops.multiply == NULL:
+        return BLAS
+    if transpose_A and not transpose_B and (
+            k >= LONG and n * k >= LARGE and (m < FEW or (n * item <= NARROW and k >= 8 * n))
+            or m == 1 and k * item >= ops.vector):
+        return DOTS
+    if m == 1 and not transpose_A and (ldb == 1 or not transpose_B) and n * item >= ops.vector:
+        return MATVEC
+    if (rows * item >= ops.vector and m >= (FEW if transpose_A else 2)
+            and (ops.vector > 32 or max(lda, ldb) * item < 4096)):
+        return TILES
+    return BLAS
+
+
+# C (n, m) = alpha op(A) op(B), A and B of k columns and rows, by one of them.
+cdef inline void multiply_by(
+    int kernel, const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
+    ptrdiff_t k, double alpha,
     const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
 ) noexcept nogil:
-    if own_is_faster(ops, dtype, transpose_A, n, m, lda, ldb):
+    if kernel == TILES:
         ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, NULL)
+    elif kernel == DOTS:
+        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc)
+    elif kernel == MATVEC:
+        ops.matvec(n, k, alpha, A, lda, B, C)
     else:
         matmul(dtype, transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc)
 
 
-# Is the kernels' own product faster than BLAS? (python bench products; figures in ARCHITECTURE.md.) A vector of rows
-# and few columns are enough for that; where A is a transpose half a vector, but many columns to make up for it. Vectors
-# of 32 bytes take too few elements from a cache line where all lines of a column are in one set of the cache.
-cdef inline bint own_is_faster(const fastnn_ops *ops, int dtype, bint transpose_A, ptrdiff_t n, ptrdiff_t m,
-                               ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
-    cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
-    cdef ptrdiff_t rows = 2 * n if transpose_A else n
-    return (ops.multiply != NULL and rows * item >= ops.vector and m >= (32 if transpose_A else 3)
-            and (ops.vector > 32 or max(lda, ldb) * item < 4096))
+# The same by the fastest.
+cdef inline void product(
+    const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k,
+    double alpha,
+    const char *A, ptrdiff_t lda,
+    const char *B, ptrdiff_t ldb,
+    char *C, ptrdiff_t ldc,
+) noexcept nogil:
+    multiply_by(fastest(ops, dtype, transpose_A, transpose_B, n, m, k, lda, ldb), ops, dtype, transpose_A, transpose_B,
+                n, m, k, alpha, A, lda, B, ldb, C, ldc)
 
 
-# Z = W A_prev
-cdef inline void linear(
-    const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m,
+# What makes Z = W A_prev of m examples.
+cdef inline int linear_kernel(const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m) noexcept nogil:
+    return fastest(ops, dtype, layer.row_major, False, layer.n_out, m, layer.n_in,
+                   layer.n_in if layer.row_major else layer.n_out, layer.n_in)
+
+
+# The units first .. first + count of Z = W A_prev, by the kernel for all of them.
+cdef inline void linear_units(
+    int kernel, const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m,
     const char *theta,   # IN parameter arena
     const char *A_prev,  # IN (n_in, m)
-    char *Z,             # OUT (n_out, m)
+    char *Z,             # OUT (n_out, m), `count` of its rows
 ) noexcept nogil:
-    product(ops, dtype, layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W,
-            layer.n_in if layer.row_major else layer.n_out, A_prev, layer.n_in, Z, layer.n_out)
+    cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
+    cdef ptrdiff_t ld = layer.n_in if layer.row_major else layer.n_out
+    multiply_by(kernel, ops, dtype, layer.row_major, False, count, m, layer.n_in, layer.input_scale,
+                theta + layer.W + first * (layer.n_in if layer.row_major else 1) * item, ld,
+                A_prev, layer.n_in, Z + first * item, layer.n_out)
 
 
 # Z = W A_prev and A = g(Z + b): relu and identity before Z leaves the registers, where the product is the kernels' own.
@@ -76,13 +123,14 @@ cdef inline void linear_activate(
 ) noexcept nogil:
     cdef fastnn_finish finish
     cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
-    if (Z == A and dropout == NULL and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)
-            and own_is_faster(ops, dtype, layer.row_major, layer.n_out, m, lda, layer.n_in)):
+    cdef int kernel = linear_kernel(ops, dtype, layer, m)
+    if (kernel == TILES and Z == A and dropout == NULL
+            and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)):
         finish.bias, finish.relu, finish.active = theta + layer.b, activation == FASTNN_RELU, NULL
         ops.multiply(layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W, lda,
                      A_prev, layer.n_in, Z, layer.n_out, &finish)
     else:
-        linear(ops, dtype, layer, m, theta, A_prev, Z)
+        linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z)
         ops.activate(activation, layer.n_out, m, theta + layer.b, Z, A, dropout, first)
 
 
@@ -139,7 +187,8 @@ cdef inline void linear_activate_backward(
     cdef fastnn_finish finish
     cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
     if (before.activation == FASTNN_RELU and not before.threshold
-            and own_is_faster(ops, dtype, not layer.row_major, layer.n_in, m, lda, layer.n_out)):
+            and fastest(ops, dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, lda,
+                        layer.n_out) == TILES):
         finish.bias, finish.active, finish.sums, finish.scale = NULL, A_prev, gradient + before.b, scale
         ops.multiply(not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W, lda,
                      dZ, layer.n_out, dZ_prev, layer.n_in, &finish)

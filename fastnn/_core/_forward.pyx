@@ -1,4 +1,5 @@
 """Forward: a network's prediction, bound once; rows go through all layers in blocks that stay in the cache."""
+cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
@@ -7,9 +8,18 @@ from fastnn._core._bind cimport (
     arena_size, begin_call, bind_csr, dtype_code, end_call, in_forked_child, make_layers, operations, output_pointer,
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
-from fastnn._core._dense cimport Csr, Layer, linear_activate, rows_in_range, sparse_linear
+from fastnn._core._dense cimport (
+    BLAS, DOTS, MATVEC, Csr, Layer, linear_activate, linear_kernel, linear_units, rows_in_range, sparse_linear)
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
+
+cnp.import_array()
+
+cdef enum:
+    FEW_ROWS = 64          # below, threads share the units of a layer; from there on the rows
+    LEAST_PART = 32        # rows of a block that threads share out
+    SHARED_UNITS = 400000  # multiply-adds of a layer whose units threads share: below, it takes less time than they do
+    PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
 
 # The examples of a call.
 cdef struct Rows:
@@ -34,9 +44,9 @@ cdef class Forward:
         Examples that go through the layers together.
     """
 
-    cdef fastnn_ops ops       # of the level
-    cdef fastnn_ops blas_ops  # the same, all products left to BLAS
-    cdef int dtype, n_layers, team
+    cdef const fastnn_ops *ops
+    cdef int dtype, n_layers
+    cdef readonly int team
     cdef Teamwork teamwork
     cdef ptrdiff_t itemsize, block, widest, per_thread
     cdef Layer *layers
@@ -49,8 +59,7 @@ cdef class Forward:
         self.held = []
         self.dtype = dtype_code(theta)
         self.itemsize = 4 if self.dtype == FASTNN_FLOAT32 else 8
-        self.ops = self.blas_ops = operations(level, self.dtype)[0]
-        self.blas_ops.multiply = NULL
+        self.ops = operations(level, self.dtype)
         self.layers = make_layers(sizes, activations, row_major, self.itemsize)
         self.n_layers = len(sizes) - 1
         self.theta = pointer(theta, self.dtype, arena_size(self.layers, self.n_layers, self.itemsize), "theta",
@@ -73,10 +82,19 @@ cdef class Forward:
         """Elements of scratch that one thread needs."""
         return (sizes[0] + 2 * max(sizes[1:])) * block
 
-    def run(self, X, out, bint raw=False, bint blas=False):
-        """Fill `out` (m, n[L]), C-ordered, with A[L] of the rows of `X` (m, n[0]); with `raw`, with Z[L].
+    def blas_work(self, ptrdiff_t m):
+        """Multiply-adds of the largest product that is left to BLAS where `m` rows are predicted."""
+        cdef ptrdiff_t largest = 0, count
+        cdef Layer *layer
+        for count in (min(m, self.block), m % self.block):
+            for l in range(self.n_layers):
+                layer = &self.layers[l]
+                if count and linear_kernel(self.ops, self.dtype, layer, count) == BLAS:
+                    largest = max(largest, count * layer.n_in * layer.n_out)
+        return largest
 
-        With `blas` all matrix products are left to BLAS, for it to use threads of its own.
+    def run(self, X, out, bint raw=False):
+        """Fill `out` (m, n[L]), C-ordered, with A[L] of the rows of `X` (m, n[0]); with `raw`, with Z[L].
 
         `X` may be the arrays (values, columns, bounds) of a CSR matrix, as for `Plan`.
 
@@ -93,7 +111,6 @@ cdef class Forward:
             If another thread is inside this plan.
         """
         cdef Layer *last = &self.layers[self.n_layers - 1]
-        cdef const fastnn_ops *ops = &self.blas_ops if blas else &self.ops
         cdef Rows rows
         cdef ptrdiff_t m
         rows.X = NULL
@@ -109,9 +126,43 @@ cdef class Forward:
         cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
         if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
-        cdef ptrdiff_t n_blocks = (m + self.block - 1) // self.block, k
+        return self.go_through(&rows, m, target, raw)
+
+    def at_once(self, X, bint raw=False):
+        """Return A[L] of the rows of `X` as a new array (m, n[L]); with `raw`, Z[L].
+
+        Returns
+        -------
+        ndarray or None
+            None where X is anything but a C-ordered ndarray (m, n[0]) of the network's dtype, m >= 1, of finite
+            values: what it is then is for slower checks to say.
+
+        Raises
+        ------
+        RuntimeError
+            If another thread is inside this plan.
+        """
+        cdef Rows rows
+        cdef cnp.npy_intp shape[2]
+        if not cnp.PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2:
+            return None
+        shape[0], shape[1] = cnp.PyArray_DIM(X, 0), self.layers[self.n_layers - 1].n_out
+        cdef int typenum = cnp.NPY_FLOAT32 if self.dtype == FASTNN_FLOAT32 else cnp.NPY_FLOAT64
+        if (cnp.PyArray_TYPE(X) != typenum or not cnp.PyArray_ISNOTSWAPPED(X) or not cnp.PyArray_ISCARRAY_RO(X)
+                or shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.layers[0].n_in):
+            return None
+        rows.X, rows.row_stride, rows.column_stride = <char *>cnp.PyArray_DATA(X), self.layers[0].n_in, 1
+        out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
+        return out if self.go_through(&rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
+
+    # True if all values are finite.
+    cdef bint go_through(self, const Rows *rows, ptrdiff_t m, char *out, bint raw) except -1:
+        cdef bint shared = self.team > 1 and m > 0 and not in_forked_child()
+        cdef ptrdiff_t block = self.block, n_blocks, k
         cdef int bad = 0
-        cdef bint shared = self.team > 1 and n_blocks > 1 and not in_forked_child()
+        if shared and m >= FEW_ROWS:
+            block = min(block, max(<ptrdiff_t>LEAST_PART, (m + 2 * self.team - 1) // (2 * self.team)))
+        n_blocks = (m + block - 1) // block
         begin_call()
         if self.busy:
             end_call()
@@ -120,20 +171,26 @@ cdef class Forward:
         with nogil:
             if not shared or not begin_together(&self.teamwork):
                 for k in range(n_blocks):
-                    bad |= self.run_block(ops, k, 0, m, &rows, target, raw)
+                    bad |= self.run_block(k * block, min(block, m - k * block), 0, 1, rows, out, raw)
+            elif m < FEW_ROWS:
+                for k in range(n_blocks):
+                    bad |= self.run_block(k * block, min(block, m - k * block), 0, self.team, rows, out, raw)
             else:
                 for k in prange(n_blocks, schedule="dynamic", num_threads=self.team):
-                    bad |= self.run_block(ops, k, threadid(), m, &rows, target, raw)
+                    bad |= self.run_block(k * block, min(block, m - k * block), threadid(), 1, rows, out, raw)
             if shared:
                 end_work(&self.teamwork, m)
         self.busy = False
         end_call()
         return not bad
 
-    cdef int run_block(self, const fastnn_ops *ops, ptrdiff_t k, int thread, ptrdiff_t m, const Rows *rows, char *out,
+    # The rows first .. first + count, in the scratch of a thread; `team` threads share the units of large layers.
+    cdef int run_block(self, ptrdiff_t first, ptrdiff_t count, int thread, int team, const Rows *rows, char *out,
                        bint raw) noexcept nogil:
-        cdef ptrdiff_t first = k * self.block, count = min(self.block, m - first), item = self.itemsize
-        cdef int l, L = self.n_layers, activation
+        cdef const fastnn_ops *ops = self.ops
+        cdef ptrdiff_t item = self.itemsize
+        cdef int l, L = self.n_layers, kernel, activation, parts
+        cdef bint apart
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -141,8 +198,6 @@ cdef class Forward:
         cdef Csr sparse_X = rows.sparse_X
         if rows.X != NULL:
             A = self.block_of_rows(rows, first, count, scratch)
-            if not ops.all_finite(self.layers[0].n_in, count, A, self.layers[0].n_in, 1):
-                return 1
         else:
             sparse_X.bounds += first
             if not self.values_finite(&sparse_X, count):
@@ -157,10 +212,53 @@ cdef class Forward:
             if l == 0 and rows.X == NULL:
                 sparse_linear(ops, layer, count, self.theta, &sparse_X, NULL, Z)
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
-            else:
+                A = Z
+                continue
+            kernel = linear_kernel(ops, self.dtype, layer, count)
+            parts = self.parts_of(layer, count, team)
+            apart = kernel == DOTS or kernel == MATVEC  # these leave Z as it is, by which X can be judged
+            if l == 0 and not apart and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+                return 1
+            if parts == 1 and not apart:
                 linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
+            else:
+                self.linear_in_parts(parts, kernel, layer, count, A, Z)
+                if l == 0 and apart and not self.rows_finite(count, A, Z):
+                    return 1
+                ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0
+
+    # Into how many parts a team shares out the units of a layer.
+    cdef int parts_of(self, const Layer *layer, ptrdiff_t count, int team) noexcept nogil:
+        if layer.n_out < 2 * PART_UNITS * team or layer.n_in * layer.n_out * count < SHARED_UNITS:
+            return 1
+        return team
+
+    # Z = W A_prev of `count` rows
+    cdef void linear_in_parts(self, int parts, int kernel, const Layer *layer, ptrdiff_t count, const char *A_prev,
+                              char *Z) noexcept nogil:
+        cdef int s
+        if parts == 1:
+            self.linear_part(kernel, layer, 0, 1, count, A_prev, Z)
+        else:
+            for s in prange(parts, schedule="static", num_threads=parts):
+                self.linear_part(kernel, layer, s, parts, count, A_prev, Z)
+
+    cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
+                          char *Z) noexcept nogil:
+        cdef ptrdiff_t groups = layer.n_out // PART_UNITS
+        cdef ptrdiff_t start = groups * s // parts * PART_UNITS
+        cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
+        linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
+
+    # Is X (n[0], count) finite? What is not makes its whole column of Z = W X not finite, as w * NaN is NaN for each w,
+    # and w * inf is infinite or NaN: where the first unit is finite, so is X. (Of Z
+    # before relu, which makes -inf 0, and not by a BLAS that leaves out terms.)
+    cdef bint rows_finite(self, ptrdiff_t count, const char *X, const char *Z) noexcept nogil:
+        cdef Layer *layer = &self.layers[0]
+        return (self.ops.all_finite(count, 1, Z, 0, layer.n_out)
+                or self.ops.all_finite(layer.n_in, count, X, layer.n_in, 1))
 
     # Rows first .. first + count of X as columns: in place where they follow each other so, else gathered.
     cdef char *block_of_rows(self, const Rows *rows, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil:

@@ -8,25 +8,25 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core._bind cimport (
     begin_call, bind_csr, dtype_code, end_call, index_pointer, operations, output_index_pointer, output_pointer,
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension, matmul
-from fastnn._core._dense cimport Csr, product, rows_in_range
+from fastnn._core._dense cimport BLAS, DOTS, MATVEC, TILES, Csr, product, rows_in_range
 from fastnn._core._ops cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
-    fastnn_update, random_words, shuffle_order, states)
+    FASTNN_CROSS_ENTROPY, FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
+    fastnn_update, permuted, random_words, shuffle_order, states)
 
 from fastnn._core._ops import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
 cnp.import_array()
 
 __all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
-           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "shuffle",
-           "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
+           "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "permutation",
+           "shuffle", "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
            "words"]
 
 
@@ -171,14 +171,15 @@ def elementwise(str name, x, out, int level=0):
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
-             bint always=False, bias=None, bint relu=False, active=None, sums=None, double scale=1.0,
+             str by="", bias=None, bint relu=False, active=None, sums=None, double scale=1.0,
              ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
-    do it, by its own kernel where that is faster, or `always`. That one then adds `bias` (n,) IN and, with `relu`,
-    takes max(C, 0); or it makes C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the
-    sums of C's columns. `repetitions` are for benchmarks."""
+    do it, by its own kernels where they are faster, or `by` one of them: "tiles", "dots" (op(A) a transpose, op(B)
+    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles then add `bias` (n,) IN and, with `relu`, take
+    max(C, 0); or they make C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the sums
+    of C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
-    cdef int dtype = dtype_code(C)
+    cdef int dtype = dtype_code(C), kernel = {"": BLAS, "tiles": TILES, "dots": DOTS, "matvec": MATVEC}[by]
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
     cdef ptrdiff_t lda = shape_A[0], ldb = shape_B[0], n = shape_C[0], m = shape_C[1]
     cdef ptrdiff_t k = lda if transpose_A else shape_A[1]
@@ -190,9 +191,14 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
     cdef char *a = pointer(A, dtype, -1, "A", None)
     cdef char *b = pointer(B, dtype, -1, "B", None)
     cdef char *c = output_pointer(C, dtype, -1, "C", None)
+    if (kernel == DOTS and (not transpose_A or transpose_B)
+            or kernel == MATVEC and (transpose_A or transpose_B or m != 1 or n * C.itemsize < 64)):
+        raise ValueError(f"{by} do not make this product")
+    if level is None and by:
+        raise ValueError("a kernel needs a level")
     if level is not None:
         ops = operations(level, dtype)
-        if always and ops.multiply == NULL:
+        if by and ops.multiply == NULL:
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     begin_call()
     cdef ptrdiff_t _
@@ -203,12 +209,16 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
     if active is not None:
         finish.active = matrix(active, dtype, (n, m), "active")
         finish.sums = output_pointer(sums, dtype, n, "sums", None)
-    if not always and (bias is not None or active is not None):
+    if kernel != TILES and (bias is not None or active is not None):
         raise ValueError("only the level's own product can be finished")
     with nogil:
         for _ in range(repetitions):
-            if always and ops != NULL:
+            if kernel == TILES:
                 ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n, &finish)
+            elif kernel == DOTS:
+                ops.dots(n, m, k, alpha, a, lda, b, ldb, c, n)
+            elif kernel == MATVEC:
+                ops.matvec(n, k, alpha, a, lda, b, c)
             elif ops != NULL:
                 product(ops, dtype, transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n)
             else:
@@ -339,3 +349,18 @@ def shuffle(order, rng):
     cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(capsule, "BitGenerator")
     with source.lock, nogil:
         shuffle_order(indices, count, generator.next_uint64, generator.state)
+
+
+def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):
+    """`order` int64 OUT: a pseudo-random permutation of 0 .. count - 1, from the `first`-th number on, by 8 words of
+    64 random bits."""
+    cdef ptrdiff_t length = order.size
+    cdef int64_t *numbers = <int64_t *>output_index_pointer(order, 8, length, "order", None)
+    cdef uint64_t[FASTNN_SHUFFLE_ROUNDS] keys
+    cdef int r
+    if len(rng_words) != FASTNN_SHUFFLE_ROUNDS or not 0 <= first <= count - length:
+        raise ValueError(f"need {FASTNN_SHUFFLE_ROUNDS} words, and first .. first + {length} within 0 .. {count}")
+    for r in range(FASTNN_SHUFFLE_ROUNDS):
+        keys[r] = rng_words[r]
+    with nogil:
+        permuted(numbers, first, length, count, keys)

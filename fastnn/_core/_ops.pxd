@@ -21,6 +21,7 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_RULES
         FASTNN_LOG
         FASTNN_FUNCTIONS
+        FASTNN_SHUFFLE_ROUNDS
 
     ctypedef struct fastnn_update:
         int rule
@@ -76,6 +77,10 @@ cdef extern from "fastnn.h" nogil:
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                          const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
                          const fastnn_finish *finish) noexcept nogil
+        void (*matvec)(ptrdiff_t n, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda, const void *b,
+                       void *c) noexcept nogil
+        void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda,
+                     const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc) noexcept nogil
 
 
 # The kernels of a SIMD level for a dtype code, or NULL.
@@ -96,3 +101,7 @@ cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *w
 # A random permutation of `order` (count) IN/OUT, by a generator's words of 64 bits.
 cdef void shuffle_order(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
                         void *generator) noexcept nogil
+
+# A part, `order` (length) OUT, of a pseudo-random permutation of 0 .. count - 1, by FASTNN_SHUFFLE_ROUNDS words.
+cdef void permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                   const uint64_t *keys) noexcept nogil

@@ -9,6 +9,8 @@ cdef extern from "fastnn.h" nogil:
     void fastnn_random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept
     void fastnn_shuffle(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
                         void *generator) noexcept
+    void fastnn_permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                         const uint64_t *keys) noexcept
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax",
                "elu", "selu", "gelu", "silu", "softplus", "exp")
@@ -57,3 +59,8 @@ cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *w
 cdef void shuffle_order(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
                         void *generator) noexcept nogil:
     fastnn_shuffle(order, count, next_word, generator)
+
+
+cdef void permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                   const uint64_t *keys) noexcept nogil:
+    fastnn_permuted(order, first, length, count, keys)

@@ -28,7 +28,8 @@ cdef struct Bound:
     Csr sparse_X             # IN instead
     char *Y                  # IN (rows, n[L]), or int32 (rows) labels
     char *weights            # IN (rows), or NULL
-    int64_t *order           # IN (rows), or NULL for 0, 1, 2, ...
+    int64_t *order           # IN (positions), or NULL for 0, 1, 2, ...
+    ptrdiff_t positions      # of the order; without one the rows
 
     # the caches of one mini-batch of up to max_batch examples, columns shared out among the shards
     ptrdiff_t max_batch

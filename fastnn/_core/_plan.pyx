@@ -60,8 +60,8 @@ cdef class Plan:
     batch : tuple of ndarray
         (n[0], batch), (n[L], batch) or int32 (batch,), (batch,): where a mini-batch is gathered; None for one
         that is read in place.
-    order : ndarray of int64 (rows,) or None
-        The order in which examples are taken; read at each step.
+    order : ndarray of int64 (positions,) or None
+        The order in which examples are taken, or a part of it; read at each step.
     rule, states, step_count, hyperparameters
         The update: index into `RULES`, its state arenas, an int64 array (1,) that counts steps, and momentum,
         beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
@@ -219,8 +219,10 @@ cdef class Plan:
             bound.Y = self.input(Y, (bound.rows, n_out), "Y")
         if weights is not None:
             bound.weights = self.input(weights, (bound.rows,), "weights")
+        bound.positions = bound.rows
         if order is not None:
-            bound.order = <int64_t *>index_pointer(order, 8, bound.rows, "order", self.held)
+            bound.positions = order.size
+            bound.order = <int64_t *>index_pointer(order, 8, bound.positions, "order", self.held)
         return 0
 
     cdef int bind_caches(self, object Z, object A, object dZ, object batch) except -1:
@@ -315,8 +317,8 @@ cdef class Plan:
         return mean
 
     cdef int enter(self, ptrdiff_t start, ptrdiff_t stop) except -1:
-        if not 0 <= start < stop <= self.bound.rows or stop - start > self.bound.max_batch:
-            raise ValueError(f"need 0 <= start < stop <= {self.bound.rows} and at most {self.bound.max_batch} "
+        if not 0 <= start < stop <= self.bound.positions or stop - start > self.bound.max_batch:
+            raise ValueError(f"need 0 <= start < stop <= {self.bound.positions} and at most {self.bound.max_batch} "
                              f"examples, got {start} to {stop}")
         if not examples_in_range(&self.bound, start, stop):
             raise ValueError(f"order must name rows, from 0 to {self.bound.rows - 1}, and a sparse X columns, from 0 "

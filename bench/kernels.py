@@ -1,0 +1,87 @@
+"""The compiled kernels: those that are one pass over memory, beside copying, and the layers' products, beside BLAS."""
+
+from collections.abc import Callable
+
+import numpy as np
+import products
+from limits import copy_bandwidth
+from measure import gather, microseconds
+
+ELEMENTS = (5_000, 100_000, 2_000_000)
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
+UNITS, CLASSES, PIXELS = 100, 10, 500  # rows of a layer's Z, of the softmax's, elements of a gathered example
+
+
+def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarray]:
+    """`count` matrices (rows, elements / rows) of the core's order; the last of them, which is overwritten, is 0."""
+    from fastnn.buffers import aligned_empty
+
+    made = [aligned_empty((rows, elements // rows), dtype, "F") for _ in range(count)]
+    for M in made[:-1]:
+        M[...] = np.random.default_rng(0).standard_normal(M.shape)
+    made[-1][...] = 0
+    return made
+
+
+def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], object]]]:
+    """Each kernel: how many arrays of the given size it reads and writes in all, and its call."""
+    from fastnn._core import _kernels
+    from fastnn.runtime import LEVEL
+
+    Z, A = matrices(elements, UNITS, dtype, 2)
+    b = np.zeros(UNITS, dtype)
+    cache, dZ = matrices(elements, UNITS, dtype, 2)  # dZ stays 0: it could not go on being multiplied else
+    db = np.zeros(UNITS, dtype)
+    scores, dscores = matrices(elements, CLASSES, dtype, 2)
+    labels = np.random.default_rng(0).integers(0, CLASSES, elements // CLASSES).astype(np.int32)
+    X, batch = matrices(elements, PIXELS, dtype, 2)
+    order = np.random.default_rng(0).permutation(elements // PIXELS)
+    gradient, theta = (M.reshape(-1, order="F") for M in matrices(elements, UNITS, dtype, 2))
+    first, second = np.zeros_like(theta), np.zeros_like(theta)
+    adam = {"rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+    calls: dict[str, tuple[int, Callable[[], object]]] = {}
+    for name in ACTIVATIONS:
+        calls[f"{name} forward"] = 2, lambda name=name: _kernels.activate(name, Z, b, A, LEVEL)
+        calls[f"{name} backward"] = 3, lambda name=name: _kernels.activate_backward(name, cache, dZ, 1.0, db, LEVEL)
+    return calls | {
+        "softmax + cross-entropy": (2, lambda: _kernels.loss("cross_entropy", scores, labels, None, dscores, LEVEL)),
+        "Adam": (7, lambda: _kernels.update("adam", theta, gradient[None], first, second, level=LEVEL, **adam)),
+        "gather": (2, lambda: _kernels.gather(X.T, order, batch, LEVEL)),
+    }
+
+
+def work(elements: int, dtype: str) -> dict[str, float]:
+    """Bytes a nanosecond of each kernel, without what the call itself costs (that of the fewest elements); "copy" is
+    what NumPy's copying of arrays as large reaches."""
+    few = passes(PIXELS, dtype)
+    found = {}
+    for name, (arrays, call) in passes(elements, dtype).items():
+        us = microseconds(call, seconds=0.03) - microseconds(few[name][1], seconds=0.01)
+        found[name] = arrays * (elements - PIXELS) * np.dtype(dtype).itemsize / us / 1e3
+    return {"copy": copy_bandwidth(elements, dtype, 1) / 1e3, **found}
+
+
+def run_passes(options) -> list[dict]:
+    print("\nbytes read and written a nanosecond, 1 thread; copy: NumPy's copying of arrays as large")
+    rows = []
+    for dtype in ("float32", "float64"):
+        cases = {str(elements): {"elements": elements, "dtype": dtype} for elements in ELEMENTS}
+        figures = gather("kernels", cases, 1, options.turns)
+        print(f"{dtype:<24}" + "".join(f"{elements:>12,}" for elements in ELEMENTS))
+        for name in figures[str(ELEMENTS[0])]:
+            values = [figures[str(elements)][name] for elements in ELEMENTS]
+            print(f"{name:<24}" + "".join(f"{value:>12.1f}" for value in values), flush=True)
+            rows.append({"part": "passes", "kernel": name, "dtype": dtype, "elements": ELEMENTS, "bytes/ns": values})
+    return rows
+
+
+def run_products(options) -> list[dict]:
+    return [{"part": "products", **row} for row in products.run(options)]
+
+
+PARTS = {"passes": run_passes, "products": run_products}
+
+
+def run(options) -> list[dict]:
+    names = options.only.split(",") if options.only else PARTS
+    return [row for name in names for row in PARTS[name](options)]

@@ -1,0 +1,112 @@
+"""Memory: the peak of a fit beside the peers', and that a fit on a memory map holds no more the more rows there are."""
+
+import re
+import tempfile
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import peers
+from measure import gather, in_process, threads
+
+SIZES, BATCH, ROWS = [784, 128, 64, 10], 128, 60_000
+MAP_SIZES, MAP_BATCH, MAP_ROWS, PIECE = [32, 64, 32, 2], 512, (1_000_000, 10_000_000), 1_000_000
+BESIDE_DATA = 60.0  # MB that a fit may take beside X
+INTERVAL = 0.002  # seconds between two looks at RssAnon
+MB = 1e6
+A_ROW = 8 + 4  # bytes of an example that a fit holds beside X: its place in the shuffled order, its label
+
+
+def held(what: str) -> float:
+    """MB of this process: VmRSS (all now), VmHWM (its peak) or RssAnon (what is not a file's)."""
+    return int(re.search(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1024 / MB
+
+
+def arrays(system: str, n_threads: int) -> dict[str, float]:
+    """The peak of a fit of one epoch, less what the process held before X and y were made: the interpreter, the
+    modules and the network with its first weights. X (188 MB) is in it, and what is compiled for the fit."""
+    peer = peers.make(system, SIZES, "float32", n_threads)
+    before, earlier_peak = held("VmRSS"), held("VmHWM")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, SIZES[-1], ROWS)
+    X = rng.standard_normal((ROWS, SIZES[0]), np.float32)
+    peer.train(X, y, BATCH, 1)
+    peak = held("VmHWM")
+    if peak <= earlier_peak:
+        raise RuntimeError("the peak was before the fit")
+    return {"before": before, "peak": peak, "data": X.nbytes / MB, "beside": peak - before - (X.nbytes + y.nbytes) / MB}
+
+
+def memory_map(path: str, rows: int, n_threads: int) -> dict[str, float]:
+    """What RssAnon rises by at most in a fit of one epoch on a memory map, after a fit on its first rows."""
+    from fastnn import Network
+
+    X = np.memmap(path, np.float32, "r", shape=(rows, MAP_SIZES[0]))
+    y = np.random.default_rng(0).integers(0, MAP_SIZES[-1], rows, np.int32)
+    net = Network(MAP_SIZES, random_state=0)
+    net.fit(X[:MAP_BATCH], y[:MAP_BATCH], batch_size=MAP_BATCH, epochs=2, n_threads=n_threads)
+    done, seen, before = Event(), [held("RssAnon")], held("RssAnon")
+
+    def watch() -> None:
+        while not done.wait(INTERVAL):
+            seen.append(held("RssAnon"))
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    net.fit(X, y, batch_size=MAP_BATCH, epochs=1, n_threads=n_threads)
+    done.set()
+    watcher.join()
+    return {"rise": max(seen) - before, "order and labels": A_ROW * rows / MB, "looks": len(seen)}
+
+
+def write(path: Path, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    with open(path, "wb") as file:
+        for _ in range(rows // PIECE):
+            rng.standard_normal((PIECE, MAP_SIZES[0]), np.float32).tofile(file)
+
+
+def run_arrays(options) -> list[dict]:
+    systems, rows = peers.chosen(options, "trains"), []
+    print(f"\nMB at most held during a fit of one epoch of {ROWS} x {SIZES[0]} float32, less what the process held "
+          f"before X and y were made; in brackets what is left without X and y (target: {BESIDE_DATA:.0f})")
+    for n_threads in threads(options):
+        cases = {name: {"part": "arrays", "system": name, "n_threads": n_threads} for name in systems}
+        figures = gather("memory", cases, n_threads, options.turns)
+        print(f"{n_threads} threads: " + ", ".join(f"{name} {of['peak'] - of['before']:.0f} ({of['beside']:.0f})"
+                                                   for name, of in figures.items()), flush=True)
+        rows.append({"part": "arrays", "threads": n_threads, "target": BESIDE_DATA,
+                     **{key: {name: of[key] for name, of in figures.items()} for key in figures["fastnn"]}})
+    return rows
+
+
+def run_map(options) -> list[dict]:
+    rows = []
+    print(f"\nMB that RssAnon rises by at most during a fit of one shuffled epoch on a memory map of rows x "
+          f"{MAP_SIZES[0]} float32; of that the order and the labels, {A_ROW} bytes a row")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "X.f32")
+        write(path, max(MAP_ROWS))
+        for n_threads in threads(options):
+            for m in MAP_ROWS:
+                arguments = {"part": "map", "path": str(path), "rows": m, "n_threads": n_threads}
+                figures = in_process("memory", arguments, n_threads)
+                print(f"{n_threads} threads, {m:>10,} rows: {figures['rise']:.1f}, order and labels "
+                      f"{figures['order and labels']:.1f}", flush=True)
+                rows.append({"part": "map", "threads": n_threads, "rows": m, **figures})
+    return rows
+
+
+PARTS = {"arrays": run_arrays, "map": run_map}
+
+
+def work(part: str, **arguments) -> dict[str, float]:
+    return {"arrays": arrays, "map": memory_map}[part](**arguments)
+
+
+def run(options) -> list[dict]:
+    if not Path("/proc/self/status").exists():
+        print("memory is read from /proc/self/status, which this system does not have")
+        return []
+    names = options.only.split(",") if options.only else PARTS
+    return [row for name in names for row in PARTS[name](options)]

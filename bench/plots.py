@@ -1,0 +1,153 @@
+"""The plots of the report."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import targets
+from measure import WORKLOADS
+from peers import SYSTEMS
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter
+
+COLOURS = dict(zip(SYSTEMS, ("#222222", "#0072B2", "#D55E00", "#E69F00", "#009E73", "#999999", "#CC79A7", "#56B4E9"),
+                   strict=True))
+TIMES = FuncFormatter(lambda value, _: f"{value:g} x")
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
+plt.rcParams |= {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 130,
+                 "axes.axisbelow": True, "figure.constrained_layout.use": True}
+
+
+def several(rows: list[dict], key: str) -> list:
+    return list(dict.fromkeys(row[key] for row in rows))
+
+
+def bars(axes, rows: list[dict], mark: Callable[[dict], float] | None = None) -> None:
+    """Each workload's times relative to fastnn's, on a log axis, fastnn being the line at 1; a tick at its `mark`."""
+    peers = [name for name in SYSTEMS if name != "fastnn" and any(name in row["us"] for row in rows)]
+    width = 0.8 / max(1, len(peers))
+    for i, name in enumerate(peers):
+        heights = [row["us"].get(name, np.nan) / row["us"]["fastnn"] for row in rows]
+        x = np.arange(len(rows)) + (i - (len(peers) - 1) / 2) * width
+        axes.bar(x, np.subtract(heights, 1), width * 0.92, bottom=1, color=COLOURS[name], label=name)
+        for place, height in zip(x, heights, strict=True):
+            axes.annotate(f"{height:.2f}" if height < 10 else f"{height:.0f}", (place, max(height, 1)), (0, 2),
+                          textcoords="offset points", ha="center", fontsize=6.5, rotation=90, va="bottom",
+                          **({"color": "#B00020", "weight": "bold"} if height < 1 else {}))
+    if mark:
+        for place, row in enumerate(rows):
+            level = mark(row) / row["us"]["fastnn"]
+            axes.hlines(level, place - 0.46, place + 0.46, colors="#B00020", linewidth=1.6,
+                        label="floor" if place == 0 else None)
+    axes.axhline(1, color=COLOURS["fastnn"], linewidth=1.2, label="fastnn")
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.8), high * 1.8)  # room for the figures
+    axes.yaxis.set_major_formatter(TIMES)
+    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.grid(True, color="#DDDDDD", linewidth=0.6)
+    axes.set_xticks(range(len(rows)), [row["workload"] for row in rows])
+    axes.tick_params(axis="x", length=0)
+
+
+def legend(figure, axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, columnspacing=1.2,
+                  handlelength=1.3)
+
+
+def step(rows: list[dict], folder: Path) -> None:
+    for dtype in several(rows, "dtype"):
+        of = [row for row in rows if row["dtype"] == dtype]
+        counts = several(of, "threads")
+        figure, panels = plt.subplots(len(counts), 1, figsize=(9, 3.4 * len(counts)), squeeze=False)
+        for n_threads, axes in zip(counts, panels[:, 0], strict=True):
+            part = [row for row in of if row["threads"] == n_threads]
+            bars(axes, part, lambda row: targets.floor(row["workload"], row["us"]))
+            axes.set_xticks(range(len(part)), ["{}\n{}\nbatch {}".format(
+                row["workload"], "-".join(map(str, WORKLOADS[row["workload"]][0])), WORKLOADS[row["workload"]][1])
+                for row in part])
+            axes.set_title(f"{n_threads} thread{'s' * (n_threads > 1)}", loc="left")
+            axes.set_ylabel("time / fastnn's")
+        figure.suptitle(f"A training step, {dtype}: how many times as long as fastnn takes")
+        legend(figure, panels[0, 0])
+        figure.savefig(folder / f"step_{dtype}.png")
+        plt.close(figure)
+
+
+def predict(rows: list[dict], folder: Path) -> None:
+    for dtype in several(rows, "dtype"):
+        of = [row for row in rows if row["dtype"] == dtype]
+        counts, sizes = several(of, "threads"), several(of, "rows")
+        for n_threads in counts:
+            figure, panels = plt.subplots(len(sizes), 1, figsize=(9, 2.9 * len(sizes)), squeeze=False)
+            for size, axes in zip(sizes, panels[:, 0], strict=True):
+                bars(axes, [row for row in of if row["threads"] == n_threads and row["rows"] == size])
+                axes.set_title(f"{size:,} row{'s' * (size > 1)}", loc="left")
+                axes.set_ylabel("time / fastnn's")
+            figure.suptitle(f"Prediction, {dtype}, {n_threads} thread{'s' * (n_threads > 1)}: "
+                            "how many times as long as fastnn takes")
+            legend(figure, panels[0, 0])
+            figure.savefig(folder / f"predict_{dtype}_{n_threads}.png")
+            plt.close(figure)
+
+
+def scaling(rows: list[dict], folder: Path) -> None:
+    curves = several(rows, "curve")
+    figure, panels = plt.subplots(1, len(curves), figsize=(3.6 * len(curves), 3.6), squeeze=False)
+    for curve, axes in zip(curves, panels[0], strict=True):
+        for row, colour in zip([row for row in rows if row["curve"] == curve], ("#0072B2", "#D55E00", "#009E73"),
+                               strict=False):
+            x, us = np.array(row["values"], float), np.array(row["us"])
+            ideal = np.exp(np.mean(np.log(us) - row["expected"] * np.log(x))) * x ** row["expected"]
+            axes.plot(x, ideal, ":", color=colour, linewidth=1)
+            axes.plot(x, us, "o-", color=colour, markersize=4,
+                      label=f"{row['threads']} thread{'s' * (row['threads'] > 1)}: slope {row['slope']:.2f}")
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter(PLAIN)
+        axes.set_xticks(row["values"])
+        axes.yaxis.grid(True, color="#DDDDDD", linewidth=0.6)
+        axes.set_xlabel(curve)
+        axes.set_title(f"{curve}: ideal slope {row['expected']} (dotted)", loc="left", fontsize=9)
+        axes.legend(frameon=False)
+    panels[0, 0].set_ylabel("us a training step")
+    figure.savefig(folder / "scaling.png")
+    plt.close(figure)
+
+
+def fit(rows: list[dict], folder: Path) -> None:
+    """Time to accuracy: what goes by before the first epoch, and the epochs."""
+    of = [row for row in rows if row["part"] == "accuracy"]
+    if not of:
+        return
+    figure, panels = plt.subplots(len(of), 1, figsize=(8, 0.7 + 1.6 * len(of)), squeeze=False, sharex=True)
+    for row, axes in zip(of, panels[:, 0], strict=True):
+        systems = [name for name in SYSTEMS if name in row["seconds"]][::-1]
+        total = np.array([row["seconds"][name] for name in systems])
+        epochs = np.array([row["training"][name] for name in systems])
+        axes.barh(systems, total - epochs, color="#EEEEEE", edgecolor="#888888", hatch="////", linewidth=0.5)
+        axes.barh(systems, epochs, left=total - epochs, color=[COLOURS[name] for name in systems])
+        for place, (name, seconds) in enumerate(zip(systems, total, strict=True)):
+            missed = row["reached"][name] < row["turns"]
+            axes.annotate(f"{seconds:.1f} s, {row['epochs'][name]:.0f} epochs"
+                          + missed * f", in {row['reached'][name]} of {row['turns']}", (seconds, place), (4, 0),
+                          textcoords="offset points", va="center", fontsize=7.5)
+        axes.set_title(f"learning rate {row['rate']}, {row['threads']} thread{'s' * (row['threads'] > 1)}",
+                       loc="left", fontsize=9)
+    panels[0, 0].set_xlim(0, 1.18 * max(max(row["seconds"].values()) for row in of))
+    panels[-1, 0].set_xlabel("seconds to 88 % on Fashion-MNIST, the whole process "
+                             "(hatched: start-up, imports, reading the data)")
+    figure.savefig(folder / "accuracy.png")
+    plt.close(figure)
+
+
+def draw(files: list[dict], folder: Path) -> None:
+    """Draw what there are figures for."""
+    folder.mkdir(exist_ok=True)
+    for bench, plot in {"step": step, "predict": predict, "scaling": scaling, "fit": fit}.items():
+        if rows := [row for file in files if file["bench"] == bench for row in file["rows"]]:
+            plot(rows, folder)
