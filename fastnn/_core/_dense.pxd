@@ -36,18 +36,20 @@ cdef enum:
     FEW = 32        # columns up to which copying a transpose takes longer than it brings
     LONG = 128      # terms of a sum that inner products are made for,
     LARGE = 8192    # and elements of A: below, BLAS has good kernels for small matrices
+    SMALL = 1024    # elements of C up to which BLAS's kernels for small matrices take a transpose
     NARROW = 96     # bytes of a column of C: one and a half vectors of 64, the most that tiles fill badly
 
 
 # Is a kernel of our own faster than BLAS, and which? (python bench products; figures in ARCHITECTURE.md.)
 # Where A is a transpose, inner products need no copy of it: they suit long sums in few columns or rows, and a single
 # column. Tiles need a vector of rows, or half a one where A is a transpose and there are many columns to make up for
-# copying it. Vectors of 32 bytes take too few elements from a cache line where all lines of a column are in one set of
-# the cache.
+# copying it; where they would not fill their vectors, BLAS is faster up to a size. Vectors of 32 bytes take too few
+# elements from a cache line where all lines of a column are in one set of the cache.
 cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
                         ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
     cdef ptrdiff_t rows = 2 * n if transpose_A else n
+    cdef ptrdiff_t whole = (n * item + ops.vector - 1) // ops.vector * ops.vector // item if ops.vector else n
     if ops.multiply == NULL:
         return BLAS
     if transpose_A and not transpose_B and (
@@ -56,6 +58,8 @@ cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint
         return DOTS
     if m == 1 and not transpose_A and (ldb == 1 or not transpose_B) and n * item >= ops.vector:
         return MATVEC
+    if transpose_A and not transpose_B and ops.vector > 32 and n * m <= SMALL and 10 * n < 9 * whole:
+        return BLAS
     if (rows * item >= ops.vector and m >= (FEW if transpose_A else 2)
             and (ops.vector > 32 or max(lda, ldb) * item < 4096)):
         return TILES

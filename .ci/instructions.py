@@ -1,0 +1,229 @@
+"""Count the instructions of the hot kernels and of whole steps, and compare them with what was recorded.
+
+    python .ci/instructions.py             # fails where a count is not as recorded
+    python .ci/instructions.py --record    # the new counts are right: writes them to instructions.json
+
+Times differ from hour to hour; the number of instructions is the same in each run. Needs valgrind and an x86-64 CPU
+with AVX2: the kernels of that level are counted, since valgrind knows no AVX-512. Only instructions of the installed
+package's own modules count, not those of BLAS, libc and Python, which differ from machine to machine.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+RECORD = Path(__file__).with_suffix(".json")
+MODULES = ("_ops", "_pass", "_plan", "_forward")  # of fastnn._core: csrc is linked into the first
+
+# What builds of one source differ by; more is a change of the source. With one compiler: 0.5 % between the flags and
+# versions of two Pythons, and some 80 instructions of what wraps a call. From gcc 11 to gcc 12: 12.3 %. The counts of
+# another compiler say nothing: clang's are 0.55 to 5.8 times gcc's.
+SAME_COMPILER, OTHER_VERSION, CALL = 0.02, 0.25, 100
+
+# valgrind begins a new part of its output whenever this function of libc is entered.
+MARK = "getpriority"
+
+
+def mark() -> None:
+    os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Name and call of each kernel, on sizes with and without a remainder of the vectors."""
+    import numpy as np
+
+    from fastnn import runtime
+    from fastnn._core import _kernels
+    from fastnn.buffers import aligned_empty
+
+    rng = np.random.default_rng(0)
+    level = runtime.LEVEL
+
+    def matrix(n: int, m: int):
+        M = aligned_empty((n, m), dtype, "F")
+        M[...] = rng.standard_normal((n, m))
+        return M
+
+    def vector(size: int):
+        return matrix(size, 1)[:, 0]
+
+    for n_prev, n, m in ((4, 100, 120), (64, 100, 200), (37, 29, 53)):
+        W, A_prev, Z = matrix(n, n_prev), matrix(n_prev, m), matrix(n, m)
+        own = {"level": level, "always": True}
+        yield f"Z = W A_prev, {n_prev} -> {n}, {m}", partial(_kernels.multiply, W, A_prev, Z, **own)
+        yield f"dW, {n_prev} -> {n}, {m}", partial(_kernels.multiply, Z, A_prev, W, transpose_B=True, **own)
+        yield f"dA_prev, {n_prev} -> {n}, {m}", partial(_kernels.multiply, W, Z, A_prev, transpose_A=True, **own)
+    for n, m in ((128, 128), (10, 203)):
+        Z, A, dZ, b = matrix(n, m), matrix(n, m), matrix(n, m), vector(n)
+        for name in ("relu", "sigmoid", "tanh", "softmax"):
+            yield f"A = {name}(Z + b), ({n}, {m})", partial(_kernels.activate, name, Z, b, A, level)
+        for name in ("relu", "tanh"):
+            yield f"dZ and db, {name}, ({n}, {m})", partial(_kernels.activate_backward, name, A, dZ, 0.1, b, level)
+        yield f"db, ({n}, {m})", partial(_kernels.sum_columns, dZ, 0.1, b, level)
+    for n, m in ((10, 128), (3, 120), (100, 7)):
+        Z, dZ, y = matrix(n, m), matrix(n, m), rng.integers(0, n, m).astype(np.int32)
+        yield f"softmax cross-entropy, ({n}, {m})", partial(_kernels.loss, "cross_entropy", Z, y, None, dZ, level)
+    Z, dZ, Y = matrix(1, 209), matrix(1, 209), rng.integers(0, 2, (1, 209)).astype(dtype, order="F")
+    yield "binary cross-entropy, (1, 209)", partial(_kernels.loss, "binary_cross_entropy", Z, Y, None, dZ, level)
+    theta, v, s, gradients = vector(10_001), vector(10_001), vector(10_001) ** 2, vector(20_002).reshape(2, -1)
+    settings = {"rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "l2": 1e-4, "n_decayed": 9_000}
+    for n_shards in (1, 2):
+        yield f"Adam, 10001, {n_shards} gradients", partial(_kernels.update, "adam", theta, gradients[:n_shards], v, s,
+                                                            level=level, **settings)
+    yield "SGD, 10001", partial(_kernels.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
+    X, out, order = matrix(300, 64), matrix(64, 128), rng.integers(0, 300, 128)
+    for name, rows in (("columns", X), ("rows", np.ascontiguousarray(X))):
+        yield f"gather, 64 x 128, from {name}", partial(_kernels.gather, rows, order, out, level)
+    yield "all finite, 64 x 128", partial(_kernels.all_finite, out, level)
+    yield "shuffle, 10000", partial(_kernels.shuffle, np.arange(10_000), rng)
+    W, dZ, dropout = matrix(100, 300), matrix(100, 50), (1, 2, 3, 1 << 31)
+    yield "relu and dropout, (100, 50)", partial(_kernels.activate, "relu", dZ, None, dZ, level, dropout=dropout)
+    X = vector(500), rng.integers(0, 300, 500, np.int32), np.arange(0, 501, 10)
+    yield "Z = W X^T, sparse, 300 -> 100, 50", partial(_kernels.sparse_linear, W, X, None, dZ, level)
+    yield "dW, sparse, 300 -> 100, 50", partial(_kernels.sparse_weight_gradient, dZ, X, None, 0.1, W, level)
+
+
+def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Name and call of whole training steps and predictions."""
+    import numpy as np
+
+    from fastnn import Network, training
+    from fastnn.inference import Predictor
+    from fastnn.optimizers import Adam, OptimizerState
+
+    rng = np.random.default_rng(0)
+    for sizes, batch, rows in (([4, 100, 3], 120, 10_000), ([64, 64, 10], 32, 1000), ([784, 128, 64, 10], 128, 0)):
+        name = "-".join(map(str, sizes))
+        model = Network(sizes, dtype=dtype, random_state=0)._model
+        X = rng.standard_normal((2 * batch, sizes[0])).astype(dtype)
+        examples = model.examples(X, rng.integers(0, sizes[-1], 2 * batch), None)
+        plan = training.bind(model, examples, OptimizerState(Adam(), model.layout.size, model.dtype), batch_size=batch,
+                             n_shards=1, team=1, order=rng.permutation(2 * batch))
+        yield f"step, {name}, batch {batch}", partial(plan.step, 0, batch, 1e-3)
+        for m in filter(None, (1, rows)):
+            predictor, X = Predictor(model), rng.standard_normal((m, sizes[0])).astype(dtype)
+            yield f"forward, {name}, {m} rows", partial(predictor.outputs, X, n_threads=1)
+
+
+def work(names: Path) -> None:
+    """What runs under valgrind: each case once to warm up, then once between two marks."""
+    from fastnn import runtime
+
+    done = []
+    if runtime.simd_level() == "avx2":
+        for dtype in ("float32", "float64"):
+            for name, call in (*kernels(dtype), *passes(dtype)):
+                call()
+                mark()
+                call()
+                mark()
+                done.append(f"{dtype}: {name}")
+    names.write_text(json.dumps(done))
+
+
+def own_instructions(part: str) -> int:
+    """The instructions of MODULES in one part of callgrind's output."""
+    total, objects, counts = 0, {}, False
+    lines = iter(part.splitlines())
+    for line in lines:
+        if found := re.match(r"(c?)ob=\((\d+)\)(?: (.*))?", line):
+            called, number, path = found.groups()
+            if path:  # a number's first line names it
+                objects[number] = bool(re.search(rf"fastnn/_core/({'|'.join(MODULES)})\.", path))
+            if not called:
+                counts = objects[number]
+        elif line.startswith("calls="):
+            next(lines)  # what the callee took, which counts there
+        elif counts and re.match(r"[-+*\d]", line):
+            total += int(line.split()[1])
+    return total
+
+
+def count() -> dict[str, int]:
+    """Each case's instructions; none where the level AVX2 is not there."""
+    with tempfile.TemporaryDirectory() as folder:
+        names, out = Path(folder, "names"), Path(folder, "out")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("OPENBLAS", "FASTNN"))}
+        environment |= {"FASTNN_SIMD": "avx2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--dump-before={MARK}",
+                   sys.executable, __file__, "--worker", str(names)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
+        # The odd parts end where a case has warmed up, the even ones after it.
+        return {name: own_instructions(Path(f"{out}.{2 * i}").read_text())
+                for i, name in enumerate(json.loads(names.read_text()), 1)}
+
+
+def compiler() -> str:
+    """What the installed kernels were compiled with, as it signed them."""
+    from fastnn._core import _ops
+
+    content = Path(_ops.__file__).read_bytes()
+    # clang's builds also hold start-up code signed by gcc.
+    found = re.search(rb"(clang) version ([\d.]+)", content) or re.search(rb"(GCC): \(.*?\) ([\d.]+)", content)
+    return b" ".join(found.groups()).decode() if found else "unknown"
+
+
+def tolerance(recorded: str, now: str) -> float | None:
+    """The part of a count by which it may differ between these compilers; None if they cannot be compared."""
+    (name, version), (name_now, version_now) = recorded.split(), now.split()
+    if name != name_now:
+        return None
+    return SAME_COMPILER if version.split(".")[0] == version_now.split(".")[0] else OTHER_VERSION
+
+
+def differences(counts: dict[str, int], recorded: dict[str, int], part: float) -> list[str]:
+    """A line for each count that is not as recorded, be it less: what is won should not be lost unnoticed, and work
+    that has gone to BLAS is not counted."""
+    lines = []
+    for name in recorded | counts:
+        before, now = recorded.get(name, 0), counts.get(name, 0)
+        if abs(now - before) > part * before + CALL:
+            ratio = f"{now / before:.3f} times as many" if before else "not recorded"
+            lines.append(f"{name}: {before:,} instructions recorded, {now:,} now: {ratio}")
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="write the counts to instructions.json")
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker)
+        return 0
+    if not shutil.which("valgrind"):
+        print("valgrind is not installed: instructions are not counted")
+        return 0
+    counts, now = count(), compiler()
+    if not counts:
+        print("no AVX2 here: instructions are not counted")
+        return 0
+    if options.record:
+        RECORD.write_text(json.dumps({"compiler": now, "counts": counts}, indent=1) + "\n")
+        print(f"recorded {len(counts)} counts, compiled by {now}")
+        return 0
+    recorded = json.loads(RECORD.read_text())
+    part = tolerance(recorded["compiler"], now)
+    if part is None:
+        print(f"compiled by {now}, recorded with {recorded['compiler']}: instructions are not compared")
+        return 0
+    wrong = differences(counts, recorded["counts"], part)
+    print(f"compiled by {now}, recorded with {recorded['compiler']}: {len(wrong)} of {len(counts)} counts differ by "
+          f"more than {part:.0%}", *wrong, sep="\n")
+    if wrong:
+        print("if that is meant: python .ci/instructions.py --record")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
