@@ -1,8 +1,8 @@
 /* matvec.inc.h: c = alpha A b, one column: the matrix-vector product of a single example.
 
-   Sums of many vectors of rows are kept in registers. An A that does not fit in the second-level cache is read column by
-   column instead, as memory likes best; the sums are then in the first-level cache. They are the sums of the tiles in
-   products.inc.h, in their order: a row is predicted to the same bits alone as among others. */
+   Sums of many vectors of rows are kept in registers. An A that does not fit in the second-level cache is read column
+   by column instead, as memory likes best; the sums are then in the first-level cache. They are the sums of the tiles
+   in products.inc.h, in their order: a row is predicted to the same bits alone as among others. */
 #ifndef FASTNN_STRETCH
 #define FASTNN_STREAMED (1 << 20) /* bytes of A from which on it is read by columns */
 #define FASTNN_STRIPE 4096        /* bytes of a column at a time, and of the sums */
@@ -88,7 +88,8 @@ static void FN(matvec)(ptrdiff_t n, ptrdiff_t k, double alpha, const void *A_, p
     const ptrdiff_t all = (n + LANES - 1) / LANES, stretches = (all + FASTNN_STRETCH - 1) / FASTNN_STRETCH;
     for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH) {
         for (ptrdiff_t i = 0; streamed && i < n; i += stripe)
-            FN(stripe)(MIN(stripe, n - i), MIN(FASTNN_DEPTH, k - p), R(alpha), p > 0, A + i + p * lda, lda, b + p, c + i);
+            FN(stripe)(MIN(stripe, n - i), MIN(FASTNN_DEPTH, k - p), R(alpha), p > 0, A + i + p * lda, lda, b + p,
+                       c + i);
         for (ptrdiff_t s = 0; !streamed && s < stretches; s++) {
             const ptrdiff_t first = part_start(all, stretches, s), height = part_start(all, stretches, s + 1) - first;
             const ptrdiff_t i = first * LANES, last = MIN(height * LANES, n - i) - LANES;

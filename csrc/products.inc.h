@@ -176,7 +176,7 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
     inner.adds = adds && !higher;
     inner.last_C = (higher ? height : rows) - LANES;
     if (higher) inner.bias = inner.active = NULL;
-    for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, but for the last of those that spill; or one by one */
+    for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, but the last of those that spill; or one by one */
         const ptrdiff_t width = m / tiles + (t < wider), alike = t < wider ? wider - t : tiles - t;
         const int by_edge = higher && (!spills || t == tiles - 1);
         const ptrdiff_t count = by_edge ? 1 : MIN(alike, tiles - t - spills);
