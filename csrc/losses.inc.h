@@ -30,7 +30,7 @@ static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t 
                                       real *E)            /* OUT (n, m) dZ, may be Z */
 {
     real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    real spread[FASTNN_BLOCK_COLUMNS];
+    real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones in place of no weights: the same bits */
     const real hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
     for (ptrdiff_t j = 0; j < m; j++) /* never read outside the column */
@@ -40,14 +40,13 @@ static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t 
     for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log1p)(rest[j]) - hit * (picked[j] - top[j]);
     if (smoothing > 0)
         for (ptrdiff_t j = 0; j < m; j++) picked[j] -= share * spread[j];
+    for (ptrdiff_t j = 0; j < m; j++) w[j] = weights ? weights[j] : 1;
     SIMD_REDUCE(+, sum)
-    for (ptrdiff_t j = 0; j < m; j++)
-        sum += (weights ? (double)weights[j] : 1) * (double)FN(at_most)(picked[j], ceiling);
+    for (ptrdiff_t j = 0; j < m; j++) sum += (double)w[j] * (double)FN(at_most)(picked[j], ceiling);
     for (ptrdiff_t j = 0; j < m; j++) {
-        const real w = weights ? weights[j] : 1;
         if (smoothing > 0)
-            for (ptrdiff_t i = 0; i < n; i++) E[j * n + i] -= w * share;
-        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] -= w * hit;
+            for (ptrdiff_t i = 0; i < n; i++) E[j * n + i] -= w[j] * share;
+        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] -= w[j] * hit;
     }
     return sum;
 }

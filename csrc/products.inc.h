@@ -160,7 +160,8 @@ FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, p
     return c;
 }
 
-/* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`. */
+/* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`; or, where its columns
+   lie close together, over the beginning of the next column, which is written after it. */
 static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t m,
                              const real *B,          /* IN (depth, m), strided */
                              real *C, ptrdiff_t ldc, /* OUT or IN/OUT (rows, m) */
@@ -168,17 +169,20 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
     const ptrdiff_t height = vectors * LANES, tiles = (m + TILE_WIDTH - 1) / TILE_WIDTH, wider = m % tiles;
+    const int spills = higher && ldc == rows && height <= 2 * rows && !adds && !panel->bias && !panel->active;
     const real *const start = C;
     FN(panel) inner = *panel;
     inner.C = C;
     inner.adds = adds && !higher;
-    inner.ldc = higher ? height : ldc;
     inner.last_C = (higher ? height : rows) - LANES;
     if (higher) inner.bias = inner.active = NULL;
-    for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, or one by one */
-        const ptrdiff_t width = m / tiles + (t < wider), count = higher ? 1 : t < wider ? wider : tiles - wider;
-        FN(tiles_of_size)[vectors - 1][width - 1](&inner, count, B, higher ? edge : C);
-        for (ptrdiff_t y = 0; higher && y < width; y++)
+    for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, but for the last of those that spill; or one by one */
+        const ptrdiff_t width = m / tiles + (t < wider), alike = t < wider ? wider - t : tiles - t;
+        const int by_edge = higher && (!spills || t == tiles - 1);
+        const ptrdiff_t count = by_edge ? 1 : MIN(alike, tiles - t - spills);
+        inner.ldc = by_edge ? height : ldc;
+        FN(tiles_of_size)[vectors - 1][width - 1](&inner, count, B, by_edge ? edge : C);
+        for (ptrdiff_t y = 0; by_edge && y < width; y++)
             for (ptrdiff_t x = 0; x < rows; x++) {
                 real *c = C + y * ldc + x;
                 *c = FN(finished)(panel, edge[y * height + x] + (adds ? *c : 0), x, c - start);

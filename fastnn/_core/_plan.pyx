@@ -221,6 +221,8 @@ cdef class Plan:
             bound.weights = self.input(weights, (bound.rows,), "weights")
         bound.positions = bound.rows
         if order is not None:
+            if order.ndim != 1:
+                raise ValueError(f"order must be of shape (positions,), got {order.shape}")
             bound.positions = order.size
             bound.order = <int64_t *>index_pointer(order, 8, bound.positions, "order", self.held)
         return 0
