@@ -55,12 +55,16 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     def vector(size: int):
         return matrix(size, 1)[:, 0]
 
+    def product(kernel: str, *matrices, **transposes):
+        return partial(_kernels.multiply, *matrices, level, by=kernel, **transposes)
+
     for n_prev, n, m in ((4, 100, 120), (64, 100, 200), (37, 29, 53)):
         W, A_prev, Z = matrix(n, n_prev), matrix(n_prev, m), matrix(n, m)
-        own = {"level": level, "always": True}
-        yield f"Z = W A_prev, {n_prev} -> {n}, {m}", partial(_kernels.multiply, W, A_prev, Z, **own)
-        yield f"dW, {n_prev} -> {n}, {m}", partial(_kernels.multiply, Z, A_prev, W, transpose_B=True, **own)
-        yield f"dA_prev, {n_prev} -> {n}, {m}", partial(_kernels.multiply, W, Z, A_prev, transpose_A=True, **own)
+        yield f"Z = W A_prev, {n_prev} -> {n}, {m}", product("tiles", W, A_prev, Z)
+        yield f"dW, {n_prev} -> {n}, {m}", product("tiles", Z, A_prev, W, transpose_B=True)
+        yield f"dA_prev, {n_prev} -> {n}, {m}", product("tiles", W, Z, A_prev, transpose_A=True)
+        yield f"dA_prev by dots, {n_prev} -> {n}, {m}", product("dots", W, Z, A_prev, transpose_A=True)
+        yield f"Z = W A_prev, {n_prev} -> {n}, 1", product("matvec", W, matrix(n_prev, 1), matrix(n, 1))
     for n, m in ((128, 128), (10, 203)):
         Z, A, dZ, b = matrix(n, m), matrix(n, m), matrix(n, m), vector(n)
         for name in ("relu", "sigmoid", "tanh", "softmax"):
@@ -84,6 +88,8 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"gather, 64 x 128, from {name}", partial(_kernels.gather, rows, order, out, level)
     yield "all finite, 64 x 128", partial(_kernels.all_finite, out, level)
     yield "shuffle, 10000", partial(_kernels.shuffle, np.arange(10_000), rng)
+    words = rng.integers(2**64, size=8, dtype=np.uint64)
+    yield "permutation, 1000 of 2000000", partial(_kernels.permutation, np.arange(1000), 0, 2_000_000, words)
     W, dZ, dropout = matrix(100, 300), matrix(100, 50), (1, 2, 3, 1 << 31)
     yield "relu and dropout, (100, 50)", partial(_kernels.activate, "relu", dZ, None, dZ, level, dropout=dropout)
     X = vector(500), rng.integers(0, 300, 500, np.int32), np.arange(0, 501, 10)
