@@ -23,6 +23,7 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
         real largest = Z[0], sum = 0, ones = 0;
         SIMD_REDUCE(max, largest)
         for (ptrdiff_t i = 1; i < n; i++) largest = FN(larger)(largest, Z[i]);
+        SIMD
         for (ptrdiff_t i = 0; i < n; i++) A[i] = FN(v_exp)(Z[i] - largest);
         SIMD_REDUCE(+, sum, ones)
         for (ptrdiff_t i = 0; i < n; i++) {

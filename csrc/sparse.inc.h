@@ -2,14 +2,9 @@
 
    W and dW are column-major, so that a non-zero of an example meets n adjacent elements. A product over few non-zeros
    waits for memory: the columns of the next ones are asked for ahead. */
-#ifndef FASTNN_PREFETCH
-#define FASTNN_AHEAD 8 /* non-zeros */
+#ifndef FASTNN_PIECE
+#define FASTNN_NONZEROS_AHEAD 8
 #define FASTNN_PIECE 64 /* units whose sums stay in registers or the first-level cache */
-#if defined(__GNUC__)
-#define FASTNN_PREFETCH(address) __builtin_prefetch(address)
-#else
-#define FASTNN_PREFETCH(address) (void)(address)
-#endif
 #endif
 
 /* sums += the non-zeros' values times their columns of W, `count` units of them. */
@@ -21,9 +16,9 @@ FASTNN_INLINE void FN(add_columns)(ptrdiff_t n, ptrdiff_t count, ptrdiff_t n_val
 {
     for (ptrdiff_t k = 0; k < n_values; k++) {
         const real x = values[k], *restrict w = W + n * columns[k];
-        if (k + FASTNN_AHEAD < n_values) {
-            const real *next = W + n * columns[k + FASTNN_AHEAD];
-            for (ptrdiff_t i = 0; i < count; i += 64 / (ptrdiff_t)sizeof(real)) FASTNN_PREFETCH(next + i);
+        if (k + FASTNN_NONZEROS_AHEAD < n_values) {
+            const real *next = W + n * columns[k + FASTNN_NONZEROS_AHEAD];
+            for (ptrdiff_t i = 0; i < count; i += 64 / (ptrdiff_t)sizeof(real)) PREFETCH(next + i);
         }
         for (ptrdiff_t i = 0; i < count; i++) sums[i] += x * w[i];
     }
@@ -60,9 +55,9 @@ static void FN(sparse_weight_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t n_pre
         const ptrdiff_t row = order ? (ptrdiff_t)order[j] : j, last = (ptrdiff_t)bounds[row + 1];
         for (ptrdiff_t k = (ptrdiff_t)bounds[row]; k < last; k++) {
             const real x = R(scale) * values[k];
-            if (k + FASTNN_AHEAD < last) {
-                const real *next = dW + n * columns[k + FASTNN_AHEAD];
-                for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real)) FASTNN_PREFETCH(next + i);
+            if (k + FASTNN_NONZEROS_AHEAD < last) {
+                const real *next = dW + n * columns[k + FASTNN_NONZEROS_AHEAD];
+                for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real)) PREFETCH(next + i);
             }
             real *restrict target = dW + n * columns[k];
             for (ptrdiff_t i = 0; i < n; i++) target[i] += x * dZ[i];

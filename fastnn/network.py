@@ -217,7 +217,7 @@ class Network:
             returns one for each epoch, takes the place of X and y.
         y : array_like or object read by slices
             softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]). sigmoid: 0 and 1, (m,) or (m, n[L]).
-            Else real values (m,) or (m, n[L]).
+            Else real values (m,) or (m, n[L]). Labels are not copied if they are int32.
         sample_weight : array_like (m,), optional
             Not negative. J is the weighted mean of the losses.
         class_weight : dict or "balanced", optional

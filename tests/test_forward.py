@@ -155,6 +155,20 @@ def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows, task
 
 
 @each_dtype
+@pytest.mark.parametrize("rows", [8, 32, 100])
+def test_whether_a_team_works_or_not_changes_no_bit(dtype, rows, task):
+    """A team is tried and given up by how fast it is: many calls see both, also where BLAS makes the products."""
+    net = task([300, 1000, 10], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
+    for level in LEVELS:
+        forward, seen = Forward(**arguments(net, team=2, block=256, level=level)), set()
+        for _ in range(60):
+            out = np.empty((rows, 10), dtype)
+            assert forward.run(net.X, out)
+            seen.add(out.tobytes())
+        assert len(seen) == 1
+
+
+@each_dtype
 def test_at_once_takes_what_the_core_reads_as_it_is(dtype, task):
     net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
     forward, expected = Forward(**arguments(net)), np.empty((5, 2), dtype)

@@ -3,6 +3,7 @@ that has its own.
 """
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -228,6 +229,21 @@ def test_only_a_levels_own_product_is_finished():
     for options in ({"bias": np.ones(1)}, {"active": one, "sums": np.ones(1)}):
         with pytest.raises(ValueError, match="only the level's own product"):
             _kernels.multiply(one, one, one.copy(), 0, **options)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX's")
+def test_a_fork_after_refused_arguments():
+    """What was refused has ended: a fork waits for calls that have not."""
+    one = np.ones((1, 1))
+    wrong = [{"bias": np.ones(3)}, {"active": one, "sums": None}, {"active": one, "sums": np.ones(1)}, {"relu": True},
+             {"repetitions": 0}]
+    for options in wrong:
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            _kernels.multiply(one, one, one.copy(), 0, **options)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(

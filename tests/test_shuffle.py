@@ -186,6 +186,11 @@ def test_every_place_gets_every_number_alike():
 PARTS = [(-1, 10, 8), (4, 10, 8), (0, 5, 8), (0, 10, 7), (2**62, 2**62, 8)]
 
 
+def test_a_permutation_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="need 8 words"):
+        _kernels.permutation(np.empty(0, np.int64), 0, 0, np.ones(8, np.uint64))
+
+
 @pytest.mark.parametrize(("first", "count", "words"), PARTS)
 def test_a_part_that_is_not_there_is_refused(first, count, words):
     with pytest.raises(ValueError, match="need 8 words"):

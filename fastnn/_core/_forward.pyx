@@ -163,7 +163,7 @@ cdef class Forward:
     cdef bint go_through(self, const Rows *rows, ptrdiff_t m, char *out, bint raw) except -1:
         cdef bint shared = self.team > 1 and m > 0 and not in_forked_child()
         cdef ptrdiff_t block = self.rows_of_a_block(m), n_blocks = (m + block - 1) // block, k
-        cdef int bad = 0
+        cdef int bad = 0, parts = self.team if m < FEW_ROWS else 1
         begin_call()
         if self.busy:
             end_call()
@@ -172,22 +172,23 @@ cdef class Forward:
         with nogil:
             if not shared or not begin_together(&self.teamwork):
                 for k in range(n_blocks):
-                    bad |= self.run_block(k * block, min(block, m - k * block), 0, 1, rows, out, raw)
+                    bad |= self.run_block(k * block, min(block, m - k * block), 0, parts, False, rows, out, raw)
             elif m < FEW_ROWS:
                 for k in range(n_blocks):
-                    bad |= self.run_block(k * block, min(block, m - k * block), 0, self.team, rows, out, raw)
+                    bad |= self.run_block(k * block, min(block, m - k * block), 0, parts, True, rows, out, raw)
             else:
                 for k in prange(n_blocks, schedule="dynamic", num_threads=self.team):
-                    bad |= self.run_block(k * block, min(block, m - k * block), threadid(), 1, rows, out, raw)
+                    bad |= self.run_block(k * block, min(block, m - k * block), threadid(), 1, False, rows, out, raw)
             if shared:
                 end_work(&self.teamwork, m)
         self.busy = False
         end_call()
         return not bad
 
-    # The rows first .. first + count, in the scratch of a thread; `team` threads share the units of large layers.
-    cdef int run_block(self, ptrdiff_t first, ptrdiff_t count, int thread, int team, const Rows *rows, char *out,
-                       bint raw) noexcept nogil:
+    # The rows first .. first + count, in the scratch of a thread; the units of large layers in up to `most` parts, shared
+    # among threads that work `together`. BLAS's bits depend on the parts, so they are the same without threads.
+    cdef int run_block(self, ptrdiff_t first, ptrdiff_t count, int thread, int most, bint together, const Rows *rows,
+                       char *out, bint raw) noexcept nogil:
         cdef const fastnn_ops *ops = self.ops
         cdef ptrdiff_t item = self.itemsize
         cdef int l, L = self.n_layers, kernel, activation, parts
@@ -216,32 +217,33 @@ cdef class Forward:
                 A = Z
                 continue
             kernel = linear_kernel(ops, self.dtype, layer, count)
-            parts = self.parts_of(layer, count, team)
+            parts = self.parts_of(layer, count, most) if together or kernel == BLAS else 1
             apart = kernel == DOTS or kernel == MATVEC  # these leave Z as it is, by which X can be judged
             if l == 0 and not apart and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
             if parts == 1 and not apart:
                 linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
             else:
-                self.linear_in_parts(parts, kernel, layer, count, A, Z)
+                self.linear_in_parts(parts, together, kernel, layer, count, A, Z)
                 if l == 0 and apart and not self.rows_finite(count, A, Z):
                     return 1
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0
 
-    # Into how many parts a team shares out the units of a layer.
-    cdef int parts_of(self, const Layer *layer, ptrdiff_t count, int team) noexcept nogil:
-        if layer.n_out < 2 * PART_UNITS * team or layer.n_in * layer.n_out * count < SHARED_UNITS:
+    # Into how many parts, 1 or `most`, the units of a layer are cut.
+    cdef int parts_of(self, const Layer *layer, ptrdiff_t count, int most) noexcept nogil:
+        if layer.n_out < 2 * PART_UNITS * most or layer.n_in * layer.n_out * count < SHARED_UNITS:
             return 1
-        return team
+        return most
 
     # Z = W A_prev of `count` rows
-    cdef void linear_in_parts(self, int parts, int kernel, const Layer *layer, ptrdiff_t count, const char *A_prev,
-                              char *Z) noexcept nogil:
+    cdef void linear_in_parts(self, int parts, bint together, int kernel, const Layer *layer, ptrdiff_t count,
+                              const char *A_prev, char *Z) noexcept nogil:
         cdef int s
-        if parts == 1:
-            self.linear_part(kernel, layer, 0, 1, count, A_prev, Z)
+        if parts == 1 or not together:
+            for s in range(parts):
+                self.linear_part(kernel, layer, s, parts, count, A_prev, Z)
         else:
             for s in prange(parts, schedule="static", num_threads=parts):
                 self.linear_part(kernel, layer, s, parts, count, A_prev, Z)

@@ -200,7 +200,6 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
         ops = operations(level, dtype)
         if by and ops.multiply == NULL:
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
-    begin_call()
     cdef ptrdiff_t _
     cdef fastnn_finish finish
     finish.bias, finish.active, finish.sums, finish.relu, finish.scale = NULL, NULL, NULL, relu, scale
@@ -211,6 +210,9 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
         finish.sums = output_pointer(sums, dtype, n, "sums", None)
     if kernel != TILES and (bias is not None or active is not None):
         raise ValueError("only the level's own product can be finished")
+    if relu and bias is None or repetitions < 1:
+        raise ValueError("relu needs a bias, and at least one repetition is made")
+    begin_call()
     with nogil:
         for _ in range(repetitions):
             if kernel == TILES:
@@ -358,8 +360,8 @@ def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):
     cdef int64_t *numbers = <int64_t *>output_index_pointer(order, 8, length, "order", None)
     cdef uint64_t[FASTNN_SHUFFLE_ROUNDS] keys
     cdef int r
-    if len(rng_words) != FASTNN_SHUFFLE_ROUNDS or not 0 <= first <= count - length:
-        raise ValueError(f"need {FASTNN_SHUFFLE_ROUNDS} words, and first .. first + {length} within 0 .. {count}")
+    if len(rng_words) != FASTNN_SHUFFLE_ROUNDS or count < 1 or not 0 <= first <= count - length:
+        raise ValueError(f"need {FASTNN_SHUFFLE_ROUNDS} words, and first .. first + {length} within 0 .. {count} > 0")
     for r in range(FASTNN_SHUFFLE_ROUNDS):
         keys[r] = rng_words[r]
     with nogil:
