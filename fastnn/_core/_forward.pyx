@@ -185,8 +185,8 @@ cdef class Forward:
         end_call()
         return not bad
 
-    # The rows first .. first + count, in the scratch of a thread; the units of large layers in up to `most` parts, shared
-    # among threads that work `together`. BLAS's bits depend on the parts, so they are the same without threads.
+    # The rows first .. first + count, in a thread's scratch; the units of large layers in up to `most` parts, shared by
+    # threads that work `together`. BLAS's bits depend on the parts, so they are the same without threads.
     cdef int run_block(self, ptrdiff_t first, ptrdiff_t count, int thread, int most, bint together, const Rows *rows,
                        char *out, bint raw) noexcept nogil:
         cdef const fastnn_ops *ops = self.ops
