@@ -7,7 +7,7 @@ import peers
 from measure import WORKLOADS, chosen, gather, label, microseconds, threads
 
 ROWS = (1, 32, 10_000)
-SECONDS, ROUNDS = 0.1, 5  # a round of one number of rows, and how many
+SECONDS, ROUNDS = 0.07, 3  # a round of one number of rows, and how many
 PIECE = 1000  # rows of the reference at a time
 
 
