@@ -19,6 +19,7 @@ cdef enum:
     FEW_ROWS = 64          # below, threads share the units of a layer; from there on the rows
     LEAST_ROWS = 32        # of a block then
     SHARED_UNITS = 400000  # multiply-adds of a layer whose units threads share: below, it takes less time than they do
+    PART_ROWS = 4          # rows at least that go to a thread where units are few
     PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
 
 # The examples of a call.
@@ -27,6 +28,10 @@ cdef struct Rows:
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
     Csr sparse_X             # IN instead
+
+
+cdef inline bint few_units(const Layer *layer, int parts) noexcept nogil:
+    return layer.n_out < 2 * PART_UNITS * parts
 
 
 cdef class Forward:
@@ -217,7 +222,7 @@ cdef class Forward:
                 A = Z
                 continue
             kernel = linear_kernel(ops, self.dtype, layer, count)
-            parts = self.parts_of(layer, count, most) if together or kernel == BLAS else 1
+            parts = self.parts_of(kernel, layer, count, most) if together or kernel == BLAS else 1
             apart = kernel == DOTS or kernel == MATVEC  # these leave Z as it is, by which X can be judged
             if l == 0 and not apart and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
@@ -231,9 +236,12 @@ cdef class Forward:
             A = Z
         return 0
 
-    # Into how many parts, 1 or `most`, the units of a layer are cut.
-    cdef int parts_of(self, const Layer *layer, ptrdiff_t count, int most) noexcept nogil:
-        if layer.n_out < 2 * PART_UNITS * most or layer.n_in * layer.n_out * count < SHARED_UNITS:
+    # Into how many parts, 1 or `most`, the units of a layer are cut; or of few units its rows, where the bits of a row do
+    # not depend on those beside it.
+    cdef int parts_of(self, int kernel, const Layer *layer, ptrdiff_t count, int most) noexcept nogil:
+        if layer.n_in * layer.n_out * count < SHARED_UNITS:
+            return 1
+        if few_units(layer, most) and (kernel == BLAS or count < PART_ROWS * most):
             return 1
         return most
 
@@ -250,8 +258,13 @@ cdef class Forward:
 
     cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
                           char *Z) noexcept nogil:
-        cdef ptrdiff_t groups = layer.n_out // PART_UNITS
-        cdef ptrdiff_t start = groups * s // parts * PART_UNITS
+        cdef ptrdiff_t groups = layer.n_out // PART_UNITS, item = self.itemsize
+        cdef ptrdiff_t start = count * s // parts
+        if few_units(layer, parts):
+            linear_units(kernel, self.ops, self.dtype, layer, 0, layer.n_out, count * (s + 1) // parts - start,
+                         self.theta, A_prev + start * layer.n_in * item, Z + start * layer.n_out * item)
+            return
+        start = groups * s // parts * PART_UNITS
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
         linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
 
