@@ -236,8 +236,8 @@ cdef class Forward:
             A = Z
         return 0
 
-    # Into how many parts, 1 or `most`, the units of a layer are cut; or of few units its rows, where those do not change
-    # each other's bits.
+    # Into how many parts, 1 or `most`, the units of a layer are cut; or of few units its rows, where those leave each
+    # other's bits alone.
     cdef int parts_of(self, int kernel, const Layer *layer, ptrdiff_t count, int most) noexcept nogil:
         if layer.n_in * layer.n_out * count < SHARED_UNITS:
             return 1
