@@ -54,22 +54,24 @@ def in_process(bench: str, arguments: dict, n_threads: int):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def gather(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, dict[str, float]]:
-    """The medians of each case's figures; its processes alternate for `turns` rounds."""
-    figures: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
+def alternate(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, list]:
+    """What each case returns in each of `turns` rounds, in which all cases take their turn."""
+    found: dict[str, list] = {name: [] for name in cases}
     for _ in range(turns):
         for name, arguments in cases.items():
-            figures[name].append(in_process(bench, arguments, n_threads))
-    return {name: {key: median(turn[key] for turn in turns_) for key in turns_[0]} for name, turns_ in figures.items()}
+            found[name].append(in_process(bench, arguments, n_threads))
+    return found
+
+
+def gather(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, dict[str, float]]:
+    """The medians of each case's figures, which have names."""
+    found = alternate(bench, cases, n_threads, turns)
+    return {name: {key: median(turn[key] for turn in each) for key in each[0]} for name, each in found.items()}
 
 
 def take_turns(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, float]:
-    """The median figure of each case, whose processes alternate for `turns` rounds."""
-    figures: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(turns):
-        for name, arguments in cases.items():
-            figures[name].append(in_process(bench, arguments, n_threads))
-    return {name: median(values) for name, values in figures.items()}
+    """The median of each case's only figure."""
+    return {name: median(each) for name, each in alternate(bench, cases, n_threads, turns).items()}
 
 
 def caches() -> dict[str, str]:
