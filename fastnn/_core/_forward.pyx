@@ -269,8 +269,8 @@ cdef class Forward:
         linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
 
     # Is X (n[0], count) finite? What is not makes its whole column of Z = W X not finite, as w * NaN is NaN for each w,
-    # and w * inf is infinite or NaN: where the first unit is finite, so is X. (Of Z before relu, which makes -inf 0, and
-    # not by a BLAS that leaves out terms.)
+    # and w * inf is infinite or NaN: where the first unit is finite, so is X. (Of Z before relu, which makes -inf 0,
+    # and not by a BLAS that leaves out terms.)
     cdef bint rows_finite(self, ptrdiff_t count, const char *X, const char *Z) noexcept nogil:
         cdef Layer *layer = &self.layers[0]
         return (self.ops.all_finite(count, 1, Z, 0, layer.n_out)
