@@ -100,7 +100,7 @@ def predict_tables(rows: list[dict]) -> dict[str, str]:
         of = [row for row in rows if row["dtype"] == dtype]
         systems, lines = present(of, "us"), []
         for row in of:
-            other, limit = targets.predict(row["workload"], row["rows"])
+            other, limit = targets.predict(row["workload"], dtype, row["rows"])
             theirs = row["us"].get(other) if other else best_peer(row["us"])[1]
             ratio = fraction(against(row["us"]["fastnn"], theirs), limit)
             lines.append([network(row["workload"])[0], str(row["threads"]), str(row["rows"]), *named(row, systems),
