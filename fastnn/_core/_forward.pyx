@@ -16,11 +16,11 @@ from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 cnp.import_array()
 
 cdef enum:
-    MANY_ROWS = 64         # threads share out blocks of rows from here on,
-    FEW_ROWS = 8           # or from here where each can keep all of W in its cache;
-    CACHED = 1 << 20       # bytes of W then. Else they share the units of each layer
-    LEAST_WORK = 400000    # of so many multiply-adds: less takes less time than threads do
-    LEAST_ROWS = 32        # of a block, and
+    MANY_ROWS = 64         # threads share out blocks of rows from here on, or
+    FEW_ROWS = 8           # from here, with a row at least for so many bytes of W, as each of them reads all of it;
+    BYTES_A_ROW = 1 << 18
+    LEAST_ROWS = 32        # of a block, where there are twice as many. Of fewer rows they share a layer's units.
+    LEAST_WORK = 400000    # multiply-adds of the rows, or of the layer: less takes less time than threads do
     PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
     LEAST_UNITS = 64       # of a layer where units are shared: of fewer its rows are, however large W is
 
@@ -160,15 +160,14 @@ cdef class Forward:
 
     # The least number of rows that threads share out. It follows the layers' shapes alone.
     cdef ptrdiff_t rows_to_share(self) noexcept nogil:
-        cdef ptrdiff_t work = 0, elements = 0
+        cdef ptrdiff_t work = 0, elements = 0, least
         cdef Layer *layer
         for l in range(self.n_layers):
             layer = &self.layers[l]
             work += layer.n_in * layer.n_out
             elements += layer.n_in * layer.n_out if layer.n_out >= LEAST_UNITS else 0
-        if elements * self.itemsize > CACHED:
-            return MANY_ROWS
-        return min(<ptrdiff_t>MANY_ROWS, max(<ptrdiff_t>FEW_ROWS, LEAST_WORK // work + 1))
+        least = max(elements * self.itemsize // BYTES_A_ROW, LEAST_WORK // work + 1)
+        return min(<ptrdiff_t>MANY_ROWS, max(<ptrdiff_t>FEW_ROWS, least))
 
     # Blocks enough for threads to share out, whether there are any: BLAS's bits depend on how many rows it gets.
     cdef ptrdiff_t rows_of_a_block(self, ptrdiff_t m) noexcept nogil:
