@@ -19,7 +19,7 @@ cdef enum:
     MANY_ROWS = 64         # threads share out blocks of rows from here on, or
     FEW_ROWS = 8           # from here, with a row at least for so many bytes of W, as each of them reads all of it;
     BYTES_A_ROW = 1 << 18
-    LEAST_ROWS = 32        # of a block, where there are twice as many. Of fewer rows they share a layer's units.
+    LEAST_ROWS = 32        # of a block of many rows. Of fewer than those they share a layer's units.
     LEAST_WORK = 400000    # multiply-adds of the rows, or of the layer: less takes less time than threads do
     PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
     LEAST_UNITS = 64       # of a layer where units are shared: of fewer its rows are, however large W is
@@ -173,14 +173,14 @@ cdef class Forward:
     cdef ptrdiff_t rows_of_a_block(self, ptrdiff_t m) noexcept nogil:
         if m < self.least_rows:
             return self.block
-        return min(self.block, max(min(<ptrdiff_t>LEAST_ROWS, (m + 1) // 2), (m + 3) // 4))
+        return min(self.block, max(<ptrdiff_t>LEAST_ROWS if m >= MANY_ROWS else 1, (m + 3) // 4))
 
     # True if all values are finite.
     cdef bint go_through(self, const Rows *rows, ptrdiff_t m, char *out, bint raw) except -1:
-        cdef bint shared = self.team > 1 and m > 0 and not in_forked_child(), together
-        cdef ptrdiff_t block = max(<ptrdiff_t>1, min(m, self.rows_of_a_block(m)))
-        cdef ptrdiff_t blocks = self.block // block * block, k  # as many together as the scratch holds
-        cdef int bad = 0, parts = self.team if m < self.least_rows else 1
+        cdef bint shared = self.team > 1 and m > 0 and not in_forked_child(), together, by_rows = m >= self.least_rows
+        cdef ptrdiff_t block = max(<ptrdiff_t>1, min(m, self.rows_of_a_block(m))), n_blocks = (m + block - 1) // block
+        cdef ptrdiff_t rows_at_once = self.block // block * block, k  # blocks as the scratch holds them
+        cdef int bad = 0, parts = 1 if by_rows else self.team
         begin_call()
         if self.busy:
             end_call()
@@ -188,14 +188,15 @@ cdef class Forward:
         self.busy = True
         with nogil:
             together = shared and begin_together(&self.teamwork)
-            if together and m >= self.least_rows:
-                for k in prange((m + block - 1) // block, schedule="dynamic", num_threads=self.team):
-                    bad |= self.run_blocks(k * block, min(block, m - k * block), block, threadid(), 1, False, rows,
-                                           out, raw)
+            if together and by_rows:
+                rows_at_once = min(rows_at_once, max(<ptrdiff_t>1, n_blocks // self.team) * block)
+                for k in prange((m + rows_at_once - 1) // rows_at_once, schedule="dynamic", num_threads=self.team):
+                    bad |= self.run_blocks(k * rows_at_once, min(rows_at_once, m - k * rows_at_once), block,
+                                           threadid(), 1, False, rows, out, raw)
             else:
-                for k in range((m + blocks - 1) // blocks):
-                    bad |= self.run_blocks(k * blocks, min(blocks, m - k * blocks), block, 0, parts, together, rows,
-                                           out, raw)
+                for k in range((m + rows_at_once - 1) // rows_at_once):
+                    bad |= self.run_blocks(k * rows_at_once, min(rows_at_once, m - k * rows_at_once), block,
+                                           0, parts, together, rows, out, raw)
             if shared:
                 end_work(&self.teamwork, m)
         self.busy = False
@@ -273,8 +274,7 @@ cdef class Forward:
 
     cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
                           char *Z) noexcept nogil:
-        cdef ptrdiff_t groups = layer.n_out // PART_UNITS, item = self.itemsize
-        cdef ptrdiff_t start = groups * s // parts * PART_UNITS
+        cdef ptrdiff_t groups = layer.n_out // PART_UNITS, start = groups * s // parts * PART_UNITS
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
         linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
 

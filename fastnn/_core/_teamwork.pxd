@@ -18,7 +18,7 @@ cdef enum:
     LONGEST_WAIT = 4096  # twice as many each time that the team did not last
     LASTING = 16         # waits that it worked for, and it has lasted
     REFRESH = 256        # calls of the team after which one is made alone, to know what that takes now
-    WAKING = 100         # microseconds that a team may take more to begin with: threads sleep soon, and wake in 20 to 60
+    WAKING = 100         # microseconds more that a team may take at first: threads sleep soon, and wake in 20 to 60
 
 cdef struct Teamwork:
     long calls          # of this spell
