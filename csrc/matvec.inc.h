@@ -6,6 +6,7 @@
 #ifndef FASTNN_STRETCH
 #define FASTNN_STREAMED (1 << 20) /* bytes of A from which on it is read by columns */
 #define FASTNN_STRIPE 4096        /* bytes of a column at a time, and of the sums */
+#define FASTNN_COLUMNS 4          /* columns that are added to them together */
 #if FASTNN_VECTOR == 64
 #define FASTNN_STRETCH 16 /* vectors of rows that are summed up together */
 #define EACH_STRETCH(DO) \
@@ -57,20 +58,30 @@ static const FN(stretch_function) FN(stretch_of_height)[FASTNN_STRETCH] = {EACH_
 #undef NAME
 #undef STRETCH
 
-/* c += alpha A b, or c = alpha A b unless it `adds`, of up to a stripe of rows. */
+/* c += alpha A b, or c = alpha A b unless it `adds`, of up to a stripe of rows. The columns to come are asked for: where
+   a thread reads a part of each, memory does not foresee them. */
 static void FN(stripe)(ptrdiff_t rows, ptrdiff_t depth, real alpha, int adds,
                        const real *restrict A, ptrdiff_t lda, /* IN (rows, depth) */
                        const real *restrict b,                /* IN (depth) */
                        real *restrict c)                      /* OUT or IN/OUT (rows) */
 {
     _Alignas(FASTNN_VECTOR) real sum[FASTNN_STRIPE / sizeof(real)] = {0};
+    const ptrdiff_t whole = rows / LANES * LANES;
     ptrdiff_t p = 0;
-    for (; p + 2 <= depth; p += 2, A += 2 * lda)
-        for (ptrdiff_t i = 0; i < rows; i++) {
-            const real first = sum[i] + A[i] * b[p];
-            sum[i] = first + A[i + lda] * b[p + 1];
+    for (; p + FASTNN_COLUMNS <= depth; p += FASTNN_COLUMNS, A += FASTNN_COLUMNS * lda) {
+        const real *next = p + 2 * FASTNN_COLUMNS <= depth ? A + FASTNN_COLUMNS * lda : A;
+        for (ptrdiff_t i = 0; i < whole; i += LANES) {
+            FN(vector) s = *(FN(vector) *)(sum + i);
+            UNROLL for (int q = 0; q < FASTNN_COLUMNS; q++) {
+                PREFETCH(next + i + q * lda);
+                s += *(const FN(vector_at) *)(A + i + q * lda) * b[p + q];
+            }
+            *(FN(vector) *)(sum + i) = s;
         }
-    if (p < depth)
+        for (ptrdiff_t i = whole; i < rows; i++)
+            for (int q = 0; q < FASTNN_COLUMNS; q++) sum[i] += A[i + q * lda] * b[p + q];
+    }
+    for (; p < depth; p++, A += lda)
         for (ptrdiff_t i = 0; i < rows; i++) sum[i] += A[i] * b[p];
     for (ptrdiff_t i = 0; i < rows; i++) {
         const real result = alpha * sum[i];

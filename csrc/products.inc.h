@@ -9,7 +9,8 @@
 
    The unit of a level defines FASTNN_VECTOR, the bytes of its vectors. */
 #ifndef FASTNN_DEPTH
-#define FASTNN_DEPTH 256   /* terms that are summed up at a time, so that a panel stays in the first-level cache */
+#define FASTNN_DEPTH 512   /* terms that are summed up at a time, so that a panel stays in the second-level cache */
+#define FASTNN_COPIED 128  /* of them are transposed at a time: this part of it stays in the first-level cache */
 #define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
 
 /* The largest tile: its sums, a column of op(A) and an element of op(B) fill the registers but for one or more. */
@@ -146,7 +147,8 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
 {
     if (rows < height) memset(copy, 0, (size_t)(height * depth) * sizeof(real));
     if (transpose)
-        FN(transpose)(depth, rows, A, lda, copy, height);
+        for (ptrdiff_t p = 0; p < depth; p += FASTNN_COPIED)
+            FN(transpose)(MIN(FASTNN_COPIED, depth - p), rows, A + p, lda, copy + p * height, height);
     else
         for (ptrdiff_t p = 0; p < depth; p++)
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
@@ -210,8 +212,9 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
             for (ptrdiff_t s = 0; s < panels; s++) {
                 const ptrdiff_t first = part_start(all, panels, s), vectors = part_start(all, panels, s + 1) - first;
                 const int whole = (first + vectors) * LANES <= n, last = p + FASTNN_DEPTH >= k;
-                /* The last vector overlaps another, unless rows are added to, which would add to some twice. */
-                const int overlaps = !whole && !transpose_A && n >= LANES && p == 0;
+                /* The last vector overlaps another. One of a panel before would be added to twice; one of the same
+                   tiles is not, as they read the sums in C before they write any. */
+                const int overlaps = !whole && !transpose_A && n >= LANES && (p == 0 || vectors > 1);
                 const int copies = transpose_A || !(whole || overlaps);
                 const ptrdiff_t i = overlaps && vectors == 1 ? n - LANES : first * LANES;
                 const ptrdiff_t height = vectors * LANES, rows = MIN(height, n - i);

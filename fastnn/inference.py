@@ -23,7 +23,7 @@ __all__ = ["Cache", "Predictor"]
 # Bytes of activations that a block of rows should take: it goes through all layers in the second-level cache.
 BLOCK_BYTES = 256 * 1024
 # Multiply-adds below which a prediction stays on the caller's thread.
-THREAD_WORK = 1_000_000
+THREAD_WORK = 500_000
 # Multiply-adds of a product that no BLAS shares out among threads of its own (OpenBLAS from 262 144 on).
 BLAS_SHARES = 200_000
 NO_LIMIT = nullcontext()
@@ -53,7 +53,7 @@ class Predictor:
         self.block = min(max(BLOCK_BYTES // row // 16 * 16, 32), 1024)
         self.rows = block_rows(model.sizes[0] + model.sizes[-1], model.dtype.itemsize, self.block)
         self.few = (THREAD_WORK - 1) // self.work  # rows that are not worth a second thread
-        self._free: dict[int, list[Forward]] = {}  # plans at rest, by their number of threads
+        self._free: dict[int, list[Forward]] = {}  # plans at rest, by the number of threads that was asked for
 
     def _bind(self, team: int) -> Forward:
         model = self.model
@@ -69,10 +69,10 @@ class Predictor:
         if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.rows:
             return None
         m = len(X)
-        plan, limit = self._plan(m, n_threads)
+        plan, free, limit = self._plan(m, n_threads)
         with limit:
             outputs = plan.at_once(X, raw)
-        self._free[plan.team].append(plan)
+        free.append(plan)
         return outputs
 
     def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
@@ -86,23 +86,23 @@ class Predictor:
         m = len(X)
         if out is None:
             out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
-        plan, limit = self._plan(m, n_threads)
+        plan, free, limit = self._plan(m, n_threads)
         with limit:
             finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
-        self._free[plan.team].append(plan)
+        free.append(plan)
         return out if finite else None
 
-    def _plan(self, m: int, n_threads: int | None) -> tuple[Forward, AbstractContextManager[object]]:
-        """Take a plan out of those at rest for `m` rows, and what limits BLAS meanwhile."""
+    def _plan(self, m: int, n_threads: int | None) -> tuple[Forward, list[Forward], AbstractContextManager[object]]:
+        """Take a plan for `m` rows out of those at rest, these, and what limits BLAS meanwhile."""
         threads = 1 if n_threads is None and m <= self.few else runtime.thread_count(n_threads)
-        team = 1 if threads == 1 or m <= self.few else min(threads, runtime.cores())
+        free = self._free.setdefault(1 if m <= self.few else threads, [])
         try:
-            plan = self._free.setdefault(team, []).pop()
+            plan = free.pop()
         except IndexError:
-            plan = self._bind(team)
+            plan = self._bind(1 if m <= self.few else min(threads, runtime.cores()))
         if m <= self.few or plan.blas_work(m) < BLAS_SHARES:
-            return plan, NO_LIMIT
-        return plan, runtime.blas_threads(1)
+            return plan, free, NO_LIMIT
+        return plan, free, runtime.blas_threads(1)
 
     def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
                 decided: bool = False, n_threads: int | None = None) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """Forward, the compiled prediction, against the NumPy reference; bounds by the error analysis in conftest.py."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -140,9 +141,9 @@ def test_what_is_not_finite_is_found_by_every_product(dtype, value, row_major, t
 
 
 @each_dtype
-@pytest.mark.parametrize("rows", [1, 10, 63, 64, 65, 200])
+@pytest.mark.parametrize("rows", [1, 4, 7, 8, 10, 33, 63, 64, 65, 200])
 def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows, task):
-    """Of few units the rows are."""
+    """Of few units, or of W that is small beside the rows, the rows are."""
     sizes, row_major = [700, 130, 610, 3], (True, False, True)
     if rows % 2:
         sizes = [4500, 20, 7, 3]
@@ -155,6 +156,29 @@ def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows, task
             out[...] = np.nan
             assert team.run(net.X, out)
             np.testing.assert_array_equal(out, expected)
+
+
+@each_dtype
+@given(data=st.data())
+def test_rows_are_shared_to_the_same_bits(dtype, task, data):
+    """Whatever the team and whoever makes the products, the rows that a thread gets, and BLAS with it, follow m alone,
+    where each thread goes through layers that its cache holds.
+    """
+    sizes = [data.draw(st.integers(1, 300), label="n[0]"), *data.draw(st.lists(st.integers(1, 150), max_size=3)), 3]
+    orders = [tuple(data.draw(st.booleans(), label="row-major") for _ in sizes[1:]), (False,) * (len(sizes) - 1)]
+    rows = data.draw(st.integers(2, 140), label="rows")
+    block = data.draw(st.sampled_from([16, 32, 33, 256]), label="block")
+    net = task(sizes, ["relu"] * (len(sizes) - 2) + ["softmax"], "cross_entropy", dtype, rows=rows)
+    for level, order in itertools.product(LEVELS, orders):
+        results = []
+        for team in (1, 2, 3):
+            forward = Forward(**arguments(net, row_major=order, team=team, block=block, level=level))
+            for _ in range(2):  # the second call of a team is made alone
+                out = np.full((rows, 3), np.nan, dtype)
+                assert forward.run(net.X, out)
+                results.append(out)
+        for out in results[1:]:
+            np.testing.assert_array_equal(out, results[0])
 
 
 @each_dtype

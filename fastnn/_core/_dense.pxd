@@ -118,7 +118,7 @@ cdef inline void linear_units(
 
 # Z = W A_prev and A = g(Z + b): relu and identity before Z leaves the registers, where the product is the kernels' own.
 cdef inline void linear_activate(
-    const fastnn_ops *ops, int dtype, const Layer *layer, int activation, ptrdiff_t m,
+    int kernel, const fastnn_ops *ops, int dtype, const Layer *layer, int activation, ptrdiff_t m,
     const char *theta,              # IN parameter arena
     const char *A_prev,             # IN (n_in, m)
     char *Z,                        # OUT (n_out, m)
@@ -128,7 +128,6 @@ cdef inline void linear_activate(
 ) noexcept nogil:
     cdef fastnn_finish finish
     cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
-    cdef int kernel = linear_kernel(ops, dtype, layer, m)
     if (kernel == TILES and Z == A and dropout == NULL
             and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)):
         finish.bias, finish.relu, finish.active = theta + layer.b, activation == FASTNN_RELU, NULL

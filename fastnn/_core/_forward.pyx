@@ -9,18 +9,20 @@ from fastnn._core._bind cimport (
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport (
-    BLAS, DOTS, MATVEC, Csr, Layer, linear_activate, linear_kernel, linear_units, rows_in_range, sparse_linear)
+    BLAS, TILES, Csr, Layer, linear_activate, linear_kernel, linear_units, rows_in_range, sparse_linear)
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
 cnp.import_array()
 
 cdef enum:
-    FEW_ROWS = 64          # below, threads share the units of a layer; from there on the rows
-    LEAST_ROWS = 32        # of a block then
-    SHARED_UNITS = 400000  # multiply-adds of a layer whose units threads share: below, it takes less time than they do
-    PART_ROWS = 4          # rows at least that go to a thread where units are few
+    MANY_ROWS = 64         # threads share out blocks of rows from here on, or
+    FEW_ROWS = 8           # from here, with a row at least for so many bytes of W, as each of them reads all of it;
+    BYTES_A_ROW = 1 << 18
+    LEAST_ROWS = 32        # of a block of many rows. Of fewer than those they share a layer's units.
+    LEAST_WORK = 400000    # multiply-adds of the rows, or of the layer: less takes less time than threads do
     PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
+    LEAST_UNITS = 64       # of a layer where units are shared: of fewer its rows are, however large W is
 
 # The examples of a call.
 cdef struct Rows:
@@ -28,10 +30,6 @@ cdef struct Rows:
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
     Csr sparse_X             # IN instead
-
-
-cdef inline bint few_units(const Layer *layer, int parts) noexcept nogil:
-    return layer.n_out < 2 * PART_UNITS * parts
 
 
 cdef class Forward:
@@ -53,7 +51,7 @@ cdef class Forward:
     cdef int dtype, n_layers
     cdef readonly int team
     cdef Teamwork teamwork
-    cdef ptrdiff_t itemsize, block, widest, per_thread
+    cdef ptrdiff_t itemsize, block, widest, per_thread, least_rows
     cdef Layer *layers
     cdef char *theta
     cdef char *scratch
@@ -73,6 +71,7 @@ cdef class Forward:
         self.widest = max(sizes[1:])
         if self.block < 1:
             raise ValueError(f"the block must be at least 1, got {block}")
+        self.least_rows = self.rows_to_share()
         self.per_thread = self.needed(sizes, block)
         self.scratch = output_pointer(scratch, self.dtype, -1, "scratch", self.held)
         if scratch.ndim != 2 or scratch.shape[0] < 1 or scratch.shape[1] != self.per_thread:
@@ -89,13 +88,12 @@ cdef class Forward:
 
     def blas_work(self, ptrdiff_t m):
         """Multiply-adds of the largest product that is left to BLAS where `m` rows are predicted."""
-        cdef ptrdiff_t largest = 0, block = self.rows_of_a_block(m), count
+        cdef ptrdiff_t largest = 0, count = min(m, self.rows_of_a_block(m))
         cdef Layer *layer
-        for count in (min(m, block), m % block):
-            for l in range(self.n_layers):
-                layer = &self.layers[l]
-                if count and linear_kernel(self.ops, self.dtype, layer, count) == BLAS:
-                    largest = max(largest, count * layer.n_in * layer.n_out)
+        for l in range(self.n_layers):
+            layer = &self.layers[l]
+            if linear_kernel(self.ops, self.dtype, layer, count) == BLAS:
+                largest = max(largest, count * layer.n_in * layer.n_out)
         return largest
 
     def run(self, X, out, bint raw=False):
@@ -160,30 +158,45 @@ cdef class Forward:
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
         return out if self.go_through(&rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
 
-    # Blocks enough for threads to share out, whether there are any: a row's bits may depend on how many go with it.
+    # The least number of rows that threads share out. It follows the layers' shapes alone.
+    cdef ptrdiff_t rows_to_share(self) noexcept nogil:
+        cdef ptrdiff_t work = 0, elements = 0, least
+        cdef Layer *layer
+        for l in range(self.n_layers):
+            layer = &self.layers[l]
+            work += layer.n_in * layer.n_out
+            elements += layer.n_in * layer.n_out if layer.n_out >= LEAST_UNITS else 0
+        least = max(elements * self.itemsize // BYTES_A_ROW, LEAST_WORK // work + 1)
+        return min(<ptrdiff_t>MANY_ROWS, max(<ptrdiff_t>FEW_ROWS, least))
+
+    # Blocks enough for threads to share out, whether there are any: BLAS's bits depend on how many rows it gets.
     cdef ptrdiff_t rows_of_a_block(self, ptrdiff_t m) noexcept nogil:
-        return self.block if m < FEW_ROWS else min(self.block, max(<ptrdiff_t>LEAST_ROWS, (m + 3) // 4))
+        if m < self.least_rows:
+            return self.block
+        return min(self.block, max(<ptrdiff_t>LEAST_ROWS if m >= MANY_ROWS else 1, (m + 3) // 4))
 
     # True if all values are finite.
     cdef bint go_through(self, const Rows *rows, ptrdiff_t m, char *out, bint raw) except -1:
-        cdef bint shared = self.team > 1 and m > 0 and not in_forked_child()
-        cdef ptrdiff_t block = self.rows_of_a_block(m), n_blocks = (m + block - 1) // block, k
-        cdef int bad = 0, parts = self.team if m < FEW_ROWS else 1
+        cdef bint shared = self.team > 1 and m > 0 and not in_forked_child(), together, by_rows = m >= self.least_rows
+        cdef ptrdiff_t block = max(<ptrdiff_t>1, min(m, self.rows_of_a_block(m))), n_blocks = (m + block - 1) // block
+        cdef ptrdiff_t rows_at_once = self.block // block * block, k  # blocks as the scratch holds them
+        cdef int bad = 0, parts = 1 if by_rows else self.team
         begin_call()
         if self.busy:
             end_call()
             raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         with nogil:
-            if not shared or not begin_together(&self.teamwork):
-                for k in range(n_blocks):
-                    bad |= self.run_block(k * block, min(block, m - k * block), 0, parts, False, rows, out, raw)
-            elif m < FEW_ROWS:
-                for k in range(n_blocks):
-                    bad |= self.run_block(k * block, min(block, m - k * block), 0, parts, True, rows, out, raw)
+            together = shared and begin_together(&self.teamwork)
+            if together and by_rows:
+                rows_at_once = min(rows_at_once, max(<ptrdiff_t>1, n_blocks // self.team) * block)
+                for k in prange((m + rows_at_once - 1) // rows_at_once, schedule="dynamic", num_threads=self.team):
+                    bad |= self.run_blocks(k * rows_at_once, min(rows_at_once, m - k * rows_at_once), block,
+                                           threadid(), 1, False, rows, out, raw)
             else:
-                for k in prange(n_blocks, schedule="dynamic", num_threads=self.team):
-                    bad |= self.run_block(k * block, min(block, m - k * block), threadid(), 1, False, rows, out, raw)
+                for k in range((m + rows_at_once - 1) // rows_at_once):
+                    bad |= self.run_blocks(k * rows_at_once, min(rows_at_once, m - k * rows_at_once), block,
+                                           0, parts, together, rows, out, raw)
             if shared:
                 end_work(&self.teamwork, m)
         self.busy = False
@@ -191,13 +204,15 @@ cdef class Forward:
         return not bad
 
     # The rows first .. first + count, in a thread's scratch; the units of large layers in up to `most` parts, shared by
-    # threads that work `together`. BLAS's bits depend on the parts, so they are the same without threads.
-    cdef int run_block(self, ptrdiff_t first, ptrdiff_t count, int thread, int most, bint together, const Rows *rows,
-                       char *out, bint raw) noexcept nogil:
+    # threads that work `together`. BLAS's bits depend on the parts and on the block that it gets at once, so they are
+    # the same without threads.
+    cdef int run_blocks(self, ptrdiff_t first, ptrdiff_t count, ptrdiff_t block, int thread, int most, bint together,
+                        const Rows *rows, char *out, bint raw) noexcept nogil:
         cdef const fastnn_ops *ops = self.ops
         cdef ptrdiff_t item = self.itemsize
         cdef int l, L = self.n_layers, kernel, activation, parts
-        cdef bint apart
+        cdef ptrdiff_t at_once, k
+        cdef bint judged
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -221,27 +236,28 @@ cdef class Forward:
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
                 A = Z
                 continue
-            kernel = linear_kernel(ops, self.dtype, layer, count)
-            parts = self.parts_of(kernel, layer, count, most) if together or kernel == BLAS else 1
-            apart = kernel == DOTS or kernel == MATVEC  # these leave Z as it is, by which X can be judged
-            if l == 0 and not apart and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+            kernel = linear_kernel(ops, self.dtype, layer, block)
+            parts = self.parts_of(layer, count, most) if together or kernel == BLAS else 1
+            # Z as our own products leave it can tell of X: shorter than X, it is gone through again in less time.
+            judged = l == 0 and kernel != BLAS and (kernel != TILES or layer.n_out < layer.n_in)
+            if l == 0 and not judged and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
-            if parts == 1 and not apart:
-                linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
+            if kernel == TILES and parts == 1 and not judged:
+                linear_activate(kernel, ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
             else:
-                self.linear_in_parts(parts, together, kernel, layer, count, A, Z)
-                if l == 0 and apart and not self.rows_finite(count, A, Z):
+                at_once = block if kernel == BLAS else count
+                for k in range((count + at_once - 1) // at_once):
+                    self.linear_in_parts(parts, together, kernel, layer, min(at_once, count - k * at_once),
+                                         A + k * at_once * layer.n_in * item, Z + k * at_once * layer.n_out * item)
+                if judged and not self.rows_finite(count, A, Z):
                     return 1
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
         return 0
 
-    # Into how many parts, 1 or `most`, the units of a layer are cut; or of few units its rows, where those leave each
-    # other's bits alone.
-    cdef int parts_of(self, int kernel, const Layer *layer, ptrdiff_t count, int most) noexcept nogil:
-        if layer.n_in * layer.n_out * count < SHARED_UNITS:
-            return 1
-        if few_units(layer, most) and (kernel == BLAS or count < PART_ROWS * most):
+    # Into how many parts, 1 or `most`, the units of a layer are cut.
+    cdef int parts_of(self, const Layer *layer, ptrdiff_t count, int most) noexcept nogil:
+        if layer.n_in * layer.n_out * count < LEAST_WORK or layer.n_out < max(<int>LEAST_UNITS, 2 * PART_UNITS * most):
             return 1
         return most
 
@@ -258,13 +274,7 @@ cdef class Forward:
 
     cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
                           char *Z) noexcept nogil:
-        cdef ptrdiff_t groups = layer.n_out // PART_UNITS, item = self.itemsize
-        cdef ptrdiff_t start = count * s // parts
-        if few_units(layer, parts):
-            linear_units(kernel, self.ops, self.dtype, layer, 0, layer.n_out, count * (s + 1) // parts - start,
-                         self.theta, A_prev + start * layer.n_in * item, Z + start * layer.n_out * item)
-            return
-        start = groups * s // parts * PART_UNITS
+        cdef ptrdiff_t groups = layer.n_out // PART_UNITS, start = groups * s // parts * PART_UNITS
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
         linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
 

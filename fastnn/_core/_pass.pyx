@@ -3,8 +3,8 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core._dense cimport (
-    Csr, Layer, linear_activate, linear_activate_backward, rows_in_range, sparse_linear, sparse_weight_gradient,
-    weight_gradient, weight_gradient_block)
+    Csr, Layer, linear_activate, linear_activate_backward, linear_kernel, rows_in_range, sparse_linear,
+    sparse_weight_gradient, weight_gradient, weight_gradient_block)
 from fastnn._core._ops cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout, fastnn_update
 
 cdef enum:
@@ -77,8 +77,8 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
             bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A, drops,
                                first * layer.n_out)
         else:
-            linear_activate(bound.ops, dtype, layer, layer.activation, m, bound.theta, A_prev, Z, A, drops,
-                            first * layer.n_out)
+            linear_activate(linear_kernel(bound.ops, dtype, layer, m), bound.ops, dtype, layer, layer.activation, m,
+                            bound.theta, A_prev, Z, A, drops, first * layer.n_out)
         A_prev = A
 
     layer = &bound.layers[L - 1]

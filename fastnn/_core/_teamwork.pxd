@@ -18,6 +18,7 @@ cdef enum:
     LONGEST_WAIT = 4096  # twice as many each time that the team did not last
     LASTING = 16         # waits that it worked for, and it has lasted
     REFRESH = 256        # calls of the team after which one is made alone, to know what that takes now
+    WAKING = 100         # microseconds more that a team may take at first: threads sleep soon, and wake in 20 to 60
 
 cdef struct Teamwork:
     long calls          # of this spell
@@ -46,6 +47,7 @@ cdef inline void end_work(Teamwork *teamwork, double examples) noexcept nogil:
         teamwork.pace += 0.25 * (now - teamwork.pace)
         if teamwork.alone and teamwork.calls >= teamwork.wait:
             teamwork.alone, teamwork.calls, teamwork.balance = False, 2, teamwork.pace
+        teamwork.balance += 1e-6 * WAKING / examples
     elif teamwork.pace > 0:
         # Old gains do not make up for much: a team that is put aside again and again has to go.
         teamwork.balance = min(teamwork.balance + teamwork.pace - now, 2 * teamwork.pace)
