@@ -262,11 +262,12 @@ cdef class Forward:
         cdef ptrdiff_t start = count * s // parts
         if few_units(layer, parts):
             linear_units(kernel, self.ops, self.dtype, layer, 0, layer.n_out, count * (s + 1) // parts - start,
-                         self.theta, A_prev + start * layer.n_in * item, Z + start * layer.n_out * item)
+                         self.theta, A_prev + start * layer.n_in * item, Z + start * layer.n_out * item,
+                         NULL)
             return
         start = groups * s // parts * PART_UNITS
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
-        linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
+        linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z, NULL)
 
     # Is X (n[0], count) finite? What is not makes its whole column of Z = W X not finite, as w * NaN is NaN for each w,
     # and w * inf is infinite or NaN: where the first unit is finite, so is X. (Of Z before relu, which makes -inf 0,
