@@ -89,10 +89,20 @@ FASTNN_INLINE void FN(transpose)(ptrdiff_t n, ptrdiff_t m,
                                  const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
                                  real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
 {
-    if (n == 2 && lda == n) return FN(transpose_few)(2, 0, m, A, B, ldb);
-    if (n == 3 && lda == n) return FN(transpose_few)(3, 0, m, A, B, ldb);
-    if (m == 2 && ldb == m) return FN(transpose_few)(2, 1, n, A, B, lda);
-    if (m == 3 && ldb == m) return FN(transpose_few)(3, 1, n, A, B, lda);
+    if ((n == 2 || n == 3) && lda == n) {
+        if (n == 2)
+            FN(transpose_few)(2, 0, m, A, B, ldb);
+        else
+            FN(transpose_few)(3, 0, m, A, B, ldb);
+        return;
+    }
+    if ((m == 2 || m == 3) && ldb == m) {
+        if (m == 2)
+            FN(transpose_few)(2, 1, n, A, B, lda);
+        else
+            FN(transpose_few)(3, 1, n, A, B, lda);
+        return;
+    }
 #if defined(FASTNN_SHUFFLES)
     if (n >= 4 && m >= 4) {
         for (ptrdiff_t column = 0; column < m; column += 4)

@@ -21,6 +21,7 @@
 
 #define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real))
 #define IN_VECTORS(count) (((count) + LANES - 1) / LANES)
+#define MOST_VECTORS IN_VECTORS(DOTS_TILE * DOTS_TILE)
 
 /* Of two vectors the elements with even numbers, and those with odd ones. */
 #if FASTNN_VECTOR * 8 / REAL_BITS == 16
@@ -54,14 +55,14 @@ FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN 
     return sum[0];
 }
 
-/* A vector of a column's terms from row p on; or the last ones, after the whole vectors, beside zeros: where there is a
-   whole one, the last elements of the column are read and those that are in it `left` out. */
-FASTNN_INLINE FN(vector) FN(terms)(const int last, ptrdiff_t p, ptrdiff_t depth, FN(mask) left,
+/* A vector of a column's terms from row p on; or the last ones, after the whole vectors, beside zeros: the end of the
+   column without what was counted before, or all of a column that does not fill a vector. */
+FASTNN_INLINE FN(vector) FN(terms)(const int last, ptrdiff_t p, ptrdiff_t depth, FN(mask) counted,
                                    const real *x) /* IN (depth) */
 {
     FN(vector) terms = {0};
     if (!last) return *(const FN(vector_at) *)(x + p);
-    if (depth >= LANES) return FN(only)(~left, *(const FN(vector_at) *)(x + depth - LANES));
+    if (depth >= LANES) return FN(only)(~counted, *(const FN(vector_at) *)(x + depth - LANES));
     memcpy(&terms, x, (size_t)depth * sizeof(real));
     return terms;
 }
@@ -79,18 +80,19 @@ typedef struct {
 } FN(dots_row);
 
 /* sum += the products of a vector of each column, from row p on; or with `last` of the last terms. */
-FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int last, FN(mask) left, ptrdiff_t depth,
-                                    ptrdiff_t p, const real *A, ptrdiff_t lda, /* IN (depth, rows) */
-                                    const real *B, ptrdiff_t ldb,              /* IN (depth, columns) */
-                                    FN(vector) *sum)                           /* IN/OUT (rows, columns) */
+FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int last, FN(mask) counted,
+                                    ptrdiff_t depth, ptrdiff_t p,
+                                    const real *A, ptrdiff_t lda, /* IN (depth, rows) */
+                                    const real *B, ptrdiff_t ldb, /* IN (depth, columns) */
+                                    FN(vector) *sum)              /* IN/OUT (rows, columns) */
 {
     FN(vector) a[DOTS_TILE];
     UNROLL for (int i = 0; i < rows; i++) {
-        a[i] = FN(terms)(last, p, depth, left, A + i * lda);
+        a[i] = FN(terms)(last, p, depth, counted, A + i * lda);
         IN_REGISTER(a[i]);
     }
     UNROLL for (int j = 0; j < columns; j++) {
-        FN(vector) b = FN(terms)(last, p, depth, left, B + j * ldb);
+        FN(vector) b = FN(terms)(last, p, depth, counted, B + j * ldb);
         IN_REGISTER(b);
         UNROLL for (int i = 0; i < rows; i++) sum[j * rows + i] += a[i] * b;
     }
@@ -104,16 +106,17 @@ FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(do
     const int size = rows * columns, vectors = IN_VECTORS(size);
     const real *A = row->A, alpha = row->alpha;
     const ptrdiff_t lda = row->lda, ldb = row->ldb, ldc = row->ldc, depth = row->depth, whole = depth / LANES * LANES;
-    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[IN_VECTORS(DOTS_TILE * DOTS_TILE)], before[IN_VECTORS(DOTS_TILE * DOTS_TILE)], bias[IN_VECTORS(DOTS_TILE * DOTS_TILE)];
-    FN(mask) left;
-    for (int i = 0; i < LANES; i++) left[i] = depth - LANES + i < whole ? -1 : 0;
+    /* Of a tile: the sums, then by vectors of elements, column after column, C, what was there and the bias. */
+    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], before[MOST_VECTORS] = {{0}}, bias[MOST_VECTORS] = {{0}};
+    FN(mask) counted;
+    for (int i = 0; i < LANES; i++) counted[i] = depth - LANES + i < whole ? -1 : 0;
     for (int x = 0; row->bias && x < size; x++) ((real *)bias)[x] = row->bias[x % rows];
     for (ptrdiff_t t = 0; t < count; t++, B += columns * ldb, C += columns * ldc) {
         UNROLL for (int j = 0; j < columns; j++)
             UNROLL for (int i = 0; i < rows; i++) sum[j * rows + i] = (FN(vector)){0};
         for (ptrdiff_t p = 0; p < whole; p += LANES)
-            FN(add_products)(rows, columns, 0, left, depth, p, A, lda, B, ldb, sum);
-        if (whole < depth) FN(add_products)(rows, columns, 1, left, depth, 0, A, lda, B, ldb, sum);
+            FN(add_products)(rows, columns, 0, counted, depth, p, A, lda, B, ldb, sum);
+        if (whole < depth) FN(add_products)(rows, columns, 1, counted, depth, 0, A, lda, B, ldb, sum);
         for (int x = 0; row->adds && x < size; x++) ((real *)before)[x] = C[x % rows + x / rows * ldc];
         UNROLL for (int v = 0; v < vectors; v++) {
             FN(vector) dot = alpha * FN(sums_of_lanes)(MIN(LANES, size - v * LANES), sum + v * LANES);
@@ -168,6 +171,7 @@ static void FN(dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const 
         }
     }
 }
+#undef MOST_VECTORS
 #undef IN_VECTORS
 #undef ODD
 #undef EVEN

@@ -12,40 +12,36 @@
 #define FASTNN_DEPTH 256   /* terms that are summed up at a time, so that a panel stays in the first-level cache */
 #define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
 
-/* The largest tiles: their sums, a column of op(A) and an element of op(B) fill the registers but for one or more. Those
-   of few columns are a vector higher: the additions then wait less for each other. */
-#if FASTNN_VECTOR == 64 /* 24 + 3 + 1, or 24 + 4 + 1, of 32 registers */
-#define TILE_HEIGHT 3
+#define FASTNN_SHALLOW 128 /* terms up to which a panel of the highest tiles stays in the first-level cache */
+
+/* The largest tiles: their sums, a column of op(A) and an element of op(B) fill the registers but for one or none. The
+   highest are for what a lower panel would only cut into more pieces: few terms, or no more columns than theirs. */
+#if FASTNN_VECTOR == 64 /* 24 + 3 + 1 or 24 + 4 + 1 of 32 */
+#define TILE_SUMS 24
+#define TILE_HEIGHT 4
 #define TILE_WIDTH 8
-#define TILE_NARROW 6
 #define EACH_HEIGHT(DO, then) DO(1) then DO(2) then DO(3)
 #define EACH_WIDTH(DO, height, then)                                                                    \
     DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then      \
     DO(height, 6) then DO(height, 7) then DO(height, 8)
-#define EACH_NARROW(DO, then) DO(4, 1) then DO(4, 2) then DO(4, 3) then DO(4, 4) then DO(4, 5) then DO(4, 6)
-#else /* 12 + 2 + 1, or 9 + 3 + 1, of 16 */
-#define TILE_HEIGHT 2
+#define EACH_HIGHEST(DO, then) DO(4, 1) then DO(4, 2) then DO(4, 3) then DO(4, 4) then DO(4, 5) then DO(4, 6)
+#else /* 12 + 2 + 1 or 12 + 3 + 1 of 16 */
+#define TILE_SUMS 12
+#define TILE_HEIGHT 3
 #define TILE_WIDTH 6
-#define TILE_NARROW 3
 #define EACH_HEIGHT(DO, then) DO(1) then DO(2)
-#define EACH_WIDTH(DO, height, then)                                                                    \
+#define EACH_WIDTH(DO, height, then) \
     DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then DO(height, 6)
-#define EACH_NARROW(DO, then) DO(3, 1) then DO(3, 2) then DO(3, 3)
+#define EACH_HIGHEST(DO, then) DO(3, 1) then DO(3, 2) then DO(3, 3) then DO(3, 4)
 #endif
 #define COMMA ,
 
-/* Where the s-th of `parts` equal parts of `total` things begins. */
-static inline ptrdiff_t part_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t s)
-{
-    return total / parts * s + MIN(s, total % parts);
-}
-
-/* The same parts one after the other: the first `longer` of them have a thing more than `size`. */
+/* Equal parts: the first `longer` have a thing more than `size`. */
 typedef struct {
     ptrdiff_t parts, size, longer;
 } equal_parts;
 
-/* As few as there can be of at most `most` things. */
+/* As few parts as there can be, of at most `most` things. */
 static inline equal_parts cut(ptrdiff_t total, ptrdiff_t most)
 {
     const ptrdiff_t parts = (total + most - 1) / most, divisor = MAX(1, parts);
@@ -94,7 +90,7 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
     const ptrdiff_t step = panel->step, next = panel->next, ldc = panel->ldc;
     const real alpha = panel->alpha, *active = panel->active ? panel->active + (C - panel->C) : NULL;
     const FN(vector) zero = {0};
-    FN(vector) sum[TILE_WIDTH][TILE_HEIGHT + 1], a[TILE_HEIGHT + 1];
+    FN(vector) sum[TILE_WIDTH][TILE_HEIGHT], a[TILE_HEIGHT];
     for (ptrdiff_t t = 0; t < count; t++, B += width * next) {
         const real *restrict A = panel->A, *restrict b = B;
         UNROLL for (int j = 0; j < width; j++)
@@ -152,9 +148,9 @@ typedef void (*FN(tiles_function))(const FN(panel) *panel, ptrdiff_t count, cons
 #define NAME(height, width) FN(tiles_##height##_##width)
 #define NAMES_OF(height) {EACH_WIDTH(NAME, height, COMMA)}
 EACH_HEIGHT(TILES_OF, )
-EACH_NARROW(TILES, )
-static const FN(tiles_function) FN(tiles_of_size)[TILE_HEIGHT + 1][TILE_WIDTH] = {
-    EACH_HEIGHT(NAMES_OF, COMMA), {EACH_NARROW(NAME, COMMA)}
+EACH_HIGHEST(TILES, )
+static const FN(tiles_function) FN(tiles_of_size)[TILE_HEIGHT][TILE_WIDTH] = {
+    EACH_HEIGHT(NAMES_OF, COMMA), {EACH_HIGHEST(NAME, COMMA)}
 };
 #undef NAMES_OF
 #undef NAME
@@ -190,7 +186,7 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
                              real *C,       /* OUT or IN/OUT (rows, m) */
                              int higher)
 {
-    real edge[(TILE_HEIGHT + 1) * LANES * TILE_WIDTH];
+    real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
     const ptrdiff_t height = vectors * LANES;
     const int alone = !panel->adds && !panel->bias && !panel->active; /* C is the tiles' sums */
     const int spills = higher && alone && panel->ldc == rows && height <= 2 * rows;
@@ -222,16 +218,18 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                          const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc,
                          const fastnn_finish *finish)
 {
-    _Alignas(FASTNN_VECTOR) real copy[(TILE_HEIGHT + 1) * LANES * FASTNN_DEPTH];
-    FN(vector) sums[TILE_HEIGHT + 1];
+    _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
+    FN(vector) sums[TILE_HEIGHT];
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
     real *C = C_, *db = active ? finish->sums : NULL;
-    const equal_parts panels = cut((n + LANES - 1) / LANES, m <= TILE_NARROW ? TILE_HEIGHT + 1 : TILE_HEIGHT);
+    const int high = k <= FASTNN_SHALLOW || m <= TILE_SUMS / TILE_HEIGHT;
+    const equal_parts panels = cut((n + LANES - 1) / LANES, high ? TILE_HEIGHT : TILE_HEIGHT - 1);
+    const ptrdiff_t widest = MIN(TILE_WIDTH, TILE_SUMS / MAX(1, panels.size + (panels.longer > 0)));
     FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .ldc = ldc,
                        .sums = (real *)sums};
     if (db) memset(db, 0, (size_t)n * sizeof(real));
     for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH) {
-        const equal_parts tiles = cut(MIN(FASTNN_BREADTH, m - j), TILE_WIDTH);
+        const equal_parts tiles = cut(MIN(FASTNN_BREADTH, m - j), widest);
         for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH) {
             const int last = p + FASTNN_DEPTH >= k;
             panel.depth = MIN(FASTNN_DEPTH, k - p);
