@@ -46,8 +46,8 @@ cdef enum:
 # Where A is a transpose, inner products need no copy of it: they suit long sums in few columns or rows, and whatever
 # sums that fill a vector in one tile of rows or in a single column. Tiles need a vector of rows, or half a one where A
 # is a transpose and there are many columns to make up for copying it; where they would not fill their vectors, BLAS is
-# faster up to a size. Vectors of 32 bytes take too few elements from a cache line where all lines of a column are in one
-# set of the cache.
+# faster up to a size. Vectors of 32 bytes take too few elements from a cache line where all lines of a column are in
+# one set of the cache.
 cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
                         ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
