@@ -69,32 +69,60 @@ static void FN(fold)(ptrdiff_t n, ptrdiff_t height,
     for (ptrdiff_t i = 0; i < n; i++) out[i] = (real)scale * sums[i];
 }
 
-/* B = A^T, in blocks of 4 x 4 where the compiler can shuffle vectors. */
+/* B = A^T for adjacent columns of n elements of A, or with `back` of B; n is a constant wherever this is inlined. */
+FASTNN_INLINE void FN(transpose_few)(const int n, const int back, ptrdiff_t m,
+                                     const real *restrict A, /* IN (n, m); back: (m, n) */
+                                     real *restrict B,       /* OUT (m, n); back: (n, m) */
+                                     ptrdiff_t ld)           /* from one of the n columns to the next */
+{
+    SIMD
+    for (ptrdiff_t j = 0; j < m; j++)
+        UNROLL for (int i = 0; i < n; i++)
+            if (back)
+                B[j * n + i] = A[i * ld + j];
+            else
+                B[i * ld + j] = A[j * n + i];
+}
+
+/* B = A^T, in blocks of 4 x 4 where the compiler can shuffle vectors; the last ones overlap those before. */
 FASTNN_INLINE void FN(transpose)(ptrdiff_t n, ptrdiff_t m,
                                  const real *restrict A, ptrdiff_t lda, /* IN (n, m) */
                                  real *restrict B, ptrdiff_t ldb)       /* OUT (m, n) */
 {
-    ptrdiff_t rows = 0, columns = 0; /* of A, in whole blocks */
+    if ((n == 2 || n == 3) && lda == n) {
+        if (n == 2)
+            FN(transpose_few)(2, 0, m, A, B, ldb);
+        else
+            FN(transpose_few)(3, 0, m, A, B, ldb);
+        return;
+    }
+    if ((m == 2 || m == 3) && ldb == m) {
+        if (m == 2)
+            FN(transpose_few)(2, 1, n, A, B, lda);
+        else
+            FN(transpose_few)(3, 1, n, A, B, lda);
+        return;
+    }
 #if defined(FASTNN_SHUFFLES)
-    rows = n / 4 * 4;
-    columns = m / 4 * 4;
-    for (ptrdiff_t j = 0; j < columns; j += 4)
-        for (ptrdiff_t i = 0; i < rows; i += 4) {
-            const real *a = A + j * lda + i;
-            real *b = B + i * ldb + j;
-            const FN(four) a0 = *(const FN(four_at) *)a, a1 = *(const FN(four_at) *)(a + lda);
-            const FN(four) a2 = *(const FN(four_at) *)(a + 2 * lda), a3 = *(const FN(four_at) *)(a + 3 * lda);
-            const FN(four) low_01 = SHUFFLE(a0, a1, 0, 4, 1, 5), high_01 = SHUFFLE(a0, a1, 2, 6, 3, 7);
-            const FN(four) low_23 = SHUFFLE(a2, a3, 0, 4, 1, 5), high_23 = SHUFFLE(a2, a3, 2, 6, 3, 7);
-            *(FN(four_at) *)b = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
-            *(FN(four_at) *)(b + ldb) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
-            *(FN(four_at) *)(b + 2 * ldb) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
-            *(FN(four_at) *)(b + 3 * ldb) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
-        }
+    if (n >= 4 && m >= 4) {
+        for (ptrdiff_t column = 0; column < m; column += 4)
+            for (ptrdiff_t row = 0; row < n; row += 4) {
+                const ptrdiff_t i = MIN(row, n - 4), j = MIN(column, m - 4);
+                const real *a = A + j * lda + i;
+                real *b = B + i * ldb + j;
+                const FN(four) a0 = *(const FN(four_at) *)a, a1 = *(const FN(four_at) *)(a + lda);
+                const FN(four) a2 = *(const FN(four_at) *)(a + 2 * lda), a3 = *(const FN(four_at) *)(a + 3 * lda);
+                const FN(four) low_01 = SHUFFLE(a0, a1, 0, 4, 1, 5), high_01 = SHUFFLE(a0, a1, 2, 6, 3, 7);
+                const FN(four) low_23 = SHUFFLE(a2, a3, 0, 4, 1, 5), high_23 = SHUFFLE(a2, a3, 2, 6, 3, 7);
+                *(FN(four_at) *)b = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
+                *(FN(four_at) *)(b + ldb) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
+                *(FN(four_at) *)(b + 2 * ldb) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
+                *(FN(four_at) *)(b + 3 * ldb) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
+            }
+        return;
+    }
 #endif
-    for (ptrdiff_t i = rows; i < n; i++)
-        for (ptrdiff_t j = 0; j < columns; j++) B[i * ldb + j] = A[j * lda + i];
-    for (ptrdiff_t j = columns; j < m; j++)
+    for (ptrdiff_t j = 0; j < m; j++)
         for (ptrdiff_t i = 0; i < n; i++) B[i * ldb + j] = A[j * lda + i];
 }
 

@@ -20,68 +20,122 @@
 #endif
 
 #define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real))
+#define IN_VECTORS(count) (((count) + LANES - 1) / LANES)
+#define MOST_VECTORS IN_VECTORS(DOTS_TILE * DOTS_TILE)
 
-/* The sum over the lanes: of halves, of their halves, of what is left. */
-FASTNN_INLINE real FN(sum_of_lanes)(FN(vector) whole)
+/* Of two vectors the elements with even numbers, and those with odd ones. */
+#if FASTNN_VECTOR * 8 / REAL_BITS == 16
+#define EVEN(x, y) SHUFFLE(x, y, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif FASTNN_VECTOR * 8 / REAL_BITS == 8
+#define EVEN(x, y) SHUFFLE(x, y, 0, 2, 4, 6, 8, 10, 12, 14)
+#define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7, 9, 11, 13, 15)
+#else
+#define EVEN(x, y) SHUFFLE(x, y, 0, 2, 4, 6)
+#define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7)
+#endif
+
+/* The sum over the lanes of each of up to LANES vectors: of neighbours, of neighbouring sums, ..., two vectors becoming
+   one each time. */
+FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN (count) */)
 {
-    typedef real half __attribute__((vector_size(FASTNN_VECTOR / 2)));
-    typedef real quarter __attribute__((vector_size(FASTNN_VECTOR / 4)));
-    half halves[2];
-    quarter quarters[2], sum;
-    real result = 0;
-    memcpy(halves, &whole, sizeof whole);
-    halves[0] += halves[1];
-    memcpy(quarters, halves, sizeof quarters);
-    sum = quarters[0] + quarters[1];
-    UNROLL for (int i = 0; i < LANES / 4; i++) result += sum[i];
-    return result;
+    FN(vector) sum[LANES];
+#if defined(FASTNN_SHUFFLES)
+    UNROLL for (int t = 0; t < count; t++) sum[t] = x[t];
+    UNROLL for (int lanes = LANES; lanes > 1; lanes /= 2, count = (count + 1) / 2)
+        UNROLL for (int t = 0; t < count; t += 2) {
+            const FN(vector) next = sum[MIN(t + 1, count - 1)];
+            sum[t / 2] = EVEN(sum[t], next) + ODD(sum[t], next);
+        }
+#else
+    sum[0] = (FN(vector)){0};
+    for (int t = 0; t < count; t++)
+        for (int i = 0; i < LANES; i++) sum[0][t] += x[t][i];
+#endif
+    return sum[0];
 }
 
-/* A tile of C. `rows` and `columns` are constants wherever this is inlined. */
-FASTNN_INLINE void FN(dots_tile)(const int rows, const int columns, ptrdiff_t depth, real alpha, int adds,
-                                 const real *A, ptrdiff_t lda,    /* IN (depth, rows) */
-                                 const real *B, ptrdiff_t ldb,    /* IN (depth, columns) */
-                                 real *restrict C, ptrdiff_t ldc) /* OUT or IN/OUT (rows, columns) */
+/* A vector of a column's terms from row p on; or the last ones, after the whole vectors, beside zeros: the end of the
+   column without what was counted before, or all of a column that does not fill a vector. */
+FASTNN_INLINE FN(vector) FN(terms)(const int last, ptrdiff_t p, ptrdiff_t depth, FN(mask) counted,
+                                   const real *x) /* IN (depth) */
 {
-    FN(vector) sum[DOTS_TILE][DOTS_TILE], a[DOTS_TILE];
-    real ends[2 * DOTS_TILE * LANES]; /* the last terms, filled up with zeros to a vector */
-    const ptrdiff_t rest = depth % LANES;
-    ptrdiff_t terms = depth - rest;
-    UNROLL for (int j = 0; j < columns; j++)
-        UNROLL for (int i = 0; i < rows; i++) sum[j][i] = (FN(vector)){0};
-    for (;;) { /* once, or again for the ends: the same instructions, which round alike */
-        for (ptrdiff_t p = 0; p < terms; p += LANES) {
-            UNROLL for (int i = 0; i < rows; i++) a[i] = *(const FN(vector_at) *)(A + i * lda + p);
-            UNROLL for (int j = 0; j < columns; j++) {
-                const FN(vector) b = *(const FN(vector_at) *)(B + j * ldb + p);
-                UNROLL for (int i = 0; i < rows; i++) sum[j][i] += a[i] * b;
-            }
-        }
-        if (A == ends || !rest) break;
-        memset(ends, 0, sizeof ends);
-        for (int i = 0; i < rows; i++)
-            for (ptrdiff_t p = 0; p < rest; p++) ends[i * LANES + p] = A[i * lda + terms + p];
-        for (int j = 0; j < columns; j++)
-            for (ptrdiff_t p = 0; p < rest; p++) ends[(DOTS_TILE + j) * LANES + p] = B[j * ldb + terms + p];
-        A = ends;
-        B = ends + DOTS_TILE * LANES;
-        lda = ldb = terms = LANES;
+    FN(vector) terms = {0};
+    if (!last) return *(const FN(vector_at) *)(x + p);
+    if (depth >= LANES) return FN(only)(~counted, *(const FN(vector_at) *)(x + depth - LANES));
+    memcpy(&terms, x, (size_t)depth * sizeof(real));
+    return terms;
+}
+
+/* What the tiles that a few columns of A take part in share. */
+typedef struct {
+    const real *A;      /* IN (depth, rows) */
+    ptrdiff_t lda;      /* from one column of A to the next */
+    ptrdiff_t depth;    /* terms of each sum */
+    ptrdiff_t ldb, ldc; /* from one column of B or C to the next */
+    real alpha;
+    int adds;           /* C += instead of C = */
+    const real *bias;   /* IN (rows), or NULL */
+    int relu;           /* C is 0 where it is not positive */
+} FN(dots_row);
+
+/* sum += the products of a vector of each column, from row p on; or with `last` of the last terms. */
+FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int last, FN(mask) counted,
+                                    ptrdiff_t depth, ptrdiff_t p,
+                                    const real *A, ptrdiff_t lda, /* IN (depth, rows) */
+                                    const real *B, ptrdiff_t ldb, /* IN (depth, columns) */
+                                    FN(vector) *sum)              /* IN/OUT (rows, columns) */
+{
+    FN(vector) a[DOTS_TILE];
+    UNROLL for (int i = 0; i < rows; i++) {
+        a[i] = FN(terms)(last, p, depth, counted, A + i * lda);
+        IN_REGISTER(a[i]);
     }
-    UNROLL for (int j = 0; j < columns; j++)
-        UNROLL for (int i = 0; i < rows; i++) {
-            const real dot = alpha * FN(sum_of_lanes)(sum[j][i]);
-            C[i + j * ldc] = adds ? C[i + j * ldc] + dot : dot;
+    UNROLL for (int j = 0; j < columns; j++) {
+        FN(vector) b = FN(terms)(last, p, depth, counted, B + j * ldb);
+        IN_REGISTER(b);
+        UNROLL for (int i = 0; i < rows; i++) sum[j * rows + i] += a[i] * b;
+    }
+}
+
+/* `count` tiles side by side. `rows` and `columns` are constants wherever this is inlined. */
+FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(dots_row) *row, ptrdiff_t count,
+                                  const real *B,    /* IN (depth, count * columns) */
+                                  real *restrict C) /* OUT or IN/OUT (rows, count * columns) */
+{
+    const int size = rows * columns, vectors = IN_VECTORS(size);
+    const real *A = row->A, alpha = row->alpha;
+    const ptrdiff_t lda = row->lda, ldb = row->ldb, ldc = row->ldc, depth = row->depth, whole = depth / LANES * LANES;
+    /* Of a tile: the sums, then by vectors of elements, column after column, C, what was there and the bias. */
+    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], before[MOST_VECTORS] = {{0}}, bias[MOST_VECTORS] = {{0}};
+    FN(mask) counted;
+    for (int i = 0; i < LANES; i++) counted[i] = depth - LANES + i < whole ? -1 : 0;
+    for (int x = 0; row->bias && x < size; x++) ((real *)bias)[x] = row->bias[x % rows];
+    for (ptrdiff_t t = 0; t < count; t++, B += columns * ldb, C += columns * ldc) {
+        UNROLL for (int j = 0; j < columns; j++)
+            UNROLL for (int i = 0; i < rows; i++) sum[j * rows + i] = (FN(vector)){0};
+        for (ptrdiff_t p = 0; p < whole; p += LANES)
+            FN(add_products)(rows, columns, 0, counted, depth, p, A, lda, B, ldb, sum);
+        if (whole < depth) FN(add_products)(rows, columns, 1, counted, depth, 0, A, lda, B, ldb, sum);
+        for (int x = 0; row->adds && x < size; x++) ((real *)before)[x] = C[x % rows + x / rows * ldc];
+        UNROLL for (int v = 0; v < vectors; v++) {
+            FN(vector) dot = alpha * FN(sums_of_lanes)(MIN(LANES, size - v * LANES), sum + v * LANES);
+            if (row->adds) dot += before[v];
+            if (row->bias) dot += bias[v];
+            if (row->relu) dot = FN(only)(~(FN(mask))(dot <= (FN(vector)){0}), dot);
+            tile[v] = dot;
         }
+        IN_MEMORY(tile);
+        for (int x = 0; x < size; x++) C[x % rows + x / rows * ldc] = ((const real *)tile)[x];
+    }
 }
 
 /* A function for each size of a tile. */
-typedef void (*FN(dots_function))(ptrdiff_t depth, real alpha, int adds, const real *A, ptrdiff_t lda, const real *B,
-                                  ptrdiff_t ldb, real *C, ptrdiff_t ldc);
-#define DOTS(rows, columns)                                                                                       \
-    static void FN(dots_##rows##_##columns)(ptrdiff_t depth, real alpha, int adds, const real *A, ptrdiff_t lda, \
-                                            const real *B, ptrdiff_t ldb, real *C, ptrdiff_t ldc)                \
-    {                                                                                                             \
-        FN(dots_tile)(rows, columns, depth, alpha, adds, A, lda, B, ldb, C, ldc);                                 \
+typedef void (*FN(dots_function))(const FN(dots_row) *row, ptrdiff_t count, const real *B, real *C);
+#define DOTS(rows, columns)                                                                                          \
+    static void FN(dots_##rows##_##columns)(const FN(dots_row) *row, ptrdiff_t count, const real *B, real *C)        \
+    {                                                                                                                \
+        FN(dots_tiles)(rows, columns, row, count, B, C);                                                             \
     }
 #define DOTS_OF(rows) EACH_DOTS_BESIDE(DOTS, rows, )
 #define NAME(rows, columns) FN(dots_##rows##_##columns)
@@ -94,20 +148,31 @@ static const FN(dots_function) FN(dots_of_size)[DOTS_TILE][DOTS_TILE] = {EACH_DO
 #undef DOTS
 
 static void FN(dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A_, ptrdiff_t lda,
-                     const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc)
+                     const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc, const fastnn_finish *finish)
 {
-    const real *A = A_, *B = B_;
+    const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL;
     real *C = C_;
-    const ptrdiff_t high = (n + DOTS_TILE - 1) / DOTS_TILE, wide = (m + DOTS_TILE - 1) / DOTS_TILE;
-    const ptrdiff_t depth = FASTNN_LONG / (ptrdiff_t)sizeof(real);
-    for (ptrdiff_t p = 0; p < k; p += depth)
-        for (ptrdiff_t t = 0; t < wide; t++) {
-            const ptrdiff_t j = part_start(m, wide, t), columns = part_start(m, wide, t + 1) - j;
-            for (ptrdiff_t s = 0; s < high; s++) {
-                const ptrdiff_t i = part_start(n, high, s), rows = part_start(n, high, s + 1) - i;
-                FN(dots_of_size)[rows - 1][columns - 1](MIN(depth, k - p), R(alpha), p > 0, A + p + i * lda, lda,
-                                                        B + p + j * ldb, ldb, C + i + j * ldc, ldc);
+    const equal_parts high = cut(n, DOTS_TILE), wide = cut(m, DOTS_TILE);
+    const ptrdiff_t longest = FASTNN_LONG / (ptrdiff_t)sizeof(real), most = MAX(1, 2 * longest / k);
+    FN(dots_row) row = {.lda = lda, .ldb = ldb, .ldc = ldc, .alpha = R(alpha)};
+    for (ptrdiff_t p = 0; p < k; p += longest) {
+        row.depth = MIN(longest, k - p);
+        row.adds = p > 0;
+        row.relu = bias && finish->relu && p + longest >= k;
+        for (ptrdiff_t t = 0, j = 0, columns, count; t < wide.parts; t += count, j += count * columns) {
+            columns = wide.size + (t < wide.longer);
+            count = MIN(most, (t < wide.longer ? wide.longer : wide.parts) - t);
+            for (ptrdiff_t s = 0, i = 0, rows; s < high.parts; s++, i += rows) {
+                rows = high.size + (s < high.longer);
+                row.A = A + p + i * lda;
+                row.bias = bias && p + longest >= k ? bias + i : NULL;
+                FN(dots_of_size)[rows - 1][columns - 1](&row, count, B + p + j * ldb, C + i + j * ldc);
             }
         }
+    }
 }
+#undef MOST_VECTORS
+#undef IN_VECTORS
+#undef ODD
+#undef EVEN
 #undef LANES

@@ -172,11 +172,12 @@ typedef struct {
                    const void *b,                /* IN (k) */
                    void *c);                     /* OUT (n) */
 
-    /* C = alpha A^T B. */
+    /* C = alpha A^T B, then what `finish` says of bias and relu. */
     void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
-                 const void *A, ptrdiff_t lda, /* IN (k, n), columns lda apart */
-                 const void *B, ptrdiff_t ldb, /* IN (k, m) */
-                 void *C, ptrdiff_t ldc);      /* OUT (n, m) */
+                 const void *A, ptrdiff_t lda,  /* IN (k, n), columns lda apart */
+                 const void *B, ptrdiff_t ldb,  /* IN (k, m) */
+                 void *C, ptrdiff_t ldc,        /* OUT (n, m) */
+                 const fastnn_finish *finish);  /* IN, or NULL */
 } fastnn_ops;
 
 /* The kernels of a level, or NULL where this build or machine lacks it. */

@@ -22,6 +22,7 @@
 #define restrict __restrict
 #define SIMD
 #define SIMD_REDUCE(op, ...)
+#define UNROLL
 #undef FASTNN_VECTOR /* this compiler has no vector types: the products are BLAS's */
 #else
 #define FASTNN_PRAGMA(text) _Pragma(#text)
@@ -38,6 +39,12 @@
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define PREFETCH(address) ((void)(address))
+#endif
+
+/* Loads a vector once: compilers would take it from memory again for each product that it is in. */
+#if defined(__GNUC__)
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+#define IN_MEMORY(x) __asm__("" : "+m"(x)) /* the opposite: its elements are not shuffled out of registers */
 #endif
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -96,14 +96,14 @@ static void FN(matvec)(ptrdiff_t n, ptrdiff_t k, double alpha, const void *A_, p
     real *c = c_;
     const ptrdiff_t stripe = FASTNN_STRIPE / (ptrdiff_t)sizeof(real);
     const int streamed = n * k * (ptrdiff_t)sizeof(real) >= FASTNN_STREAMED;
-    const ptrdiff_t all = (n + LANES - 1) / LANES, stretches = (all + FASTNN_STRETCH - 1) / FASTNN_STRETCH;
+    const equal_parts stretches = cut((n + LANES - 1) / LANES, FASTNN_STRETCH);
     for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH) {
         for (ptrdiff_t i = 0; streamed && i < n; i += stripe)
             FN(stripe)(MIN(stripe, n - i), MIN(FASTNN_DEPTH, k - p), R(alpha), p > 0, A + i + p * lda, lda, b + p,
                        c + i);
-        for (ptrdiff_t s = 0; !streamed && s < stretches; s++) {
-            const ptrdiff_t first = part_start(all, stretches, s), height = part_start(all, stretches, s + 1) - first;
-            const ptrdiff_t i = first * LANES, last = MIN(height * LANES, n - i) - LANES;
+        for (ptrdiff_t s = 0, i = 0, height; !streamed && s < stretches.parts; s++, i += height * LANES) {
+            height = stretches.size + (s < stretches.longer);
+            const ptrdiff_t last = MIN(height * LANES, n - i) - LANES;
             FN(stretch_of_height)[height - 1](last, MIN(FASTNN_DEPTH, k - p), R(alpha), p > 0, A + i + p * lda, lda,
                                               b + p, c + i);
         }

@@ -13,27 +13,41 @@
 #define FASTNN_COPIED 128  /* of them are transposed at a time: this part of it stays in the first-level cache */
 #define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
 
-/* The largest tile: its sums, a column of op(A) and an element of op(B) fill the registers but for one or more. */
-#if FASTNN_VECTOR == 64 /* 24 + 3 + 1 of 32 registers */
-#define TILE_HEIGHT 3
+#define FASTNN_SHALLOW 128 /* terms up to which a panel of the highest tiles stays in the first-level cache */
+
+/* The largest tiles: their sums, a column of op(A) and an element of op(B) fill the registers but for one or none. The
+   highest are for what a lower panel would only cut into more pieces: few terms, or no more columns than theirs. */
+#if FASTNN_VECTOR == 64 /* 24 + 3 + 1 or 24 + 4 + 1 of 32 */
+#define TILE_SUMS 24
+#define TILE_HEIGHT 4
 #define TILE_WIDTH 8
 #define EACH_HEIGHT(DO, then) DO(1) then DO(2) then DO(3)
 #define EACH_WIDTH(DO, height, then)                                                                    \
     DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then      \
     DO(height, 6) then DO(height, 7) then DO(height, 8)
-#else /* 12 + 2 + 1 of 16 */
-#define TILE_HEIGHT 2
+#define EACH_HIGHEST(DO, then) DO(4, 1) then DO(4, 2) then DO(4, 3) then DO(4, 4) then DO(4, 5) then DO(4, 6)
+#else /* 12 + 2 + 1 or 12 + 3 + 1 of 16 */
+#define TILE_SUMS 12
+#define TILE_HEIGHT 3
 #define TILE_WIDTH 6
 #define EACH_HEIGHT(DO, then) DO(1) then DO(2)
-#define EACH_WIDTH(DO, height, then)                                                                    \
+#define EACH_WIDTH(DO, height, then) \
     DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then DO(height, 6)
+#define EACH_HIGHEST(DO, then) DO(3, 1) then DO(3, 2) then DO(3, 3) then DO(3, 4)
 #endif
 #define COMMA ,
 
-/* Where the s-th of `parts` equal parts of `total` things begins. */
-static inline ptrdiff_t part_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t s)
+/* Equal parts: the first `longer` have a thing more than `size`. */
+typedef struct {
+    ptrdiff_t parts, size, longer;
+} equal_parts;
+
+/* As few parts as there can be, of at most `most` things. */
+static inline equal_parts cut(ptrdiff_t total, ptrdiff_t most)
 {
-    return total / parts * s + MIN(s, total % parts);
+    const ptrdiff_t parts = (total + most - 1) / most, divisor = MAX(1, parts);
+    const equal_parts cut = {parts, total / divisor, total % divisor};
+    return cut;
 }
 #endif
 
@@ -56,17 +70,14 @@ typedef struct {
     ptrdiff_t last_C;     /* the row of C where the last vector goes */
     real alpha;
     int adds;             /* C += instead of C = */
-    const real *bias;     /* IN (rows), with `floor`; or NULL */
-    real floor;           /* what C is at least: 0 for relu, else -INFINITY */
+    const real *bias;     /* IN (rows), or NULL */
+    int relu;             /* C is 0 where it is not positive */
     const real *active;   /* IN (rows, m), columns as those of C: C is 0 where this is not positive; or NULL */
     real *sums;           /* IN/OUT (rows in whole vectors) the sums of the columns, with `active` */
 } FN(panel);
 
-/* x where the mask is set, else y. */
-FASTNN_INLINE FN(vector) FN(choose)(FN(mask) mask, FN(vector) x, FN(vector) y)
-{
-    return (FN(vector))((mask & (FN(mask))x) | (~mask & (FN(mask))y));
-}
+/* x, but 0 where the mask is not set. */
+FASTNN_INLINE FN(vector) FN(only)(FN(mask) mask, FN(vector) x) { return (FN(vector))(mask & (FN(mask))x); }
 
 #define ROW(i, last) ((i) < height - 1 ? (i) * LANES : (last)) /* where the tile's i-th vector begins */
 
@@ -79,38 +90,42 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
     const ptrdiff_t depth = panel->depth, lda = panel->lda, last_A = panel->last_A, last_C = panel->last_C;
     const ptrdiff_t step = panel->step, next = panel->next, ldc = panel->ldc;
     const real alpha = panel->alpha, *active = panel->active ? panel->active + (C - panel->C) : NULL;
+    const FN(vector) zero = {0};
     FN(vector) sum[TILE_WIDTH][TILE_HEIGHT], a[TILE_HEIGHT];
     for (ptrdiff_t t = 0; t < count; t++, B += width * next) {
         const real *restrict A = panel->A, *restrict b = B;
         UNROLL for (int j = 0; j < width; j++)
-            UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
+            UNROLL for (int i = 0; i < height; i++) sum[j][i] = zero;
         for (ptrdiff_t p = 0; p < depth; p++, A += lda, b += step) {
-            UNROLL for (int i = 0; i < height; i++)
+            UNROLL for (int i = 0; i < height; i++) {
                 a[i] = *(const FN(vector_at) *)(A + ROW(i, last_A));
+                IN_REGISTER(a[i]);
+            }
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += a[i] * b[j * next];
         }
-        UNROLL for (int j = 0; j < width; j++)
-            UNROLL for (int i = 0; i < height; i++) {
-                sum[j][i] *= alpha;
-                if (panel->adds) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
-            }
+        if (alpha != 1)
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] *= alpha;
+        if (panel->adds)
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
         if (panel->bias)
             UNROLL for (int i = 0; i < height; i++) {
                 const FN(vector) bias = *(const FN(vector_at) *)(panel->bias + ROW(i, last_C));
-                const FN(vector) floor = (FN(vector)){0} + panel->floor;
-                UNROLL for (int j = 0; j < width; j++) {
-                    sum[j][i] += bias;
-                    sum[j][i] = FN(choose)((FN(mask))(sum[j][i] <= floor), floor, sum[j][i]);
-                }
+                UNROLL for (int j = 0; j < width; j++) sum[j][i] += bias;
             }
+        if (panel->relu)
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++)
+                    sum[j][i] = FN(only)(~(FN(mask))(sum[j][i] <= zero), sum[j][i]); /* a NaN stays one */
         if (active)
             UNROLL for (int i = 0; i < height; i++) {
                 FN(vector) *total = (FN(vector) *)(panel->sums + i * LANES);
-                FN(vector) more = {0};
+                FN(vector) more = zero;
                 UNROLL for (int j = 0; j < width; j++) {
-                    const FN(vector) a = *(const FN(vector_at) *)(active + j * ldc + ROW(i, last_C)), zero = {0};
-                    sum[j][i] = FN(choose)((FN(mask))(a > zero), sum[j][i], zero);
+                    const FN(vector) a = *(const FN(vector_at) *)(active + j * ldc + ROW(i, last_C));
+                    sum[j][i] = FN(only)((FN(mask))(a > zero), sum[j][i]);
                     more += sum[j][i];
                 }
                 *total += more;
@@ -134,7 +149,10 @@ typedef void (*FN(tiles_function))(const FN(panel) *panel, ptrdiff_t count, cons
 #define NAME(height, width) FN(tiles_##height##_##width)
 #define NAMES_OF(height) {EACH_WIDTH(NAME, height, COMMA)}
 EACH_HEIGHT(TILES_OF, )
-static const FN(tiles_function) FN(tiles_of_size)[TILE_HEIGHT][TILE_WIDTH] = {EACH_HEIGHT(NAMES_OF, COMMA)};
+EACH_HIGHEST(TILES, )
+static const FN(tiles_function) FN(tiles_of_size)[TILE_HEIGHT][TILE_WIDTH] = {
+    EACH_HEIGHT(NAMES_OF, COMMA), {EACH_HIGHEST(NAME, COMMA)}
+};
 #undef NAMES_OF
 #undef NAME
 #undef TILES_OF
@@ -157,41 +175,44 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
 /* What `tiles` does at the end, to one element of C. */
 FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, ptrdiff_t at)
 {
-    if (panel->bias) c += panel->bias[row], c = c <= panel->floor ? panel->floor : c;
+    if (panel->bias) c += panel->bias[row];
+    if (panel->relu) c = c <= 0 ? 0 : c;
     if (panel->active) c = panel->active[at] > 0 ? c : 0, panel->sums[row] += c;
     return c;
 }
 
 /* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`; or, where its columns
    lie close together, over the beginning of the next column, which is written after it. */
-static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, ptrdiff_t m,
-                             const real *B,          /* IN (depth, m), strided */
-                             real *C, ptrdiff_t ldc, /* OUT or IN/OUT (rows, m) */
-                             int adds, int higher)
+static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, equal_parts tiles,
+                             const real *B, /* IN (depth, m), strided */
+                             real *C,       /* OUT or IN/OUT (rows, m) */
+                             int higher)
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
-    const ptrdiff_t height = vectors * LANES, tiles = (m + TILE_WIDTH - 1) / TILE_WIDTH, wider = m % tiles;
-    const int spills = higher && ldc == rows && height <= 2 * rows && !adds && !panel->bias && !panel->active;
-    const real *const start = C;
-    FN(panel) inner = *panel;
-    inner.C = C;
-    inner.adds = adds && !higher;
-    inner.last_C = (higher ? height : rows) - LANES;
-    if (higher) inner.bias = inner.active = NULL;
-    for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, but the last of those that spill; or one by one */
-        const ptrdiff_t width = m / tiles + (t < wider), alike = t < wider ? wider - t : tiles - t;
-        const int by_edge = higher && (!spills || t == tiles - 1);
-        const ptrdiff_t count = by_edge ? 1 : MIN(alike, tiles - t - spills);
-        inner.ldc = by_edge ? height : ldc;
-        FN(tiles_of_size)[vectors - 1][width - 1](&inner, count, B, by_edge ? edge : C);
+    const ptrdiff_t height = vectors * LANES;
+    const int alone = !panel->adds && !panel->bias && !panel->active; /* C is the tiles' sums */
+    const int spills = higher && alone && panel->ldc == rows && height <= 2 * rows;
+    FN(panel) inner; /* with nothing done after the product */
+    if (higher) {
+        inner = *panel;
+        inner.bias = inner.active = NULL;
+        inner.relu = inner.adds = 0;
+        inner.last_C = height - LANES;
+    }
+    for (ptrdiff_t t = 0; t < tiles.parts;) { /* as many of one width as there are; or one by one, by way of `edge` */
+        const ptrdiff_t width = tiles.size + (t < tiles.longer), end = t < tiles.longer ? tiles.longer : tiles.parts;
+        const int by_edge = higher && (!spills || t == tiles.parts - 1);
+        const ptrdiff_t count = by_edge ? 1 : MIN(end, tiles.parts - spills) - t;
+        if (higher) inner.ldc = by_edge ? height : panel->ldc;
+        FN(tiles_of_size)[vectors - 1][width - 1](higher ? &inner : panel, count, B, by_edge ? edge : C);
         for (ptrdiff_t y = 0; by_edge && y < width; y++)
             for (ptrdiff_t x = 0; x < rows; x++) {
-                real *c = C + y * ldc + x;
-                *c = FN(finished)(panel, edge[y * height + x] + (adds ? *c : 0), x, c - start);
+                real *c = C + y * panel->ldc + x;
+                *c = FN(finished)(panel, edge[y * height + x] + (panel->adds ? *c : 0), x, c - panel->C);
             }
         t += count;
         B += count * width * panel->next;
-        C += count * width * ldc;
+        C += count * width * panel->ldc;
     }
 }
 
@@ -199,19 +220,26 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                          const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc,
                          const fastnn_finish *finish)
 {
-    _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
-    _Alignas(FASTNN_VECTOR) real sums[TILE_HEIGHT * LANES];
-    const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + TILE_HEIGHT - 1) / TILE_HEIGHT;
+    _Alignas(FASTNN_VECTOR) real copy[(TILE_HEIGHT - 1) * LANES * FASTNN_DEPTH]; /* of a higher panel: FASTNN_SHALLOW terms */
+    FN(vector) sums[TILE_HEIGHT];
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
     real *C = C_, *db = active ? finish->sums : NULL;
-    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .sums = sums,
-                       .floor = finish && finish->relu ? 0 : -R(INFINITY)};
+    const int high = k <= FASTNN_SHALLOW || (m <= TILE_SUMS / TILE_HEIGHT && !transpose_A);
+    const equal_parts panels = cut((n + LANES - 1) / LANES, high ? TILE_HEIGHT : TILE_HEIGHT - 1);
+    const ptrdiff_t widest = MIN(TILE_WIDTH, TILE_SUMS / MAX(1, panels.size + (panels.longer > 0)));
+    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .ldc = ldc,
+                       .sums = (real *)sums};
     if (db) memset(db, 0, (size_t)n * sizeof(real));
-    for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH)
-        for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH)
-            for (ptrdiff_t s = 0; s < panels; s++) {
-                const ptrdiff_t first = part_start(all, panels, s), vectors = part_start(all, panels, s + 1) - first;
-                const int whole = (first + vectors) * LANES <= n, last = p + FASTNN_DEPTH >= k;
+    for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH) {
+        const equal_parts tiles = cut(MIN(FASTNN_BREADTH, m - j), widest);
+        for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH) {
+            const int last = p + FASTNN_DEPTH >= k;
+            panel.depth = MIN(FASTNN_DEPTH, k - p);
+            panel.adds = p > 0;
+            panel.relu = bias && finish->relu && last;
+            for (ptrdiff_t s = 0, first = 0, vectors; s < panels.parts; s++, first += vectors) {
+                vectors = panels.size + (s < panels.longer);
+                const int whole = (first + vectors) * LANES <= n;
                 /* The last vector overlaps another. One of a panel before would be added to twice; one of the same
                    tiles is not, as they read the sums in C before they write any. */
                 const int overlaps = !whole && !transpose_A && n >= LANES && (p == 0 || vectors > 1);
@@ -219,20 +247,23 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                 const ptrdiff_t i = overlaps && vectors == 1 ? n - LANES : first * LANES;
                 const ptrdiff_t height = vectors * LANES, rows = MIN(height, n - i);
                 const real *a = A + (transpose_A ? p + i * lda : i + p * lda);
-                panel.depth = MIN(FASTNN_DEPTH, k - p);
                 if (copies) FN(copy_rows)(transpose_A, rows, height, panel.depth, a, lda, copy);
                 panel.A = copies ? copy : a;
                 panel.lda = copies ? height : lda;
                 panel.last_A = (copies ? height : rows) - LANES;
+                panel.C = C + i + j * ldc;
+                panel.last_C = rows - LANES;
                 panel.bias = bias && last ? bias + i : NULL;
                 panel.active = active && last ? active + i + j * ldc : NULL;
-                if (panel.active) memset(sums, 0, (size_t)height * sizeof(real));
-                FN(row_of_tiles)(&panel, vectors, rows, MIN(FASTNN_BREADTH, m - j), B + p * panel.step + j * panel.next,
-                                 C + i + j * ldc, ldc, p > 0, !(whole || overlaps));
+                for (ptrdiff_t v = 0; panel.active && v < vectors; v++) sums[v] = (FN(vector)){0};
+                FN(row_of_tiles)(&panel, vectors, rows, tiles, B + p * panel.step + j * panel.next, C + i + j * ldc,
+                                 !(whole || overlaps));
                 if (panel.active) /* the sums lie vector after vector, also where the last one overlaps */
                     for (ptrdiff_t x = first * LANES - i; x < rows; x++)
-                        db[i + x] += sums[overlaps && x >= height - LANES ? x + height - rows : x];
+                        db[i + x] += panel.sums[overlaps && x >= height - LANES ? x + height - rows : x];
             }
+        }
+    }
     for (ptrdiff_t i = 0; db && i < n; i++) db[i] *= R(finish->scale);
 }
 #undef LANES

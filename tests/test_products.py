@@ -15,7 +15,8 @@ from fastnn._core import _blas, _kernels
 
 # 1 takes BLAS's matrix-vector routines; the rest are around register and cache blocks. Only k must not be 0.
 SIZES = (0, 1, 2, 3, 5, 7, 16, 31, 127)
-# Around vectors of 4 to 16 elements, tiles of 3 of them and of 4 or 8 columns, and blocks of 256 columns and terms.
+# Around vectors of 4 to 16 elements, tiles of 2 or 4 of them and of 6 columns, inner products' tiles of 3 or 5, and
+# blocks of 256 columns and terms.
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 23, 24, 25, 31, 33, 47, 48, 49, 97, 100, 255, 256, 257, 300, 513)
 
 TRANSPOSITIONS = [(False, False), (False, True), (True, False), (True, True)]
@@ -210,6 +211,31 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
 
 
 @each_dtype
+@given(data=st.data())
+def test_finished_inner_products(dtype, buffers, data):
+    """Bias and relu as the tiles add and take them, also after more than one block of terms; and the same bits as after
+    the product.
+    """
+    n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
+    k = data.draw(st.sampled_from([*EDGES, 1024, 1025, 2100]), label="k")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    relu = data.draw(st.booleans(), label="relu")
+    A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
+    bias = rng.standard_normal(n).astype(dtype)
+    for level in own_levels(dtype):
+        call = buffers()
+        stored_A, stored_B = call.input(A.T), call.input(B)
+        C, alone = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
+        options = {"transpose_A": True, "alpha": 0.3, "by": "dots"}
+        _kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
+        _kernels.multiply(stored_A, stored_B, alone, level, **options)
+        call.check()
+        Z = alone + bias[:, None]
+        np.testing.assert_array_equal(C, np.where(Z <= 0, 0, Z) if relu else Z)
+        assert not np.signbit(C[C == 0]).any() or not relu
+
+
+@each_dtype
 def test_finishing_what_is_not_finite(dtype):
     """Relu keeps a NaN and infinity; a unit that was off passes nothing back, as in the notes' dZ[Z <= 0] = 0."""
     for level, n in itertools.product(own_levels(dtype), (5, 21)):
@@ -217,6 +243,9 @@ def test_finishing_what_is_not_finite(dtype):
         B[0] = [np.nan, np.inf, -np.inf, 1]
         C, sums = np.zeros((n, 4), dtype, "F"), np.zeros(n, dtype)
         _kernels.multiply(A, B, C, level, by="tiles", bias=np.zeros(n, dtype), relu=True)
+        np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
+        _kernels.multiply(np.asfortranarray(A.T), B, C, level, transpose_A=True, by="dots", bias=np.zeros(n, dtype),
+                          relu=True)
         np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
         active = np.asfortranarray(np.tile(np.array([0, -1, np.nan, 1], dtype), (n, 1)))
         _kernels.multiply(A, B, C, level, by="tiles", active=active, sums=sums)
@@ -229,6 +258,9 @@ def test_only_a_levels_own_product_is_finished():
     for options in ({"bias": np.ones(1)}, {"active": one, "sums": np.ones(1)}):
         with pytest.raises(ValueError, match="only the level's own product"):
             _kernels.multiply(one, one, one.copy(), 0, **options)
+    for level in own_levels("float64"):
+        with pytest.raises(ValueError, match="only the level's own product"):
+            _kernels.multiply(one, one, one.copy(), level, transpose_A=True, by="dots", active=one, sums=np.ones(1))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX's")

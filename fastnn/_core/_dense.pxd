@@ -38,13 +38,16 @@ cdef enum:
     LARGE = 8192    # and elements of A: below, BLAS has good kernels for small matrices
     SMALL = 1024    # elements of C up to which BLAS's kernels for small matrices take a transpose
     NARROW = 96     # bytes of a column of C: one and a half vectors of 64, the most that tiles fill badly
+    THIN = 5        # rows of C that are one tile of inner products with vectors of 64 bytes,
+    THIN_32 = 3     # and with vectors of 32
 
 
 # Is a kernel of our own faster than BLAS, and which? (python bench products; figures in ARCHITECTURE.md.)
-# Where A is a transpose, inner products need no copy of it: they suit long sums in few columns or rows, and a single
-# column. Tiles need a vector of rows, or half a one where A is a transpose and there are many columns to make up for
-# copying it; where they would not fill their vectors, BLAS is faster up to a size. Vectors of 32 bytes take too few
-# elements from a cache line where all lines of a column are in one set of the cache.
+# Where A is a transpose, inner products need no copy of it: they suit long sums in few columns or rows, and whatever
+# sums that fill a vector in one tile of rows or in a single column. Tiles need a vector of rows, or half a one where A
+# is a transpose and there are many columns to make up for copying it; where they would not fill their vectors, BLAS is
+# faster up to a size. Vectors of 32 bytes take too few elements from a cache line where all lines of a column are in
+# one set of the cache.
 cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
                         ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
@@ -54,7 +57,7 @@ cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint
         return BLAS
     if transpose_A and not transpose_B and (
             k >= LONG and n * k >= LARGE and (m < FEW or (n * item <= NARROW and k >= 8 * n))
-            or m == 1 and k * item >= ops.vector):
+            or k * item >= ops.vector and (m == 1 or n <= (THIN if ops.vector > 32 else THIN_32))):
         return DOTS
     if m == 1 and not transpose_A and (ldb == 1 or not transpose_B) and n * item >= ops.vector:
         return MATVEC
@@ -73,11 +76,12 @@ cdef inline void multiply_by(
     const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
+    const fastnn_finish *finish,   # IN, of tiles; its bias and relu also of inner products; or NULL
 ) noexcept nogil:
     if kernel == TILES:
-        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, NULL)
+        ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, finish)
     elif kernel == DOTS:
-        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc)
+        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc, finish)
     elif kernel == MATVEC:
         ops.matvec(n, k, alpha, A, lda, B, C)
     else:
@@ -93,7 +97,7 @@ cdef inline void product(
     char *C, ptrdiff_t ldc,
 ) noexcept nogil:
     multiply_by(fastest(ops, dtype, transpose_A, transpose_B, n, m, k, lda, ldb), ops, dtype, transpose_A, transpose_B,
-                n, m, k, alpha, A, lda, B, ldb, C, ldc)
+                n, m, k, alpha, A, lda, B, ldb, C, ldc, NULL)
 
 
 # What makes Z = W A_prev of m examples.
@@ -102,18 +106,19 @@ cdef inline int linear_kernel(const fastnn_ops *ops, int dtype, const Layer *lay
                    layer.n_in if layer.row_major else layer.n_out, layer.n_in)
 
 
-# The units first .. first + count of Z = W A_prev, by the kernel for all of them.
+# The units first .. first + count of Z = W A_prev, by the kernel for all of them; or what they are finished to.
 cdef inline void linear_units(
     int kernel, const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m,
     const char *theta,   # IN parameter arena
     const char *A_prev,  # IN (n_in, m)
     char *Z,             # OUT (n_out, m), `count` of its rows
+    const fastnn_finish *finish,  # IN, of these units, or NULL
 ) noexcept nogil:
     cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
     cdef ptrdiff_t ld = layer.n_in if layer.row_major else layer.n_out
     multiply_by(kernel, ops, dtype, layer.row_major, False, count, m, layer.n_in, layer.input_scale,
                 theta + layer.W + first * (layer.n_in if layer.row_major else 1) * item, ld,
-                A_prev, layer.n_in, Z + first * item, layer.n_out)
+                A_prev, layer.n_in, Z + first * item, layer.n_out, finish)
 
 
 # Z = W A_prev and A = g(Z + b): relu and identity before Z leaves the registers, where the product is the kernels' own.
@@ -127,14 +132,12 @@ cdef inline void linear_activate(
     ptrdiff_t first,                # the number of Z's first element in the mini-batch
 ) noexcept nogil:
     cdef fastnn_finish finish
-    cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
-    if (kernel == TILES and Z == A and dropout == NULL
+    if ((kernel == TILES or kernel == DOTS) and Z == A and dropout == NULL
             and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)):
         finish.bias, finish.relu, finish.active = theta + layer.b, activation == FASTNN_RELU, NULL
-        ops.multiply(layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W, lda,
-                     A_prev, layer.n_in, Z, layer.n_out, &finish)
+        linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z, &finish)
     else:
-        linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z)
+        linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z, NULL)
         ops.activate(activation, layer.n_out, m, theta + layer.b, Z, A, dropout, first)
 
 

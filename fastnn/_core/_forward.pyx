@@ -242,7 +242,7 @@ cdef class Forward:
             judged = l == 0 and kernel != BLAS and (kernel != TILES or layer.n_out < layer.n_in)
             if l == 0 and not judged and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
-            if kernel == TILES and parts == 1 and not judged:
+            if kernel != BLAS and parts == 1 and not judged:
                 linear_activate(kernel, ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
             else:
                 at_once = block if kernel == BLAS else count
@@ -276,7 +276,7 @@ cdef class Forward:
                           char *Z) noexcept nogil:
         cdef ptrdiff_t groups = layer.n_out // PART_UNITS, start = groups * s // parts * PART_UNITS
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else groups * (s + 1) // parts * PART_UNITS
-        linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z)
+        linear_units(kernel, self.ops, self.dtype, layer, start, stop - start, count, self.theta, A_prev, Z, NULL)
 
     # Is X (n[0], count) finite? What is not makes its whole column of Z = W X not finite, as w * NaN is NaN for each w,
     # and w * inf is infinite or NaN: where the first unit is finite, so is X. (Of Z before relu, which makes -inf 0,

@@ -175,9 +175,9 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
              ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
     do it, by its own kernels where they are faster, or `by` one of them: "tiles", "dots" (op(A) a transpose, op(B)
-    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles then add `bias` (n,) IN and, with `relu`, take
-    max(C, 0); or they make C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the sums
-    of C's columns. `repetitions` are for benchmarks."""
+    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles and dots then add `bias` (n,) IN and, with
+    `relu`, take max(C, 0); or tiles make C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale` times the
+    sums of C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C), kernel = {"": BLAS, "tiles": TILES, "dots": DOTS, "matvec": MATVEC}[by]
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
@@ -208,7 +208,7 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
     if active is not None:
         finish.active = matrix(active, dtype, (n, m), "active")
         finish.sums = output_pointer(sums, dtype, n, "sums", None)
-    if kernel != TILES and (bias is not None or active is not None):
+    if bias is not None and kernel not in (TILES, DOTS) or active is not None and kernel != TILES:
         raise ValueError("only the level's own product can be finished")
     if relu and bias is None or repetitions < 1:
         raise ValueError("relu needs a bias, and at least one repetition is made")
@@ -218,7 +218,7 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
             if kernel == TILES:
                 ops.multiply(transpose_A, transpose_B, n, m, k, alpha, a, lda, b, ldb, c, n, &finish)
             elif kernel == DOTS:
-                ops.dots(n, m, k, alpha, a, lda, b, ldb, c, n)
+                ops.dots(n, m, k, alpha, a, lda, b, ldb, c, n, &finish)
             elif kernel == MATVEC:
                 ops.matvec(n, k, alpha, a, lda, b, c)
             elif ops != NULL:

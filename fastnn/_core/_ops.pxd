@@ -80,7 +80,7 @@ cdef extern from "fastnn.h" nogil:
         void (*matvec)(ptrdiff_t n, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda, const void *b,
                        void *c) noexcept nogil
         void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda,
-                     const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc) noexcept nogil
+                     const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc, const fastnn_finish *finish) noexcept nogil
 
 
 # The kernels of a SIMD level for a dtype code, or NULL.
