@@ -9,10 +9,8 @@
 
    The unit of a level defines FASTNN_VECTOR, the bytes of its vectors. */
 #ifndef FASTNN_DEPTH
-#define FASTNN_DEPTH 512   /* terms that are summed up at a time, so that a panel stays in the second-level cache */
-#define FASTNN_COPIED 128  /* of them are transposed at a time: this part of it stays in the first-level cache */
+#define FASTNN_DEPTH 256   /* terms that are summed up at a time, so that a panel stays in the first-level cache */
 #define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
-
 #define FASTNN_SHALLOW 128 /* terms up to which a panel of the highest tiles stays in the first-level cache */
 
 /* The largest tiles: their sums, a column of op(A) and an element of op(B) fill the registers but for one or none. The
@@ -165,8 +163,7 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
 {
     if (rows < height) memset(copy, 0, (size_t)(height * depth) * sizeof(real));
     if (transpose)
-        for (ptrdiff_t p = 0; p < depth; p += FASTNN_COPIED)
-            FN(transpose)(MIN(FASTNN_COPIED, depth - p), rows, A + p, lda, copy + p * height, height);
+        FN(transpose)(depth, rows, A, lda, copy, height);
     else
         for (ptrdiff_t p = 0; p < depth; p++)
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
@@ -220,11 +217,11 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                          const void *A_, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc,
                          const fastnn_finish *finish)
 {
-    _Alignas(FASTNN_VECTOR) real copy[(TILE_HEIGHT - 1) * LANES * FASTNN_DEPTH]; /* of a higher panel: FASTNN_SHALLOW terms */
+    _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
     FN(vector) sums[TILE_HEIGHT];
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
     real *C = C_, *db = active ? finish->sums : NULL;
-    const int high = k <= FASTNN_SHALLOW || (m <= TILE_SUMS / TILE_HEIGHT && !transpose_A);
+    const int high = k <= FASTNN_SHALLOW || m <= TILE_SUMS / TILE_HEIGHT;
     const equal_parts panels = cut((n + LANES - 1) / LANES, high ? TILE_HEIGHT : TILE_HEIGHT - 1);
     const ptrdiff_t widest = MIN(TILE_WIDTH, TILE_SUMS / MAX(1, panels.size + (panels.longer > 0)));
     FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .ldc = ldc,
