@@ -106,10 +106,10 @@ FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(do
     const int size = rows * columns, vectors = IN_VECTORS(size);
     const real *A = row->A, alpha = row->alpha;
     const ptrdiff_t lda = row->lda, ldb = row->ldb, ldc = row->ldc, depth = row->depth, whole = depth / LANES * LANES;
-    /* Of a tile: the sums, then by vectors of elements, column after column, C, what was there and the bias. */
-    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], before[MOST_VECTORS] = {{0}}, bias[MOST_VECTORS] = {{0}};
-    FN(mask) counted;
-    for (int i = 0; i < LANES; i++) counted[i] = depth - LANES + i < whole ? -1 : 0;
+    /* Of a tile: the sums; then in vectors, column after column, its elements and the bias of each. */
+    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], bias[MOST_VECTORS];
+    FN(mask) counted = {0};
+    for (int i = 0; whole < depth && i < LANES; i++) counted[i] = depth - LANES + i < whole ? -1 : 0;
     for (int x = 0; row->bias && x < size; x++) ((real *)bias)[x] = row->bias[x % rows];
     for (ptrdiff_t t = 0; t < count; t++, B += columns * ldb, C += columns * ldc) {
         UNROLL for (int j = 0; j < columns; j++)
@@ -117,16 +117,22 @@ FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(do
         for (ptrdiff_t p = 0; p < whole; p += LANES)
             FN(add_products)(rows, columns, 0, counted, depth, p, A, lda, B, ldb, sum);
         if (whole < depth) FN(add_products)(rows, columns, 1, counted, depth, 0, A, lda, B, ldb, sum);
-        for (int x = 0; row->adds && x < size; x++) ((real *)before)[x] = C[x % rows + x / rows * ldc];
         UNROLL for (int v = 0; v < vectors; v++) {
             FN(vector) dot = alpha * FN(sums_of_lanes)(MIN(LANES, size - v * LANES), sum + v * LANES);
-            if (row->adds) dot += before[v];
-            if (row->bias) dot += bias[v];
-            if (row->relu) dot = FN(only)(~(FN(mask))(dot <= (FN(vector)){0}), dot);
+            IN_REGISTER(dot); /* rounded here, not together with what is added */
+            if (row->bias && !row->adds) dot += bias[v];
+            if (row->relu && !row->adds) dot = FN(only)(~(FN(mask))(dot <= (FN(vector)){0}), dot);
             tile[v] = dot;
         }
-        IN_MEMORY(tile);
-        for (int x = 0; x < size; x++) C[x % rows + x / rows * ldc] = ((const real *)tile)[x];
+        UNROLL for (int j = 0; j < columns; j++) {
+            const real *dots = (const real *)tile + j * rows, *biases = (const real *)bias + j * rows;
+            real *c = C + j * ldc;
+            UNROLL for (int i = 0; i < rows; i++) c[i] = row->adds ? c[i] + dots[i] : dots[i];
+            for (int i = 0; row->adds && row->bias && i < rows; i++) { /* after the sum of all terms */
+                c[i] += biases[i];
+                if (row->relu && c[i] <= 0) c[i] = 0;
+            }
+        }
     }
 }
 
@@ -153,7 +159,7 @@ static void FN(dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const 
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL;
     real *C = C_;
     const equal_parts high = cut(n, DOTS_TILE), wide = cut(m, DOTS_TILE);
-    const ptrdiff_t longest = FASTNN_LONG / (ptrdiff_t)sizeof(real), most = MAX(1, 2 * longest / k);
+    const ptrdiff_t longest = FASTNN_LONG / (ptrdiff_t)sizeof(real), most = MAX(1, longest / k);
     FN(dots_row) row = {.lda = lda, .ldb = ldb, .ldc = ldc, .alpha = R(alpha)};
     for (ptrdiff_t p = 0; p < k; p += longest) {
         row.depth = MIN(longest, k - p);

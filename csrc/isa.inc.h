@@ -41,10 +41,10 @@
 #define PREFETCH(address) ((void)(address))
 #endif
 
-/* Loads a vector once: compilers would take it from memory again for each product that it is in. */
+/* A vector's value is needed here: it is loaded once, where compilers would take it from memory again for each product
+   that it is in; and rounded. */
 #if defined(__GNUC__)
 #define IN_REGISTER(x) __asm__("" : "+v"(x))
-#define IN_MEMORY(x) __asm__("" : "+m"(x)) /* the opposite: its elements are not shuffled out of registers */
 #endif
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

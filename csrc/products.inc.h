@@ -104,7 +104,10 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
         }
         if (alpha != 1)
             UNROLL for (int j = 0; j < width; j++)
-                UNROLL for (int i = 0; i < height; i++) sum[j][i] *= alpha;
+                UNROLL for (int i = 0; i < height; i++) {
+                    sum[j][i] *= alpha;
+                    IN_REGISTER(sum[j][i]); /* rounded here, not together with what is added */
+                }
         if (panel->adds)
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
