@@ -63,11 +63,14 @@ typedef struct {
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
 
-/* What becomes of the elements of a product C before they are stored: bias and relu, or relu's derivative. Columns of C
+/* What becomes of the elements of a product C before they are stored: bias (of W's units, be they rows or columns of C)
+   and relu, or relu's derivative. Columns of C
    are adjacent. */
 typedef struct {
     const void *bias;   /* IN (n) added to each column, or NULL */
-    int relu;           /* then max(C, 0), where there is a bias */
+    const void *shifts; /* IN (m) added to the columns, one each, or NULL */
+    int relu;           /* then max(C, 0) */
+    int *finite;        /* OUT 0 where C was not finite before, in its first rows (or others); or NULL */
     const void *active; /* IN (n, m): C is 0 where this is not positive; or NULL */
     void *sums;         /* OUT (n) scale * (sum of the columns of C), where there is an `active` */
     double scale;
@@ -150,6 +153,11 @@ typedef struct {
     int (*all_finite)(ptrdiff_t n, ptrdiff_t m,
                       const void *X,     /* IN */
                       ptrdiff_t row_stride, ptrdiff_t column_stride);
+
+    /* A = softmax of Z whose examples lie across: the values of a unit follow each other. */
+    void (*softmax_across)(ptrdiff_t n, ptrdiff_t m,
+                           void *Z,  /* IN (m, n) Z transposed; OUT A transposed */
+                           void *A); /* OUT (n, m) */
 
     /* out[i] = f(x[i]): the functions of vmath.inc.h, for tests and benchmarks. */
     void (*elementwise)(int function, ptrdiff_t count,

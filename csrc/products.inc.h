@@ -55,8 +55,10 @@ typedef struct {
     ptrdiff_t last_C;     /* the row of C where the last vector goes */
     real alpha;
     int adds;             /* C += instead of C = */
-    const real *bias;     /* IN (rows), with `floor`; or NULL */
-    real floor;           /* what C is at least: 0 for relu, else -INFINITY */
+    const real *bias;     /* IN (rows) added to each column, or NULL */
+    const real *shifts;   /* IN (m) added to the columns of C, one each, or NULL */
+    int relu;             /* then max(C, 0) */
+    real *zeros;          /* IN/OUT (a vector) the sums of 0 * C before all that, of its first rows; or NULL */
     const real *active;   /* IN (rows, m), columns as those of C: C is 0 where this is not positive; or NULL */
     real *sums;           /* IN/OUT (rows in whole vectors) the sums of the columns, with `active` */
 } FN(panel);
@@ -91,18 +93,23 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
         }
         UNROLL for (int j = 0; j < width; j++)
             UNROLL for (int i = 0; i < height; i++) {
-                sum[j][i] *= alpha;
+                if (alpha != 1) sum[j][i] *= alpha;
                 if (panel->adds) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
             }
+        if (panel->zeros)
+            UNROLL for (int j = 0; j < width; j++) *(FN(vector) *)panel->zeros += 0 * sum[j][0];
         if (panel->bias)
             UNROLL for (int i = 0; i < height; i++) {
                 const FN(vector) bias = *(const FN(vector_at) *)(panel->bias + ROW(i, last_C));
-                const FN(vector) floor = (FN(vector)){0} + panel->floor;
-                UNROLL for (int j = 0; j < width; j++) {
-                    sum[j][i] += bias;
-                    sum[j][i] = FN(choose)((FN(mask))(sum[j][i] <= floor), floor, sum[j][i]);
-                }
+                UNROLL for (int j = 0; j < width; j++) sum[j][i] += bias;
             }
+        if (panel->shifts)
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] += panel->shifts[t * width + j];
+        if (panel->relu) /* not what is below: a NaN stays one */
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++)
+                    sum[j][i] = (FN(vector))((FN(mask))sum[j][i] & ~(FN(mask))(sum[j][i] <= 0));
         if (active)
             UNROLL for (int i = 0; i < height; i++) {
                 FN(vector) *total = (FN(vector) *)(panel->sums + i * LANES);
@@ -153,9 +160,12 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
 }
 
 /* What `tiles` does at the end, to one element of C. */
-FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, ptrdiff_t at)
+FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, ptrdiff_t column, ptrdiff_t at)
 {
-    if (panel->bias) c += panel->bias[row], c = c <= panel->floor ? panel->floor : c;
+    if (panel->zeros) *panel->zeros += 0 * c;
+    if (panel->bias) c += panel->bias[row];
+    if (panel->shifts) c += panel->shifts[column];
+    if (panel->relu) c = c <= 0 ? 0 : c;
     if (panel->active) c = panel->active[at] > 0 ? c : 0, panel->sums[row] += c;
     return c;
 }
@@ -169,13 +179,14 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
     const ptrdiff_t height = vectors * LANES, tiles = (m + TILE_WIDTH - 1) / TILE_WIDTH, wider = m % tiles;
-    const int spills = higher && ldc == rows && height <= 2 * rows && !adds && !panel->bias && !panel->active;
+    const int spills = higher && ldc == rows && height <= 2 * rows && !adds && !panel->bias && !panel->shifts && !panel->zeros && !panel->active;
     const real *const start = C;
+    ptrdiff_t column = 0;
     FN(panel) inner = *panel;
     inner.C = C;
     inner.adds = adds && !higher;
     inner.last_C = (higher ? height : rows) - LANES;
-    if (higher) inner.bias = inner.active = NULL;
+    if (higher) inner.bias = inner.shifts = inner.zeros = NULL, inner.active = NULL, inner.relu = 0;
     for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, but the last of those that spill; or one by one */
         const ptrdiff_t width = m / tiles + (t < wider), alike = t < wider ? wider - t : tiles - t;
         const int by_edge = higher && (!spills || t == tiles - 1);
@@ -185,9 +196,11 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
         for (ptrdiff_t y = 0; by_edge && y < width; y++)
             for (ptrdiff_t x = 0; x < rows; x++) {
                 real *c = C + y * ldc + x;
-                *c = FN(finished)(panel, edge[y * height + x] + (adds ? *c : 0), x, c - start);
+                *c = FN(finished)(panel, edge[y * height + x] + (adds ? *c : 0), x, column + y, c - start);
             }
         t += count;
+        column += count * width;
+        if (inner.shifts) inner.shifts += count * width;
         B += count * width * panel->next;
         C += count * width * ldc;
     }
@@ -198,12 +211,12 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                          const fastnn_finish *finish)
 {
     _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
-    _Alignas(FASTNN_VECTOR) real sums[TILE_HEIGHT * LANES];
+    _Alignas(FASTNN_VECTOR) real sums[TILE_HEIGHT * LANES], zeros[LANES] = {0};
     const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + TILE_HEIGHT - 1) / TILE_HEIGHT;
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
+    const real *shifts = finish ? finish->shifts : NULL;
     real *C = C_, *db = active ? finish->sums : NULL;
-    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .sums = sums,
-                       .floor = finish && finish->relu ? 0 : -R(INFINITY)};
+    FN(panel) panel = {.step = transpose_B ? ldb : 1, .next = transpose_B ? 1 : ldb, .alpha = R(alpha), .sums = sums};
     if (db) memset(db, 0, (size_t)n * sizeof(real));
     for (ptrdiff_t j = 0; j < m; j += FASTNN_BREADTH)
         for (ptrdiff_t p = 0; p < k; p += FASTNN_DEPTH)
@@ -222,6 +235,9 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                 panel.lda = copies ? height : lda;
                 panel.last_A = (copies ? height : rows) - LANES;
                 panel.bias = bias && last ? bias + i : NULL;
+                panel.shifts = shifts && last ? shifts + j : NULL;
+                panel.zeros = finish && finish->finite && last && !s ? zeros : NULL;
+                panel.relu = finish && finish->relu && last;
                 panel.active = active && last ? active + i + j * ldc : NULL;
                 if (panel.active) memset(sums, 0, (size_t)height * sizeof(real));
                 FN(row_of_tiles)(&panel, vectors, rows, MIN(FASTNN_BREADTH, m - j), B + p * panel.step + j * panel.next,
@@ -231,5 +247,7 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                         db[i + x] += sums[overlaps && x >= height - LANES ? x + height - rows : x];
             }
     for (ptrdiff_t i = 0; db && i < n; i++) db[i] *= R(finish->scale);
+    for (ptrdiff_t i = 1; i < LANES; i++) zeros[0] += zeros[i];
+    if (zeros[0] != 0) *finish->finite = 0;
 }
 #undef LANES

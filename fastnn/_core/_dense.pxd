@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fastnn._core._blas cimport matmul
 from fastnn._core._ops cimport (
-    FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_RELU, fastnn_dropout, fastnn_finish, fastnn_ops)
+    FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops)
 
 cdef struct Layer:
     ptrdiff_t n_in      # n[l-1]
@@ -116,6 +116,11 @@ cdef inline void linear_units(
                 A_prev, layer.n_in, Z + first * item, layer.n_out)
 
 
+# Can a product be finished by this activation before it leaves the registers?
+cdef inline bint finishes(int kernel, int activation) noexcept nogil:
+    return kernel == TILES and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)
+
+
 # Z = W A_prev and A = g(Z + b): relu and identity before Z leaves the registers, where the product is the kernels' own.
 cdef inline void linear_activate(
     const fastnn_ops *ops, int dtype, const Layer *layer, int activation, ptrdiff_t m,
@@ -125,18 +130,41 @@ cdef inline void linear_activate(
     char *A,                        # OUT (n_out, m), may be Z
     const fastnn_dropout *dropout,  # IN, or NULL
     ptrdiff_t first,                # the number of Z's first element in the mini-batch
+    int *finite = NULL,             # OUT where it finishes: 0 if A_prev is not finite, or perhaps; else left alone
 ) noexcept nogil:
     cdef fastnn_finish finish
     cdef ptrdiff_t lda = layer.n_in if layer.row_major else layer.n_out
     cdef int kernel = linear_kernel(ops, dtype, layer, m)
-    if (kernel == TILES and Z == A and dropout == NULL
-            and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)):
-        finish.bias, finish.relu, finish.active = theta + layer.b, activation == FASTNN_RELU, NULL
+    if finishes(kernel, activation) and Z == A and dropout == NULL:
+        finish.bias, finish.shifts, finish.active = theta + layer.b, NULL, NULL
+        finish.relu, finish.finite = activation == FASTNN_RELU, finite
         ops.multiply(layer.row_major, False, layer.n_out, m, layer.n_in, layer.input_scale, theta + layer.W, lda,
                      A_prev, layer.n_in, Z, layer.n_out, &finish)
     else:
         linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z)
         ops.activate(activation, layer.n_out, m, theta + layer.b, Z, A, dropout, first)
+
+
+# The same with the examples along the vectors, Z^T = A_prev^T W^T, so that few units leave no lanes empty; the same
+# bits as by tiles.
+cdef inline void linear_activate_across(
+    const fastnn_ops *ops, const Layer *layer, int activation, ptrdiff_t m,
+    const char *theta,   # IN parameter arena
+    const char *A_prev,  # IN (n_in, m)
+    char *Z,             # scratch (m, n_out)
+    char *A,             # OUT (n_out, m)
+) noexcept nogil:
+    cdef fastnn_finish finish
+    finish.bias, finish.shifts, finish.active, finish.finite = NULL, theta + layer.b, NULL, NULL
+    finish.relu = activation == FASTNN_RELU
+    ops.multiply(True, not layer.row_major, m, layer.n_out, layer.n_in, layer.input_scale, A_prev, layer.n_in,
+                 theta + layer.W, layer.n_in if layer.row_major else layer.n_out, Z, m, &finish)
+    if activation == FASTNN_SOFTMAX:
+        ops.softmax_across(layer.n_out, m, Z, A)
+        return
+    if not finishes(TILES, activation):
+        ops.activate(activation, m, layer.n_out, NULL, Z, Z, NULL, 0)
+    ops.gather(layer.n_out, m, Z, 1, m, NULL, A)
 
 
 # `width` columns of dW as it is stored, from `column` on, close together.
@@ -194,7 +222,8 @@ cdef inline void linear_activate_backward(
     if (before.activation == FASTNN_RELU and not before.threshold
             and fastest(ops, dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, lda,
                         layer.n_out) == TILES):
-        finish.bias, finish.active, finish.sums, finish.scale = NULL, A_prev, gradient + before.b, scale
+        finish.bias, finish.shifts, finish.relu, finish.finite = NULL, NULL, False, NULL
+        finish.active, finish.sums, finish.scale = A_prev, gradient + before.b, scale
         ops.multiply(not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W, lda,
                      dZ, layer.n_out, dZ_prev, layer.n_in, &finish)
     else:

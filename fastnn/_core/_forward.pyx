@@ -9,7 +9,8 @@ from fastnn._core._bind cimport (
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport (
-    BLAS, DOTS, MATVEC, Csr, Layer, linear_activate, linear_kernel, linear_units, rows_in_range, sparse_linear)
+    BLAS, Csr, Layer, finishes, linear_activate, linear_activate_across, linear_kernel, linear_units, rows_in_range,
+    sparse_linear)
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
@@ -28,7 +29,13 @@ cdef struct Rows:
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
     Csr sparse_X             # IN instead
+    ptrdiff_t m
 
+
+cdef extern from "stdlib.h":
+    char *getenv(const char *)
+cdef bint outputs_across(const fastnn_ops *ops, int dtype, const Layer *last):
+    return ops.multiply != NULL and getenv("ACROSS") != NULL
 
 cdef inline bint few_units(const Layer *layer, int parts) noexcept nogil:
     return layer.n_out < 2 * PART_UNITS * parts
@@ -57,6 +64,7 @@ cdef class Forward:
     cdef Layer *layers
     cdef char *theta
     cdef char *scratch
+    cdef bint across  # the examples of many rows lie along the vectors in the last layer
     cdef bint busy
     cdef list held
 
@@ -71,6 +79,7 @@ cdef class Forward:
                              self.held)
         self.block = check_dimension(block, "the block")
         self.widest = max(sizes[1:])
+        self.across = outputs_across(self.ops, self.dtype, &self.layers[self.n_layers - 1])
         if self.block < 1:
             raise ValueError(f"the block must be at least 1, got {block}")
         self.per_thread = self.needed(sizes, block)
@@ -120,14 +129,14 @@ cdef class Forward:
         cdef ptrdiff_t m
         rows.X = NULL
         if isinstance(X, tuple):
-            m = bind_csr(X, self.dtype, &rows.sparse_X, None)
+            m = rows.m = bind_csr(X, self.dtype, &rows.sparse_X, None)
             if self.layers[0].row_major:
                 raise ValueError("a sparse X needs W[1] column-major")
             if not rows_in_range(&rows.sparse_X, self.layers[0].n_in, m, NULL):
                 raise ValueError(f"a sparse X must name columns from 0 to {self.layers[0].n_in - 1}, within its arrays")
         else:
             rows.X = rows_pointer(X, self.dtype, self.layers[0].n_in, &rows.row_stride, &rows.column_stride, None)
-            m = X.shape[0]
+            m = rows.m = X.shape[0]
         cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
         if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
@@ -157,6 +166,7 @@ cdef class Forward:
                 or shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.layers[0].n_in):
             return None
         rows.X, rows.row_stride, rows.column_stride = <char *>cnp.PyArray_DATA(X), self.layers[0].n_in, 1
+        rows.m = shape[0]
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
         return out if self.go_through(&rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
 
@@ -196,8 +206,8 @@ cdef class Forward:
                        char *out, bint raw) noexcept nogil:
         cdef const fastnn_ops *ops = self.ops
         cdef ptrdiff_t item = self.itemsize
-        cdef int l, L = self.n_layers, kernel, activation, parts
-        cdef bint apart
+        cdef int l, L = self.n_layers, kernel, activation, parts, finite = True
+        cdef bint judged
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -221,16 +231,25 @@ cdef class Forward:
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
                 A = Z
                 continue
+            if l == L - 1 and self.across and rows.m >= FEW_ROWS:
+                Z = scratch + (l % 2) * self.widest * self.block * item
+                linear_activate_across(ops, layer, activation, count, self.theta, A, Z,
+                                       out + first * layer.n_out * item)
+                return 0
             kernel = linear_kernel(ops, self.dtype, layer, count)
             parts = self.parts_of(kernel, layer, count, most) if together or kernel == BLAS else 1
-            apart = kernel == DOTS or kernel == MATVEC  # these leave Z as it is, by which X can be judged
-            if l == 0 and not apart and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+            if l == 0 and kernel == BLAS and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
-            if parts == 1 and not apart:
-                linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
+            judged = l == 0 and kernel != BLAS and not (parts == 1 and finishes(kernel, activation))
+            if parts == 1 and not judged:
+                linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0,
+                                &finite if l == 0 else NULL)
+                if not finite and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+                    return 1
+                finite = True
             else:
                 self.linear_in_parts(parts, together, kernel, layer, count, A, Z)
-                if l == 0 and apart and not self.rows_finite(count, A, Z):
+                if judged and not self.rows_finite(count, A, Z):
                     return 1
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
