@@ -24,7 +24,7 @@ static tile_shape tile(ptrdiff_t n, ptrdiff_t m)
 #if __has_builtin(__builtin_shufflevector)
 #define FASTNN_SHUFFLES
 #define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#if defined(FASTNN_VECTOR) /* of float: interleaves the fours of two vectors, or their pairs */
+#if defined(FASTNN_VECTOR) /* of float: the fours of two vectors interleaved, one by one or in pairs */
 #define FASTNN_WIDE
 #if FASTNN_VECTOR == 64
 #define WIDE_COLUMNS 16
@@ -197,7 +197,7 @@ static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_s
 {
     const real *X = X_;
     real *out = out_;
-    if (!order && row_stride == 1) {
+    if (!order && row_stride == 1) { /* the elements of a column follow each other */
         FN(transpose)(m, n, X, column_stride, out, n);
         return;
     }

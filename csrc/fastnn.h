@@ -63,14 +63,13 @@ typedef struct {
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
 
-/* What becomes of the elements of a product C before they are stored: bias (of W's units, be they rows or columns of C)
-   and relu, or relu's derivative. Columns of C
+/* What becomes of the elements of a product C before they are stored: bias and relu, or relu's derivative. Columns of C
    are adjacent. */
 typedef struct {
     const void *bias;   /* IN (n) added to each column, or NULL */
-    const void *shifts; /* IN (m) added to the columns, one each, or NULL */
+    const void *shifts; /* IN (m) added to the columns, one each: the bias where units are columns; or NULL */
     int relu;           /* then max(C, 0) */
-    int *finite;        /* OUT 0 where C was not finite before, in its first rows (or others); or NULL */
+    int *finite;        /* OUT 0 if C's first row was not finite before that, or one near it; else left alone; or NULL */
     const void *active; /* IN (n, m): C is 0 where this is not positive; or NULL */
     void *sums;         /* OUT (n) scale * (sum of the columns of C), where there is an `active` */
     double scale;
@@ -154,7 +153,7 @@ typedef struct {
                       const void *X,     /* IN */
                       ptrdiff_t row_stride, ptrdiff_t column_stride);
 
-    /* A = softmax of Z whose examples lie across: the values of a unit follow each other. */
+    /* A = softmax(Z), for few units, of a Z in which the values of a unit follow each other. */
     void (*softmax_across)(ptrdiff_t n, ptrdiff_t m,
                            void *Z,  /* IN (m, n) Z transposed; OUT A transposed */
                            void *A); /* OUT (n, m) */

@@ -58,7 +58,8 @@ typedef struct {
     const real *bias;     /* IN (rows) added to each column, or NULL */
     const real *shifts;   /* IN (m) added to the columns of C, one each, or NULL */
     int relu;             /* then max(C, 0) */
-    real *zeros;          /* IN/OUT (a vector) the sums of 0 * C before all that, of its first rows; or NULL */
+    real *zeros;          /* IN/OUT (a vector) sums of 0 * C before all that, of the first rows, NaN where one is not
+                             finite; or NULL */
     const real *active;   /* IN (rows, m), columns as those of C: C is 0 where this is not positive; or NULL */
     real *sums;           /* IN/OUT (rows in whole vectors) the sums of the columns, with `active` */
 } FN(panel);
@@ -93,7 +94,7 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
         }
         UNROLL for (int j = 0; j < width; j++)
             UNROLL for (int i = 0; i < height; i++) {
-                if (alpha != 1) sum[j][i] *= alpha;
+                sum[j][i] *= alpha;
                 if (panel->adds) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
             }
         if (panel->zeros)

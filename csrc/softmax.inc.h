@@ -5,7 +5,7 @@
 #ifndef FASTNN_BLOCK
 #define FASTNN_BLOCK 2048 /* elements of a block */
 #define FASTNN_BLOCK_COLUMNS 256
-#define FASTNN_STRIP 32 /* examples whose sums stay in registers */
+#define FASTNN_STRIP 32  /* examples whose sums stay in registers */
 #define FASTNN_NARROW 32 /* units up to which the transposed way is faster */
 
 /* Columns of n elements that make a block. */
@@ -40,10 +40,11 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
     }
 }
 
-/* Softmax of `m` examples that lie along the columns. `m` is a constant where it can be, for loops in registers. */
+/* Softmax of examples that lie along the columns, and what `softmax_block` says of it. Where `m` is a constant the loops
+   over it are a few vectors. */
 FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
                                      real *restrict T, ptrdiff_t ldt, /* IN (m, n) Z transposed; OUT A, weighted */
-                                     const real *weights,             /* IN (m) or NULL */
+                                     const real *weights,             /* IN (m) or NULL for all ones */
                                      real *restrict top,              /* OUT (m) */
                                      real *restrict rest)             /* OUT (m) */
 {
@@ -73,6 +74,7 @@ FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
         for (ptrdiff_t j = 0; j < m; j++) T[i * ldt + j] *= factor[j];
 }
 
+/* The same of any number of examples. */
 static void FN(softmax_strips)(ptrdiff_t n, ptrdiff_t m, real *T, ptrdiff_t ldt, const real *weights, real *top,
                                real *rest)
 {
@@ -115,14 +117,10 @@ static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m, real *A /* IN (n, m) Z
         FN(softmax_block)(n, MIN(columns, m - start), A + start * n, NULL, A + start * n, top, rest);
 }
 
+/* Of few units, which leave vectors along them empty. */
 static void FN(softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z_, void *A_)
 {
     real *T = Z_, *A = A_, top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    if (n > FASTNN_NARROW) { /* by the sums of wide columns, for the same bits */
-        FN(transpose)(m, n, T, m, A, n);
-        FN(softmax_columns)(n, m, A);
-        return;
-    }
     for (ptrdiff_t start = 0; start < m; start += FASTNN_BLOCK_COLUMNS)
         FN(softmax_strips)(n, MIN(FASTNN_BLOCK_COLUMNS, m - start), T + start, m, NULL, top, rest);
     FN(transpose)(m, n, T, m, A, n);

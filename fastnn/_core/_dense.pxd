@@ -38,6 +38,7 @@ cdef enum:
     LARGE = 8192    # and elements of A: below, BLAS has good kernels for small matrices
     SMALL = 1024    # elements of C up to which BLAS's kernels for small matrices take a transpose
     NARROW = 96     # bytes of a column of C: one and a half vectors of 64, the most that tiles fill badly
+    OUTPUTS = 32    # units up to which ops.softmax_across is made
 
 
 # Is a kernel of our own faster than BLAS, and which? (python bench products; figures in ARCHITECTURE.md.)
@@ -143,6 +144,13 @@ cdef inline void linear_activate(
     else:
         linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z)
         ops.activate(activation, layer.n_out, m, theta + layer.b, Z, A, dropout, first)
+
+
+# Are many examples to lie along the vectors in the last layer? Where an eighth of the lanes or more would be empty
+# otherwise; of a single unit an inner product is faster, and with 4 lanes too little is won. (ARCHITECTURE.md)
+cdef inline bint outputs_across(const fastnn_ops *ops, int dtype, ptrdiff_t n) noexcept nogil:
+    cdef ptrdiff_t lanes = ops.vector // <ptrdiff_t>(sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double))
+    return lanes >= 8 and 2 <= n <= OUTPUTS and 8 * n <= 7 * ((n + lanes - 1) // lanes * lanes)
 
 
 # The same with the examples along the vectors, Z^T = A_prev^T W^T, so that few units leave no lanes empty; the same

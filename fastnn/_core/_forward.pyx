@@ -9,8 +9,8 @@ from fastnn._core._bind cimport (
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport (
-    BLAS, Csr, Layer, finishes, linear_activate, linear_activate_across, linear_kernel, linear_units, rows_in_range,
-    sparse_linear)
+    BLAS, Csr, Layer, finishes, linear_activate, linear_activate_across, linear_kernel, linear_units,
+    outputs_across, rows_in_range, sparse_linear)
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
@@ -31,11 +31,6 @@ cdef struct Rows:
     Csr sparse_X             # IN instead
     ptrdiff_t m
 
-
-cdef extern from "stdlib.h":
-    char *getenv(const char *)
-cdef bint outputs_across(const fastnn_ops *ops, int dtype, const Layer *last):
-    return ops.multiply != NULL and getenv("ACROSS") != NULL
 
 cdef inline bint few_units(const Layer *layer, int parts) noexcept nogil:
     return layer.n_out < 2 * PART_UNITS * parts
@@ -79,7 +74,7 @@ cdef class Forward:
                              self.held)
         self.block = check_dimension(block, "the block")
         self.widest = max(sizes[1:])
-        self.across = outputs_across(self.ops, self.dtype, &self.layers[self.n_layers - 1])
+        self.across = self.n_layers > 1 and outputs_across(self.ops, self.dtype, self.layers[self.n_layers - 1].n_out)
         if self.block < 1:
             raise ValueError(f"the block must be at least 1, got {block}")
         self.per_thread = self.needed(sizes, block)
@@ -207,7 +202,7 @@ cdef class Forward:
         cdef const fastnn_ops *ops = self.ops
         cdef ptrdiff_t item = self.itemsize
         cdef int l, L = self.n_layers, kernel, activation, parts, finite = True
-        cdef bint judged
+        cdef bint fused
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -232,16 +227,15 @@ cdef class Forward:
                 A = Z
                 continue
             if l == L - 1 and self.across and rows.m >= FEW_ROWS:
-                Z = scratch + (l % 2) * self.widest * self.block * item
-                linear_activate_across(ops, layer, activation, count, self.theta, A, Z,
-                                       out + first * layer.n_out * item)
+                linear_activate_across(ops, layer, activation, count, self.theta, A,
+                                       scratch + (l % 2) * self.widest * self.block * item, Z)
                 return 0
             kernel = linear_kernel(ops, self.dtype, layer, count)
             parts = self.parts_of(kernel, layer, count, most) if together or kernel == BLAS else 1
+            fused = parts == 1 and finishes(kernel, activation)
             if l == 0 and kernel == BLAS and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
-            judged = l == 0 and kernel != BLAS and not (parts == 1 and finishes(kernel, activation))
-            if parts == 1 and not judged:
+            if fused:
                 linear_activate(ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0,
                                 &finite if l == 0 else NULL)
                 if not finite and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
@@ -249,7 +243,7 @@ cdef class Forward:
                 finite = True
             else:
                 self.linear_in_parts(parts, together, kernel, layer, count, A, Z)
-                if judged and not self.rows_finite(count, A, Z):
+                if l == 0 and kernel != BLAS and not self.rows_finite(count, A, Z):
                     return 1
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z
