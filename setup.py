@@ -103,7 +103,7 @@ setup(
     ext_modules=cythonize(
         [
             extension(name, OPENMP if name in {"_plan", "_forward"} else [])
-            for name in ["_ops", "_blas", "_bind", "_kernels", "_blocks", "_pass", "_plan", "_forward"]
+            for name in ["_ops", "_blas", "_bind", "_kernels", "_blocks", "_pass", "_bound", "_plan", "_forward"]
         ],
         compiler_directives={
             "language_level": 3,

@@ -1,13 +1,14 @@
-"""Memory: the peak of a fit beside the peers', and that a fit on a memory map holds no more the more rows there are."""
+"""Memory: the peak of a fit beside the peers', and that a memory map of more rows takes no more of it."""
 
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
 import peers
-from measure import gather, in_process, threads
+from measure import gather, threads
 
 SIZES, BATCH, ROWS = [784, 128, 64, 10], 128, 60_000
 MAP_SIZES, MAP_BATCH, MAP_ROWS, PIECE = [32, 64, 32, 2], 512, (1_000_000, 10_000_000), 1_000_000
@@ -37,14 +38,8 @@ def arrays(system: str, n_threads: int) -> dict[str, float]:
     return {"before": before, "peak": peak, "data": X.nbytes / MB, "beside": peak - before - (X.nbytes + y.nbytes) / MB}
 
 
-def memory_map(path: str, rows: int, n_threads: int) -> dict[str, float]:
-    """What RssAnon rises by at most in a fit of one epoch on a memory map, after a fit on its first rows."""
-    from fastnn import Network
-
-    X = np.memmap(path, np.float32, "r", shape=(rows, MAP_SIZES[0]))
-    y = np.random.default_rng(0).integers(0, MAP_SIZES[-1], rows, np.int32)
-    net = Network(MAP_SIZES, random_state=0)
-    net.fit(X[:MAP_BATCH], y[:MAP_BATCH], batch_size=MAP_BATCH, epochs=2, n_threads=n_threads)
+def highest(call: Callable[[], object]) -> float:
+    """What RssAnon rises by at most during the call."""
     done, seen, before = Event(), [held("RssAnon")], held("RssAnon")
 
     def watch() -> None:
@@ -53,10 +48,29 @@ def memory_map(path: str, rows: int, n_threads: int) -> dict[str, float]:
 
     watcher = Thread(target=watch)
     watcher.start()
-    net.fit(X, y, batch_size=MAP_BATCH, epochs=1, n_threads=n_threads)
+    call()
     done.set()
     watcher.join()
-    return {"rise": max(seen) - before, "looks": len(seen)}
+    return max(seen) - before
+
+
+def memory_map(path: str, rows: int, n_threads: int) -> dict[str, float]:
+    """What RssAnon rises by at most on a memory map, once its first rows had the same calls: in a fit of one epoch, and
+    in a prediction beside the probabilities that it returns."""
+    from fastnn import Network
+
+    X = np.memmap(path, np.float32, "r", shape=(rows, MAP_SIZES[0]))
+    y = np.random.default_rng(0).integers(0, MAP_SIZES[-1], rows, np.int32)
+    net = Network(MAP_SIZES, random_state=0)
+
+    def fit(m: int, epochs: int) -> None:
+        net.fit(X[:m], y[:m], batch_size=MAP_BATCH, epochs=epochs, n_threads=n_threads)
+
+    fit(MAP_BATCH, 2)
+    fit_rise = highest(lambda: fit(rows, 1))
+    net.predict_proba(X[:MAP_BATCH], n_threads=n_threads)
+    returned = rows * MAP_SIZES[-1] * X.itemsize / MB
+    return {"fit": fit_rise, "predict_proba": highest(lambda: net.predict_proba(X, n_threads=n_threads)) - returned}
 
 
 def write(path: Path, rows: int) -> None:
@@ -81,19 +95,20 @@ def run_arrays(options) -> list[dict]:
 
 
 def run_map(options) -> list[dict]:
-    rows = []
-    print(f"\nMB that RssAnon rises by at most during a fit of one shuffled epoch on a memory map of rows x "
-          f"{MAP_SIZES[0]} float32 (target: constant)")
+    table = []
+    print(f"\nMB that RssAnon rises by at most on a memory map of rows x {MAP_SIZES[0]} float32, in a fit of one "
+          f"shuffled epoch and in a prediction beside what it returns (target: constant)")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "X.f32")
         write(path, max(MAP_ROWS))
         for n_threads in threads(options):
-            for m in MAP_ROWS:
-                arguments = {"part": "map", "path": str(path), "rows": m, "n_threads": n_threads}
-                figures = in_process("memory", arguments, n_threads)
-                print(f"{n_threads} threads, {m:>10,} rows: {figures['rise']:.1f}", flush=True)
-                rows.append({"part": "map", "threads": n_threads, "rows": m, "growth": GROWTH, **figures})
-    return rows
+            cases = {str(m): {"part": "map", "path": str(path), "rows": m, "n_threads": n_threads} for m in MAP_ROWS}
+            for rows, rises in gather("memory", cases, n_threads, options.turns).items():
+                print(f"{n_threads} threads, {int(rows):>10,} rows: "
+                      + ", ".join(f"{call} {rise:.1f}" for call, rise in rises.items()), flush=True)
+                table += [{"part": "map", "call": call, "threads": n_threads, "rows": int(rows), "rise": rise,
+                           "growth": GROWTH} for call, rise in rises.items()]
+    return table
 
 
 PARTS = {"arrays": run_arrays, "map": run_map}

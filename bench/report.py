@@ -139,7 +139,8 @@ def fit_tables(rows: list[dict]) -> dict[str, str]:
 
 def missed(row: dict, of: list[dict]) -> str:
     """Whether a memory map of more rows took more memory than one of the fewest."""
-    least = min((other for other in of if other["threads"] == row["threads"]), key=lambda other: other["rows"])
+    alike = [other for other in of if (other["call"], other["threads"]) == (row["call"], row["threads"])]
+    least = min(alike, key=lambda other: other["rows"])
     return "" if row["rise"] <= least["rise"] + row["growth"] else ", **missed** (constant)"
 
 
@@ -154,8 +155,9 @@ def memory_tables(rows: list[dict]) -> dict[str, str]:
              for row in of])
     if of := [row for row in rows if row["part"] == "map"]:
         found["memory map"] = table(
-            ["threads", "rows", "MB that RssAnon rises by"],
-            [[str(row["threads"]), f"{row['rows']:,}", f"{row['rise']:.1f}" + missed(row, of)] for row in of])
+            ["call", "threads", "rows", "MB that RssAnon rises by"],
+            [[row["call"], str(row["threads"]), f"{row['rows']:,}", f"{row['rise']:.1f}" + missed(row, of)]
+             for row in of])
     return found
 
 

@@ -99,8 +99,9 @@ def test_report_of_the_rest(report, tmp_path):
               **{key: {"fastnn": 2.0, "NumPy": 5.0} for key in ("seconds", "training", "epochs", "accuracy")}},
              {"part": "import", "ms": 31.0, "target": 30.0}],
         memory=[{"part": "arrays", "threads": 1, "target": 60.0, "beside": {"fastnn": 9.0, "NumPy": 8.0}},
-                {"part": "map", "threads": 1, "rows": 1000, "rise": 1.5, "growth": 10.0},
-                {"part": "map", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0}],
+                {"part": "map", "call": "fit", "threads": 1, "rows": 1000, "rise": 1.5, "growth": 10.0},
+                {"part": "map", "call": "fit", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0},
+                {"part": "map", "call": "predict_proba", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0}],
         kernels=[{"part": "products", "dtype": "float32", "n_prev": 4, "n": 3, "m": 2,
                   **{f"{p} {by}": us for p in ("Z", "dW", "dA") for by, us in (("BLAS", 2.0), ("own", 1.0))}},
                  {"part": "passes", "kernel": "Adam", "dtype": "float32", "elements": [10, 20],
@@ -112,7 +113,7 @@ def test_report_of_the_rest(report, tmp_path):
     assert "missed" in rows_of(text, "import")[0]["ms"]
     assert rows_of(text, "memory")[0]["least"] == "**NumPy**"
     rises = [row["MB that RssAnon rises by"] for row in rows_of(text, "memory map")]
-    assert rises == ["1.5", "20.0, **missed** (constant)"]
+    assert rises == ["1.5", "20.0, **missed** (constant)", "20.0"]
     assert rows_of(text, "products float32")[0]["dA"] == "BLAS 2, **own 1**"
     assert rows_of(text, "passes")[0]["20"] == "2.0"
 
