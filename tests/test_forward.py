@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fastnn._core import _kernels
 from fastnn._core._forward import Forward
 
+
 @each_dtype
 @pytest.mark.parametrize("activation", _kernels.ACTIVATIONS)
 @settings(max_examples=25)

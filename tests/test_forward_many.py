@@ -16,8 +16,8 @@ VECTOR = {"avx2": 32, "avx512": 64}  # bytes
 @pytest.mark.parametrize("activation", _kernels.ACTIVATIONS)
 @given(data=st.data())
 def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, task, data):
-    """Whatever goes along the vectors, however the rows are cut into blocks and by any team: so they do not depend on how
-    many rows are predicted either. The numbers of units leave lanes of 8 and 16 elements empty.
+    """Whatever goes along the vectors, however the rows are cut into blocks and by any team: so they do not depend on
+    how many rows are predicted either. The numbers of units leave lanes of 8 and 16 elements empty.
     """
     hidden = data.draw(st.sampled_from([16, 17, 64, 100, 300]), label="n[1]")
     n_out = data.draw(st.sampled_from([2, 3, 5, 7, 9, 10, 14, 17, 20, 28]), label="n[2]")
@@ -46,8 +46,8 @@ def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, 
 @each_dtype
 @given(data=st.data())
 def test_what_is_not_finite_is_found_in_the_registers(dtype, task, data):
-    """Wherever it is in X, with layers that fill vectors and tiles or do not, of which relu makes -inf 0; a product that
-    overflows and weights that are not finite say nothing of X.
+    """Wherever it is in X, with layers that fill vectors and tiles or do not, of which relu makes -inf 0; a product
+    that overflows and weights that are not finite say nothing of X.
     """
     n_x = data.draw(st.sampled_from([1, 3, 64, 257, 600]), label="n[0]")
     hidden = data.draw(st.sampled_from([3, 8, 9, 15, 16, 17, 33, 48, 49, 130]), label="n[1]")

@@ -172,9 +172,9 @@ def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
 @each_transposition
 @given(data=st.data())
 def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
-    """Bias of rows or of columns, and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact, but for the sums over
-    the columns, within m u sum |C| in any order, scale's rounding and product counting 2. Examples multiplied beside
-    others do not change an element.
+    """Bias of rows or of columns, and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact,
+    but for the sums over the columns, within m u sum |C| in any order, scale's rounding and product counting 2.
+    Examples multiplied beside others do not change an element.
     """
     n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -242,8 +242,8 @@ def test_only_a_levels_own_product_is_finished():
 def test_a_fork_after_refused_arguments():
     """What was refused has ended: a fork waits for calls that have not."""
     one = np.ones((1, 1))
-    wrong = [{"bias": np.ones(3)}, {"shifts": np.ones(3)}, {"active": one, "sums": None}, {"active": one, "sums": np.ones(1)}, {"relu": True},
-             {"repetitions": 0}]
+    wrong = [{"bias": np.ones(3)}, {"shifts": np.ones(3)}, {"active": one, "sums": None},
+             {"active": one, "sums": np.ones(1)}, {"relu": True}, {"repetitions": 0}]
     for options in wrong:
         with pytest.raises((TypeError, ValueError, AttributeError)):
             _kernels.multiply(one, one, one.copy(), 0, **options)
