@@ -144,8 +144,13 @@ FASTNN_INLINE void FN(transpose)(ptrdiff_t n, ptrdiff_t m,
         return;
     }
 #endif
-    for (ptrdiff_t j = 0; j < m; j++)
-        for (ptrdiff_t i = 0; i < n; i++) B[i * ldb + j] = A[j * lda + i];
+    if (n < m) { /* the longer loop inside */
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t j = 0; j < m; j++) B[i * ldb + j] = A[j * lda + i];
+    } else {
+        for (ptrdiff_t j = 0; j < m; j++)
+            for (ptrdiff_t i = 0; i < n; i++) B[i * ldb + j] = A[j * lda + i];
+    }
 }
 
 FASTNN_INLINE void FN(accumulate)(ptrdiff_t count,

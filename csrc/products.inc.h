@@ -55,7 +55,7 @@ typedef struct {
     ptrdiff_t last_C;     /* the row of C where the last vector goes */
     real alpha;
     int adds;             /* C += instead of C = */
-    const real *bias;     /* IN (rows) added to each column, or NULL */
+    const real *bias;     /* IN (rows in whole vectors) added to each column, or NULL */
     const real *shifts;   /* IN (m) added to the columns of C, one each, or NULL */
     int relu;             /* then max(C, 0) */
     real *zeros;          /* IN/OUT (a vector) sums of 0 * C before all that, of the first rows, NaN where one is not
@@ -107,7 +107,7 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
         if (panel->shifts)
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += panel->shifts[t * width + j];
-        if (panel->relu) /* not what is below: a NaN stays one */
+        if (panel->relu) /* 0 where C <= 0: a NaN stays one */
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++)
                     sum[j][i] = (FN(vector))((FN(mask))sum[j][i] & ~(FN(mask))(sum[j][i] <= 0));
@@ -160,15 +160,28 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
 }
 
-/* What `tiles` does at the end, to one element of C. */
-FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, ptrdiff_t column, ptrdiff_t at)
+/* What `tiles` does at the end, to a column of sums. */
+FASTNN_INLINE void FN(finish_column)(const FN(panel) *panel, ptrdiff_t rows, int adds, ptrdiff_t column,
+                                     real *restrict sum, /* IN (rows); overwritten */
+                                     real *restrict C)   /* OUT or IN/OUT (rows) */
 {
-    if (panel->zeros) *panel->zeros += 0 * c;
-    if (panel->bias) c += panel->bias[row];
-    if (panel->shifts) c += panel->shifts[column];
-    if (panel->relu) c = c <= 0 ? 0 : c;
-    if (panel->active) c = panel->active[at] > 0 ? c : 0, panel->sums[row] += c;
-    return c;
+    const real *active = panel->active ? panel->active + (C - panel->C) : NULL;
+    if (adds)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += C[i];
+    if (panel->zeros)
+        for (ptrdiff_t i = 0; i < rows; i++) *panel->zeros += 0 * sum[i];
+    if (panel->bias)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += panel->bias[i];
+    if (panel->shifts)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += panel->shifts[column];
+    if (panel->relu)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] = sum[i] <= 0 ? 0 : sum[i];
+    if (active)
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            sum[i] = active[i] > 0 ? sum[i] : 0;
+            panel->sums[i] += sum[i];
+        }
+    for (ptrdiff_t i = 0; i < rows; i++) C[i] = sum[i];
 }
 
 /* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`; or, where its columns
@@ -180,14 +193,13 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
     const ptrdiff_t height = vectors * LANES, tiles = (m + TILE_WIDTH - 1) / TILE_WIDTH, wider = m % tiles;
-    const int spills = higher && ldc == rows && height <= 2 * rows && !adds && !panel->bias && !panel->shifts && !panel->zeros && !panel->active;
-    const real *const start = C;
+    const int later = higher && (adds || panel->active); /* what needs elements of C, row by row */
+    const int spills = higher && ldc == rows && height <= 2 * rows && !later;
     ptrdiff_t column = 0;
     FN(panel) inner = *panel;
-    inner.C = C;
     inner.adds = adds && !higher;
     inner.last_C = (higher ? height : rows) - LANES;
-    if (higher) inner.bias = inner.shifts = inner.zeros = NULL, inner.active = NULL, inner.relu = 0;
+    if (later) inner.bias = inner.shifts = inner.active = NULL, inner.zeros = NULL, inner.relu = 0;
     for (ptrdiff_t t = 0; t < tiles;) { /* all of one width at once, but the last of those that spill; or one by one */
         const ptrdiff_t width = m / tiles + (t < wider), alike = t < wider ? wider - t : tiles - t;
         const int by_edge = higher && (!spills || t == tiles - 1);
@@ -195,10 +207,10 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
         inner.ldc = by_edge ? height : ldc;
         FN(tiles_of_size)[vectors - 1][width - 1](&inner, count, B, by_edge ? edge : C);
         for (ptrdiff_t y = 0; by_edge && y < width; y++)
-            for (ptrdiff_t x = 0; x < rows; x++) {
-                real *c = C + y * ldc + x;
-                *c = FN(finished)(panel, edge[y * height + x] + (adds ? *c : 0), x, column + y, c - start);
-            }
+            if (later)
+                FN(finish_column)(panel, rows, adds, column + y, edge + y * height, C + y * ldc);
+            else
+                for (ptrdiff_t x = 0; x < rows; x++) C[y * ldc + x] = edge[y * height + x];
         t += count;
         column += count * width;
         if (inner.shifts) inner.shifts += count * width;
@@ -212,7 +224,7 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                          const fastnn_finish *finish)
 {
     _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
-    _Alignas(FASTNN_VECTOR) real sums[TILE_HEIGHT * LANES], zeros[LANES] = {0};
+    _Alignas(FASTNN_VECTOR) real sums[TILE_HEIGHT * LANES], filled[TILE_HEIGHT * LANES], zeros[LANES] = {0};
     const ptrdiff_t all = (n + LANES - 1) / LANES, panels = (all + TILE_HEIGHT - 1) / TILE_HEIGHT;
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
     const real *shifts = finish ? finish->shifts : NULL;
@@ -236,9 +248,15 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                 panel.lda = copies ? height : lda;
                 panel.last_A = (copies ? height : rows) - LANES;
                 panel.bias = bias && last ? bias + i : NULL;
+                if (panel.bias && !(whole || overlaps)) {
+                    memset(filled, 0, sizeof filled);
+                    for (ptrdiff_t x = 0; x < rows; x++) filled[x] = bias[i + x];
+                    panel.bias = filled;
+                }
                 panel.shifts = shifts && last ? shifts + j : NULL;
                 panel.zeros = finish && finish->finite && last && !s ? zeros : NULL;
                 panel.relu = finish && finish->relu && last;
+                panel.C = C + i + j * ldc;
                 panel.active = active && last ? active + i + j * ldc : NULL;
                 if (panel.active) memset(sums, 0, (size_t)height * sizeof(real));
                 FN(row_of_tiles)(&panel, vectors, rows, MIN(FASTNN_BREADTH, m - j), B + p * panel.step + j * panel.next,

@@ -194,9 +194,11 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
         sums = call.output(np.full(n, np.nan, dtype))
         _kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
         _kernels.multiply(stored_A, stored_B, D, level, active=call.input(active), sums=sums, scale=scale, **options)
+        F = call.output(np.full((n, m), np.nan, dtype))
         _kernels.multiply(stored_A, stored_B, E, level, shifts=call.input(shifts), relu=relu, **options)
+        _kernels.multiply(stored_A, stored_B, F, level, relu=relu, **options)
         call.check()
-        for result, added in ((C, bias[:, None]), (E, shifts)):
+        for result, added in ((C, bias[:, None]), (E, shifts), (F, np.zeros(1))):
             Z = exact + added.astype(np.float64)
             rounded = bound * (1 + u) + u * (np.abs(Z) + np.abs(added))
             assert_within(result, np.maximum(Z, 0) if relu else Z, rounded, f"bias {n, m, k} at {level}")
