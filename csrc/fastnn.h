@@ -67,7 +67,9 @@ typedef struct {
    are adjacent. */
 typedef struct {
     const void *bias;   /* IN (n) added to each column, or NULL */
-    int relu;           /* then max(C, 0), where there is a bias */
+    const void *shifts; /* IN (m) added to the columns, one each: the bias where units are columns; or NULL */
+    int relu;           /* then max(C, 0) */
+    int *finite;        /* OUT 0 if C's first row was not finite before that, or one near it; else left alone; or NULL */
     const void *active; /* IN (n, m): C is 0 where this is not positive; or NULL */
     void *sums;         /* OUT (n) scale * (sum of the columns of C), where there is an `active` */
     double scale;
@@ -150,6 +152,11 @@ typedef struct {
     int (*all_finite)(ptrdiff_t n, ptrdiff_t m,
                       const void *X,     /* IN */
                       ptrdiff_t row_stride, ptrdiff_t column_stride);
+
+    /* A = softmax(Z), for few units, of a Z in which the values of a unit follow each other. */
+    void (*softmax_across)(ptrdiff_t n, ptrdiff_t m,
+                           void *Z,  /* IN (m, n) Z transposed; OUT A transposed */
+                           void *A); /* OUT (n, m) */
 
     /* out[i] = f(x[i]): the functions of vmath.inc.h, for tests and benchmarks. */
     void (*elementwise)(int function, ptrdiff_t count,

@@ -88,7 +88,7 @@
         activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
         update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
         sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
-        elementwise_##suffix, PRODUCTS_ENTRY(suffix)                                              \
+        softmax_across_##suffix, elementwise_##suffix, PRODUCTS_ENTRY(suffix)                                              \
     }
 
 extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];

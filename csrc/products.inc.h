@@ -68,8 +68,11 @@ typedef struct {
     ptrdiff_t last_C;     /* the row of C where the last vector goes */
     real alpha;
     int adds;             /* C += instead of C = */
-    const real *bias;     /* IN (rows), or NULL */
-    int relu;             /* C is 0 where it is not positive */
+    const real *bias;     /* IN (rows in whole vectors) added to each column, or NULL */
+    const real *shifts;   /* IN (m) added to the columns of C, one each, or NULL; goes along with the tiles */
+    int relu;             /* then max(C, 0) */
+    real *zeros;          /* IN/OUT (a vector) sums of 0 * C before all that, of the first rows, NaN where one is not
+                             finite; or NULL */
     const real *active;   /* IN (rows, m), columns as those of C: C is 0 where this is not positive; or NULL */
     real *sums;           /* IN/OUT (rows in whole vectors) the sums of the columns, with `active` */
 } FN(panel);
@@ -111,11 +114,16 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
         if (panel->adds)
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
+        if (panel->zeros)
+            UNROLL for (int j = 0; j < width; j++) *(FN(vector) *)panel->zeros += 0 * sum[j][0];
         if (panel->bias)
             UNROLL for (int i = 0; i < height; i++) {
                 const FN(vector) bias = *(const FN(vector_at) *)(panel->bias + ROW(i, last_C));
                 UNROLL for (int j = 0; j < width; j++) sum[j][i] += bias;
             }
+        if (panel->shifts)
+            UNROLL for (int j = 0; j < width; j++)
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] += panel->shifts[t * width + j];
         if (panel->relu)
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++)
@@ -172,32 +180,46 @@ static void FN(copy_rows)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdi
             for (ptrdiff_t i = 0; i < rows; i++) copy[p * height + i] = A[p * lda + i];
 }
 
-/* What `tiles` does at the end, to one element of C. */
-FASTNN_INLINE real FN(finished)(const FN(panel) *panel, real c, ptrdiff_t row, ptrdiff_t at)
+/* What `tiles` does at the end, to a column of sums. */
+FASTNN_INLINE void FN(finish_column)(const FN(panel) *panel, ptrdiff_t rows, ptrdiff_t column,
+                                     real *restrict sum, /* IN (rows); overwritten */
+                                     real *restrict C)   /* OUT or IN/OUT (rows) */
 {
-    if (panel->bias) c += panel->bias[row];
-    if (panel->relu) c = c <= 0 ? 0 : c;
-    if (panel->active) c = panel->active[at] > 0 ? c : 0, panel->sums[row] += c;
-    return c;
+    const real *active = panel->active ? panel->active + (C - panel->C) : NULL;
+    if (panel->adds)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += C[i];
+    if (panel->zeros)
+        for (ptrdiff_t i = 0; i < rows; i++) *panel->zeros += 0 * sum[i];
+    if (panel->bias)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += panel->bias[i];
+    if (panel->shifts)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += panel->shifts[column];
+    if (panel->relu)
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] = sum[i] <= 0 ? 0 : sum[i];
+    if (active)
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            sum[i] = active[i] > 0 ? sum[i] : 0;
+            panel->sums[i] += sum[i];
+        }
+    for (ptrdiff_t i = 0; i < rows; i++) C[i] = sum[i];
 }
 
 /* The tiles of a panel. Where they are higher than the rows of C they go there by way of `edge`; or, where its columns
    lie close together, over the beginning of the next column, which is written after it. */
-static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, equal_parts tiles,
+static void FN(row_of_tiles)(FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, equal_parts tiles,
                              const real *B, /* IN (depth, m), strided */
                              real *C,       /* OUT or IN/OUT (rows, m) */
                              int higher)
 {
     real edge[TILE_HEIGHT * LANES * TILE_WIDTH];
     const ptrdiff_t height = vectors * LANES;
-    const int alone = !panel->adds && !panel->bias && !panel->active; /* C is the tiles' sums */
-    const int spills = higher && alone && panel->ldc == rows && height <= 2 * rows;
-    FN(panel) inner; /* with nothing done after the product */
+    const int later = higher && (panel->adds || panel->active); /* what needs elements of C, row by row */
+    const int spills = higher && !later && panel->ldc == rows && height <= 2 * rows;
+    FN(panel) inner; /* for tiles higher than the rows of C */
     if (higher) {
         inner = *panel;
-        inner.bias = inner.active = NULL;
-        inner.relu = inner.adds = 0;
         inner.last_C = height - LANES;
+        if (later) inner.bias = inner.shifts = inner.active = NULL, inner.zeros = NULL, inner.relu = inner.adds = 0;
     }
     for (ptrdiff_t t = 0; t < tiles.parts;) { /* as many of one width as there are; or one by one, by way of `edge` */
         const ptrdiff_t width = tiles.size + (t < tiles.longer), end = t < tiles.longer ? tiles.longer : tiles.parts;
@@ -206,11 +228,13 @@ static void FN(row_of_tiles)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_
         if (higher) inner.ldc = by_edge ? height : panel->ldc;
         FN(tiles_of_size)[vectors - 1][width - 1](higher ? &inner : panel, count, B, by_edge ? edge : C);
         for (ptrdiff_t y = 0; by_edge && y < width; y++)
-            for (ptrdiff_t x = 0; x < rows; x++) {
-                real *c = C + y * panel->ldc + x;
-                *c = FN(finished)(panel, edge[y * height + x] + (panel->adds ? *c : 0), x, c - panel->C);
-            }
+            if (later)
+                FN(finish_column)(panel, rows, y, edge + y * height, C + y * panel->ldc);
+            else
+                for (ptrdiff_t x = 0; x < rows; x++) C[y * panel->ldc + x] = edge[y * height + x];
         t += count;
+        if (panel->shifts) panel->shifts += count * width;
+        if (higher && inner.shifts) inner.shifts += count * width;
         B += count * width * panel->next;
         C += count * width * panel->ldc;
     }
@@ -221,8 +245,9 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                          const fastnn_finish *finish)
 {
     _Alignas(FASTNN_VECTOR) real copy[TILE_HEIGHT * LANES * FASTNN_DEPTH];
-    FN(vector) sums[TILE_HEIGHT];
+    FN(vector) sums[TILE_HEIGHT], filled[TILE_HEIGHT], zeros = {0};
     const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL, *active = finish ? finish->active : NULL;
+    const real *shifts = finish ? finish->shifts : NULL;
     real *C = C_, *db = active ? finish->sums : NULL;
     const int high = k <= FASTNN_SHALLOW || m <= TILE_SUMS / TILE_HEIGHT;
     const equal_parts panels = cut((n + LANES - 1) / LANES, high ? TILE_HEIGHT : TILE_HEIGHT - 1);
@@ -236,7 +261,7 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
             const int last = p + FASTNN_DEPTH >= k;
             panel.depth = MIN(FASTNN_DEPTH, k - p);
             panel.adds = p > 0;
-            panel.relu = bias && finish->relu && last;
+            panel.relu = finish && finish->relu && last;
             for (ptrdiff_t s = 0, first = 0, vectors; s < panels.parts; s++, first += vectors) {
                 vectors = panels.size + (s < panels.longer);
                 const int whole = (first + vectors) * LANES <= n;
@@ -254,6 +279,13 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
                 panel.C = C + i + j * ldc;
                 panel.last_C = rows - LANES;
                 panel.bias = bias && last ? bias + i : NULL;
+                if (panel.bias && !(whole || overlaps)) {
+                    memset(filled, 0, sizeof filled);
+                    memcpy(filled, bias + i, (size_t)rows * sizeof(real));
+                    panel.bias = (const real *)filled;
+                }
+                panel.shifts = shifts && last ? shifts + j : NULL;
+                panel.zeros = finish && finish->finite && last && !s ? (real *)&zeros : NULL;
                 panel.active = active && last ? active + i + j * ldc : NULL;
                 for (ptrdiff_t v = 0; panel.active && v < vectors; v++) sums[v] = (FN(vector)){0};
                 FN(row_of_tiles)(&panel, vectors, rows, tiles, B + p * panel.step + j * panel.next, C + i + j * ldc,
@@ -265,5 +297,7 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
         }
     }
     for (ptrdiff_t i = 0; db && i < n; i++) db[i] *= R(finish->scale);
+    for (ptrdiff_t i = 0; i < LANES; i++)
+        if (zeros[i] != 0) *finish->finite = 0;
 }
 #undef LANES

@@ -5,6 +5,7 @@
 #ifndef FASTNN_BLOCK
 #define FASTNN_BLOCK 2048 /* elements of a block */
 #define FASTNN_BLOCK_COLUMNS 256
+#define FASTNN_STRIP 32  /* examples whose sums stay in registers */
 #define FASTNN_NARROW 32 /* units up to which the transposed way is faster */
 
 /* Columns of n elements that make a block. */
@@ -24,7 +25,7 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
         SIMD_REDUCE(max, largest)
         for (ptrdiff_t i = 1; i < n; i++) largest = FN(larger)(largest, Z[i]);
         SIMD
-        for (ptrdiff_t i = 0; i < n; i++) A[i] = FN(v_exp)(Z[i] - largest);
+        for (ptrdiff_t i = 0; i < n; i++) A[i] = FN(vm_exp_neg_abs)(Z[i] - largest);
         SIMD_REDUCE(+, sum, ones)
         for (ptrdiff_t i = 0; i < n; i++) {
             const real e = A[i];
@@ -39,34 +40,56 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
     }
 }
 
-static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *weights, real *A,
-                                       real *restrict top, real *restrict rest)
+/* Softmax of examples that lie along the columns, and what `softmax_block` says of it. Where `m` is a constant the loops
+   over it are a few vectors. */
+FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
+                                     real *restrict T, ptrdiff_t ldt, /* IN (m, n) Z transposed; OUT A, weighted */
+                                     const real *weights,             /* IN (m) or NULL for all ones */
+                                     real *restrict top,              /* OUT (m) */
+                                     real *restrict rest)             /* OUT (m) */
 {
-    real T[FASTNN_BLOCK]; /* (m, n) column-major: Z transposed */
-    real ones[FASTNN_BLOCK_COLUMNS], factor[FASTNN_BLOCK_COLUMNS];
-    FN(transpose)(n, m, Z, n, T, m);
+    real largest[FASTNN_STRIP], sum[FASTNN_STRIP], ones[FASTNN_STRIP], factor[FASTNN_STRIP];
     for (ptrdiff_t j = 0; j < m; j++) {
-        top[j] = T[j];
-        rest[j] = 0;
+        largest[j] = T[j];
+        sum[j] = 0;
         ones[j] = -1;
     }
     for (ptrdiff_t i = 1; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) top[j] = FN(larger)(top[j], T[i * m + j]);
+        for (ptrdiff_t j = 0; j < m; j++) largest[j] = FN(larger)(largest[j], T[i * ldt + j]);
     for (ptrdiff_t i = 0; i < n; i++)
         for (ptrdiff_t j = 0; j < m; j++) {
-            const real e = FN(v_exp)(T[i * m + j] - top[j]);
-            T[i * m + j] = e;
-            rest[j] += e == 1 ? 0 : e;
+            const real e = FN(vm_exp_neg_abs)(T[i * ldt + j] - largest[j]);
+            T[i * ldt + j] = e;
+            sum[j] += e == 1 ? 0 : e;
             ones[j] += e == 1 ? R(1) : 0;
         }
     for (ptrdiff_t j = 0; j < m; j++) {
-        rest[j] += ones[j];
+        top[j] = largest[j];
+        rest[j] = sum[j] + ones[j];
         factor[j] = 1 / (1 + rest[j]);
     }
     if (weights)
         for (ptrdiff_t j = 0; j < m; j++) factor[j] *= weights[j];
     for (ptrdiff_t i = 0; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) T[i * m + j] *= factor[j];
+        for (ptrdiff_t j = 0; j < m; j++) T[i * ldt + j] *= factor[j];
+}
+
+/* The same of any number of examples. */
+static void FN(softmax_strips)(ptrdiff_t n, ptrdiff_t m, real *T, ptrdiff_t ldt, const real *weights, real *top,
+                               real *rest)
+{
+    ptrdiff_t j = 0;
+    for (; j + FASTNN_STRIP <= m; j += FASTNN_STRIP)
+        FN(softmax_strip)(n, FASTNN_STRIP, T + j, ldt, weights ? weights + j : NULL, top + j, rest + j);
+    if (j < m) FN(softmax_strip)(n, m - j, T + j, ldt, weights ? weights + j : NULL, top + j, rest + j);
+}
+
+static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *weights, real *A,
+                                       real *restrict top, real *restrict rest)
+{
+    real T[FASTNN_BLOCK]; /* (m, n) column-major: Z transposed */
+    FN(transpose)(n, m, Z, n, T, m);
+    FN(softmax_strips)(n, m, T, m, weights, top, rest);
     FN(transpose)(m, n, T, m, A, n);
 }
 
@@ -92,6 +115,15 @@ static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m, real *A /* IN (n, m) Z
     const ptrdiff_t columns = block_columns(n);
     for (ptrdiff_t start = 0; start < m; start += columns)
         FN(softmax_block)(n, MIN(columns, m - start), A + start * n, NULL, A + start * n, top, rest);
+}
+
+/* Of few units, which leave vectors along them empty. */
+static void FN(softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z_, void *A_)
+{
+    real *T = Z_, *A = A_, top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
+    for (ptrdiff_t start = 0; start < m; start += FASTNN_BLOCK_COLUMNS)
+        FN(softmax_strips)(n, MIN(FASTNN_BLOCK_COLUMNS, m - start), T + start, m, NULL, top, rest);
+    FN(transpose)(m, n, T, m, A, n);
 }
 
 /* dZ = A * (dA - sum_i A_i dA_i), column by column. */

@@ -173,15 +173,16 @@ def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
 @each_transposition
 @given(data=st.data())
 def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
-    """Bias and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact, but for the sums over
-    the columns, within m u sum |C| in any order, scale's rounding and product counting 2. Examples multiplied beside
-    others do not change an element.
+    """Bias of rows or of columns, and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact,
+    but for the sums over the columns, within m u sum |C| in any order, scale's rounding and product counting 2.
+    Examples multiplied beside others do not change an element.
     """
     n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     relu, left = data.draw(st.booleans(), label="relu"), data.draw(st.integers(0, m - 1), label="left")
     A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
     bias, active = rng.standard_normal(n).astype(dtype), rng.standard_normal((n, m)).astype(dtype)
+    shifts, top = rng.standard_normal(m).astype(dtype), data.draw(st.integers(0, n - 1), label="top")
     active[rng.random((n, m)) < 0.2] = rng.choice([0.0, -0.0])
     u, alpha, scale = unit_roundoff(dtype), 0.3, 1 / 7
     exact = alpha * (A.astype(np.float64) @ B)
@@ -190,15 +191,19 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
         options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha, "by": "tiles"}
         call = buffers()
         stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
-        C, D = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
+        C, D, E = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(3))
         sums = call.output(np.full(n, np.nan, dtype))
         _kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
         _kernels.multiply(stored_A, stored_B, D, level, active=call.input(active), sums=sums, scale=scale, **options)
+        F = call.output(np.full((n, m), np.nan, dtype))
+        _kernels.multiply(stored_A, stored_B, E, level, shifts=call.input(shifts), relu=relu, **options)
+        _kernels.multiply(stored_A, stored_B, F, level, relu=relu, **options)
         call.check()
-        Z = exact + bias.astype(np.float64)[:, None]
-        rounded = bound * (1 + u) + u * (np.abs(Z) + np.abs(bias)[:, None])
-        assert_within(C, np.maximum(Z, 0) if relu else Z, rounded, f"bias {n, m, k} at {level}")
-        assert not np.signbit(C[C == 0]).any() or not relu
+        for result, added in ((C, bias[:, None]), (E, shifts), (F, np.zeros(1))):
+            Z = exact + added.astype(np.float64)
+            rounded = bound * (1 + u) + u * (np.abs(Z) + np.abs(added))
+            assert_within(result, np.maximum(Z, 0) if relu else Z, rounded, f"bias {n, m, k} at {level}")
+            assert not np.signbit(result[result == 0]).any() or not relu
         on = active > 0
         assert_within(D, np.where(on, exact, 0), np.where(on, bound, 0), f"derivative {n, m, k} at {level}")
         wide = D.astype(np.float64)
@@ -208,6 +213,10 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
         beside = np.asfortranarray(B[:, left:].T if transpose_B else B[:, left:])
         _kernels.multiply(stored_A, beside, part, level, bias=bias, relu=relu, **options)
         np.testing.assert_array_equal(part, C[:, left:])
+        part = np.full((n - top, m), np.nan, dtype, "F")
+        below = np.asfortranarray(A[top:].T if transpose_A else A[top:])
+        _kernels.multiply(below, stored_B, part, level, shifts=shifts, relu=relu, **options)
+        np.testing.assert_array_equal(part, E[top:])
 
 
 @each_dtype
@@ -255,7 +264,7 @@ def test_finishing_what_is_not_finite(dtype):
 
 def test_only_a_levels_own_product_is_finished():
     one = np.ones((1, 1))
-    for options in ({"bias": np.ones(1)}, {"active": one, "sums": np.ones(1)}):
+    for options in ({"bias": np.ones(1)}, {"shifts": np.ones(1)}, {"relu": True}, {"active": one, "sums": np.ones(1)}):
         with pytest.raises(ValueError, match="only the level's own product"):
             _kernels.multiply(one, one, one.copy(), 0, **options)
     for level in own_levels("float64"):
@@ -267,8 +276,8 @@ def test_only_a_levels_own_product_is_finished():
 def test_a_fork_after_refused_arguments():
     """What was refused has ended: a fork waits for calls that have not."""
     one = np.ones((1, 1))
-    wrong = [{"bias": np.ones(3)}, {"active": one, "sums": None}, {"active": one, "sums": np.ones(1)}, {"relu": True},
-             {"repetitions": 0}]
+    wrong = [{"bias": np.ones(3)}, {"shifts": np.ones(3)}, {"active": one, "sums": None},
+             {"active": one, "sums": np.ones(1)}, {"relu": True}, {"repetitions": 0}]
     for options in wrong:
         with pytest.raises((TypeError, ValueError, AttributeError)):
             _kernels.multiply(one, one, one.copy(), 0, **options)

@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fastnn._core._blas cimport matmul
 from fastnn._core._ops cimport (
-    FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_RELU, fastnn_dropout, fastnn_finish, fastnn_ops)
+    FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops)
 
 cdef struct Layer:
     ptrdiff_t n_in      # n[l-1]
@@ -38,8 +38,14 @@ cdef enum:
     LARGE = 8192    # and elements of A: below, BLAS has good kernels for small matrices
     SMALL = 1024    # elements of C up to which BLAS's kernels for small matrices take a transpose
     NARROW = 96     # bytes of a column of C: one and a half vectors of 64, the most that tiles fill badly
-    THIN = 5        # rows of C that are one tile of inner products with vectors of 64 bytes,
+    THIN = 5        # rows of a tile of inner products with vectors of 64 bytes,
     THIN_32 = 3     # and with vectors of 32
+    OUTPUTS = 32    # units up to which ops.softmax_across is made
+
+
+# Rows of C that are one tile of inner products.
+cdef inline int thin(const fastnn_ops *ops) noexcept nogil:
+    return THIN if ops.vector > 32 else THIN_32
 
 
 # Is a kernel of our own faster than BLAS, and which? (python bench products; figures in ARCHITECTURE.md.)
@@ -57,7 +63,7 @@ cdef inline int fastest(const fastnn_ops *ops, int dtype, bint transpose_A, bint
         return BLAS
     if transpose_A and not transpose_B and (
             k >= LONG and n * k >= LARGE and (m < FEW or (n * item <= NARROW and k >= 8 * n))
-            or k * item >= ops.vector and (m == 1 or n <= (THIN if ops.vector > 32 else THIN_32))):
+            or k * item >= ops.vector and (m == 1 or n <= thin(ops))):
         return DOTS
     if m == 1 and not transpose_A and (ldb == 1 or not transpose_B) and n * item >= ops.vector:
         return MATVEC
@@ -121,6 +127,11 @@ cdef inline void linear_units(
                 A_prev, layer.n_in, Z + first * item, layer.n_out, finish)
 
 
+# Can a product be finished by this activation before it leaves the registers?
+cdef inline bint finishes(int kernel, int activation) noexcept nogil:
+    return (kernel == TILES or kernel == DOTS) and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)
+
+
 # Z = W A_prev and A = g(Z + b): relu and identity before Z leaves the registers, where the product is the kernels' own.
 cdef inline void linear_activate(
     int kernel, const fastnn_ops *ops, int dtype, const Layer *layer, int activation, ptrdiff_t m,
@@ -130,15 +141,45 @@ cdef inline void linear_activate(
     char *A,                        # OUT (n_out, m), may be Z
     const fastnn_dropout *dropout,  # IN, or NULL
     ptrdiff_t first,                # the number of Z's first element in the mini-batch
+    int *finite = NULL,             # OUT where tiles finish: 0 if A_prev is not finite, or perhaps; else left alone
 ) noexcept nogil:
     cdef fastnn_finish finish
-    if ((kernel == TILES or kernel == DOTS) and Z == A and dropout == NULL
-            and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)):
-        finish.bias, finish.relu, finish.active = theta + layer.b, activation == FASTNN_RELU, NULL
+    if finishes(kernel, activation) and Z == A and dropout == NULL:
+        finish.bias, finish.shifts, finish.active = theta + layer.b, NULL, NULL
+        finish.relu, finish.finite = activation == FASTNN_RELU, finite
         linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z, &finish)
     else:
         linear_units(kernel, ops, dtype, layer, 0, layer.n_out, m, theta, A_prev, Z, NULL)
         ops.activate(activation, layer.n_out, m, theta + layer.b, Z, A, dropout, first)
+
+
+# Are many examples to lie along the vectors in the last layer? Where an eighth of the lanes or more would be empty
+# otherwise; of a single tile's units inner products are faster, and with 4 lanes too little is won. (ARCHITECTURE.md)
+cdef inline bint outputs_across(const fastnn_ops *ops, int dtype, ptrdiff_t n) noexcept nogil:
+    cdef ptrdiff_t lanes = ops.vector // <ptrdiff_t>(sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double))
+    return lanes >= 8 and thin(ops) < n <= OUTPUTS and 8 * n <= 7 * ((n + lanes - 1) // lanes * lanes)
+
+
+# The same with the examples along the vectors, Z^T = A_prev^T W^T, so that few units leave no lanes empty; the same
+# bits as by tiles.
+cdef inline void linear_activate_across(
+    const fastnn_ops *ops, const Layer *layer, int activation, ptrdiff_t m,
+    const char *theta,   # IN parameter arena
+    const char *A_prev,  # IN (n_in, m)
+    char *Z,             # scratch (m, n_out)
+    char *A,             # OUT (n_out, m)
+) noexcept nogil:
+    cdef fastnn_finish finish
+    finish.bias, finish.shifts, finish.active, finish.finite = NULL, theta + layer.b, NULL, NULL
+    finish.relu = activation == FASTNN_RELU
+    ops.multiply(True, not layer.row_major, m, layer.n_out, layer.n_in, layer.input_scale, A_prev, layer.n_in,
+                 theta + layer.W, layer.n_in if layer.row_major else layer.n_out, Z, m, &finish)
+    if activation == FASTNN_SOFTMAX:
+        ops.softmax_across(layer.n_out, m, Z, A)
+        return
+    if not finishes(TILES, activation):
+        ops.activate(activation, m, layer.n_out, NULL, Z, Z, NULL, 0)
+    ops.gather(layer.n_out, m, Z, 1, m, NULL, A)
 
 
 # `width` columns of dW as it is stored, from `column` on, close together.
@@ -196,7 +237,8 @@ cdef inline void linear_activate_backward(
     if (before.activation == FASTNN_RELU and not before.threshold
             and fastest(ops, dtype, not layer.row_major, False, layer.n_in, m, layer.n_out, lda,
                         layer.n_out) == TILES):
-        finish.bias, finish.active, finish.sums, finish.scale = NULL, A_prev, gradient + before.b, scale
+        finish.bias, finish.shifts, finish.relu, finish.finite = NULL, NULL, False, NULL
+        finish.active, finish.sums, finish.scale = A_prev, gradient + before.b, scale
         ops.multiply(not layer.row_major, False, layer.n_in, m, layer.n_out, layer.input_scale, theta + layer.W, lda,
                      dZ, layer.n_out, dZ_prev, layer.n_in, &finish)
     else:

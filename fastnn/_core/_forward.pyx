@@ -9,7 +9,8 @@ from fastnn._core._bind cimport (
     pointer, rows_pointer)
 from fastnn._core._blas cimport check_dimension
 from fastnn._core._dense cimport (
-    BLAS, TILES, Csr, Layer, linear_activate, linear_kernel, linear_units, rows_in_range, sparse_linear)
+    BLAS, TILES, Csr, Layer, finishes, linear_activate, linear_activate_across, linear_kernel, linear_units,
+    outputs_across, rows_in_range, sparse_linear)
 from fastnn._core._ops cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 
@@ -30,6 +31,7 @@ cdef struct Rows:
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
     Csr sparse_X             # IN instead
+    ptrdiff_t m
 
 
 cdef class Forward:
@@ -55,6 +57,7 @@ cdef class Forward:
     cdef Layer *layers
     cdef char *theta
     cdef char *scratch
+    cdef bint across  # the examples of many rows lie along the vectors in the last layer
     cdef bint busy
     cdef list held
 
@@ -69,6 +72,7 @@ cdef class Forward:
                              self.held)
         self.block = check_dimension(block, "the block")
         self.widest = max(sizes[1:])
+        self.across = self.n_layers > 1 and outputs_across(self.ops, self.dtype, self.layers[self.n_layers - 1].n_out)
         if self.block < 1:
             raise ValueError(f"the block must be at least 1, got {block}")
         self.least_rows = self.rows_to_share()
@@ -118,14 +122,14 @@ cdef class Forward:
         cdef ptrdiff_t m
         rows.X = NULL
         if isinstance(X, tuple):
-            m = bind_csr(X, self.dtype, &rows.sparse_X, None)
+            m = rows.m = bind_csr(X, self.dtype, &rows.sparse_X, None)
             if self.layers[0].row_major:
                 raise ValueError("a sparse X needs W[1] column-major")
             if not rows_in_range(&rows.sparse_X, self.layers[0].n_in, m, NULL):
                 raise ValueError(f"a sparse X must name columns from 0 to {self.layers[0].n_in - 1}, within its arrays")
         else:
             rows.X = rows_pointer(X, self.dtype, self.layers[0].n_in, &rows.row_stride, &rows.column_stride, None)
-            m = X.shape[0]
+            m = rows.m = X.shape[0]
         cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
         if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
@@ -155,6 +159,7 @@ cdef class Forward:
                 or shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.layers[0].n_in):
             return None
         rows.X, rows.row_stride, rows.column_stride = <char *>cnp.PyArray_DATA(X), self.layers[0].n_in, 1
+        rows.m = shape[0]
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
         return out if self.go_through(&rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
 
@@ -210,9 +215,8 @@ cdef class Forward:
                         const Rows *rows, char *out, bint raw) noexcept nogil:
         cdef const fastnn_ops *ops = self.ops
         cdef ptrdiff_t item = self.itemsize
-        cdef int l, L = self.n_layers, kernel, activation, parts
+        cdef int l, L = self.n_layers, kernel, activation, parts, finite = True
         cdef ptrdiff_t at_once, k
-        cdef bint judged
         cdef char *scratch = self.scratch + thread * self.per_thread * item
         cdef char *A = scratch
         cdef char *Z
@@ -236,20 +240,26 @@ cdef class Forward:
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
                 A = Z
                 continue
+            if l == L - 1 and self.across and rows.m >= MANY_ROWS:
+                linear_activate_across(ops, layer, activation, count, self.theta, A,
+                                       scratch + (l % 2) * self.widest * self.block * item, Z)
+                return 0
             kernel = linear_kernel(ops, self.dtype, layer, block)
             parts = self.parts_of(layer, count, most) if together or kernel == BLAS else 1
-            # Z as our own products leave it can tell of X: shorter than X, it is gone through again in less time.
-            judged = l == 0 and kernel != BLAS and (kernel != TILES or layer.n_out < layer.n_in)
-            if l == 0 and not judged and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+            if l == 0 and kernel == BLAS and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
                 return 1
-            if kernel != BLAS and parts == 1 and not judged:
-                linear_activate(kernel, ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0)
+            if parts == 1 and (kernel == TILES or l > 0) and finishes(kernel, activation):
+                linear_activate(kernel, ops, self.dtype, layer, activation, count, self.theta, A, Z, Z, NULL, 0,
+                                &finite if l == 0 else NULL)
+                if not finite and not ops.all_finite(layer.n_in, count, A, layer.n_in, 1):
+                    return 1
+                finite = True
             else:
                 at_once = block if kernel == BLAS else count
                 for k in range((count + at_once - 1) // at_once):
                     self.linear_in_parts(parts, together, kernel, layer, min(at_once, count - k * at_once),
                                          A + k * at_once * layer.n_in * item, Z + k * at_once * layer.n_out * item)
-                if judged and not self.rows_finite(count, A, Z):
+                if l == 0 and kernel != BLAS and not self.rows_finite(count, A, Z):
                     return 1
                 ops.activate(activation, layer.n_out, count, self.theta + layer.b, Z, Z, NULL, 0)
             A = Z

@@ -171,13 +171,13 @@ def elementwise(str name, x, out, int level=0):
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
-             str by="", bias=None, bint relu=False, active=None, sums=None, double scale=1.0,
+             str by="", bias=None, shifts=None, bint relu=False, active=None, sums=None, double scale=1.0,
              ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
     do it, by its own kernels where they are faster, or `by` one of them: "tiles", "dots" (op(A) a transpose, op(B)
-    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles and dots then add `bias` (n,) IN and, with
-    `relu`, take max(C, 0); or tiles make C 0 where `active` (n, m) IN is not positive, `sums` (n,) OUT being `scale`
-    times the sums of C's columns. `repetitions` are for benchmarks."""
+    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles and dots then add `bias` (n,) IN to the rows, tiles
+    also `shifts` (m,) IN to the columns, and with `relu` take max(C, 0); or tiles make C 0 where `active` (n, m) IN is not
+    positive, `sums` (n,) OUT being `scale` times the sums of C's columns. `repetitions` are for benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C), kernel = {"": BLAS, "tiles": TILES, "dots": DOTS, "matvec": MATVEC}[by]
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
@@ -202,16 +202,20 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     cdef ptrdiff_t _
     cdef fastnn_finish finish
-    finish.bias, finish.active, finish.sums, finish.relu, finish.scale = NULL, NULL, NULL, relu, scale
+    finish.bias, finish.shifts, finish.active, finish.sums, finish.finite = NULL, NULL, NULL, NULL, NULL
+    finish.relu, finish.scale = relu, scale
     if bias is not None:
         finish.bias = pointer(bias, dtype, n, "bias", None)
+    if shifts is not None:
+        finish.shifts = pointer(shifts, dtype, m, "shifts", None)
     if active is not None:
         finish.active = matrix(active, dtype, (n, m), "active")
         finish.sums = output_pointer(sums, dtype, n, "sums", None)
-    if bias is not None and kernel not in (TILES, DOTS) or active is not None and kernel != TILES:
+    if (kernel != TILES and (shifts is not None or active is not None)
+            or kernel not in (TILES, DOTS) and (bias is not None or relu)):
         raise ValueError("only the level's own product can be finished")
-    if relu and bias is None or repetitions < 1:
-        raise ValueError("relu needs a bias, and at least one repetition is made")
+    if repetitions < 1:
+        raise ValueError("at least one repetition is made")
     begin_call()
     with nogil:
         for _ in range(repetitions):

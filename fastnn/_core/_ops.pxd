@@ -46,7 +46,9 @@ cdef extern from "fastnn.h" nogil:
 
     ctypedef struct fastnn_finish:
         const void *bias
+        const void *shifts
         bint relu
+        int *finite
         const void *active
         void *sums
         double scale
@@ -72,6 +74,7 @@ cdef extern from "fastnn.h" nogil:
                        const int64_t *order, void *out) noexcept nogil
         int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
                           ptrdiff_t column_stride) noexcept nogil
+        void (*softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z, void *A) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
         ptrdiff_t vector
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,

@@ -1,0 +1,49 @@
+"""What the tests of `Forward` share: its arguments for a `Task`, and X in other memory layouts."""
+
+import numpy as np
+import pytest
+
+from fastnn._core import _kernels
+from fastnn._core._forward import Forward
+from fastnn.buffers import ParameterLayout
+
+LEVELS = range(len(_kernels.LEVELS))
+
+each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
+
+
+def arena(net, row_major):
+    """The parameters of a `Task` in one arena, each W in its storage order."""
+    layout = ParameterLayout(net.sizes, row_major)
+    theta = np.empty(layout.size, net.dtype)
+    W, b = layout.views(theta)
+    for views, values in ((W, net.W), (b, net.b)):
+        for view, value in zip(views, values, strict=True):
+            view[...] = value
+    return theta
+
+
+def arguments(net, *, row_major=None, team=1, block=8, level=0):
+    row_major = row_major or (False,) * len(net.W)
+    return {
+        "level": level,
+        "sizes": net.sizes,
+        "activations": [_kernels.ACTIVATIONS.index(g) for g in net.activations],
+        "row_major": row_major,
+        "theta": arena(net, row_major),
+        "scratch": np.full((team, Forward.needed(net.sizes, block)), np.nan, net.dtype),
+        "block": block,
+    }
+
+
+def in_layout(X, layout):
+    """X in another memory layout."""
+    if layout in ("C", "F"):
+        return np.array(X, order=layout)
+    view = (
+        np.empty((2 * len(X), 3 * X.shape[1]), X.dtype)[::-2, ::3]
+        if layout == "strided"
+        else np.empty((len(X), X.shape[1] + 1), X.dtype)[:, 1:]
+    )
+    view[...] = X
+    return view
