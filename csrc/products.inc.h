@@ -114,8 +114,11 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
         if (panel->adds)
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
-        if (panel->zeros)
-            UNROLL for (int j = 0; j < width; j++) *(FN(vector) *)panel->zeros += 0 * sum[j][0];
+        if (panel->zeros) {
+            FN(vector) part[3] = {zero, zero, zero}; /* few steps one after another */
+            UNROLL for (int j = 0; j < width; j++) part[j % 3] += sum[j][0];
+            *(FN(vector) *)panel->zeros += 0 * (part[0] + part[1] + part[2]);
+        }
         if (panel->bias)
             UNROLL for (int i = 0; i < height; i++) {
                 const FN(vector) bias = *(const FN(vector_at) *)(panel->bias + ROW(i, last_C));
