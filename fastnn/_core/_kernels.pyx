@@ -175,9 +175,10 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
              ptrdiff_t repetitions=1):
     """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
     do it, by its own kernels where they are faster, or `by` one of them: "tiles", "dots" (op(A) a transpose, op(B)
-    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles and dots then add `bias` (n,) IN to the rows, tiles
-    also `shifts` (m,) IN to the columns, and with `relu` take max(C, 0); or tiles make C 0 where `active` (n, m) IN is not
-    positive, `sums` (n,) OUT being `scale` times the sums of C's columns. `repetitions` are for benchmarks."""
+    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles and dots then add `bias` (n,) IN to the rows,
+    tiles also `shifts` (m,) IN to the columns, and with `relu` take max(C, 0); or tiles make C 0 where `active` (n, m)
+    IN is not positive, `sums` (n,) OUT being `scale` times the sums of C's columns. `repetitions` are for
+    benchmarks."""
     cdef const fastnn_ops *ops = NULL
     cdef int dtype = dtype_code(C), kernel = {"": BLAS, "tiles": TILES, "dots": DOTS, "matvec": MATVEC}[by]
     shape_A, shape_B, shape_C = matrix_shape(A, "A"), matrix_shape(B, "B"), matrix_shape(C, "C")
