@@ -76,7 +76,7 @@ typedef struct {
     real alpha;
     int adds;           /* C += instead of C = */
     const real *bias;   /* IN (rows), or NULL */
-    int relu;           /* C is 0 where it is not positive */
+    int relu;           /* then max(C, 0) */
 } FN(dots_row);
 
 /* sum += the products of a vector of each column, from row p on; or with `last` of the last terms. */
@@ -107,7 +107,7 @@ FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(do
     const real *A = row->A, alpha = row->alpha;
     const ptrdiff_t lda = row->lda, ldb = row->ldb, ldc = row->ldc, depth = row->depth, whole = depth / LANES * LANES;
     /* Of a tile: the sums; then in vectors, column after column, its elements and the bias of each. */
-    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], bias[MOST_VECTORS];
+    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], bias[MOST_VECTORS] = {{0}};
     FN(mask) counted = {0};
     for (int i = 0; whole < depth && i < LANES; i++) counted[i] = depth - LANES + i < whole ? -1 : 0;
     for (int x = 0; row->bias && x < size; x++) ((real *)bias)[x] = row->bias[x % rows];
@@ -128,8 +128,8 @@ FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(do
             const real *dots = (const real *)tile + j * rows, *biases = (const real *)bias + j * rows;
             real *c = C + j * ldc;
             UNROLL for (int i = 0; i < rows; i++) c[i] = row->adds ? c[i] + dots[i] : dots[i];
-            for (int i = 0; row->adds && row->bias && i < rows; i++) { /* after the sum of all terms */
-                c[i] += biases[i];
+            for (int i = 0; row->adds && i < rows; i++) { /* after the sum of all terms */
+                if (row->bias) c[i] += biases[i];
                 if (row->relu && c[i] <= 0) c[i] = 0;
             }
         }
@@ -164,7 +164,7 @@ static void FN(dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const 
     for (ptrdiff_t p = 0; p < k; p += longest) {
         row.depth = MIN(longest, k - p);
         row.adds = p > 0;
-        row.relu = bias && finish->relu && p + longest >= k;
+        row.relu = finish && finish->relu && p + longest >= k;
         for (ptrdiff_t t = 0, j = 0, columns, count; t < wide.parts; t += count, j += count * columns) {
             columns = wide.size + (t < wide.longer);
             count = MIN(most, (t < wide.longer ? wide.longer : wide.parts) - t);

@@ -69,7 +69,7 @@ typedef struct {
     const void *bias;   /* IN (n) added to each column, or NULL */
     const void *shifts; /* IN (m) added to the columns, one each: the bias where units are columns; or NULL */
     int relu;           /* then max(C, 0) */
-    int *finite;        /* OUT 0 if C's first row was not finite before that, or one near it; else left alone; or NULL */
+    int *finite;        /* OUT 0 if C's first row was not finite before that, or one near it; else as it was; or NULL */
     const void *active; /* IN (n, m): C is 0 where this is not positive; or NULL */
     void *sums;         /* OUT (n) scale * (sum of the columns of C), where there is an `active` */
     double scale;

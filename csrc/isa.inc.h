@@ -43,7 +43,7 @@
 
 /* A vector's value is needed here: it is loaded once, where compilers would take it from memory again for each product
    that it is in; and rounded. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define IN_REGISTER(x) __asm__("" : "+v"(x))
 #endif
 
@@ -88,7 +88,7 @@
         activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
         update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
         sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
-        softmax_across_##suffix, elementwise_##suffix, PRODUCTS_ENTRY(suffix)                                              \
+        softmax_across_##suffix, elementwise_##suffix, PRODUCTS_ENTRY(suffix)                     \
     }
 
 extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];

@@ -2,7 +2,7 @@
 
    Sums of many vectors of rows are kept in registers. An A that does not fit in the second-level cache is read column
    by column instead, as memory likes best; the sums are then in the first-level cache. They are the sums of the tiles
-   in products.inc.h, in their order: a row is predicted to the same bits alone as among others. */
+   in products.inc.h, in their order: with alpha = 1 a row is predicted to the same bits alone as among others. */
 #ifndef FASTNN_STRETCH
 #define FASTNN_STREAMED (1 << 20) /* bytes of A from which on it is read by columns */
 #define FASTNN_STRIPE 4096        /* bytes of a column at a time, and of the sums */
@@ -58,8 +58,8 @@ static const FN(stretch_function) FN(stretch_of_height)[FASTNN_STRETCH] = {EACH_
 #undef NAME
 #undef STRETCH
 
-/* c += alpha A b, or c = alpha A b unless it `adds`, of up to a stripe of rows. The columns to come are asked for: where
-   a thread reads a part of each, memory does not foresee them. */
+/* c += alpha A b, or c = alpha A b unless it `adds`, of up to a stripe of rows. The columns to come are asked for:
+   where a thread reads a part of each, memory does not foresee them. */
 static void FN(stripe)(ptrdiff_t rows, ptrdiff_t depth, real alpha, int adds,
                        const real *restrict A, ptrdiff_t lda, /* IN (rows, depth) */
                        const real *restrict b,                /* IN (depth) */

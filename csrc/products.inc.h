@@ -13,8 +13,8 @@
 #define FASTNN_BREADTH 256 /* columns of op(B) that meet all panels: they stay in the second-level cache */
 #define FASTNN_SHALLOW 128 /* terms up to which a panel of the highest tiles stays in the first-level cache */
 
-/* The largest tiles: their sums, a column of op(A) and an element of op(B) fill the registers but for one or none. The
-   highest are for what a lower panel would only cut into more pieces: few terms, or no more columns than theirs. */
+/* The largest tiles: their sums, a column of op(A) and an element of op(B) fill the registers but for a few or none.
+   The highest are for what a lower panel would only cut into more pieces: few terms, or no more columns than theirs. */
 #if FASTNN_VECTOR == 64 /* 24 + 3 + 1 or 24 + 4 + 1 of 32 */
 #define TILE_SUMS 24
 #define TILE_HEIGHT 4
@@ -68,7 +68,7 @@ typedef struct {
     ptrdiff_t last_C;     /* the row of C where the last vector goes */
     real alpha;
     int adds;             /* C += instead of C = */
-    const real *bias;     /* IN (rows in whole vectors) added to each column, or NULL */
+    const real *bias;     /* IN (rows; of narrow tiles in whole vectors) added to each column, or NULL */
     const real *shifts;   /* IN (m) added to the columns of C, one each, or NULL; goes along with the tiles */
     int relu;             /* then max(C, 0) */
     real *zeros;          /* IN/OUT (a vector) sums of 0 * C before all that, of the first rows, NaN where one is not

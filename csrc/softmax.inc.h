@@ -40,8 +40,8 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
     }
 }
 
-/* Softmax of examples that lie along the columns, and what `softmax_block` says of it. Where `m` is a constant the loops
-   over it are a few vectors. */
+/* Softmax of examples that lie along the columns, and what `softmax_block` says of it. Where `m` is a constant the
+   loops over it are a few vectors. */
 FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
                                      real *restrict T, ptrdiff_t ldt, /* IN (m, n) Z transposed; OUT A, weighted */
                                      const real *weights,             /* IN (m) or NULL for all ones */

@@ -52,8 +52,10 @@ class Predictor:
         row = (model.sizes[0] + 2 * max(model.sizes[1:])) * model.dtype.itemsize
         self.block = min(max(BLOCK_BYTES // row // 16 * 16, 32), 1024)
         self.rows = block_rows(model.sizes[0] + model.sizes[-1], model.dtype.itemsize, self.block)
-        self.few = (THREAD_WORK - 1) // self.work  # rows that are not worth a second thread
-        self._free: dict[int, list[Forward]] = {}  # plans at rest, by the number of threads that was asked for
+        self.few = (THREAD_WORK - 1) // self.work  # rows that are not worth a second thread,
+        largest = max(n_prev * n for n_prev, n in pairwise(model.sizes))
+        self.fewer = (BLAS_SHARES - 1) // largest  # and of which BLAS shares out no product
+        self._free: dict[int, list[Forward]] = {}  # plans at rest, by how many threads they are for
 
     def _bind(self, team: int) -> Forward:
         model = self.model
@@ -95,12 +97,13 @@ class Predictor:
     def _plan(self, m: int, n_threads: int | None) -> tuple[Forward, list[Forward], AbstractContextManager[object]]:
         """Take a plan for `m` rows out of those at rest, these, and what limits BLAS meanwhile."""
         threads = 1 if n_threads is None and m <= self.few else runtime.thread_count(n_threads)
-        free = self._free.setdefault(1 if m <= self.few else threads, [])
+        team = 1 if m <= self.few else min(threads, runtime.MOST_CORES)
+        free = self._free.setdefault(team, [])
         try:
             plan = free.pop()
         except IndexError:
-            plan = self._bind(1 if m <= self.few else min(threads, runtime.cores()))
-        if m <= self.few or plan.blas_work(m) < BLAS_SHARES:
+            plan = self._bind(min(team, runtime.cores()))
+        if m <= self.fewer or plan.blas_work(m) < BLAS_SHARES:
             return plan, free, NO_LIMIT
         return plan, free, runtime.blas_threads(1)
 

@@ -99,18 +99,18 @@ def test_inner_products(dtype, buffers, data):
 @each_dtype
 @given(data=st.data())
 def test_matrix_vector_product(dtype, buffers, data):
-    """A b for any shape that fills a vector, also one that is read by columns: the bits of the tiles' product, and of
-    any part of the rows.
+    """A b for any shape that fills a vector, also one that is read by columns: the bits of the tiles' product (where no
+    factor is rounded, as in a prediction), and of any part of the rows.
     """
     n = data.draw(st.sampled_from([16, 17, 31, 33, 100, 255, 257, 300, 513, 1024, 1100]), label="n")
     k = data.draw(st.sampled_from([*EDGES, 1100]), label="k")
     seed, top = data.draw(st.integers(0, 2**32 - 1)), data.draw(st.integers(0, n - 16), label="top")
     for level in own_levels(dtype):
-        A, b, c = check_product(n, 1, k, seed, level, buffers, dtype, False, False, 0.25, "matvec")
+        A, b, c = check_product(n, 1, k, seed, level, buffers, dtype, False, False, 1.0, "matvec")
         A, b = np.asfortranarray(A), np.asfortranarray(b)
         for by, rows in (("tiles", A), ("matvec", np.asfortranarray(A[top:]))):
             again = np.full((len(rows), 1), np.nan, dtype, "F")
-            _kernels.multiply(rows, b, again, level, by=by, alpha=0.25)
+            _kernels.multiply(rows, b, again, level, by=by)
             np.testing.assert_array_equal(again, c[n - len(rows):])
 
 
@@ -228,15 +228,15 @@ def test_finished_inner_products(dtype, buffers, data):
     n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
     k = data.draw(st.sampled_from([*EDGES, 1024, 1025, 2100]), label="k")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    relu = data.draw(st.booleans(), label="relu")
+    biased, relu = (data.draw(st.booleans(), label=label) for label in ("bias", "relu"))
     A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
-    bias = rng.standard_normal(n).astype(dtype)
+    bias = rng.standard_normal(n).astype(dtype) * biased
     for level in own_levels(dtype):
         call = buffers()
         stored_A, stored_B = call.input(A.T), call.input(B)
         C, alone = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
         options = {"transpose_A": True, "alpha": 0.3, "by": "dots"}
-        _kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
+        _kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias) if biased else None, relu=relu, **options)
         _kernels.multiply(stored_A, stored_B, alone, level, **options)
         call.check()
         Z = alone + bias[:, None]

@@ -17,10 +17,9 @@ from fastnn._core._teamwork cimport Teamwork, begin_together, end_work
 cnp.import_array()
 
 cdef enum:
-    MANY_ROWS = 64         # threads share out blocks of rows from here on, or
-    FEW_ROWS = 8           # from here, with a row at least for so many bytes of W, as each of them reads all of it;
+    MANY_ROWS = 64         # threads share out blocks of rows from here on, of fewer the units of layers; or the rows
+    FEW_ROWS = 8           # from here, with a row at least for so many bytes of W, as each of them reads all of it
     BYTES_A_ROW = 1 << 18
-    LEAST_ROWS = 32        # of a block of many rows. Of fewer than those they share a layer's units.
     LEAST_WORK = 400000    # multiply-adds of the rows, or of the layer: less takes less time than threads do
     PART_UNITS = 16        # units go to threads in multiples of so many: the elements of a vector, or two
     LEAST_UNITS = 64       # of a layer where units are shared: of fewer its rows are, however large W is
@@ -52,7 +51,7 @@ cdef class Forward:
     cdef const fastnn_ops *ops
     cdef int dtype, n_layers
     cdef readonly int team
-    cdef Teamwork teamwork
+    cdef Teamwork teamworks[2]  # of shared units, of shared rows: an example takes another time
     cdef ptrdiff_t itemsize, block, widest, per_thread, least_rows
     cdef Layer *layers
     cdef char *theta
@@ -119,21 +118,20 @@ cdef class Forward:
         """
         cdef Layer *last = &self.layers[self.n_layers - 1]
         cdef Rows rows
-        cdef ptrdiff_t m
         rows.X = NULL
         if isinstance(X, tuple):
-            m = rows.m = bind_csr(X, self.dtype, &rows.sparse_X, None)
+            rows.m = bind_csr(X, self.dtype, &rows.sparse_X, None)
             if self.layers[0].row_major:
                 raise ValueError("a sparse X needs W[1] column-major")
-            if not rows_in_range(&rows.sparse_X, self.layers[0].n_in, m, NULL):
+            if not rows_in_range(&rows.sparse_X, self.layers[0].n_in, rows.m, NULL):
                 raise ValueError(f"a sparse X must name columns from 0 to {self.layers[0].n_in - 1}, within its arrays")
         else:
             rows.X = rows_pointer(X, self.dtype, self.layers[0].n_in, &rows.row_stride, &rows.column_stride, None)
-            m = rows.m = X.shape[0]
-        cdef char *target = output_pointer(out, self.dtype, m * last.n_out, "out", None)
-        if out.shape != (m, last.n_out) or not out.flags.c_contiguous:
-            raise ValueError(f"out must be C-ordered (m, n[L]) = ({m}, {last.n_out}), got shape {out.shape}")
-        return self.go_through(&rows, m, target, raw)
+            rows.m = X.shape[0]
+        cdef char *target = output_pointer(out, self.dtype, rows.m * last.n_out, "out", None)
+        if out.shape != (rows.m, last.n_out) or not out.flags.c_contiguous:
+            raise ValueError(f"out must be C-ordered (m, n[L]) = ({rows.m}, {last.n_out}), got shape {out.shape}")
+        return self.go_through(&rows, target, raw)
 
     def at_once(self, X, bint raw=False):
         """Return A[L] of the rows of `X` as a new array (m, n[L]); with `raw`, Z[L].
@@ -161,7 +159,7 @@ cdef class Forward:
         rows.X, rows.row_stride, rows.column_stride = <char *>cnp.PyArray_DATA(X), self.layers[0].n_in, 1
         rows.m = shape[0]
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
-        return out if self.go_through(&rows, shape[0], <char *>cnp.PyArray_DATA(out), raw) else None
+        return out if self.go_through(&rows, <char *>cnp.PyArray_DATA(out), raw) else None
 
     # The least number of rows that threads share out. It follows the layers' shapes alone.
     cdef ptrdiff_t rows_to_share(self) noexcept nogil:
@@ -178,21 +176,23 @@ cdef class Forward:
     cdef ptrdiff_t rows_of_a_block(self, ptrdiff_t m) noexcept nogil:
         if m < self.least_rows:
             return self.block
-        return min(self.block, max(<ptrdiff_t>LEAST_ROWS if m >= MANY_ROWS else 1, (m + 3) // 4))
+        return min(self.block, (m + 3) // 4)
 
     # True if all values are finite.
-    cdef bint go_through(self, const Rows *rows, ptrdiff_t m, char *out, bint raw) except -1:
+    cdef bint go_through(self, const Rows *rows, char *out, bint raw) except -1:
+        cdef ptrdiff_t m = rows.m
         cdef bint shared = self.team > 1 and m > 0 and not in_forked_child(), together, by_rows = m >= self.least_rows
         cdef ptrdiff_t block = max(<ptrdiff_t>1, min(m, self.rows_of_a_block(m))), n_blocks = (m + block - 1) // block
         cdef ptrdiff_t rows_at_once = self.block // block * block, k  # blocks as the scratch holds them
         cdef int bad = 0, parts = 1 if by_rows else self.team
+        cdef Teamwork *teamwork = &self.teamworks[by_rows]
         begin_call()
         if self.busy:
             end_call()
             raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         with nogil:
-            together = shared and begin_together(&self.teamwork)
+            together = shared and begin_together(teamwork)
             if together and by_rows:
                 rows_at_once = min(rows_at_once, max(<ptrdiff_t>1, n_blocks // self.team) * block)
                 for k in prange((m + rows_at_once - 1) // rows_at_once, schedule="dynamic", num_threads=self.team):
@@ -203,7 +203,7 @@ cdef class Forward:
                     bad |= self.run_blocks(k * rows_at_once, min(rows_at_once, m - k * rows_at_once), block,
                                            0, parts, together, rows, out, raw)
             if shared:
-                end_work(&self.teamwork, m)
+                end_work(teamwork, m)
         self.busy = False
         end_call()
         return not bad
