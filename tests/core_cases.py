@@ -99,6 +99,17 @@ class Task:
         )  # fmt: skip
 
 
+def arena(net, row_major):
+    """The parameters of a `Task` in one arena, each W in its storage order."""
+    layout = ParameterLayout(net.sizes, row_major)
+    theta = np.empty(layout.size, net.dtype)
+    W, b = layout.views(theta)
+    for views, values in ((W, net.W), (b, net.b)):
+        for view, value in zip(views, values, strict=True):
+            view[...] = value
+    return theta
+
+
 def plan_buffers(
     net, *, rule="sgd", batch=8, n_shards=1, team=1, level=0, order=None, row_major=None, X=None, keep_Z=False,
     fused=False,
@@ -106,12 +117,7 @@ def plan_buffers(
 ):  # fmt: skip
     """Everything that `Plan` binds for a `Task`, allocated plainly; outputs are NaN before."""
     row_major = row_major or (False,) * len(net.W)
-    layout = ParameterLayout(net.sizes, row_major)
-    theta = np.empty(layout.size, net.dtype)
-    W, b = layout.views(theta)
-    for views, values in ((W, net.W), (b, net.b)):
-        for view, value in zip(views, values, strict=True):
-            view[...] = value
+    theta = arena(net, row_major)
     caches = Caches(net.sizes, net.activations, batch, net.dtype, keep_Z=keep_Z, keep_dZ=fused)
     for matrix in (*caches.Z, *caches.A, *caches.dZ):
         matrix.fill(np.nan)
@@ -125,7 +131,7 @@ def plan_buffers(
         "loss": _kernels.LOSSES.index(net.loss),
         "loss_parameter": net.loss_parameter,
         "theta": theta,
-        "gradients": np.full((n_shards, layout.size), np.nan, net.dtype),
+        "gradients": np.full((n_shards, theta.size), np.nan, net.dtype),
         "Z": caches.Z,
         "A": caches.A,
         "dZ": caches.dZ,
@@ -139,7 +145,7 @@ def plan_buffers(
         ),
         "order": order,
         "rule": _kernels.RULES.index(rule),
-        "states": [np.zeros(layout.size, net.dtype) for _ in range(_kernels.STATES[rule])],
+        "states": [np.zeros(theta.size, net.dtype) for _ in range(_kernels.STATES[rule])],
         "step_count": np.zeros(1, np.int64),
         "hyperparameters": {**HYPER[rule], "l2": net.l2, "l1": net.l1, **hyperparameters},
         "team": team,

@@ -2,25 +2,14 @@
 
 import numpy as np
 import pytest
+from core_cases import arena
 
 from fastnn._core import _kernels
 from fastnn._core._forward import Forward
-from fastnn.buffers import ParameterLayout
 
 LEVELS = range(len(_kernels.LEVELS))
 
 each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
-
-
-def arena(net, row_major):
-    """The parameters of a `Task` in one arena, each W in its storage order."""
-    layout = ParameterLayout(net.sizes, row_major)
-    theta = np.empty(layout.size, net.dtype)
-    W, b = layout.views(theta)
-    for views, values in ((W, net.W), (b, net.b)):
-        for view, value in zip(views, values, strict=True):
-            view[...] = value
-    return theta
 
 
 def arguments(net, *, row_major=None, team=1, block=8, level=0):
