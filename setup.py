@@ -46,7 +46,7 @@ elif DEBUG or SANITIZE:
 else:
     DEBUGGING = ["-g0"]
 
-HEADERS = sorted(glob("csrc/*.h"))
+HEADERS = sorted(glob("csrc/**/*.h", recursive=True))
 MACROS = [("FASTNN_X86_LEVELS", "1")] if X86_64 else []
 LEVELS = ["baseline", "avx2", "avx512"] if X86_64 else ["baseline"]
 
@@ -81,7 +81,7 @@ def library(name: str, source: str, flags: list[str]) -> tuple[str, dict]:
 
 
 def extension(name: str, openmp: list[str]) -> Extension:
-    with_kernels = name == "_ops"
+    with_kernels = name == "registry"
     return Extension(
         f"fastnn._core.{name}",
         [f"fastnn/_core/{name}.pyx"],
@@ -92,18 +92,19 @@ def extension(name: str, openmp: list[str]) -> Extension:
                        ("NPY_TARGET_VERSION", "NPY_1_25_API_VERSION")],
         extra_compile_args=[*([] if MSVC else ["-O2", "-fvisibility=hidden"]), *openmp, *DEBUGGING],
         extra_link_args=[*([] if MSVC else openmp), *SANITIZERS],
-        depends=[*HEADERS, *glob("csrc/*.c"), *glob("fastnn/_core/*.pxd")],
+        depends=[*HEADERS, *glob("csrc/**/*.c", recursive=True), *glob("fastnn/_core/*.pxd")],
     )
 
 
 OPENMP = openmp_flags()
 setup(
-    libraries=[library(f"fastnn_{level}", f"csrc/isa_{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]
+    libraries=[library(f"fastnn_{level}", f"csrc/levels/{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]
     + [library("fastnn_dispatch", "csrc/dispatch.c", [])],
     ext_modules=cythonize(
         [
-            extension(name, OPENMP if name in {"_plan", "_forward"} else [])
-            for name in ["_ops", "_blas", "_bind", "_kernels", "_blocks", "_pass", "_bound", "_plan", "_forward"]
+            extension(name, OPENMP if name in {"training_plan", "prediction_plan"} else [])
+            for name in ["registry", "blas", "arrays", "kernels", "course", "shard", "network", "training_plan",
+                         "prediction_plan"]
         ],
         compiler_directives={
             "language_level": 3,

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 RECORD = Path(__file__).with_suffix(".json")
-MODULES = ("_ops", "_pass", "_plan", "_forward")  # of fastnn._core: csrc is linked into the first
+MODULES = ("registry", "shard", "training_plan", "prediction_plan")  # of fastnn._core: csrc is linked into the first
 
 # What builds of one source differ by; more is a change of the source. With one compiler: 0.5 % between the flags and
 # versions of two Pythons, and some 80 instructions of what wraps a call. From gcc 11 to gcc 12: 12.3 %. The counts of
@@ -41,8 +41,8 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     import numpy as np
 
     from fastnn import runtime
-    from fastnn._core import _kernels
-    from fastnn.buffers import aligned_empty
+    from fastnn._core import kernels
+    from fastnn._model.parameters import aligned_empty
 
     rng = np.random.default_rng(0)
     level = runtime.LEVEL
@@ -56,7 +56,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         return matrix(size, 1)[:, 0]
 
     def product(kernel: str, *matrices, **transposes):
-        return partial(_kernels.multiply, *matrices, level, by=kernel, **transposes)
+        return partial(kernels.multiply, *matrices, level, by=kernel, **transposes)
 
     for n_prev, n, m in ((4, 100, 120), (64, 100, 200), (37, 29, 53)):
         W, A_prev, Z = matrix(n, n_prev), matrix(n_prev, m), matrix(n, m)
@@ -68,41 +68,42 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     for n, m in ((128, 128), (10, 203)):
         Z, A, dZ, b = matrix(n, m), matrix(n, m), matrix(n, m), vector(n)
         for name in ("relu", "sigmoid", "tanh", "softmax"):
-            yield f"A = {name}(Z + b), ({n}, {m})", partial(_kernels.activate, name, Z, b, A, level)
+            yield f"A = {name}(Z + b), ({n}, {m})", partial(kernels.activate, name, Z, b, A, level)
         for name in ("relu", "tanh"):
-            yield f"dZ and db, {name}, ({n}, {m})", partial(_kernels.activate_backward, name, A, dZ, 0.1, b, level)
-        yield f"db, ({n}, {m})", partial(_kernels.sum_columns, dZ, 0.1, b, level)
+            yield f"dZ and db, {name}, ({n}, {m})", partial(kernels.activate_backward, name, A, dZ, 0.1, b, level)
+        yield f"db, ({n}, {m})", partial(kernels.sum_columns, dZ, 0.1, b, level)
     for n, m in ((10, 128), (3, 120), (100, 7)):
         Z, dZ, y = matrix(n, m), matrix(n, m), rng.integers(0, n, m).astype(np.int32)
-        yield f"softmax cross-entropy, ({n}, {m})", partial(_kernels.loss, "cross_entropy", Z, y, None, dZ, level)
+        yield f"softmax cross-entropy, ({n}, {m})", partial(kernels.loss, "cross_entropy", Z, y, None, dZ, level)
     Z, dZ, Y = matrix(1, 209), matrix(1, 209), rng.integers(0, 2, (1, 209)).astype(dtype, order="F")
-    yield "binary cross-entropy, (1, 209)", partial(_kernels.loss, "binary_cross_entropy", Z, Y, None, dZ, level)
+    yield "binary cross-entropy, (1, 209)", partial(kernels.loss, "binary_cross_entropy", Z, Y, None, dZ, level)
     theta, v, s, gradients = vector(10_001), vector(10_001), vector(10_001) ** 2, vector(20_002).reshape(2, -1)
     settings = {"rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "l2": 1e-4, "n_decayed": 9_000}
     for n_shards in (1, 2):
-        yield f"Adam, 10001, {n_shards} gradients", partial(_kernels.update, "adam", theta, gradients[:n_shards], v, s,
+        yield f"Adam, 10001, {n_shards} gradients", partial(kernels.update, "adam", theta, gradients[:n_shards], v, s,
                                                             level=level, **settings)
-    yield "SGD, 10001", partial(_kernels.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
+    yield "SGD, 10001", partial(kernels.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
     X, out, order = matrix(300, 64), matrix(64, 128), rng.integers(0, 300, 128)
     for name, rows in (("columns", X), ("rows", np.ascontiguousarray(X))):
-        yield f"gather, 64 x 128, from {name}", partial(_kernels.gather, rows, order, out, level)
-    yield "all finite, 64 x 128", partial(_kernels.all_finite, out, level)
-    yield "shuffle, 10000", partial(_kernels.shuffle, np.arange(10_000), rng)
+        yield f"gather, 64 x 128, from {name}", partial(kernels.gather, rows, order, out, level)
+    yield "all finite, 64 x 128", partial(kernels.all_finite, out, level)
+    yield "shuffle, 10000", partial(kernels.shuffle, np.arange(10_000), rng)
     words = rng.integers(2**64, size=8, dtype=np.uint64)
-    yield "permutation, 1000 of 2000000", partial(_kernels.permutation, np.arange(1000), 0, 2_000_000, words)
+    yield "permutation, 1000 of 2000000", partial(kernels.permutation, np.arange(1000), 0, 2_000_000, words)
     W, dZ, dropout = matrix(100, 300), matrix(100, 50), (1, 2, 3, 1 << 31)
-    yield "relu and dropout, (100, 50)", partial(_kernels.activate, "relu", dZ, None, dZ, level, dropout=dropout)
+    yield "relu and dropout, (100, 50)", partial(kernels.activate, "relu", dZ, None, dZ, level, dropout=dropout)
     X = vector(500), rng.integers(0, 300, 500, np.int32), np.arange(0, 501, 10)
-    yield "Z = W X^T, sparse, 300 -> 100, 50", partial(_kernels.sparse_linear, W, X, None, dZ, level)
-    yield "dW, sparse, 300 -> 100, 50", partial(_kernels.sparse_weight_gradient, dZ, X, None, 0.1, W, level)
+    yield "Z = W X^T, sparse, 300 -> 100, 50", partial(kernels.sparse_linear, W, X, None, dZ, level)
+    yield "dW, sparse, 300 -> 100, 50", partial(kernels.sparse_weight_gradient, dZ, X, None, 0.1, W, level)
 
 
 def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Name and call of whole training steps and predictions."""
     import numpy as np
 
-    from fastnn import Network, training
-    from fastnn.inference import Predictor
+    from fastnn import Network
+    from fastnn._prediction.predictor import Predictor
+    from fastnn._training import loop
     from fastnn.optimizers import Adam, OptimizerState
 
     rng = np.random.default_rng(0)
@@ -111,7 +112,7 @@ def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         model = Network(sizes, dtype=dtype, random_state=0)._model
         X = rng.standard_normal((2 * batch, sizes[0])).astype(dtype)
         examples = model.examples(X, rng.integers(0, sizes[-1], 2 * batch), None)
-        plan = training.bind(model, examples, OptimizerState(Adam(), model.layout.size, model.dtype), batch_size=batch,
+        plan = loop.bind(model, examples, OptimizerState(Adam(), model.layout.size, model.dtype), batch_size=batch,
                              n_shards=1, team=1, order=rng.permutation(2 * batch))
         yield f"step, {name}, batch {batch}", partial(plan.step, 0, batch, 1e-3)
         for m in filter(None, (1, rows)):
@@ -171,9 +172,9 @@ def count() -> dict[str, int]:
 
 def compiler() -> str:
     """What the installed kernels were compiled with, as it signed them."""
-    from fastnn._core import _ops
+    from fastnn._core import registry
 
-    content = Path(_ops.__file__).read_bytes()
+    content = Path(registry.__file__).read_bytes()
     # clang's builds also hold start-up code signed by gcc.
     found = re.search(rb"(clang) version ([\d.]+)", content) or re.search(rb"(GCC): \(.*?\) ([\d.]+)", content)
     return b" ".join(found.groups()).decode() if found else "unknown"

@@ -14,7 +14,7 @@ UNITS, CLASSES, PIXELS = 100, 10, 500  # rows of a layer's Z, of the softmax's, 
 
 def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarray]:
     """`count` matrices (rows, elements / rows) of the core's order; the last of them, which is overwritten, is 0."""
-    from fastnn.buffers import aligned_empty
+    from fastnn._model.parameters import aligned_empty
 
     made = [aligned_empty((rows, elements // rows), dtype, "F") for _ in range(count)]
     for M in made[:-1]:
@@ -25,7 +25,7 @@ def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarra
 
 def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], object]]]:
     """Each kernel: how many arrays of the given size it reads and writes in all, and its call."""
-    from fastnn._core import _kernels
+    from fastnn._core import kernels
     from fastnn.runtime import LEVEL
 
     Z, A = matrices(elements, UNITS, dtype, 2)
@@ -41,12 +41,12 @@ def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], objec
     adam = {"rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
     calls: dict[str, tuple[int, Callable[[], object]]] = {}
     for name in ACTIVATIONS:
-        calls[f"{name} forward"] = 2, lambda name=name: _kernels.activate(name, Z, b, A, LEVEL)
-        calls[f"{name} backward"] = 3, lambda name=name: _kernels.activate_backward(name, cache, dZ, 1.0, db, LEVEL)
+        calls[f"{name} forward"] = 2, lambda name=name: kernels.activate(name, Z, b, A, LEVEL)
+        calls[f"{name} backward"] = 3, lambda name=name: kernels.activate_backward(name, cache, dZ, 1.0, db, LEVEL)
     return calls | {
-        "softmax + cross-entropy": (2, lambda: _kernels.loss("cross_entropy", scores, labels, None, dscores, LEVEL)),
-        "Adam": (7, lambda: _kernels.update("adam", theta, gradient[None], first, second, level=LEVEL, **adam)),
-        "gather": (2, lambda: _kernels.gather(X.T, order, batch, LEVEL)),
+        "softmax + cross-entropy": (2, lambda: kernels.loss("cross_entropy", scores, labels, None, dscores, LEVEL)),
+        "Adam": (7, lambda: kernels.update("adam", theta, gradient[None], first, second, level=LEVEL, **adam)),
+        "gather": (2, lambda: kernels.gather(X.T, order, batch, LEVEL)),
     }
 
 

@@ -8,7 +8,7 @@ SHAPES = [(4, 2, 400), (32, 64, 256), (20, 300, 209), (20, 12288, 209), (20, 122
 
 
 def work(n: int, n_x: int, m: int, order: str, how: str) -> float:
-    from fastnn._core._blocks import product
+    from fastnn._core.course import product
     from fastnn.runtime import blas_threads
 
     rng = np.random.default_rng(0)

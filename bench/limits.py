@@ -12,7 +12,7 @@ ADAM_ARENAS = 7  # read: gradient, theta, two moments; written: theta, two momen
 
 def products(sizes: list[int], batch: int, dtype: str) -> list[dict]:
     """The arguments of `multiply` for each product of a step, in their order, W stored as a network stores it."""
-    from fastnn.buffers import ParameterLayout, weight_orders
+    from fastnn._model.parameters import ParameterLayout, weight_orders
 
     rng = np.random.default_rng(0)
     layout = ParameterLayout(sizes, weight_orders(sizes))
@@ -34,7 +34,7 @@ def products(sizes: list[int], batch: int, dtype: str) -> list[dict]:
 
 def gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float:
     """Microseconds of all products of a step, called one after another from Python."""
-    from fastnn._core._kernels import multiply
+    from fastnn._core.kernels import multiply
 
     calls = products(sizes, batch, dtype)
 
@@ -47,7 +47,7 @@ def gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float
 
 def compiled_gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float:
     """The same, each repeated in compiled code: without what a call from Python costs."""
-    from fastnn._core._kernels import multiply
+    from fastnn._core.kernels import multiply
 
     calls = products(sizes, batch, dtype)
     return sum(microseconds(lambda call=call: multiply(**call, repetitions=100), seconds=seconds / 3 / len(calls),

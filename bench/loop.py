@@ -22,9 +22,10 @@ def epoch_us() -> float:
 
 def loop_us(learning_rate: str = "0.1") -> float:
     """The same loop around a function that does nothing."""
-    from fastnn import schedules, training
-    from fastnn.batches import bounds
-    from fastnn.pace import Pace
+    from fastnn import schedules
+    from fastnn._data.feeds import bounds
+    from fastnn._training import loop
+    from fastnn._training.schedule_state import Pace
 
     class Idle:
         @staticmethod
@@ -35,7 +36,7 @@ def loop_us(learning_rate: str = "0.1") -> float:
     best = float("inf")
     for _ in range(5):
         began = perf_counter()
-        training._steps(Idle, bounds(STEPS, 1), Pace(schedule, 1, STEPS, ()).rates())
+        loop._steps(Idle, bounds(STEPS, 1), Pace(schedule, 1, STEPS, ()).rates())
         best = min(best, perf_counter() - began)
     return best / STEPS * 1e6
 

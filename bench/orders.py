@@ -9,8 +9,8 @@ SHAPES = [(12288, 20, 209), (12288, 7, 209), (12288, 1, 209), (1024, 10, 256), (
 
 
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, row_major: bool) -> float:
-    from fastnn._core._kernels import multiply
-    from fastnn.buffers import aligned_empty
+    from fastnn._core.kernels import multiply
+    from fastnn._model.parameters import aligned_empty
     from fastnn.runtime import LEVEL, blas_threads
 
     rng = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def work(n_prev: int, n: int, m: int, dtype: str, product: str, row_major: bool)
 
 
 def run(options) -> list[dict]:
-    from fastnn.buffers import weight_orders
+    from fastnn._model.parameters import weight_orders
 
     print("us column-major / row-major, 1 thread; ratio row/column without dA (first layer) and with it")
     rows = []

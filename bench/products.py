@@ -22,7 +22,7 @@ def transposes(product: str, row_major: bool) -> dict[str, bool]:
 
 
 def stored_row_major(n_prev: int, n: int) -> bool:
-    from fastnn.buffers import weight_orders
+    from fastnn._model.parameters import weight_orders
 
     return weight_orders([1, n_prev, n])[1]
 
@@ -39,8 +39,8 @@ def kernels(n_prev: int, n: int, m: int, product: str) -> list[str]:
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> float:
     """Microseconds of a product by one of the kernels."""
     from fastnn import runtime
-    from fastnn._core._kernels import multiply
-    from fastnn.buffers import aligned_empty
+    from fastnn._core.kernels import multiply
+    from fastnn._model.parameters import aligned_empty
 
     rng = np.random.default_rng(0)
 

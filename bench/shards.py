@@ -1,5 +1,5 @@
-"""One thread or two: where a mini-batch is worth cutting into shards (runtime.SHARD_WORK), on idle cores and beside a
-program that keeps one of them busy."""
+"""One thread or two: where it pays to cut a mini-batch into shards (`_tuning.MIN_SHARD_WORK`), on idle cores and beside
+a program that keeps one of them busy."""
 
 from itertools import pairwise
 
@@ -15,8 +15,9 @@ def multiply_adds(sizes: list[int], batch: int) -> int:
 
 
 def work(sizes: list[int], batch: int, n_shards: int) -> float:
-    from fastnn import Network, optimizers, runtime, training
-    from fastnn.model import Examples
+    from fastnn import Network, optimizers, runtime
+    from fastnn._model.model import Examples
+    from fastnn._training import loop
 
     rng = np.random.default_rng(0)
     model = Network(sizes, random_state=0)._model
@@ -24,14 +25,14 @@ def work(sizes: list[int], batch: int, n_shards: int) -> float:
     examples = Examples(X, rng.integers(0, sizes[-1], batch).astype(np.int32), None)
     state = optimizers.OptimizerState(optimizers.Adam(), model.layout.size, model.dtype)
     with runtime.blas_threads(1):
-        plan = training.bind(model, examples, state, batch_size=batch, n_shards=n_shards, team=n_shards, order=None)
+        plan = loop.bind(model, examples, state, batch_size=batch, n_shards=n_shards, team=n_shards, order=None)
         return microseconds(lambda: plan.step(0, batch, 1e-3), seconds=0.1)
 
 
 def run(options) -> list[dict]:
-    from fastnn.runtime import SHARD_WORK
+    from fastnn._tuning import MIN_SHARD_WORK
 
-    print(f"us a step with 1 and with 2 shards, then the same beside a busy core; 2 are used from {SHARD_WORK:,} "
+    print(f"us a step with 1 and with 2 shards, then the same beside a busy core; 2 are used from {MIN_SHARD_WORK:,} "
           "multiply-adds")
     rows = []
     for sizes, batch in sorted(SHAPES, key=lambda shape: multiply_adds(*shape)):

@@ -1,7 +1,7 @@
 /* dispatch.c: which kernels this CPU, under this operating system, can run. */
 #include "fastnn.h"
-#include "shuffle.h"
-#include "threefry.h"
+#include "random/shuffle.h"
+#include "random/threefry.h"
 
 extern const fastnn_ops fastnn_ops_baseline[FASTNN_DTYPES];
 

@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastnn import callbacks, datasets, losses, metrics, optimizers, runtime, schedules
+from fastnn._model.file_format import ModelFileError
+from fastnn._training.loop import DivergenceWarning
 from fastnn.history import History
 from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, Quantile, SquaredError
 from fastnn.network import Network
 from fastnn.optimizers import LBFGS, SGD, Adam, AdamW, Momentum, NAdam, Nesterov, RMSprop
-from fastnn.storage import ModelFileError
-from fastnn.training import DivergenceWarning
 
 if TYPE_CHECKING:
     from fastnn import plot

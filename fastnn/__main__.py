@@ -50,7 +50,7 @@ def _info() -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from fastnn import demo
+    from fastnn._demo import demo
 
     try:
         pictures = demo.load(options.data, options.seed)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import checkpoints, monitors, validation
+from fastnn._data import checks
+from fastnn._training import checkpoints, stopping
 
 if TYPE_CHECKING:
-    from fastnn.training import Run
+    from fastnn._training.loop import Run
 
 __all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "asked_to_stop", "prepare"]
 
@@ -51,7 +52,7 @@ class EarlyStopping:
     mode: str = "auto"
 
     def __post_init__(self) -> None:
-        monitors.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
+        stopping.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
 
 
 class Callback:
@@ -111,8 +112,8 @@ class LambdaCallback(Callback):
 class Checkpoint(Callback):
     """Write all that a run depends on to a file, for ``fit(resume=path)`` to go on from it bit for bit.
 
-    The file is written atomically and without pickle (see `fastnn.storage`); `Network.load` reads the network from it,
-    as it was after that epoch. Among several callbacks put it last: what later ones change is not in the file.
+    The file is written atomically and without pickle; `Network.load` reads the network from it, as it was after
+    that epoch. Among several callbacks put it last: what later ones change is not in the file.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class Checkpoint(Callback):
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         self.path = _text(path)
-        self.every = validation.count(every, "every")
+        self.every = checks.count(every, "every")
         try:
             self.path.format(epoch=1)
         except (LookupError, ValueError) as error:
@@ -157,7 +158,7 @@ class CSVLogger(Callback):
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path = _text(path)
-        self.append = validation.flag(append, "append")
+        self.append = checks.flag(append, "append")
         self.written = 0
 
     def check(self, run: "Run") -> None:
@@ -245,11 +246,11 @@ def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], 
     ValueError, TypeError
         If they are not as `Network.fit` describes them.
     """
-    given = validation.callables(callbacks, (Callback, EarlyStopping))
+    given = checks.callables(callbacks, (Callback, EarlyStopping))
     rules = [one for one in given if isinstance(one, EarlyStopping)]
     if early_stopping is not None:
         rules.append(early_stopping if isinstance(early_stopping, EarlyStopping)
-                     else EarlyStopping(patience=validation.count(early_stopping, "early_stopping")))
+                     else EarlyStopping(patience=checks.count(early_stopping, "early_stopping")))
     if len(rules) > 1:
         raise ValueError("early_stopping was given twice")
     others = [one for one in given if not isinstance(one, EarlyStopping)]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import _tuning
+
 __all__ = ["INITIALIZERS", "fill", "resolve"]
 
 # (rng, n[l-1], n[l], rows): that many rows of W[l], in float64, so that every dtype starts from the same numbers
 Draw = Callable[[np.random.Generator, int, int, int], NDArray[np.float64]]
 
-BLOCK = 1 << 20  # numbers drawn at once: float64 beside a whole float32 W would be twice its memory
 
 RELU_FAMILY = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"})
 
@@ -54,7 +55,7 @@ def fill(W: NDArray[Any], init: str, activation: str, rng: np.random.Generator) 
     """Draw W[l] (n[l], n[l-1]) in place."""
     n, n_prev = W.shape
     draw = INITIALIZERS[resolve(init, activation)]
-    rows = max(1, BLOCK // n_prev)
+    rows = max(1, _tuning.INITIALIZER_BLOCK // n_prev)
     for start in range(0, n, rows):
         stop = min(start + rows, n)
         W[start:stop] = draw(rng, n_prev, n, stop - start)

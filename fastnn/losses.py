@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import validation
-from fastnn._core import _kernels
-from fastnn._core._ops import FROM_Z, LOSSES
+from fastnn._core import kernels
+from fastnn._core.registry import FROM_Z, LOSSES
+from fastnn._data import checks
 
 __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
            "check_binary", "prepare_targets", "resolve", "weighted_sum"]
@@ -71,7 +71,7 @@ class CrossEntropy(Loss):
     output: ClassVar[str | None] = "softmax"
 
     def __post_init__(self) -> None:
-        validation.number(self.label_smoothing, "label_smoothing", minimum=0, below=1)
+        checks.number(self.label_smoothing, "label_smoothing", minimum=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Huber(Loss):
     name: ClassVar[str] = "huber"
 
     def __post_init__(self) -> None:
-        validation.number(self.delta, "delta", above=0)
+        checks.number(self.delta, "delta", above=0)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Quantile(Loss):
     name: ClassVar[str] = "quantile"
 
     def __post_init__(self) -> None:
-        validation.number(self.q, "q", above=0, below=1)
+        checks.number(self.q, "q", above=0, below=1)
 
 
 BY_NAME: dict[str, type[Loss]] = {
@@ -159,7 +159,7 @@ def resolve(loss: str | Loss, output: str) -> Loss:
         If it is unknown, or needs another output activation.
     """
     if isinstance(loss, str):
-        name = validation.name(loss, ("auto", *BY_NAME), "loss")
+        name = checks.name(loss, ("auto", *BY_NAME), "loss")
         loss = AUTO.get(output, SquaredError)() if name == "auto" else BY_NAME[name]()
     if not isinstance(loss, Loss):
         raise TypeError(f"loss must be a name (auto, {', '.join(BY_NAME)}) or a fastnn.losses.Loss, "
@@ -199,11 +199,11 @@ def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: Loss, dtyp
         If they are not what the output needs.
     """
     if output == "softmax":
-        labels = validation.labels(y, m, n_out, what)
+        labels = checks.labels(y, m, n_out, what)
         if isinstance(loss, CrossEntropy):
             return labels
         return np.eye(n_out, dtype=dtype)[labels]
-    values = validation.values(y, m, n_out, dtype, what)
+    values = checks.values(y, m, n_out, dtype, what)
     if output == "sigmoid":
         check_binary(values, what)
     if isinstance(loss, Poisson) and values.min() < 0:
@@ -224,4 +224,4 @@ def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArra
     """
     dZ = raw.T
     targets = Y if Y.ndim == 1 else Y.T
-    return loss.factor * float(_kernels.loss(loss.name, dZ, targets, weights, dZ, level, loss.parameter, loss.ceiling))
+    return loss.factor * float(kernels.loss(loss.name, dZ, targets, weights, dZ, level, loss.parameter, loss.ceiling))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import validation
-from fastnn.model import Examples, Model
+from fastnn._data import checks
+from fastnn._model.model import Examples, Model
 
 __all__ = ["R2", "RMSE", "Accuracy", "Custom", "LogLoss", "Metric", "decide", "default", "get"]
 
@@ -285,7 +285,7 @@ def get(metrics: Any, output: str) -> tuple[Metric, ...]:
 
 
 def _named(name: str, output: str) -> Metric:
-    metric = NAMED[validation.name(name, tuple(NAMED), "a metric")]()
+    metric = NAMED[checks.name(name, tuple(NAMED), "a metric")]()
     if (metric.outputs is None) == (output in CLASSIFYING):
         fitting = [kind.name for kind in NAMED.values() if (kind.outputs is None) != (output in CLASSIFYING)]
         raise ValueError(f"the metric {name!r} is not for output={output!r}: there are {', '.join(fitting)}")

@@ -8,30 +8,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import (
-    checkpoints,
-    lbfgs,
-    model_file,
-    optimizers,
-    runtime,
-    schedules,
-    sources,
-    splitting,
-    streams,
-    training,
-    validation,
-)
-from fastnn.buffers import ParameterViews, aligned_empty
+from fastnn import optimizers, runtime, schedules
+from fastnn._data import checks, sources, split, stream_feeds
+from fastnn._data.sources import Data
+from fastnn._data.sparse import SparseRows
+from fastnn._model import files
+from fastnn._model.model import Model
+from fastnn._model.parameters import ParameterViews, aligned_empty
+from fastnn._prediction.predictor import Cache, Predictor
+from fastnn._training import checkpoints, lbfgs, loop
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
-from fastnn.inference import Cache, Predictor
 from fastnn.losses import BY_NAME, Loss
 from fastnn.metrics import decide
 from fastnn.metrics import get as metric_objects
-from fastnn.model import Model
-from fastnn.sources import Data
-from fastnn.sparse import SparseRows
 
 __all__ = ["Network"]
 
@@ -100,7 +91,7 @@ class Network:
                  random_state: int | np.random.Generator | None = None) -> None:
         model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype,
                             l1=l1, dropout=dropout)
-        self._begin(model, validation.generator(random_state))
+        self._begin(model, checks.generator(random_state))
         self.initialize()
 
     def _begin(self, model: Model, rng: np.random.Generator) -> None:
@@ -288,16 +279,16 @@ class Network:
             looked for after each epoch with `early_stopping`, else after 1, 3, 7, ..., 127 steps and then every 128.
         """
         hooks, stopping = callback_objects(callbacks, early_stopping)
-        settings = training.Settings(
-            epochs=validation.count(epochs, "epochs", 0),
+        settings = loop.Settings(
+            epochs=checks.count(epochs, "epochs", 0),
             metrics=metric_objects(metrics, self._model.output),
             early_stopping=stopping,
             callbacks=hooks,
-            progress_bar=training.progress_bar() if validation.flag(progress, "progress") else None,
+            progress_bar=loop.progress_bar() if checks.flag(progress, "progress") else None,
             n_threads=runtime.thread_count(n_threads),
-            clip_norm=0.0 if clip_norm is None else validation.number(clip_norm, "clip_norm", above=0),
+            clip_norm=0.0 if clip_norm is None else checks.number(clip_norm, "clip_norm", above=0),
         )
-        steps = None if steps_per_epoch is None else validation.count(steps_per_epoch, "steps_per_epoch")
+        steps = None if steps_per_epoch is None else checks.count(steps_per_epoch, "steps_per_epoch")
         rule = optimizers.get(optimizer)
         if isinstance(rule, optimizers.LBFGS):
             lbfgs.refuse(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
@@ -305,17 +296,17 @@ class Network:
                          checkpoints=next((hook for hook in hooks if isinstance(hook, Checkpoint)), None))
             batch_size = None
         schedule = schedules.get(1e-3 if learning_rate is None else learning_rate)
-        size = validation.batch_size(batch_size)
-        shuffle = validation.flag(shuffle, "shuffle")
+        size = checks.batch_size(batch_size)
+        shuffle = checks.flag(shuffle, "shuffle")
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         model, rng = self._model, self._rng
         saved = None if resume is None else checkpoints.read(resume)
-        data = splitting.split(model, X, y, sample_weight, class_weight, validation_data, validation_fraction, rng,
+        data = split.split(model, X, y, sample_weight, class_weight, validation_data, validation_fraction, rng,
                                saved, settings.epochs)
         if isinstance(rule, optimizers.LBFGS):
             data.examples, data.rows = data.whole(), None
-        feed = streams.feed(data.examples, size, shuffle, steps, data.rows)
+        feed = stream_feeds.feed(data.examples, size, shuffle, steps, data.rows)
         if isinstance(feed.examples.X, SparseRows):
             model = model.column_major()
         predictor = self._predictor if model is self._model else Predictor(model)
@@ -324,7 +315,7 @@ class Network:
             state, fresh = optimizers.OptimizerState(rule, model.layout.size, model.dtype), True
         elif model is not self._model:
             state = state.moved(self._model.layout, model.layout)
-        run = training.Run(self, model, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
+        run = loop.Run(self, model, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
         for hook in hooks:
             hook.check(run)
         # All is checked: from here on the network changes.
@@ -363,7 +354,7 @@ class Network:
         examples = self._model.examples(X, y, sample_weight)
         model = self._model.column_major() if isinstance(examples.X, SparseRows) else self._model
         gradient = aligned_empty(model.layout.size, self.dtype)
-        J = training.gradients(model, examples, gradient, runtime.thread_count(n_threads))
+        J = loop.gradients(model, examples, gradient, runtime.thread_count(n_threads))
         dW, db = model.layout.views(gradient)
         return J, list(dW), list(db)
 
@@ -433,11 +424,11 @@ class Network:
 
         With `return_cache` also each layer's Z and A, in the notes' shape (n[l], m), of an array X.
         """
-        if not validation.flag(return_cache, "return_cache"):
+        if not checks.flag(return_cache, "return_cache"):
             return self._predicted(X, out, n_threads)
         if out is not None:
             raise ValueError("out goes without return_cache: the output is part of the cache")
-        features = validation.features(X, self.layer_sizes[0], self.dtype)
+        features = checks.features(X, self.layer_sizes[0], self.dtype)
         cache = self._predictor.caches(features, n_threads)
         return cache.A[-1].T, cache
 
@@ -456,11 +447,11 @@ class Network:
         return copy.deepcopy(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file: architecture and parameters, no pickle; atomically (see `fastnn.storage`).
+        """Write the network to a file: architecture and parameters, no pickle; atomically.
 
         The optimiser's state and the random generator are not written.
         """
-        model_file.write(path, self._model)
+        files.write(path, self._model)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -474,7 +465,7 @@ class Network:
             If it cannot be read.
         """
         network = cls.__new__(cls)
-        network._begin(model_file.read(path), np.random.default_rng())
+        network._begin(files.read(path), np.random.default_rng())
         return network
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastnn import validation
-from fastnn._core._ops import RULES, STATES
-from fastnn.buffers import ParameterLayout, aligned_empty
+from fastnn._core.registry import RULES, STATES
+from fastnn._data import checks
+from fastnn._model.parameters import ParameterLayout, aligned_empty
 
 __all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
            "get"]
@@ -62,7 +62,7 @@ class Momentum(Optimizer):
     name: ClassVar[str] = "momentum"
 
     def __post_init__(self) -> None:
-        validation.number(self.momentum, "momentum", minimum=0, below=1)
+        checks.number(self.momentum, "momentum", minimum=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ class Adam(Optimizer):
     name: ClassVar[str] = "adam"
 
     def __post_init__(self) -> None:
-        validation.number(self.beta_1, "beta_1", minimum=0, below=1)
-        validation.number(self.beta_2, "beta_2", minimum=0, below=1)
-        validation.number(self.epsilon, "epsilon", above=0)
+        checks.number(self.beta_1, "beta_1", minimum=0, below=1)
+        checks.number(self.beta_2, "beta_2", minimum=0, below=1)
+        checks.number(self.epsilon, "epsilon", above=0)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.number(self.weight_decay, "weight_decay", minimum=0)
+        checks.number(self.weight_decay, "weight_decay", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -172,10 +172,10 @@ class RMSprop(Optimizer):
     name: ClassVar[str] = "rmsprop"
 
     def __post_init__(self) -> None:
-        validation.number(self.rho, "rho", minimum=0, below=1)
-        validation.number(self.momentum, "momentum", minimum=0, below=1)
-        validation.flag(self.nesterov, "nesterov")
-        validation.number(self.epsilon, "epsilon", above=0)
+        checks.number(self.rho, "rho", minimum=0, below=1)
+        checks.number(self.momentum, "momentum", minimum=0, below=1)
+        checks.flag(self.nesterov, "nesterov")
+        checks.number(self.epsilon, "epsilon", above=0)
 
     @property
     def rule(self) -> str:
@@ -219,11 +219,11 @@ class LBFGS(Optimizer):
     name: ClassVar[str] = "lbfgs"
 
     def __post_init__(self) -> None:
-        validation.count(self.memory, "memory")
-        validation.number(self.gradient_tolerance, "gradient_tolerance", minimum=0)
-        validation.number(self.cost_tolerance, "cost_tolerance", minimum=0)
-        validation.count(self.max_evaluations, "max_evaluations")
-        validation.count(self.max_line_search, "max_line_search")
+        checks.count(self.memory, "memory")
+        checks.number(self.gradient_tolerance, "gradient_tolerance", minimum=0)
+        checks.number(self.cost_tolerance, "cost_tolerance", minimum=0)
+        checks.count(self.max_evaluations, "max_evaluations")
+        checks.count(self.max_line_search, "max_line_search")
 
     @property
     def rule(self) -> str:
@@ -252,7 +252,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, str):
-        return BY_NAME[validation.name(optimizer, tuple(BY_NAME), "optimizer")]()
+        return BY_NAME[checks.name(optimizer, tuple(BY_NAME), "optimizer")]()
     raise TypeError(f"optimizer must be a name ({', '.join(BY_NAME)}) or an Optimizer, "
                     f"got {type(optimizer).__name__}")
 

@@ -12,7 +12,8 @@ from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastnn._core._ops import ALL_LEVELS, LEVELS
+from fastnn import _tuning
+from fastnn._core.registry import ALL_LEVELS, LEVELS
 
 __all__ = ["Parallelism", "blas_info", "blas_threads", "config", "cores", "parallelism", "show_config", "simd_level",
            "thread_count"]
@@ -79,14 +80,10 @@ def thread_count(n_threads: int | None = None) -> int:
     return cores()
 
 
-# The threads that the BLAS of SciPy's wheels is built for: beyond them it warns, and at last crashes.
-MOST_CORES = 64
-
-
 def cores() -> int:
     """Return the number of cores that this process may use, at most 64."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(found, MOST_CORES)
+    return min(found, _tuning.MAX_TEAM)
 
 
 @cache
@@ -192,20 +189,6 @@ class Parallelism(NamedTuple):
     fused: bool
 
 
-# Multiply-adds of a step below which one thread is faster than two (bench/shards.py, ARCHITECTURE.md).
-SHARD_WORK = 1_000_000
-# Multiply-adds for each parameter below which a second gradient arena, to be filled and added up, costs more than it
-# brings: only a step on a sparse X, or on hardly any examples, has so few.
-ARENA_WORK = 16
-# Parameters from which on threads share the update out where one takes all examples.
-SHARED_UPDATE = 200_000
-# How many times as much as the examples' dZ and A_prev the gradient arenas must be, so that it pays to take dW of the
-# whole mini-batch: each thread then reads what the others left of theirs, but writes no arena (ARCHITECTURE.md).
-FUSED_ARENAS = 3.5
-# Examples that a shard needs to fill BLAS's kernels.
-SHARD_EXAMPLES = 8
-
-
 def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0,
                 fusible: bool = False) -> Parallelism:
     """Choose the shards of a mini-batch.
@@ -231,14 +214,14 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())
     work = 3 * weights * batch_size
-    if n_threads == 1 or work < SHARD_WORK or work < ARENA_WORK * n_parameters:
-        if n_parameters >= SHARED_UPDATE:
+    if n_threads == 1 or work < _tuning.MIN_SHARD_WORK or work < _tuning.MIN_SHARD_WORK_PER_PARAMETER * n_parameters:
+        if n_parameters >= _tuning.MIN_PARAMETERS_SPLIT_UPDATE:
             return Parallelism(1, n_threads, at_once, 1, False)
         return Parallelism(1, 1, 1, 1, False)
-    if batch_size < SHARD_EXAMPLES * n_threads:
+    if batch_size < _tuning.MIN_SHARD_EXAMPLES * n_threads:
         return Parallelism(1, 1, 1, at_once, False)
     read = batch_size * sum(n + n_prev / n_threads for n_prev, n in pairwise(sizes))  # by each thread
-    fused = fusible and 2 * n_parameters > FUSED_ARENAS * read
+    fused = fusible and 2 * n_parameters > _tuning.MIN_FUSED_ARENA_RATIO * read
     return Parallelism(n_threads, n_threads, at_once, 1, fused)
 
 

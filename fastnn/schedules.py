@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import monitors, validation
+from fastnn._data import checks
+from fastnn._training import stopping
 
 __all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "ReduceOnPlateau", "Schedule",
            "StepDecay", "get"]
@@ -30,10 +31,10 @@ class Schedule:
     units: ClassVar[tuple[str, ...]] = ("epoch", "step")
 
     def __post_init__(self) -> None:
-        validation.number(self.rate, "rate", above=0)
-        validation.name(self.per, self.units, "per")
+        checks.number(self.rate, "rate", above=0)
+        checks.name(self.per, self.units, "per")
         if self.total is not None:
-            validation.count(self.total, "total")
+            checks.count(self.total, "total")
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate from position t to the next; `total` matters only to schedules with an end."""
@@ -41,7 +42,7 @@ class Schedule:
 
     def rates(self, total: int) -> NDArray[np.float64]:
         """Return the rates at the positions 0, ..., total-1 of a run of that length: (total,), to look at."""
-        length = self.length(validation.count(total, "total"))
+        length = self.length(checks.count(total, "total"))
         return np.array([self(t, length) for t in range(total)])
 
     def length(self, run: int | None) -> int | None:
@@ -106,7 +107,7 @@ class StepDecay(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         _factor(self.factor)
-        validation.count(self.every, "every")
+        checks.count(self.every, "every")
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t."""
@@ -164,8 +165,8 @@ class InverseScaling(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.number(self.power, "power", minimum=0)
-        validation.number(self.scale, "scale", above=0)
+        checks.number(self.power, "power", minimum=0)
+        checks.number(self.scale, "scale", above=0)
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t."""
@@ -202,9 +203,9 @@ class Cosine(Ending):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if validation.number(self.end, "end", minimum=0) > self.rate:
+        if checks.number(self.end, "end", minimum=0) > self.rate:
             raise ValueError(f"end must be at most the rate {self.rate:g}, got {self.end:g}")
-        validation.number(self.warmup, "warmup", minimum=0, below=1)
+        checks.number(self.warmup, "warmup", minimum=0, below=1)
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t of `total`."""
@@ -245,9 +246,9 @@ class OneCycle(Ending):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.number(self.rise, "rise", minimum=0, below=1)
-        validation.number(self.divide, "divide", minimum=1)
-        validation.number(self.final_divide, "final_divide", minimum=1)
+        checks.number(self.rise, "rise", minimum=0, below=1)
+        checks.number(self.divide, "divide", minimum=1)
+        checks.number(self.final_divide, "final_divide", minimum=1)
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t of `total`."""
@@ -294,24 +295,24 @@ class ReduceOnPlateau(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         _factor(self.factor)
-        if validation.number(self.minimum, "minimum", minimum=0) > self.rate:
+        if checks.number(self.minimum, "minimum", minimum=0) > self.rate:
             raise ValueError(f"minimum must be at most the rate {self.rate:g}, got {self.minimum:g}")
-        monitors.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
+        stopping.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate after t plateaus."""
         return max(self.minimum, self.rate * self.factor**t)
 
-    def watch(self, recorded: Collection[str]) -> monitors.Watch:
+    def watch(self, recorded: Collection[str]) -> stopping.Watch:
         """Return the watch for a run that records these values."""
         monitor = self.monitor
         if monitor == "auto":
             monitor = "validation_loss" if "validation_loss" in recorded else "loss"
-        return monitors.Watch(monitor, self.mode, self.min_delta, recorded, "ReduceOnPlateau")
+        return stopping.Watch(monitor, self.mode, self.min_delta, recorded, "ReduceOnPlateau")
 
 
 def _factor(value: float) -> None:
-    if validation.number(value, "factor", above=0) > 1:
+    if checks.number(value, "factor", above=0) > 1:
         raise ValueError(f"factor must be at most 1, got {value:g}")
 
 
@@ -330,4 +331,4 @@ def get(learning_rate: Any) -> Schedule:
     """
     if isinstance(learning_rate, Schedule):
         return learning_rate
-    return Constant(validation.number(learning_rate, "learning_rate", above=0))
+    return Constant(checks.number(learning_rate, "learning_rate", above=0))

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from core_cases import Task, changed_by_a_step, plan_buffers
+from helpers.core_cases import Task, changed_by_a_step, plan_buffers
+from helpers.kernel_cases import unit_roundoff
+from helpers.pass_errors import PassErrors
 from hypothesis import settings
-from kernel_cases import unit_roundoff
-from pass_errors import PassErrors
+
+from fastnn import _tuning
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -77,3 +79,16 @@ def pass_errors():
         return PassErrors(task, rows, unit_roundoff(dtype or task.dtype), step)
 
     return bound
+
+
+# ---- Thresholds -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tuning(monkeypatch):
+    """Return a function that changes thresholds of `fastnn._tuning` for one test: ``tuning(NAME=value)``."""
+    def change(**values):
+        for name, value in values.items():
+            monkeypatch.setattr(_tuning, name, value)
+
+    return change

@@ -15,7 +15,7 @@ spin_is_ours = SPIN not in os.environ and "OMP_WAIT_POLICY" not in os.environ
 if spin_is_ours:
     os.environ[SPIN] = "1000"
 try:
-    import_module("fastnn._core._plan")
+    import_module("fastnn._core.training_plan")
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("fastnn._core"):
         raise

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastnn import validation
+from fastnn._data import checks
+from fastnn._data.sparse import SparseRows, is_sparse
 from fastnn.estimators.outgoing import to_sklearn
 from fastnn.estimators.solvers import STOCHASTIC_SOLVERS
 from fastnn.estimators.weights import Weights
-from fastnn.sparse import SparseRows, is_sparse
 
 __all__ = ["BaseMLP", "as_core_reads"]
 
@@ -25,7 +25,7 @@ TRANSIENT = frozenset({"_weights"})
 
 def as_core_reads(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
     """Return X (m, n[0]), an array or a sparse matrix, in this dtype; itself where it is so already."""
-    return SparseRows.of(X, dtype) if is_sparse(X) else validation.as_real(X, dtype)
+    return SparseRows.of(X, dtype) if is_sparse(X) else checks.as_real(X, dtype)
 
 
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -76,7 +76,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     # What was fitted
 
     def _hidden_activations(self, n_hidden: int) -> list[str]:
-        return list(validation.hidden_activations(self.activation, n_hidden, ACTIVATIONS))
+        return list(checks.hidden_activations(self.activation, n_hidden, ACTIVATIONS))
 
     def _description(self) -> tuple[Any, str]:
         """Return the activations, as far as they could be changed by hand."""
@@ -139,7 +139,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         core_X = as_core_reads(X, dtype)
         outputs = weights.predictor.outputs(core_X, n_threads=self.n_threads)
         if outputs is None:
-            validation.refuse_not_finite(core_X.values if isinstance(core_X, SparseRows) else core_X, "X", dtype)
+            checks.refuse_not_finite(core_X.values if isinstance(core_X, SparseRows) else core_X, "X", dtype)
         return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
 
     def to_sklearn(self) -> Any:

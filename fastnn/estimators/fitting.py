@@ -13,7 +13,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from fastnn import validation
+from fastnn._data import checks
+from fastnn._model.model import Examples
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators import lbfgs, stochastic
 from fastnn.estimators.base import BaseMLP, as_core_reads
@@ -22,7 +23,6 @@ from fastnn.estimators.solvers import Solver
 from fastnn.estimators.stochastic import Course, HeldOut
 from fastnn.estimators.weights import Weights
 from fastnn.losses import Loss
-from fastnn.model import Examples
 
 __all__ = ["TrainableMLP"]
 
@@ -81,7 +81,7 @@ class TrainableMLP(Helpers, BaseMLP):
         hidden = list(np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist())
         if np.any(np.array(hidden) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        validation.dropout(self.dropout, self._hidden_activations(len(hidden)))
+        checks.dropout(self.dropout, self._hidden_activations(len(hidden)))
         if self.scoring is not None:
             check_scoring(self, scoring=self.scoring)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)

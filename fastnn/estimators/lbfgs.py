@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
-from fastnn import runtime, training
-from fastnn.buffers import aligned_empty
+from fastnn import _tuning, runtime
+from fastnn._model.model import Examples, Model
+from fastnn._model.parameters import aligned_empty
+from fastnn._training import loop
 from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
 from fastnn.losses import Loss
-from fastnn.model import Examples, Model
 from fastnn.optimizers import SGD, OptimizerState
 
 __all__ = ["cost_and_gradients", "minimize"]
@@ -70,11 +71,11 @@ def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, h
     for hook in hooks:
         hook.on_fit_begin(course)
     try:
-        with training.bound_plan(model, examples, state, batch_size=min(len(examples), training.GRADIENT_ROWS),
+        with loop.bound_plan(model, examples, state, batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
                                  n_threads=runtime.thread_count(estimator.n_threads), gradient_only=True) as plan:
             def cost(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
                 np.copyto(theta, point)
-                return training.whole_gradient(plan, examples, gradient), gradient.astype(np.float64)  # SciPy keeps it
+                return loop.whole_gradient(plan, examples, gradient), gradient.astype(np.float64)  # SciPy keeps it
 
             with np.errstate(over="ignore", invalid="ignore"):  # a step too far: it is taken back
                 result = scipy.optimize.minimize(cost, theta.copy(), jac=True, method="L-BFGS-B", options=options,
@@ -105,6 +106,6 @@ def cost_and_gradients(estimator: Any, X: Any, y: NDArray[Any], sample_weight: N
     examples = estimator._examples(weights, X, coded, sample_weight)
     model = penalized(weights, estimator._core_loss(weights.model.dtype), estimator.alpha, examples)
     gradient = aligned_empty(model.layout.size, model.dtype)
-    J = training.gradients(model, examples, gradient, runtime.thread_count(estimator.n_threads))
+    J = loop.gradients(model, examples, gradient, runtime.thread_count(estimator.n_threads))
     dW, db = model.layout.views(gradient)
     return J, [dW_l.T for dW_l in dW], [db_l[:, 0] for db_l in db]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import optimizers, schedules
-from fastnn.buffers import ParameterLayout
+from fastnn._model.parameters import ParameterLayout
 from fastnn.optimizers import OptimizerState
 
 __all__ = ["STOCHASTIC_SOLVERS", "Solver"]

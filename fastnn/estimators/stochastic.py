@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from fastnn import runtime, training, validation
-from fastnn._core._plan import Plan
-from fastnn.batches import bounds
+from fastnn import runtime
+from fastnn._core.training_plan import Plan
+from fastnn._data import checks
+from fastnn._data.feeds import bounds
+from fastnn._model.model import Examples
+from fastnn._prediction.predictor import Predictor
+from fastnn._training import loop
 from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.solvers import Solver
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
-from fastnn.inference import Predictor
 from fastnn.losses import Loss
-from fastnn.model import Examples
 
 __all__ = ["Course", "HeldOut"]
 
@@ -115,7 +117,7 @@ class Course:
         """
         estimator = self.estimator
         estimator.n_iter_ = 0
-        bar = training.progress_bar()(total=self.epochs, unit="epoch") if estimator.verbose == "bar" else None
+        bar = loop.progress_bar()(total=self.epochs, unit="epoch") if estimator.verbose == "bar" else None
         try:
             for hook in self.hooks:
                 hook.on_fit_begin(self)
@@ -142,10 +144,10 @@ class Course:
 
     def _bound_plan(self) -> AbstractContextManager[Plan]:
         estimator = self.estimator
-        return training.bound_plan(
+        return loop.bound_plan(
             self.model, self.examples, self.solver.state, batch_size=self.batch_size, order=self.order,
             n_threads=runtime.thread_count(estimator.n_threads), l2_by_batch=True,
-            dropout=validation.dropout(estimator.dropout, self.model.activations[:-1]),
+            dropout=checks.dropout(estimator.dropout, self.model.activations[:-1]),
             clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm))
 
     def _run_epoch(self, plan: Plan) -> None:

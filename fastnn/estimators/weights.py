@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.inference import Predictor
-from fastnn.model import Model
+from fastnn._model.model import Model
+from fastnn._prediction.predictor import Predictor
 
 __all__ = ["CORE_NAMES", "Weights"]
 

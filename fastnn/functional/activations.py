@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import validation
-from fastnn._core._blocks import activate, activate_backward
-from fastnn._core._ops import ACTIVATIONS
+from fastnn._core.course import activate, activate_backward
+from fastnn._core.registry import ACTIVATIONS
+from fastnn._data import checks
 from fastnn.runtime import LEVEL
 
 __all__ = ["code", "leaky_relu", "leaky_relu_backward", "relu", "relu_backward", "sigmoid", "sigmoid_backward",
@@ -24,7 +24,7 @@ SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = (ACTIVATIONS.index(name) for name in 
 
 def code(activation: str) -> int:
     """Return the number under which the compiled core knows one of the course's activations."""
-    return ACTIVATIONS.index(validation.name(activation, NAMES, "activation"))
+    return ACTIVATIONS.index(checks.name(activation, NAMES, "activation"))
 
 
 def sigmoid(Z: ArrayLike) -> Forward:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import validation
-from fastnn._core import _blocks
-from fastnn._core._blocks import ANY, as_matrix, as_real, product
-from fastnn._core._ops import ACTIVATIONS
+from fastnn._core import course
+from fastnn._core.course import ANY, as_matrix, as_real, product
+from fastnn._core.registry import ACTIVATIONS
+from fastnn._data import checks
 from fastnn.functional.activations import RELU, SIGMOID, code
 from fastnn.functional.parameters import Parameters, n_layers
 from fastnn.runtime import LEVEL
@@ -29,7 +29,7 @@ def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
     """Return W1 (n_h, n_x), b1, W2 (n_y, n_h), b2: weights 0.01 randn from NumPy's global generator, biases 0."""
     parameters = {}
     for l, (n_prev, n) in enumerate(((n_x, n_h), (n_h, n_y)), 1):
-        shape = validation.count(n, f"n[{l}]"), validation.count(n_prev, f"n[{l - 1}]")
+        shape = checks.count(n, f"n[{l}]"), checks.count(n_prev, f"n[{l - 1}]")
         parameters[f"W{l}"] = np.random.randn(*shape) * 0.01  # noqa: NPY002  (the course's numbers)
         parameters[f"b{l}"] = np.zeros((n, 1))
     return parameters
@@ -40,7 +40,7 @@ def initialize_parameters_deep(layer_dims: ArrayLike) -> Parameters:
 
     W[l] is randn(n[l], n[l-1]) / sqrt(n[l-1]) from NumPy's global generator, as in the course's application; b[l] is 0.
     """
-    dims = validation.layer_sizes(layer_dims, "layer_dims")
+    dims = checks.layer_sizes(layer_dims, "layer_dims")
     parameters = {}
     for l in range(1, len(dims)):
         parameters[f"W{l}"] = np.random.randn(dims[l], dims[l - 1]) / np.sqrt(dims[l - 1])  # noqa: NPY002
@@ -63,7 +63,7 @@ def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[NDArray[An
     ValueError, TypeError
         If the shapes do not fit, or an array does not hold real numbers.
     """
-    Z, _, cache = _blocks.linear(A, W, b, IDENTITY, LEVEL)
+    Z, _, cache = course.linear(A, W, b, IDENTITY, LEVEL)
     return Z, cache
 
 
@@ -73,7 +73,7 @@ def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
 
     `activation` is "sigmoid", "tanh", "relu", "leaky_relu" or "softmax".
     """
-    Z, A, linear_cache = _blocks.linear(A_prev, W, b, code(activation), LEVEL)
+    Z, A, linear_cache = course.linear(A_prev, W, b, code(activation), LEVEL)
     return A, (linear_cache, Z)
 
 
@@ -84,7 +84,7 @@ def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any],
     caches = []
     for l in range(1, L + 1):
         try:
-            Z, A, linear_cache = _blocks.linear(A, parameters[f"W{l}"], parameters[f"b{l}"],
+            Z, A, linear_cache = course.linear(A, parameters[f"W{l}"], parameters[f"b{l}"],
                                                 RELU if l < L else SIGMOID, LEVEL)
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {l}: {error}") from None
@@ -107,7 +107,7 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     Y = as_matrix(Y, "Y", n_y, m, "of AL, (n_y, m)")
     if not AL.size:
         raise ValueError(f"AL must hold at least one unit and one example, got shape {AL.shape}")
-    total = _blocks.cross_entropy(AL, Y, LEVEL)
+    total = course.cross_entropy(AL, Y, LEVEL)
     if math.isnan(total):  # somewhere 0 log 0
         with np.errstate(divide="ignore", invalid="ignore"):
             total = float((np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))).sum())
@@ -133,7 +133,7 @@ def _parameter_gradients(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any
         A_prev, W, _ = cache
     except (TypeError, ValueError):
         raise ValueError("cache must be the tuple (A_prev, W, b) that linear_forward returns") from None
-    return _blocks.parameter_gradients(dZ, A_prev, W)
+    return course.parameter_gradients(dZ, A_prev, W)
 
 
 def linear_activation_backward(dA: ArrayLike, cache: Cache,
@@ -145,7 +145,7 @@ def linear_activation_backward(dA: ArrayLike, cache: Cache,
 
 def _activation_gradient(dA: ArrayLike, cache: Cache, activation: int) -> tuple[LinearCache, NDArray[Any]]:
     linear_cache, Z = _parts(cache)
-    return linear_cache, _blocks.activate_backward(activation, dA, Z, LEVEL)
+    return linear_cache, course.activate_backward(activation, dA, Z, LEVEL)
 
 
 def _parts(cache: Cache) -> Cache:
@@ -200,13 +200,13 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     if not isinstance(grads, (dict, Mapping)):
         raise TypeError(f"grads must be a dict of dW1, db1, ..., got {type(grads).__name__}")
     if type(learning_rate) is not float or not math.isfinite(learning_rate):
-        learning_rate = validation.number(learning_rate, "learning_rate")
+        learning_rate = checks.number(learning_rate, "learning_rate")
     updated = {}
     for l in range(1, L + 1):
         for key, name in ((f"W{l}", f"dW{l}"), (f"b{l}", f"db{l}")):
             if name not in grads:
                 raise KeyError(f"grads must hold dW1, db1, ..., dW{L}, db{L}: {name} is missing")
-            updated[key] = _blocks.moved(parameters[key], grads[name], learning_rate, key, name, LEVEL)
+            updated[key] = course.moved(parameters[key], grads[name], learning_rate, key, name, LEVEL)
     return updated
 
 

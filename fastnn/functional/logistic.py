@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import losses, runtime, validation
-from fastnn._core import _kernels
-from fastnn._core._blocks import ANY, as_matrix, as_real, moved, product, zeros
+from fastnn import losses, runtime
+from fastnn._core import kernels
+from fastnn._core.course import ANY, as_matrix, as_real, moved, product, zeros
+from fastnn._data import checks
 from fastnn.functional.activations import sigmoid
 from fastnn.functional.blocks import compute_cost
 from fastnn.functional.models import COST_EVERY, descend
@@ -18,7 +19,7 @@ __all__ = ["initialize_with_zeros", "logistic_regression", "optimize", "propagat
 
 def initialize_with_zeros(dim: int) -> tuple[NDArray[Any], float]:
     """Return w = zeros (dim, 1) and b = 0.0."""
-    return zeros(validation.count(dim, "dim")), 0.0
+    return zeros(checks.count(dim, "dim")), 0.0
 
 
 def _activations(w: NDArray[Any], b: float, X: NDArray[Any]) -> NDArray[Any]:
@@ -74,8 +75,8 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
         J before the update, at every 100th iteration from 0.
     """
     w, b, X = _checked(w, b, X)
-    last = validation.count(num_iterations, "num_iterations", 0) - 1
-    rate = validation.number(learning_rate, "learning_rate", above=0)
+    last = checks.count(num_iterations, "num_iterations", 0) - 1
+    rate = checks.number(learning_rate, "learning_rate", above=0)
     if n_threads is not None:
         runtime.thread_count(n_threads)
     Y = as_matrix(Y, "Y", 1, X.shape[1], "(1, m)")
@@ -88,7 +89,7 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
         w_last, b_last = before["W1"].T, float(before["b1"][0, 0])
     grads, cost = propagate(w_last, b_last, X, Y)
     # What is not finite in X shows in dw; the descent's own checks then say what it is.
-    if not (_kernels.all_finite(w, runtime.LEVEL) and _kernels.all_finite(grads["dw"], runtime.LEVEL)):
+    if not (kernels.all_finite(w, runtime.LEVEL) and kernels.all_finite(grads["dw"], runtime.LEVEL)):
         _descend(w, b, X, Y, num_iterations=0, learning_rate=rate, print_cost=False, n_threads=n_threads)
     if last < 0:
         return {"w": w.copy(), "b": b}, grads, costs

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn import losses, runtime, training, validation
-from fastnn._core._blocks import ANY, as_matrix
+from fastnn import losses, runtime
+from fastnn._core.course import ANY, as_matrix
+from fastnn._data import checks
+from fastnn._model.model import Model
+from fastnn._training import loop
 from fastnn.functional.blocks import initialize_parameters, initialize_parameters_deep
 from fastnn.functional.parameters import Parameters, as_examples, as_parameters
-from fastnn.model import Model
 from fastnn.optimizers import SGD, OptimizerState
 
 __all__ = ["L_layer_model", "descend", "nn_model", "two_layer_model"]
@@ -30,8 +32,8 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     costs : list of float
         J before the update, at every 100th iteration from 0.
     """
-    rate = validation.number(learning_rate, "learning_rate", above=0)
-    iterations = validation.count(num_iterations, "num_iterations", 0)
+    rate = checks.number(learning_rate, "learning_rate", above=0)
+    iterations = checks.count(num_iterations, "num_iterations", 0)
     L = len(sizes) - 1
     arrays = as_parameters(parameters, sizes)
     X = as_examples(X, "X", sizes[0])
@@ -44,7 +46,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
         W[l], b[l] = arrays[f"W{l + 1}"], arrays[f"b{l + 1}"]
     examples = model.examples(np.asfortranarray(X).T, Y.T, None)  # (m, n_x): the same memory
     costs = []
-    with training.bound_plan(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
+    with loop.bound_plan(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
                              n_threads=runtime.thread_count(n_threads)) as plan:
         step = plan.step
         for i in range(iterations):
@@ -94,7 +96,7 @@ def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], lear
 
     The parameters begin as `initialize_parameters`; `costs` holds J before the update at every 100th iteration from 0.
     """
-    dims = validation.layer_sizes(layers_dims, "layers_dims")
+    dims = checks.layer_sizes(layers_dims, "layers_dims")
     if len(dims) != 3:
         raise ValueError(f"layers_dims must be (n_x, n_h, n_y), got {dims}")
     return descend(X, Y, initialize_parameters(*dims), dims, "relu", learning_rate=learning_rate,
@@ -126,7 +128,7 @@ def L_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learni
     costs : list of float
         J before the update, at every 100th iteration from 0.
     """
-    dims = validation.layer_sizes(layers_dims, "layers_dims")
+    dims = checks.layer_sizes(layers_dims, "layers_dims")
     start = initialize_parameters_deep(dims) if parameters is None else parameters
     return descend(X, Y, start, dims, "relu", learning_rate=learning_rate, num_iterations=num_iterations,
                    print_cost=print_cost, n_threads=n_threads)

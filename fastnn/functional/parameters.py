@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn._core._blocks import ANY, as_matrix
+from fastnn._core.course import ANY, as_matrix
 
 __all__ = ["Parameters", "as_examples", "as_parameters", "n_layers"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import validation
+from fastnn._data import checks
 from fastnn.plot.axes import FONT_SIZES, GREY, colours, font_size, own_or_given
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: 
     TypeError, ValueError
         If an argument is not as described.
     """
-    validation.having(network, ("layer_sizes", "activations"), "network must be a fastnn.Network")
-    max_units = validation.count(max_units, "max_units", 3)
+    checks.having(network, ("layer_sizes", "activations"), "network must be a fastnn.Network")
+    max_units = checks.count(max_units, "max_units", 3)
     sizes = network.layer_sizes
     n_columns = len(sizes)
     ax = own_or_given(ax, (max(6.4, 1.3 * n_columns), 4.8))

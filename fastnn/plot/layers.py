@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import validation
+from fastnn._data import checks
 from fastnn.plot.axes import colours, own_or_given, panels
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def first_layer_weights(network: "Network", shape: Sequence[int] | None = None, 
     TypeError, ValueError
         If an argument is not as described.
     """
-    validation.having(network, ("W", "layer_sizes"), NETWORK)
+    checks.having(network, ("W", "layer_sizes"), NETWORK)
     height, width, *rgb = _picture_shape(shape, network.layer_sizes[0])
     W, n = network.W[0], network.layer_sizes[1]
-    units = range(n) if units is None else [validation.count(k, "units: a row of W[1]", 0, n - 1) for k in units]
+    units = range(n) if units is None else [checks.count(k, "units: a row of W[1]", 0, n - 1) for k in units]
     if not len(units):
         raise ValueError("units must name at least one row of W[1]")
     limit = float(np.abs(W[units]).max()) or 1.0
@@ -86,7 +86,7 @@ def _picture_shape(shape: Sequence[int] | None, n_x: int) -> tuple[int, ...]:
         raise ValueError(f"n[0] = {n_x} is no square picture: give shape=(height, width) or (height, width, 3)")
     if not np.iterable(shape) or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
         raise ValueError(f"shape must be (height, width) or (height, width, 3), got {shape!r}")
-    checked = tuple(validation.count(n, "shape: height and width") for n in shape)
+    checked = tuple(checks.count(n, "shape: height and width") for n in shape)
     if math.prod(checked) != n_x:
         raise ValueError(f"shape must have n[0] = {n_x} numbers, got {checked} with {math.prod(checked)}")
     return checked
@@ -118,9 +118,9 @@ def activation_histograms(network: "Network", X: ArrayLike, ax: "Axes | None" = 
     TypeError, ValueError
         If an argument is not as described, or a layer's values are not finite.
     """
-    validation.having(network, ("forward", "activations"), NETWORK)
-    of = validation.name(of, ("A", "Z"), "of")
-    bins = validation.count(bins, "bins")
+    checks.having(network, ("forward", "activations"), NETWORK)
+    of = checks.name(of, ("A", "Z"), "of")
+    bins = checks.count(bins, "bins")
     cache = network.forward(X, return_cache=True)[1]
     titles = [f"{of}[{l}]\n{name if of == 'A' else Z.shape}" for l, (name, Z) in enumerate(zip(
         network.activations, cache.Z, strict=True), 1)]
@@ -152,8 +152,8 @@ def gradient_histograms(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axe
     TypeError, ValueError
         If an argument is not as described, or a gradient is not finite.
     """
-    validation.having(network, ("gradients",), NETWORK)
-    bins = validation.count(bins, "bins")
+    checks.having(network, ("gradients",), NETWORK)
+    bins = checks.count(bins, "bins")
     dW = network.gradients(X, y)[1]
     titles = [f"dW[{l}]\n{dW_l.shape}" for l, dW_l in enumerate(dW, 1)]
     return _histograms(dW, "dW", titles, ax, bins)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import validation
+from fastnn._data import checks
 from fastnn.plot.axes import colours, font_size, own_or_given
 
 if TYPE_CHECKING:
@@ -55,15 +55,15 @@ def decision_boundary(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axes 
     TypeError, ValueError
         If an argument is not as described.
     """
-    validation.having(network, ("layer_sizes", "predict_proba"), "network must be a fastnn.Network")
+    checks.having(network, ("layer_sizes", "predict_proba"), "network must be a fastnn.Network")
     n_x, n_y, output = network.layer_sizes[0], network.layer_sizes[-1], network.activations[-1]
     if n_x != 2:
         raise ValueError(f"a decision boundary in the plane needs n[0] = 2 features, got n[0] = {n_x}")
     if output != "softmax" and (output, n_y) != ("sigmoid", 1):
         raise ValueError("a decision boundary needs a softmax output, or a sigmoid output with n[L] = 1, "
                          f"got {output} with n[L] = {n_y}")
-    resolution = validation.count(resolution, "resolution", 2)
-    legend = validation.flag(legend, "legend")
+    resolution = checks.count(resolution, "resolution", 2)
+    legend = checks.flag(legend, "legend")
     network.evaluate(X, y)  # refuses what is not as `fit` takes it
     n_classes = max(n_y, 2)
     names = _names(names, n_classes, [f"class {k}" for k in range(n_classes)])
@@ -134,7 +134,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, ax: "Axes | None" = N
     true, predicted = _labels(y_true, "y_true"), _labels(y_pred, "y_pred")
     if len(true) != len(predicted):
         raise ValueError(f"y_true and y_pred must hold the same m examples, got {len(true)} and {len(predicted)}")
-    normalize = validation.flag(normalize, "normalize")
+    normalize = checks.flag(normalize, "normalize")
     found = int(max(true.max(), predicted.max())) + 1
     if found > MOST_CLASSES:
         raise ValueError(f"a confusion matrix is of at most {MOST_CLASSES} classes, got the label {found - 1}")
@@ -172,7 +172,7 @@ def _labels(y: ArrayLike, what: str) -> NDArray[np.int32]:
     shape = np.shape(y)
     if not shape or not shape[0]:
         raise ValueError(f"{what} must hold the class labels (m,) of at least one example, got shape {shape}")
-    return validation.labels(y, shape[0], shape[1] if len(shape) == 2 else validation.LARGEST, what)
+    return checks.labels(y, shape[0], shape[1] if len(shape) == 2 else checks.LARGEST, what)
 
 
 def _names(names: Sequence[str] | None, n: int, default: list[str]) -> list[str]:

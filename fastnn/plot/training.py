@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastnn import validation
+from fastnn._data import checks
 from fastnn.plot.axes import GREY, colours, own_or_given
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def curves(history: "History | Mapping[str, History]", keys: Sequence[str] | Non
     if not runs:
         raise ValueError("history must hold at least one run, got an empty dict")
     for run in runs.values():
-        validation.having(run, ("epochs", "keys", "best_epoch"), "history must be a History or a dict name -> History")
+        checks.having(run, ("epochs", "keys", "best_epoch"), "history must be a History or a dict name -> History")
     if isinstance(keys, str):
         raise TypeError(f"keys must be a list of names, such as [{keys!r}]")
     chosen = {name: [key for key in LABELS if key in run] if keys is None else list(keys)
@@ -120,7 +120,7 @@ def schedule(schedule: Callable[[float], float] | Any, total: int, ax: "Axes | N
     TypeError, ValueError
         If an argument is not as described, or a rate is no finite number, 0 or more.
     """
-    total = validation.count(total, "total")
+    total = checks.count(total, "total")
     if hasattr(schedule, "rates"):
         rates = list(schedule.rates(total))
     elif callable(schedule):
@@ -130,7 +130,7 @@ def schedule(schedule: Callable[[float], float] | Any, total: int, ax: "Axes | N
                         f"{type(schedule).__name__}")
     if len(rates) != total:
         raise ValueError(f"schedule.rates({total}) must give a rate for each of t = 0 .. {total - 1}, got {len(rates)}")
-    rates = [validation.number(rate, f"schedule: the rate at t = {t}", minimum=0) for t, rate in enumerate(rates)]
+    rates = [checks.number(rate, f"schedule: the rate at t = {t}", minimum=0) for t, rate in enumerate(rates)]
     ax = own_or_given(ax)
     from matplotlib.ticker import MaxNLocator
 

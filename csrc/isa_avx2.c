@@ -1,4 +1,0 @@
-/* The kernels compiled with the flags of the level "avx2" (setup.py). */
-#define FASTNN_TABLE fastnn_ops_avx2
-#define FASTNN_VECTOR 32
-#include "isa.inc.h"

@@ -1,3 +1,0 @@
-/* The kernels compiled with the flags of the level "baseline" (setup.py). */
-#define FASTNN_TABLE fastnn_ops_baseline
-#include "isa.inc.h"

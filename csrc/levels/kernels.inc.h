@@ -1,0 +1,14 @@
+/* kernels.inc.h: the kernels of one element type, in the order in which they build on each other. */
+#include "math/vmath.inc.h"
+#include "memory/columns.inc.h"
+#include "elementwise/softmax.inc.h"
+#include "elementwise/dropout.inc.h"
+#include "elementwise/activations.inc.h"
+#include "elementwise/losses.inc.h"
+#include "elementwise/optimizers.inc.h"
+#include "gemm/sparse.inc.h"
+#if defined(FASTNN_VECTOR)
+#include "gemm/tiles.inc.h"
+#include "gemm/matvec.inc.h"
+#include "gemm/dots.inc.h"
+#endif

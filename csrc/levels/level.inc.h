@@ -1,0 +1,95 @@
+/* level.inc.h: every kernel, once for float and once for double, static, behind one table.
+
+   The including unit defines FASTNN_TABLE, the table's name, and is compiled with the flags of its level.
+   Nothing else may be visible from here: a second symbol of the same name, compiled for another level,
+   could be linked in its place and crash an older machine. */
+#include "fastnn.h"
+#include "random/threefry.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+#define FASTNN_INLINE static inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define FASTNN_INLINE static __forceinline
+#else
+#define FASTNN_INLINE static inline
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define restrict __restrict
+#define SIMD
+#define SIMD_REDUCE(op, ...)
+#define UNROLL
+#undef FASTNN_VECTOR /* this compiler has no vector types: the products are BLAS's */
+#else
+#define FASTNN_PRAGMA(text) _Pragma(#text)
+#define SIMD FASTNN_PRAGMA(omp simd)
+#define SIMD_REDUCE(op, ...) FASTNN_PRAGMA(omp simd reduction(op : __VA_ARGS__))
+#if defined(__clang__)
+#define UNROLL FASTNN_PRAGMA(clang loop unroll(full))
+#else
+#define UNROLL FASTNN_PRAGMA(GCC unroll 16)
+#endif
+#endif
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
+/* A vector's value is needed here: it is loaded once, where compilers would take it from memory again for each product
+   that it is in; and rounded. */
+#if defined(__GNUC__) || defined(__clang__)
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+#endif
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define R(x) ((real)(x))
+
+#define real float
+#define REAL_BITS 32
+#define uint_real uint32_t
+#define int_real int32_t
+#define FN(name) name##_f32
+#define square_root_f32 sqrtf
+#include "levels/kernels.inc.h"
+#undef real
+#undef REAL_BITS
+#undef uint_real
+#undef int_real
+#undef FN
+
+#define real double
+#define REAL_BITS 64
+#define uint_real uint64_t
+#define int_real int64_t
+#define FN(name) name##_f64
+#define square_root_f64 sqrt
+#include "levels/kernels.inc.h"
+#undef real
+#undef REAL_BITS
+#undef uint_real
+#undef int_real
+#undef FN
+
+#if defined(FASTNN_VECTOR)
+#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, multiply_##suffix, matvec_##suffix, dots_##suffix
+#else
+#define PRODUCTS_ENTRY(suffix) 0, NULL, NULL, NULL
+#endif
+
+#define TABLE_ENTRY(suffix)                                                                       \
+    {                                                                                             \
+        activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
+        update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
+        sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
+        softmax_across_##suffix, elementwise_##suffix, PRODUCTS_ENTRY(suffix)                     \
+    }
+
+extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];
+const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES] = {TABLE_ENTRY(f32), TABLE_ENTRY(f64)};

@@ -1,0 +1,182 @@
+"""Checks between Python objects and C pointers."""
+import os
+import time
+
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc
+
+from fastnn._core.blas cimport check_dimension
+from fastnn._core.dense cimport Csr, Layer
+from fastnn._core.registry cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, fastnn_ops, keeps_z, table
+
+cnp.import_array()
+
+cdef bint forked = False
+cdef int calls = 0  # at work; the counts change with the GIL held alone
+cdef int forks = 0  # about to happen
+
+
+# OpenBLAS ends its threads before a fork, and its locks stay as they are: a product that is at work in another thread
+# would never end in the parent, nor the next one begin in the child.
+cdef int begin_call() except -1:
+    global calls
+    while forks > 0:
+        time.sleep(1e-4)
+    calls += 1
+    return 0
+
+
+cdef void end_call() noexcept:
+    global calls
+    calls -= 1
+
+
+def _before_fork():
+    global forks
+    forks += 1
+    while calls > 0:
+        time.sleep(1e-4)
+
+
+def _after_fork_in_parent():
+    global forks
+    forks -= 1
+
+
+def _after_fork_in_child():
+    global forked, forks, calls
+    forked, forks, calls = True, 0, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent,
+                        after_in_child=_after_fork_in_child)
+
+
+# OpenMP's threads do not survive a fork: a child that enters a parallel region of its parent's team hangs.
+cdef bint in_forked_child() noexcept nogil:
+    return forked
+
+
+cdef int dtype_code(object array) except -1:
+    if not isinstance(array, cnp.ndarray):
+        raise TypeError(f"expected an ndarray, got {type(array).__name__}")
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    if typenum == cnp.NPY_FLOAT32 and cnp.PyArray_ISNOTSWAPPED(array):
+        return FASTNN_FLOAT32
+    if typenum == cnp.NPY_FLOAT64 and cnp.PyArray_ISNOTSWAPPED(array):
+        return FASTNN_FLOAT64
+    raise TypeError(f"expected float32 or float64, got {array.dtype}")
+
+
+cdef char *checked(cnp.ndarray array, ptrdiff_t size, str name, list held) except NULL:
+    if not (cnp.PyArray_IS_C_CONTIGUOUS(array) or cnp.PyArray_IS_F_CONTIGUOUS(array)):
+        raise ValueError(f"{name} must be contiguous")
+    if not cnp.PyArray_ISALIGNED(array):
+        raise ValueError(f"{name} must be aligned")
+    if size >= 0 and cnp.PyArray_SIZE(array) != size:
+        raise ValueError(f"{name} must have {size} elements, got {cnp.PyArray_SIZE(array)}")
+    if held is not None:
+        held.append((array, memoryview(array)))
+    return <char *>cnp.PyArray_DATA(array)
+
+
+cdef char *pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL:
+    if dtype_code(array) != dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}, which differs from the parameters'")
+    return checked(array, size, name, held)
+
+
+cdef char *output_pointer(object array, int dtype, ptrdiff_t size, str name, list held) except NULL:
+    cdef char *address = pointer(array, dtype, size, name, held)
+    refuse_read_only(array, name)
+    return address
+
+
+cdef char *index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL:
+    if not isinstance(array, cnp.ndarray) or array.dtype != f"=i{itemsize}":
+        raise TypeError(f"{name} must be an int{8 * itemsize} ndarray")
+    return checked(array, size, name, held)
+
+
+cdef char *output_index_pointer(object array, int itemsize, ptrdiff_t size, str name, list held) except NULL:
+    cdef char *address = index_pointer(array, itemsize, size, name, held)
+    refuse_read_only(array, name)
+    return address
+
+
+cdef int refuse_read_only(cnp.ndarray array, str name) except -1:
+    if not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError(f"{name} is read-only")
+    return 0
+
+
+cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,
+                        list held) except NULL:
+    if dtype_code(X) != dtype or X.ndim != 2 or X.shape[1] != columns:
+        raise ValueError(f"X must be (m, n[0]) = (m, {columns}) of the parameters' dtype")
+    cdef cnp.ndarray array = X
+    cdef ptrdiff_t item = array.itemsize
+    if cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISALIGNED(array):
+        row_stride[0], column_stride[0] = columns, 1  # an axis of one element may have any stride
+    elif cnp.PyArray_ISALIGNED(array) and array.strides[0] % item == 0 and array.strides[1] % item == 0:
+        row_stride[0], column_stride[0] = array.strides[0] // item, array.strides[1] // item
+    else:
+        raise ValueError("X must be aligned, its strides whole elements")
+    if held is not None:
+        held.append((X, memoryview(X)))
+    return <char *>cnp.PyArray_DATA(array)
+
+
+cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1:
+    values, columns, bounds = arrays
+    X.values = pointer(values, dtype, -1, "the values of X", held)
+    X.n_values = values.size
+    X.columns = <int32_t *>index_pointer(columns, 4, X.n_values, "the columns of X", held)
+    X.bounds = <int64_t *>index_pointer(bounds, 8, -1, "the row bounds of X", held)
+    if bounds.size < 1:
+        raise ValueError("the row bounds of X must have one element more than rows")
+    return bounds.size - 1
+
+
+cdef const fastnn_ops *operations(int level, int dtype) except NULL:
+    cdef const fastnn_ops *ops = table(level, dtype)
+    if ops == NULL:
+        raise ValueError(f"this machine has no SIMD level {level}")
+    return ops
+
+
+cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL:
+    cdef int L = len(sizes) - 1, l, activation
+    cdef ptrdiff_t offset = 0
+    if L < 1 or len(activations) != L or len(row_major) != L:
+        raise ValueError("a network needs n[0], ..., n[L] with L >= 1, one activation and one order per layer")
+    for l in range(L + 1):
+        if check_dimension(sizes[l], f"n[{l}]") < 1:
+            raise ValueError(f"n[{l}] must be at least 1, got {sizes[l]}")
+    for l in range(L):
+        activation = activations[l]
+        if not 0 <= activation < FASTNN_ACTIVATIONS:
+            raise ValueError(f"unknown activation code {activation}")
+    if sum([(int(sizes[l]) + 1) * int(sizes[l + 1]) for l in range(L)]) > 2 ** 60 // itemsize:
+        raise ValueError("the parameters do not fit in memory")
+    cdef Layer *layers = <Layer *>calloc(L, sizeof(Layer))
+    if layers == NULL:
+        raise MemoryError
+    for l in range(L):
+        layers[l].n_in, layers[l].n_out = sizes[l], sizes[l + 1]
+        layers[l].activation = activations[l]
+        layers[l].row_major = row_major[l]
+        layers[l].keeps_z = keeps_z(activations[l])
+        layers[l].input_scale = 1
+        layers[l].W = offset
+        offset += layers[l].n_in * layers[l].n_out * itemsize
+    for l in range(L):  # the biases follow all weights
+        layers[l].b = offset
+        offset += layers[l].n_out * itemsize
+    return layers
+
+
+cdef ptrdiff_t arena_size(const Layer *layers, int n_layers, ptrdiff_t itemsize) noexcept:
+    return layers[n_layers - 1].b // itemsize + layers[n_layers - 1].n_out

@@ -1,0 +1,1 @@
+"""Where examples come from: checks, sources and the feeds of mini-batches."""

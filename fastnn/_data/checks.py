@@ -1,0 +1,349 @@
+"""Every check of user input, and its error text in the notes' notation.
+
+Arrays come back as the compiled core reads them: native byte order, aligned, the network's dtype; copied only where
+the input is not so already. The caller's arrays are never changed.
+"""
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import index
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import runtime
+from fastnn._core import kernels
+from fastnn._data.sparse import SparseRows, is_sparse
+
+__all__ = ["DTYPES", "as_real", "batch_size", "callables", "class_weight", "count", "dropout", "dtype", "features",
+           "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes", "matrix_shape",
+           "name", "number", "numeric", "output", "parameter", "sample_weight", "values"]
+
+DTYPES = ("float32", "float64")
+LARGEST = 2**31 - 1  # BLAS counts in int
+LARGEST_SEED = 2**128 - 1  # as many bits as a numpy.random.SeedSequence draws
+MOST_PARAMETERS = 2**60
+
+
+def _shown(value: Any) -> str:
+    """Return a value for an error text: short, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # of a foreign class, or an int of more digits than Python prints
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def name(value: Any, allowed: Sequence[str], what: str) -> str:
+    """Return `value` if it is one of the `allowed` names."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a name ({', '.join(allowed)}), got {type(value).__name__}")
+    if value not in allowed:
+        raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {_shown(value)}")
+    return value
+
+
+def flag(value: Any, what: str) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{what} must be True or False, got {_shown(value)}")
+    return bool(value)
+
+
+def having(value: Any, attributes: Sequence[str], must: str) -> None:
+    """Refuse a `value` without these attributes; `must` is the error's first half, "x must be ..."."""
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{must}, got {_shown(value)}")
+
+
+def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = -math.inf,
+           below: float = math.inf) -> float:
+    """Return `value` as a finite float, `minimum` <= value, `above` < value < `below`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{what} must be a number, got {_shown(value)}")
+    try:
+        result = float(value)
+    except OverflowError:  # of a large int
+        result = math.inf
+    if not math.isfinite(result) or result < minimum or result <= above or result >= below:
+        bounds = [f"at least {minimum:g}"] * (minimum > -math.inf) + [f"above {above:g}"] * (above > -math.inf)
+        bounds += [f"below {below:g}"] * (below < math.inf)
+        raise ValueError(f"{what} must be finite{''.join(f' and {bound}' for bound in bounds)}, got {_shown(value)}")
+    return result
+
+
+def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> int:
+    """Return `value` as an int from `minimum` to `maximum`."""
+    if type(value) is int and minimum <= value <= maximum:
+        return value  # at once: the course's smallest functions take less time than the checks below
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        result = index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be a whole number, got {_shown(value)}") from None
+    if not minimum <= result <= maximum:
+        raise ValueError(f"{what} must be from {minimum} to {maximum}, got {_shown(result)}")
+    return result
+
+
+def batch_size(value: Any) -> int | Literal["auto"] | None:
+    """Return the number of a mini-batch's examples, "auto" or None."""
+    if value is None:
+        return None
+    return "auto" if isinstance(value, str) and value == "auto" else count(value, "batch_size")
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return a random generator: the given one, or a new one seeded by an int or by the system."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is None:
+        return np.random.default_rng()
+    return np.random.default_rng(count(random_state, "random_state (if no numpy.random.Generator)", 0, LARGEST_SEED))
+
+
+def callables(callbacks: Any, kinds: tuple[type, ...] = ()) -> tuple[Any, ...]:
+    """Return the callbacks as a tuple: callables, or objects of these kinds."""
+    if callable(callbacks) or not np.iterable(callbacks):
+        raise TypeError(f"callbacks must be a sequence of callables, got {_shown(callbacks)}")
+    result = tuple(callbacks)
+    for callback in result:
+        if not callable(callback) and not isinstance(callback, kinds):
+            raise TypeError(f"a callback must be callable as callback(network, record), got {_shown(callback)}")
+    return result
+
+
+def layer_sizes(sizes: Any, what: str = "layer_sizes") -> tuple[int, ...]:
+    """Return n[0], ..., n[L] as ints."""
+    if isinstance(sizes, (str, bytes, dict, set, frozenset)) or not np.iterable(sizes):
+        raise TypeError(f"{what} must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
+    checked = tuple(count(n, f"{what}: n[{l}]") for l, n in enumerate(sizes))
+    if len(checked) < 2:
+        raise ValueError(f"{what} must hold at least n[0] and n[1], got {list(checked)}")
+    if sum((n_prev + 1) * n for n_prev, n in pairwise(checked)) > MOST_PARAMETERS:
+        raise ValueError(f"{what} {_shown(list(checked))} has more parameters than any memory holds")
+    return checked
+
+
+def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return a name for each hidden layer."""
+    if isinstance(activation, str):
+        return (name(activation, allowed, "activation"),) * n_hidden
+    if isinstance(activation, (bytes, dict, set, frozenset)) or not np.iterable(activation):
+        raise TypeError(f"activation must be a name or one name per hidden layer, got {_shown(activation)}")
+    names = tuple(name(one, allowed, f"activation of layer {l}") for l, one in enumerate(activation, 1))
+    if len(names) != n_hidden:
+        raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}")
+    return names
+
+
+def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
+    """Return a rate for each hidden layer of those activations, or nothing where all are 0."""
+    if isinstance(value, (str, bytes, dict, set, frozenset)):
+        raise TypeError(f"dropout must be a rate or one rate per hidden layer, got {_shown(value)}")
+    rates = tuple(value) if np.iterable(value) else (value,) * max(1, len(hidden))
+    checked = tuple(number(rate, f"dropout of layer {l}", minimum=0, below=1) for l, rate in enumerate(rates, 1))
+    if not any(checked):
+        return ()
+    if len(checked) != len(hidden):
+        raise ValueError(f"dropout must hold one rate per hidden layer: expected {len(hidden)}, got {len(checked)}"
+                         if hidden else "dropout leaves out hidden units, and this network has none")
+    for l, (rate, activation) in enumerate(zip(checked, hidden, strict=True), 1):
+        if rate and activation == "softmax":
+            raise ValueError(f"dropout of layer {l}: not on a softmax layer, whose units depend on each other")
+    return checked
+
+
+def dtype(value: Any) -> np.dtype[Any]:
+    """Return float32 or float64 as a dtype."""
+    try:
+        kind = "" if value is None else np.dtype(value).name  # None would be float64
+    except Exception:  # NumPy raises many kinds, SyntaxError among them
+        kind = ""
+    if kind not in DTYPES:
+        raise ValueError(f"dtype must be float32 or float64, got {_shown(value)}")
+    return np.dtype(kind)  # native byte order
+
+
+def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
+    """Return `array` as an ndarray of real numbers."""
+    if hasattr(array, "tocsr"):
+        raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
+    if isinstance(array, (str, bytes, dict, set)) or array is None:
+        raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
+    if np.ma.is_masked(array):
+        raise ValueError(f"{what} has masked entries")
+    try:
+        result = np.asarray(array)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{what} must be an array of shape {shape}: {error}") from None
+    except Exception as error:  # whatever a foreign object's __array__ raises
+        raise TypeError(f"{what} must be an array of shape {shape}: {error}") from error
+    if result.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {result.dtype}")
+    return result
+
+
+def is_ready(array: NDArray[Any], target: np.dtype[Any]) -> bool:
+    """Tell whether the core can read `array` as it is: of the target dtype, aligned, its strides whole elements."""
+    return (array.dtype == target and array.flags.aligned
+            and all(stride % target.itemsize == 0 for stride in array.strides))
+
+
+def as_real(array: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
+    """Return `array` in the target dtype as the core can read it; itself where it is so already."""
+    if is_ready(array, target):
+        return array
+    with np.errstate(over="ignore"):  # an overflow is found, and refused, by the check for finite values
+        return np.array(array, target, order="K", copy=True)
+
+
+def refuse_not_finite(array: NDArray[Any], what: str, target: np.dtype[Any]) -> NoReturn:
+    """Raise the ValueError for an array that is not finite in the target dtype, saying which fault it has."""
+    if np.isnan(array).any():
+        raise ValueError(f"{what} holds NaN")
+    if np.isinf(array).any():
+        raise ValueError(f"{what} holds infinity")
+    raise ValueError(f"{what} holds values beyond the range of {target.name} "
+                     f"(largest {np.finfo(target).max:.3g}): rescale it or use dtype='float64'")
+
+
+def _finite(array: NDArray[Any], target: np.dtype[Any], what: str) -> NDArray[Any]:
+    converted = as_real(array, target)
+    rows = converted if converted.ndim == 2 else converted.reshape(-1)
+    if not kernels.all_finite(rows, runtime.LEVEL):
+        refuse_not_finite(array, what, target)
+    return converted
+
+
+def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
+    """Raise a ValueError if `shape` is not (m, n_x) with m >= 1."""
+    if len(shape) != 2 or shape[1] != n_x:
+        hint = ": one example needs reshape(1, -1)" if shape == (n_x,) else ""
+        raise ValueError(f"{what} must have shape (m, n[0]) = (m, {n_x}), got {shape}{hint}")
+    if shape[0] == 0:
+        raise ValueError(f"{what} must hold at least one example, got shape {shape}")
+
+
+def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
+             check_finite: bool = True) -> NDArray[Any] | SparseRows:
+    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`.
+
+    Raises
+    ------
+    ValueError
+        If the shape differs, X is empty, holds NaN or infinity, or overflows the dtype.
+    TypeError
+        If it does not hold real numbers.
+    """
+    array = X if is_sparse(X) else numeric(X, what, f"(m, n[0]) = (m, {n_x})")
+    matrix_shape(array.shape, n_x, what)
+    if is_sparse(X):
+        return _sparse_features(X, target, what)
+    return _finite(array, target, what) if check_finite else as_real(array, target)
+
+
+def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
+    if X.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {X.dtype}")
+    rows = SparseRows.of(X, target, what)
+    _finite(rows.values, target, what)
+    return rows
+
+
+def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: str, notation: str) -> NDArray[Any]:
+    """Return values for W[l] or b[l], of the given shape, in the target dtype."""
+    array = numeric(value, what, f"{notation} = {shape}")
+    if array.shape != shape:
+        raise ValueError(f"{what} must have shape {notation} = {shape}, got {array.shape}")
+    return _finite(array, target, what)
+
+
+def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
+    """Return class labels 0 .. n[L]-1 (m,), given as such or one-hot (m, n[L])."""
+    shape = f"(m,) = ({m},), or one-hot (m, n[L]) = ({m}, {n_out})"
+    array = numeric(y, what, shape)
+    if array.shape == (m, n_out) and n_out > 1:
+        # As many entries that are not 0 as rows, and each row's largest is 1: without a copy of the array.
+        if np.count_nonzero(array) != m or not (array.max(axis=1) == 1).all():
+            raise ValueError(f"{what} is not one-hot: each row must hold a single 1 and else 0")
+        array = array.argmax(axis=1)
+    if array.shape not in ((m,), (m, 1)):
+        raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
+    array = array.reshape(m)
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
+        raise ValueError(f"{what} must hold whole class labels, got fractions, NaN or infinity")
+    for label in (array.min(), array.max()):
+        if not 0 <= label < n_out:
+            raise ValueError(f"{what} must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {label}")
+    result: NDArray[np.int32] = np.ascontiguousarray(array, np.int32)
+    return result
+
+
+def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:
+    """Return real targets as a C-ordered (m, n[L]) array, given so or, for one output, as (m,)."""
+    shape = f"(m, n[L]) = ({m}, {n_out})" + (f" or ({m},)" if n_out == 1 else "")
+    array = numeric(y, what, shape)
+    if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
+        raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
+    return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
+
+
+def class_weight(value: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each label, given the number of examples of each: "balanced", or a dict of some labels."""
+    n_classes = len(counts)
+    if isinstance(value, str) and value == "balanced":
+        present = np.count_nonzero(counts)
+        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 0.0)
+    if not isinstance(value, Mapping):
+        raise TypeError(f"class_weight must be 'balanced' or a dict of label: weight, got {_shown(value)}")
+    weights = np.ones(n_classes)
+    for label, weight in value.items():
+        weights[count(label, "a label of class_weight", 0, n_classes - 1)] = number(
+            weight, f"class_weight[{_shown(label)}]", minimum=0)
+    return weights
+
+
+def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,
+                  part: bool = False) -> NDArray[Any] | None:
+    """Return weights (m,), not negative and not all zero, or None; of a `part` of the data they may be all zero."""
+    if weights is None:
+        return None
+    array = numeric(weights, what, f"(m,) = ({m},)")
+    if array.shape != (m,):
+        raise ValueError(f"{what} must have shape (m,) = ({m},), got {array.shape}")
+    result = np.ascontiguousarray(_finite(array, target, what))
+    if (result < 0).any():
+        raise ValueError(f"{what} must not be negative")
+    if not part and not result.any():
+        raise ValueError(f"{what} must not be all zero")
+    # Outside these bounds the sum of the weights, or its inverse, would not be finite.
+    least, most = float(np.finfo(target).tiny), float(np.finfo(target).max) / m
+    if result.max() > most or ((result > 0) & (result < least)).any():
+        raise ValueError(f"{what} must be 0 or from {least:.3g} to {most:.3g}")
+    if part:  # a scale of its own would weigh it differently from the others
+        return result
+    # J is a weighted mean: a power of two changes no bit of it, and keeps weights times losses in range.
+    scaled: NDArray[Any] = np.ldexp(result, -np.frexp(result.max())[1])
+    return scaled
+
+
+def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any]) -> NDArray[Any]:
+    """Return `out` if results of this shape and dtype can be written to it."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != target:
+        raise ValueError(f"out must have shape {shape} and dtype {target}, got {out.shape} and {out.dtype}")
+    if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):
+        raise ValueError("out must be C-ordered, aligned and writable")
+    return out
+
+
+def apart(out: NDArray[Any] | None, what: str, *arrays: NDArray[Any]) -> None:
+    """Raise a ValueError if `out` may share memory with one of the arrays that results are computed from."""
+    if out is not None and any(np.may_share_memory(out, array) for array in arrays):
+        raise ValueError(f"out must not share memory with {what}")

@@ -1,0 +1,326 @@
+"""Where examples come from: arrays, objects read by slices (HDF5, Zarr, memory maps), batches from an iterable.
+
+What is read bit by bit is checked as arrays are, a block or batch at a time; an error names the rows or the batch.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn import _tuning
+from fastnn._data import checks
+from fastnn._data.feeds import bounds
+from fastnn._data.sparse import SparseRows, is_sparse
+from fastnn._model.model import Examples, Model
+
+__all__ = ["Batches", "Data", "Features", "Reader", "block_rows", "is_batches", "labelled"]
+
+# What tells an array in memory, or a sparse matrix, from an object to be read by slices.
+IN_MEMORY = ("__array_interface__", "__array_ufunc__", "__array_namespace__", "__dlpack__", "tocsr")
+
+
+class Sliced(Protocol):
+    """An object that is read by slices: h5py's and zarr's arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The rows come first."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of real numbers."""
+
+    def __getitem__(self, rows: slice, /) -> Any:
+        """Read these rows."""
+
+
+# What examples may come in: an array, an object read by slices, batches from an iterable or a callable.
+Data = ArrayLike | Sliced | Iterable[Any] | Callable[[], Iterable[Any]]
+
+
+def is_sliced(data: Any) -> bool:
+    """Tell whether `data` is like h5py's and zarr's arrays: shape, dtype, read by slices."""
+    return (isinstance(getattr(data, "dtype", None), np.dtype) and isinstance(getattr(data, "shape", None), tuple)
+            and hasattr(data, "__getitem__") and not any(hasattr(data, name) for name in IN_MEMORY))
+
+
+def is_reader(data: Any, dtype: np.dtype[Any]) -> bool:
+    """Tell whether a matrix is to be read by slices: as above, or a memory map that the core can't read as it is."""
+    if isinstance(data, np.memmap):
+        return data.ndim == 2 and not checks.is_ready(data, dtype)
+    return is_sliced(data) and len(data.shape) == 2
+
+
+def is_batches(data: Any, *, labelled: bool) -> bool:
+    """Tell whether `data` gives batches: an iterable or callable, `labelled` if of (X, y), that is no matrix itself."""
+    if isinstance(data, (str, bytes, dict, set, frozenset, type)):
+        return False
+    if isinstance(data, (list, tuple)):  # of rows, unless its items are labelled or matrices
+        return labelled or (bool(data) and getattr(data[0], "ndim", None) == 2)
+    if callable(data) or hasattr(data, "__next__"):
+        return True
+    return hasattr(data, "__iter__") and not hasattr(data, "shape") and (labelled or not hasattr(data, "__getitem__"))
+
+
+def block_rows(columns: int, itemsize: int, unit: int) -> int:
+    """Return how many rows are read at once: a multiple of `unit`."""
+    return max(_tuning.READ_BLOCK_BYTES // (columns * itemsize) // unit, 1) * unit
+
+
+def read(data: Any, start: int, stop: int, what: str) -> Any:
+    """Return the rows `start` to `stop`.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer.
+    """
+    part = data[start:stop]
+    if len(part) != stop - start:
+        raise ValueError(f"{what}[{start}:{stop}] gave {len(part)} rows")
+    return part
+
+
+class Features:
+    """X alone, in parts: of an array or an object read by slices, or batches (m, n[0]) from an iterable or callable.
+
+    Attributes
+    ----------
+    X : ndarray or the caller's object
+    m : int or None
+        Rows; None where they are not known before they have come.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X is not as `Network.predict` describes it; what is read later is checked then.
+    """
+
+    def __init__(self, X: Any, n_x: int, dtype: np.dtype[Any]) -> None:
+        self.X, self.n_x, self.dtype = X, n_x, dtype
+        self.m: int | None = None
+        if not isinstance(X, np.ndarray) and is_batches(X, labelled=False):
+            return
+        if is_sparse(X):
+            self.X = checks.features(X, n_x, dtype)
+        elif isinstance(X, np.ndarray) or not is_sliced(X):
+            self.X = checks.numeric(X, "X", f"(m, n[0]) = (m, {n_x})")
+        checks.matrix_shape(self.X.shape, n_x)
+        self.m = int(self.X.shape[0])
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays that X lies in; none where it is yet to be read."""
+        return _arrays(self.X)
+
+    def parts(self, size: int, out: NDArray[Any] | None = None) -> Iterator[
+            tuple[NDArray[Any] | SparseRows, Callable[[], NoReturn]]]:
+        """Yield up to `size` rows at a time, ready for the core, and what to call where they are not finite.
+
+        What comes in batches may not share memory with `out`.
+        """
+        for part, what in self._slices(size, out):
+            ready = part if isinstance(part, SparseRows) else checks.as_real(part, self.dtype)
+            yield ready, partial(checks.refuse_not_finite, part, what, self.dtype)
+
+    def _slices(self, size: int, out: NDArray[Any] | None) -> Iterator[tuple[Any, str]]:
+        if self.m is None:
+            for index, batch in enumerate(begin(self.X), 1):
+                what = f"batch {index}: X"
+                array = self._matrix(batch, what)
+                checks.apart(out, what, *_arrays(array))
+                for start, stop in bounds(len(array), size):
+                    yield array[start:stop], what
+        elif isinstance(self.X, (np.ndarray, SparseRows)):
+            for start, stop in bounds(self.m, size):
+                yield self.X[start:stop], "X"
+        else:
+            for start, stop in bounds(self.m, size):
+                what = f"rows {start} to {stop - 1}: X"
+                yield self._matrix(read(self.X, start, stop, "X"), what), what
+
+    def _matrix(self, X: Any, what: str) -> NDArray[Any] | SparseRows:
+        if is_sparse(X):
+            return checks.features(X, self.n_x, self.dtype, what=what)
+        array = checks.numeric(X, what, f"(m, n[0]) = (m, {self.n_x})")
+        checks.matrix_shape(array.shape, self.n_x, what)
+        return array
+
+
+def _arrays(X: Any) -> tuple[NDArray[Any], ...]:
+    return X.arrays if isinstance(X, SparseRows) else (X,) if isinstance(X, np.ndarray) else ()
+
+
+def begin(source: Any, what: str = "X", when: str = "") -> Iterator[Any]:
+    """Yield the batches of an iterable, or of one that a callable returns; `what` and `when` are for error texts.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    TypeError
+        If the callable returns no iterable.
+    """
+    batches = source() if callable(source) else source
+    if not hasattr(batches, "__iter__"):
+        raise TypeError(f"{what}() must return an iterable of batches, got {type(batches).__name__}")
+    empty = True
+    for batch in batches:
+        empty = False
+        yield batch
+    if empty:
+        raise ValueError(f"{what} gave no batches{when}" + hasattr(source, "__next__") * (
+            ": an iterator can be used once; pass a callable that returns a new one"))
+
+
+class Reader:
+    """Examples that are read by slices; used as `Examples` are, but each access reads and checks anew.
+
+    Parameters
+    ----------
+    X, y : array_like or read by slices
+        (m, n[0]) and targets as for `Network.fit`.
+    weights : array_like (m,) or None
+    prefix : str
+        Comes before their names in error texts.
+    class_weight : dict, optional
+    """
+
+    def __init__(self, model: Model, X: Any, y: Any, weights: Any, prefix: str = "", class_weight: Any = None) -> None:
+        checks.matrix_shape(X.shape, model.sizes[0], f"{prefix}X")
+        m = X.shape[0]
+        self.model, self.X, self.prefix, self.class_weight = model, X, prefix, class_weight
+        self.y = y if is_sliced(y) or isinstance(y, np.memmap) else checks.numeric(y, f"{prefix}y", f"({m}, ...)")
+        if self.y.shape[:1] != (m,):
+            raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
+        self.weights = checks.sample_weight(weights, m, model.dtype, what=f"{prefix}sample_weight")
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    def rows(self, start: int, stop: int) -> Examples:
+        """Read the examples `start` to `stop`."""
+        prefix = f"{self.prefix}rows {start} to {stop - 1}: "
+        X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
+        examples = self.model.examples(X, y, None, prefix, self.class_weight, part=True)
+        if self.weights is not None:
+            own = self.weights[start:stop]
+            examples.weights = own if examples.weights is None else own * examples.weights
+        return examples
+
+    def first(self) -> Examples:
+        """Read some examples to begin with: runs of neighbours from evenly spaced places, which have weight."""
+        some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
+        run = _tuning.SCORED_EXAMPLES // _tuning.SCORED_EXAMPLES_READS
+        starts = some[:: max(run, len(some) // _tuning.SCORED_EXAMPLES_READS)][:_tuning.SCORED_EXAMPLES_READS].tolist()
+        return joined([self.rows(start, min(start + run, len(self))) for start in starts])
+
+    def parts(self, size: int) -> Iterator[Examples]:
+        """Yield the examples in blocks of up to `size`, and of no more memory than a block should take."""
+        return self.blocks(min(size, block_rows(self.model.sizes[0], self.model.dtype.itemsize, 1)))
+
+    def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
+        """Yield the examples in blocks of `size`, in random order if there is a generator."""
+        starts = np.arange(0, len(self), size)
+        if rng is not None and len(starts) > 1:
+            rng.shuffle(starts)
+        for start in starts.tolist():
+            yield self.rows(start, min(start + size, len(self)))
+
+
+def joined(parts: list[Examples]) -> Examples:
+    """Return copies of examples as one."""
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Examples(np.concatenate([part.X for part in parts]), np.concatenate([part.Y for part in parts]),
+                    np.concatenate(weights) if weights else None, parts[0].y_ndim)
+
+
+class Batches:
+    """Batches (X, y) or (X, y, sample_weight) from an iterable, or from a callable that returns one.
+
+    Parameters
+    ----------
+    source : iterable or callable
+        Iterated over, or called, once a pass.
+    prefix : str
+        Comes before a batch's name in error texts.
+    class_weight : dict, optional
+    training : bool
+        A pass is an epoch, which is part of a batch's name; and X is to be dense.
+    """
+
+    def __init__(self, model: Model, source: Any, prefix: str = "", class_weight: Any = None, *,
+                 training: bool = False) -> None:
+        self.model, self.source, self.prefix = model, source, prefix
+        self.class_weight, self.training = class_weight, training
+        self.passes = 0
+        self._begun: Iterator[Examples] | None = None
+
+    def first(self) -> Examples:
+        """Return the first batch of the next pass, which begins with it all the same."""
+        begun = self._pass()
+        examples = next(begun)
+        self._begun = chain([examples], begun)
+        return examples
+
+    def parts(self, size: int) -> Iterator[Examples]:
+        """Make a pass: yield the batches as they come, those of more than `size` examples in pieces."""
+        return self.blocks(size)
+
+    def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
+        """Make a pass, which has no other order."""
+        begun, self._begun = self._begun or self._pass(), None
+        for examples in begun:
+            yield from examples.parts(size)
+
+    def _pass(self) -> Iterator[Examples]:
+        self.passes += 1
+        of, when = (f" {word} epoch {self.passes}" if self.training else "" for word in ("of", "in"))
+        weighty = False
+        for index, batch in enumerate(begin(self.source, f"{self.prefix}X", when), 1):
+            examples = self._checked(batch, f"{self.prefix}batch {index}{of}: ")
+            weighty = weighty or examples.weights is None or bool(examples.weights.any())
+            yield examples
+            del examples  # before the next one is read
+        if not weighty:
+            raise ValueError(f"{self.prefix}X gave no example with weight{when}")
+
+    def _checked(self, batch: Any, prefix: str) -> Examples:
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            raise TypeError(f"{prefix}it must be a tuple (X, y) or (X, y, sample_weight), got {type(batch).__name__}"
+                            + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""))
+        X, y, weights = (*batch, None)[:3]
+        if self.training and is_sparse(X):
+            raise TypeError(f"{prefix}X is a sparse matrix, which a batch to train on may not be: pass X.toarray()")
+        return self.model.examples(X, y, weights, prefix, self.class_weight, part=True)
+
+
+def labelled(model: Model, X: Any, y: Any, weights: Any, prefix: str = "", *, class_weight: Any = None,
+             training: bool = False) -> Examples | Reader | Batches:
+    """Return checked examples of whatever (X, y) are: arrays, read by slices, or batches in X alone.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not as `Network.fit` describes them; what is read later is checked then.
+    """
+    if y is not None and is_batches(X, labelled=False):
+        raise TypeError(f"{prefix}X gives batches: {prefix}y must come in them, as (X, y)")
+    if y is None and is_batches(X, labelled=True):
+        if weights is not None:
+            raise TypeError(f"{prefix}sample_weight must come in the batches: (X, y, sample_weight)")
+        refuse_balanced(class_weight)
+        return Batches(model, X, prefix, class_weight, training=training)
+    if is_reader(X, model.dtype) or (isinstance(X, np.ndarray) and is_reader(y, model.dtype)):
+        refuse_balanced(class_weight)
+        return Reader(model, X, y, weights, prefix, class_weight)
+    return model.examples(X, y, weights, prefix, class_weight)
+
+
+def refuse_balanced(class_weight: Any) -> None:
+    """Raise a ValueError for class weights that need all labels at once."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        raise ValueError("class_weight='balanced' needs all labels at once: where X is read in parts, pass a dict")

@@ -1,0 +1,1 @@
+"""The `fastnn demo` command."""

@@ -1,0 +1,1 @@
+"""What a network is, in memory and in a file."""

@@ -1,0 +1,1 @@
+"""One fit: its loop and the state that it keeps."""

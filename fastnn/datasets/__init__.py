@@ -1,0 +1,302 @@
+"""Data to train on: the digits that ship with fastnn, the planar flower, and a reader of IDX files.
+
+Examples are rows here, as NumPy users hold them: X is (m, n_x), y is (m,). Nothing is loaded before it is asked for.
+"""
+
+import gzip
+import math
+import operator
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+__all__ = ["load_digits", "load_fashion_mnist", "load_idx_folder", "make_flower", "read_idx", "stratified_split"]
+
+Seed = int | np.random.Generator | None
+
+_DATA = Path(__file__).parent
+_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts it
+_CHUNK = 1 << 20
+# Deflate's densest code is a copy of 258 bytes in 2 bits, so no gzip file holds more than 1032 bytes a byte.
+_DEFLATE_MAX_RATIO = 258 * 4
+_IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def load_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Load the 1797 handwritten digits that ship with fastnn.
+
+    They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI Machine
+    Learning Repository, 1998, DOI 10.24432/C50P49, CC BY 4.0): pictures of 8 x 8 pixels, row by row, each pixel the
+    count of ink dots in a 4 x 4 block of the scan.
+
+    Returns
+    -------
+    X : ndarray of shape (1797, 64), float64
+        The pixels as in the source, 0 (paper) to 16 (ink); divide by 16 for values in [0, 1].
+    y : ndarray of shape (1797,), int64
+        The digits, 0 to 9.
+    """
+    pixels = read_idx(_DATA / "digits-images-idx3-ubyte.gz")
+    labels = read_idx(_DATA / "digits-labels-idx1-ubyte.gz")
+    return pixels.reshape(len(pixels), -1).astype(np.float64), labels.astype(np.int64)
+
+
+def make_flower(
+    n_samples: int = 400, *, noise: float = 0.2, n_petals: int = 4, random_state: Seed = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the planar flower of the deep-learning course: two classes that no straight line separates.
+
+    Class j (0 or 1) runs once along the polar curve r = 4 sin(n_petals t) for t from j pi to (j + 1) pi, which is one
+    petal for each half wave, ``n_petals`` petals a class. A half wave with r < 0 lies opposite, at t + pi, so the
+    petals of the two classes take turns around the origin, but for two places where neighbours share a class::
+
+        t[i] = pi (j + i / (m[j] - 1)) + noise * N(0, 1)      i = 0 .. m[j] - 1
+        r[i] = 4 sin(n_petals t[i])    + noise * N(0, 1)
+        x[i] = (r[i] sin t[i], r[i] cos t[i])
+
+    Parameters
+    ----------
+    n_samples : int
+        m, at least 2; m[0] = ceil(m / 2), m[1] = floor(m / 2).
+    noise : float
+        Standard deviation of the noise on the angle (radians) and on the radius, 0 or more.
+    n_petals : int
+        Petals of each class, even: with an odd number the curve repeats itself after pi and the classes would coincide.
+    random_state : int, numpy.random.Generator or None
+        Seed, as for ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    X : ndarray of shape (m, 2), float64
+    y : ndarray of shape (m,), int64
+        0 or 1. The examples come in random order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is not as described.
+    """
+    if operator.index(n_samples) < 2:
+        raise ValueError(f"n_samples must be at least 2, one example for each class, got {n_samples}")
+    if operator.index(n_petals) < 2 or n_petals % 2:
+        raise ValueError(f"n_petals must be an even number, 2 or more, got {n_petals}")
+    if not 0 <= noise < math.inf:
+        raise ValueError(f"noise must be a finite number, 0 or more, got {noise!r}")
+    rng = np.random.default_rng(random_state)
+    m = ((n_samples + 1) // 2, n_samples // 2)
+    t = np.pi * np.concatenate([j + np.linspace(0.0, 1.0, m[j]) for j in (0, 1)])
+    t += noise * rng.standard_normal(n_samples)
+    r = 4.0 * np.sin(n_petals * t) + noise * rng.standard_normal(n_samples)
+    X = np.stack([r * np.sin(t), r * np.cos(t)], axis=1)
+    y = np.repeat(np.arange(2, dtype=np.int64), m)
+    order = rng.permutation(n_samples)
+    return X[order], y[order]
+
+
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an IDX file, plain or gzipped: the format of MNIST, Fashion-MNIST and their kin.
+
+    The layout, integers and values big-endian: two zero bytes, the type code, the number of dimensions, each dimension
+    as uint32, then the values, the last dimension fastest.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file; gzip is recognised by its content, not by the name.
+
+    Returns
+    -------
+    ndarray
+        C-ordered and writable, in the file's shape; uint8, int8, int16, int32, float32 or float64, native byte order.
+
+    Raises
+    ------
+    ValueError
+        If the file is no IDX file, or does not hold exactly the values that its header declares. The declared size is
+        believed only as far as there are bytes: a false header costs no memory.
+    OSError
+        If the file cannot be read.
+    """
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        is_gzip = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not is_gzip:
+            return _parse_idx(file, size, name)
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                return _parse_idx(unpacked, size * _DEFLATE_MAX_RATIO, name)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{name!r}: the gzip data are truncated or damaged ({error})") from error
+
+
+def _parse_idx(stream: BinaryIO | gzip.GzipFile, most: int, name: str) -> np.ndarray:
+    """Read one IDX array; `most` is the largest number of bytes that the stream can hold."""
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_DTYPES or magic[3] == 0:
+        raise ValueError(
+            f"{name!r} is not an IDX file: it must begin with 00 00, a type code (08, 09, 0b, 0c, 0d or 0e) and the "
+            f"number of dimensions, got {magic.hex(' ') or 'no bytes'}"
+        )
+    dtype, n_dims = np.dtype(_IDX_DTYPES[magic[2]]), magic[3]
+    dimensions = stream.read(4 * n_dims)
+    if len(dimensions) < 4 * n_dims:
+        raise ValueError(f"{name!r} is truncated: its IDX header must have {n_dims} dimensions of 4 bytes")
+    shape = tuple(np.frombuffer(dimensions, ">u4").tolist())
+    declared = math.prod(shape) * dtype.itemsize
+    what = f"its IDX header declares {' x '.join(map(str, shape))} values of {dtype.name}, {declared} bytes"
+    if declared > most:
+        raise ValueError(f"{name!r} is truncated or damaged: {what}, more than the file can hold")
+    values = _read_at_most(stream, declared + 1)
+    if len(values) < declared:
+        raise ValueError(f"{name!r} is truncated: {what}, but only {len(values)} follow")
+    if len(values) > declared:
+        raise ValueError(f"{name!r} is damaged: {what}, but more follow")
+    try:
+        array: np.ndarray = np.ndarray(shape, dtype, buffer=values)
+    except ValueError as error:  # more dimensions, or larger empty ones, than NumPy knows
+        raise ValueError(f"{name!r}: {what}, which does not make an array ({error})") from error
+    return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
+
+
+def _read_at_most(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
+    """Read up to `size` bytes into memory that grows only as bytes arrive."""
+    data = bytearray()
+    while len(data) < size and (chunk := stream.read(min(_CHUNK, size - len(data)))):
+        data += chunk
+    return data
+
+
+def load_idx_folder(folder: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Load the four IDX files of a data set laid out as MNIST is.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
+        ``t10k-labels-idx1-ubyte``, each plain (which is preferred) or with ``.gz``; '.' or '_' may stand for '-', and
+        ``test`` for ``t10k``.
+
+    Returns
+    -------
+    X_train : ndarray of shape (m_train, rows * columns), uint8
+    y_train : ndarray of shape (m_train,), int64
+    X_test : ndarray of shape (m_test, rows * columns), uint8
+    y_test : ndarray of shape (m_test,), int64
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or one of the files is missing; the message names every one that is.
+    ValueError
+        If a file is damaged, is not pictures (3 dimensions, uint8) or labels (1 dimension, integers), if the numbers of
+        pictures and labels differ, or the sizes of training and test pictures.
+    """
+    names = sorted(os.listdir(folder))  # so that "x" comes before "x.gz"
+    paths, missing = [], []
+    for prefix, alias in (("train", "train"), ("t10k", "t10k|test")):
+        for kind, n_dims in (("images", 3), ("labels", 1)):
+            pattern = re.compile(rf"(?:{alias})[-._]{kind}[-._]idx{n_dims}[-._]ubyte(?:\.gz)?", re.IGNORECASE)
+            found = next(filter(pattern.fullmatch, names), None)
+            if found is None:
+                missing.append(f"{prefix}-{kind}-idx{n_dims}-ubyte[.gz]")
+            else:
+                paths.append(os.path.join(folder, found))
+    if missing:
+        raise FileNotFoundError(f"{os.fspath(folder)!r} must hold four IDX files, it lacks {', '.join(missing)}")
+    X_train, y_train = _load_pair(paths[0], paths[1])
+    X_test, y_test = _load_pair(paths[2], paths[3])
+    if X_train.shape[1:] != X_test.shape[1:]:
+        raise ValueError(
+            f"training and test pictures must have one size, got {X_train.shape[1:]} in {paths[0]!r} "
+            f"and {X_test.shape[1:]} in {paths[2]!r}"
+        )
+    n_x = math.prod(X_train.shape[1:])
+    return X_train.reshape(len(X_train), n_x), y_train, X_test.reshape(len(X_test), n_x), y_test
+
+
+def _load_pair(images_path: str, labels_path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read pictures (m, rows, columns) and their labels (m,)."""
+    labels = read_idx(labels_path)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(f"{labels_path!r} must hold integer labels (m,), got {labels.dtype} {labels.shape}")
+    images = read_idx(images_path)
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise ValueError(f"{images_path!r} must hold uint8 (m, rows, columns), got {images.dtype} {images.shape}")
+    if len(images) != len(labels):
+        raise ValueError(f"{images_path!r} holds m = {len(images)} pictures, but {labels_path!r} {len(labels)} labels")
+    return images, labels.astype(np.int64)
+
+
+def load_fashion_mnist(
+    folder: str | os.PathLike[str] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Load Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747): 70 000 pictures of 28 x 28 pixels.
+
+    Parameters
+    ----------
+    folder : str, os.PathLike or None
+        The folder with the four IDX files; None means the one of Debian's package ``dataset-fashion-mnist``.
+
+    Returns
+    -------
+    X_train, y_train, X_test, y_test : ndarray
+        (60000, 784) uint8, (60000,) int64, (10000, 784) uint8, (10000,) int64; see `load_idx_folder`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_idx_folder`; without the Debian package the message says how to get the data.
+    """
+    if folder is None and not _FASHION_MNIST.is_dir():
+        raise FileNotFoundError(
+            f"Fashion-MNIST is not in {str(_FASHION_MNIST)!r}: run `apt-get install dataset-fashion-mnist` (Debian, "
+            "Ubuntu), or pass the folder with its four IDX files (https://github.com/zalandoresearch/fashion-mnist)"
+        )
+    return load_idx_folder(_FASHION_MNIST if folder is None else folder)
+
+
+def stratified_split(
+    y: np.ndarray, test_fraction: float = 0.2, random_state: Seed = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split examples at random into a training and a test part that hold the same share of every class.
+
+    Parameters
+    ----------
+    y : array_like of shape (m,)
+        Class labels, of any type that NumPy can sort.
+    test_fraction : float
+        The share of the test part, between 0 and 1.
+    random_state : int, numpy.random.Generator or None
+        Seed, as for ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    train_index, test_index : ndarray of intp
+        Positions in y, ascending. The test part has floor(m test_fraction + 1/2) examples; of each class it has the
+        exact share, up to less than one example.
+
+    Raises
+    ------
+    ValueError
+        If y is not (m,), the fraction is not between 0 and 1, or one part would be empty.
+    """
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ValueError(f"y must have shape (m,), got {labels.shape}")
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
+    m = len(labels)
+    # Class after class, each in random order; taking every 1/fraction-th example then takes from each its share.
+    shuffled = np.random.default_rng(random_state).permutation(m)
+    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    is_test = np.empty(m, dtype=bool)
+    is_test[order] = np.diff(np.floor(np.arange(m + 1) * test_fraction + 0.5)) > 0
+    if is_test.all() or not is_test.any():
+        raise ValueError(f"m = {m} examples are too few to hold out {test_fraction!r} of them: one part would be empty")
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)

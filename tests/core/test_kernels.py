@@ -1,0 +1,248 @@
+"""Activations, sums, gathering and checking: the kernels at every SIMD level and in both dtypes, against the NumPy
+reference in float64. How bounds are counted stands in kernel_cases.py.
+"""
+
+import numpy as np
+import pytest
+import scipy.special as sp
+from helpers.kernel_cases import (
+    LEVELS,
+    arrays,
+    assert_sums,
+    assert_within,
+    column_softmax_error,
+    each_dtype,
+    shapes,
+    smallest,
+    unit_roundoff,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnn import reference
+from fastnn._core import kernels
+
+# ---- Activations ----------------------------------------------------------------------------------------------------
+
+# Roundings of A = g(Z), with two operations beside the function; relu and identity round nothing, leaky_relu its slope
+# and its product.
+ROUNDINGS = {"relu": 0, "identity": 0, "leaky_relu": 2}
+# How far out Z goes: beyond 1e4 softmax only says which unit is the largest, beyond 88 exp is infinite in float32.
+LARGEST_Z = {"softmax": 1e4, "exp": 60.0}
+
+
+def activation_error(name, Z, A, dtype, has_b):
+    u, tiny = unit_roundoff(dtype), smallest(dtype)
+    moved = u * np.abs(Z) * has_b  # by the rounding of Z + b
+    with np.errstate(over="ignore"):
+        if name == "softmax":
+            return A * column_softmax_error(Z, A, u, moved) + 4 * tiny
+        slope = np.abs(reference.activate_backward(name, np.ones_like(Z), Z))
+        # the reference's erfc magnifies the rounding of its argument by z^2
+        magnified = np.minimum(Z**2, 1e4) * 4 * np.finfo(np.float64).eps if name == "gelu" else 0
+        return (
+            slope * moved
+            + (ROUNDINGS.get(name, 8) * u + magnified) * np.abs(A)
+            + (8 + 4 * np.minimum(np.abs(Z), 100)) * tiny
+        )
+
+
+@each_dtype
+@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_activate(name, dtype, buffers, data):
+    shape = data.draw(shapes(), label="(n, m)")
+    Z_0 = data.draw(arrays(shape, dtype, LARGEST_Z.get(name, 1e30)), label="Z")
+    b = data.draw(st.none() | arrays((shape[0], 1), dtype, 20.0 if name == "exp" else 1e4), label="b")
+    apart = data.draw(st.booleans(), label="apart")
+    Z = Z_0 if b is None else Z_0 + b
+    exact = Z_0.astype(np.float64) + (0 if b is None else b.astype(np.float64))
+    A = reference.activate(name, exact)
+    bound = activation_error(name, exact, A, dtype, b is not None)
+    for level in LEVELS:
+        call = buffers()
+        out_Z = call.output(Z_0)
+        out_A = call.output(np.full(shape, np.nan, dtype)) if apart else out_Z
+        kernels.activate(name, out_Z, None if b is None else call.input(b), out_A, level)
+        call.check()
+        assert_within(out_A, A, bound, kernels.LEVELS[level])
+        if apart:
+            np.testing.assert_array_equal(out_Z, Z)  # one rounding: NumPy's
+
+
+@each_dtype
+@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+def test_activation_limits(name, dtype):
+    """The limit at +-inf, and NaN in gives NaN out (softmax: in the whole column)."""
+    Z = np.array([[np.inf, -np.inf, np.nan, 1.0]], dtype)
+    expected = Z[:, :2] if name == "softmax" else reference.activate(name, Z[:, :2]).astype(dtype)
+    for level in LEVELS:
+        A = Z.copy(order="F")
+        kernels.activate(name, A, None, A, level)
+        assert np.isnan(A[0, 2])
+        if name != "softmax":
+            np.testing.assert_array_equal(A[:, :2], expected)
+
+
+@each_dtype
+def test_exp_beyond_its_range(dtype):
+    """Infinite, or 0; at the last numbers before that it is neither."""
+    limit = np.log(np.finfo(dtype).max)
+    Z = np.array([[limit * 1.001, 1e30, -limit * 1.5, -1e30, limit * 0.999]], dtype, order="F")
+    for level in LEVELS:
+        A = Z.copy(order="F")
+        kernels.activate("exp", A, None, A, level)
+        assert A[0, :4].tolist() == [np.inf, np.inf, 0, 0]
+        assert np.isfinite(A[0, 4])
+
+
+def derivative_error(name, Z, A, dtype):
+    """Of g'(Z), absolute, where the kernel is given A rounded to the dtype (or Z: gelu, silu and softplus)."""
+    u, eps = unit_roundoff(dtype), np.finfo(np.float64).eps
+    Phi, pdf, s = sp.ndtr(Z), np.exp(-(np.clip(Z, -40, 40) ** 2) / 2) / np.sqrt(2 * np.pi), sp.expit(Z)
+    tail = np.clip(np.abs(Z), 0, 40) * pdf
+    return {
+        "relu": 0 * u,
+        "identity": 0 * u,
+        "leaky_relu": u,  # of the slope
+        # a (1 - a), (1 - a)(1 + a), a + 1, ...: A's own rounding, the reference's functions, the operations here
+        "sigmoid": 16 * u * A,
+        "tanh": 16 * u,
+        "elu": 16 * u,
+        "selu": 24 * u,
+        # Phi + z pdf: 5 + 6 roundings here, 10 + 10 and the z^2 in both exponents there
+        "gelu": 16 * u * (Phi + tail) + 2 * eps * np.minimum(Z**2, 1600) * (Phi + tail),
+        # s (1 + z (1 - s)): s and 1 - s within 7, 3 operations
+        "silu": 16 * u * (s + 2 * np.clip(np.abs(Z), 0, 800) * s * sp.expit(-Z)),
+        "softplus": 16 * u * s,
+        "exp": u * A,  # A's own rounding
+    }[name]
+
+
+@each_dtype
+@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_activate_backward(name, dtype, buffers, data):
+    n, m = data.draw(shapes(), label="(n, m)")
+    Z = data.draw(arrays((n, m), dtype, LARGEST_Z.get(name, 1e4)), label="Z").astype(np.float64)
+    dA = data.draw(arrays((n, m), dtype), label="dA")
+    scale = data.draw(st.floats(-1e3, 1e3), label="scale")
+    has_db = data.draw(st.booleans(), label="db")
+    A = reference.activate(name, Z)
+    cache = (Z if name in kernels.KEEPS_Z else A).astype(dtype)
+    dA64 = dA.astype(np.float64)
+    dZ = reference.activate_backward(name, dA, Z)
+    u, tiny = unit_roundoff(dtype), smallest(dtype)
+    size = np.abs(dA64)
+    if name == "softmax":
+        # A (dA - dot): A rounded (also inside the dot), n terms in the dot, two operations
+        bound = A * (4 * u * (np.sum(A * size, axis=0) + size) + (n + 4) * u * np.sum(A * size, axis=0))
+    else:
+        bound = size * derivative_error(name, Z, A, dtype) + u * np.abs(dZ)
+    bound = bound + 100 * (n + size + np.sum(size, axis=0)) * tiny
+    for level in LEVELS:
+        call = buffers()
+        out = call.output(dA)
+        db = call.output(np.full(n, np.nan, dtype)) if has_db else None
+        kernels.activate_backward(name, call.input(cache), out, scale, db, level)
+        call.check()
+        assert_within(out, dZ, bound, kernels.LEVELS[level])
+        if has_db:
+            assert_sums(db, out, scale, dtype)
+
+
+@each_dtype
+@settings(max_examples=60)
+@given(data=st.data())
+def test_sum_columns(dtype, buffers, data):
+    shape = data.draw(shapes(), label="(n, m)")
+    M = data.draw(arrays(shape, dtype), label="M")
+    scale = data.draw(st.floats(-1e3, 1e3), label="scale")
+    for level in LEVELS:
+        call = buffers()
+        out = call.output(np.full(shape[0], np.nan, dtype))
+        kernels.sum_columns(call.input(M), scale, out, level)
+        call.check()
+        assert_sums(out, M, scale, dtype)
+
+
+# ---- Gathering and checking -----------------------------------------------------------------------------------------
+
+
+def strided(data, values):
+    """The same matrix (rows, n) in some memory layout: C, F, a slice, a reversed one, broadcast by no stride at all."""
+    layout = data.draw(st.sampled_from(["C", "F", "columns apart", "rows apart", "reversed", "transposed slice"]))
+    if layout in ("C", "F"):
+        return np.array(values, order=layout)
+    rows, n = values.shape
+    if layout == "columns apart":
+        view = np.empty((rows, 2 * n), values.dtype)[:, ::2]
+    elif layout == "rows apart":
+        view = np.empty((3 * rows, n + 1), values.dtype)[::3, :n]
+    elif layout == "reversed":
+        view = np.empty((rows, n), values.dtype)[::-1, ::-1]
+    else:
+        view = np.empty((n + 2, rows), values.dtype)[2:].T
+    view[...] = values
+    return view
+
+
+@each_dtype
+@settings(max_examples=120)
+@given(data=st.data())
+def test_gather(dtype, buffers, data):
+    n, m = data.draw(shapes(), label="(n, m)")
+    rows = data.draw(st.sampled_from([m, m + 3]), label="rows")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    values = rng.standard_normal((rows, n)).astype(dtype)
+    X = strided(data, values)
+    order = rng.integers(rows, size=m) if data.draw(st.booleans(), label="order") else None
+    expected = (values[:m] if order is None else values[order]).T
+    for level in LEVELS:
+        call = buffers()
+        out = call.output(np.full((n, m), np.nan, dtype))
+        kernels.gather(X, None if order is None else call.input(order), out, level)
+        call.check()
+        np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(X, values)
+
+
+@each_dtype
+@settings(max_examples=200)
+@given(data=st.data())
+def test_all_finite(dtype, data):
+    rows, n = data.draw(shapes(), label="(rows, n)")
+    limit = np.finfo(dtype).max
+    values = np.resize(np.array([0, limit, -limit, smallest(dtype), 1], dtype), (rows, n))
+    X = strided(data, values)
+    vectors = [X, X[:, 0], X[0]] if X.size else [X]
+    for level in LEVELS:
+        assert all(kernels.all_finite(v, level) is True for v in vectors)
+    if X.size:
+        at = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, n - 1))
+        X[at] = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+        for level in LEVELS:
+            assert kernels.all_finite(X, level) is False
+            assert kernels.all_finite(X[at[0]], level) is False
+            assert kernels.all_finite(X[:, at[1]], level) is False
+
+
+@each_dtype
+def test_all_finite_at_every_position(dtype):
+    X = np.zeros(4099, dtype)  # more than one block of 4096
+    for level in LEVELS:
+        for position in range(len(X)):
+            X[position] = np.nan
+            assert not kernels.all_finite(X, level)
+            X[position] = 0
+        assert kernels.all_finite(X, level)
+
+
+def test_all_finite_copies_odd_strides():
+    """A stride that is no whole number of elements, on an axis of one element."""
+    X = np.ndarray((1, 3), np.float64, np.zeros(64), strides=(12, 8))
+    assert kernels.all_finite(X)
+    X[0, 2] = np.inf
+    assert not kernels.all_finite(X)

@@ -1,0 +1,265 @@
+"""The loss kernel, for every loss at every SIMD level and in both dtypes, against the NumPy reference in float64.
+
+How bounds are counted stands in kernel_cases.py.
+"""
+
+import numpy as np
+import pytest
+import scipy.special as sp
+from helpers.kernel_cases import (
+    LEVELS,
+    arrays,
+    assert_within,
+    column_softmax_error,
+    each_dtype,
+    shapes,
+    smallest,
+    unit_roundoff,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnn import reference
+from fastnn._core import kernels
+
+OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
+PARAMETERS = {
+    "cross_entropy": (0.0, 0.1, 0.75),
+    "binary_cross_entropy": (0.0, 0.1, 0.75),
+    "huber": (1e-3, 0.3, 1.0, 50.0),
+    "quantile": (0.01, 0.3, 0.5, 0.99),
+}
+
+
+def parameters(name):
+    return st.sampled_from(PARAMETERS.get(name, (0.0,)))
+
+
+def random_targets(rng, name, n, m, dtype):
+    """As the kernel takes them."""
+    if name == "cross_entropy":
+        return rng.integers(n, size=m).astype(np.int32)
+    if name == "binary_cross_entropy":
+        return rng.integers(2, size=(n, m)).astype(dtype)
+    if name == "poisson":
+        return rng.choice([0, smallest(dtype), 1e-30, 0.5, 1, 3, 1e4], size=(n, m)).astype(dtype)
+    return rng.normal(scale=3, size=(n, m)).astype(dtype)
+
+
+def reference_loss(name, Z, Y, w, parameter):
+    """The sum of w L, dZ and A[L], of the identity for the losses from A."""
+    output = OUTPUTS.get(name, "identity")
+    A = reference.activate(output, Z)
+    total = reference.cost(name, Z, A, Y, w, parameter) * np.sum(w) if np.sum(w) > 0 else 0.0
+    return total, reference.output_gradient(name, output, Z, A, Y, w, parameter), A
+
+
+def loss_errors(name, Z, A, Y, w, parameter, u):
+    """Bounds on each example's w L, without the summation, and on w dL/dZ; also |w L|.
+
+    The constants (1 - s, s / n, delta, q, 1 - q) count as rounded once, from double.
+    """
+    D = np.abs(Z - Y)
+    if name not in OUTPUTS:
+        # a - y, one or two products, the weight; the sign of a - y is exact
+        side = np.where(Z > Y, 1 - parameter, parameter)
+        slope = {"squared_error": D, "absolute": 0 * D, "huber": np.minimum(D, parameter), "quantile": side}[name]
+        L = {"squared_error": D**2 / 2, "absolute": D, "quantile": side * D}.get(name, slope * D)
+        return w * 6 * u * np.sum(L, axis=0), 3 * u * w * slope, w * np.sum(L, axis=0)
+    if name == "poisson":
+        # the logarithm and e^z count 8, products and sums round by the sizes of their terms; near the minimum, where
+        # L = y (e^d - 1 - d) and d = z - log y is off by the logarithm's error and one rounding, that of L' times y
+        parts = np.abs(sp.xlogy(Y, Y)) + np.abs(Y * Z) + Y + A
+        log_Y = np.log(np.where(Y > 0, Y, 1))
+        d = Z - log_Y
+        near = (Y > 0) & (np.abs(d) < 0.999)  # at 1 both forms are as good
+        d = np.where(near, d, 0)
+        e_d = u * (8 * np.abs(log_Y) + np.abs(d))
+        small = Y * (np.abs(np.expm1(d)) * e_d + e_d**2 + 16 * u * np.abs(d))
+        e_L = np.where(near, small + 16 * np.finfo(np.float64).eps * parts, 16 * u * parts)
+        return w * np.sum(e_L, axis=0), w * u * (16 * A + 2 * np.abs(A - Y)), w * np.sum(parts, axis=0)
+    if name == "binary_cross_entropy":
+        Y = Y + parameter * (0.5 - Y)
+        e_Y = 3 * u * Y * (parameter > 0)
+        # max(z, 0) - y z + log1p(e): products and sums round by their sizes, both functions count 8
+        parts = np.abs(Y * Z) + np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
+        e_L = np.sum(16 * u * parts + e_Y * np.abs(Z), axis=0)
+        return w * e_L, w * (u * (16 * A + 2 * np.abs(A - Y)) + e_Y), w * np.sum(parts, axis=0)
+    # log(sum of e^(z - max)) - sum of t (z - max): the sum's relative error becomes the logarithm's absolute one;
+    # the second sum's products round thrice, their sum n times
+    targets, n = (1 - parameter) * Y + parameter / len(Y), len(Y)
+    relative = column_softmax_error(Z, A, u, np.zeros_like(Z))
+    below = np.abs(Z - np.max(Z, axis=0, initial=-np.inf))
+    picked, log_total = np.sum(targets * below, axis=0), np.log(np.sum(np.exp(-below), axis=0))
+    smoothing = (n + 4) * u * picked * (parameter > 0)
+    e_L = np.sum(A * relative, axis=0) + u * (8 * np.abs(log_total) + 4 * picked + n + 4) + smoothing
+    e_dZ = A * relative + 4 * u * (A + np.abs(A - targets) + targets * (parameter > 0))
+    return w * e_L, w * e_dZ, w * (log_total + picked)
+
+
+@each_dtype
+@pytest.mark.parametrize("name", kernels.LOSSES)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_loss(name, dtype, buffers, data):
+    n, m = data.draw(shapes(zero=name != "cross_entropy"), label="(n, m)")  # no label fits n = 0
+    Z = data.draw(arrays((n, m), dtype, 60.0 if name == "poisson" else 1e4), label="Z")  # e^60 is finite in float32
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    targets = random_targets(rng, name, n, m, dtype)
+    if name not in OUTPUTS:  # some at the kink
+        targets = np.where(rng.uniform(size=(n, m)) < 0.1, Z, targets)
+    if name == "poisson":  # some near the minimum
+        close = rng.uniform(size=(n, m)) < 0.5
+        targets = np.where(close, np.exp(Z + rng.choice([0.0, 1e-3, 0.9], (n, m))), targets).astype(dtype)
+    weights = data.draw(st.sampled_from([None, rng.choice([0, 0.25, 1, 31.7], size=m).astype(dtype)]), label="weights")
+    parameter = data.draw(parameters(name), label="parameter")
+    in_place = data.draw(st.booleans(), label="in place")
+    w = np.ones(m) if weights is None else weights.astype(np.float64)
+    Y = reference.one_hot(targets, n) if name == "cross_entropy" else targets.astype(np.float64)
+    Z64 = Z.astype(np.float64)
+    total, dZ, A = reference_loss(name, Z64, Y, w, parameter)
+    u, tiny = unit_roundoff(dtype), smallest(dtype)
+    e_L, e_dZ, size = loss_errors(name, Z64, A, Y, w, parameter, u)
+    # the sum runs in double; w and the factor 1/total may make subnormal products
+    e_total = (
+        np.sum(e_L) + (n * m + 8) * np.finfo(np.float64).eps * np.sum(size) + (np.sum(w) + 1) * (n * m + 4) * 4 * tiny
+    )
+    e_dZ = e_dZ + (8 + w) * 8 * tiny
+    for level in LEVELS:
+        call = buffers()
+        source = call.output(Z) if in_place else call.input(Z)
+        out = source if in_place else call.output(np.full((n, m), np.nan, dtype))
+        given_weights = None if weights is None else call.input(weights)
+        result = kernels.loss(name, source, call.input(targets), given_weights, out, level, parameter)
+        call.check()
+        assert_within(result, total, e_total, f"loss, {kernels.LEVELS[level]}")
+        assert_within(out, dZ, e_dZ, f"dZ, {kernels.LEVELS[level]}")
+
+
+@each_dtype
+@pytest.mark.parametrize("name", kernels.LOSSES)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_ceiling(name, dtype, data):
+    """L of an example (but for the cross-entropy: of a unit) counts at most the ceiling; dZ keeps every bit.
+
+    min(L, c) is as exact as L: the bound is that of `test_loss`.
+    """
+    n, m = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 20)), label="(n, m)")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    Z = np.asfortranarray(rng.normal(scale=8, size=(n, m)).astype(dtype))
+    targets = np.asfortranarray(random_targets(rng, name, n, m, dtype))
+    weights = data.draw(st.sampled_from([None, rng.choice([0, 0.25, 1], size=m).astype(dtype)]), label="weights")
+    parameter = data.draw(parameters(name), label="parameter")
+    ceiling = data.draw(st.sampled_from([0.0, 1e-3, 2.5, 15.9, 1e6, np.inf]), label="ceiling")
+    w = np.ones(m) if weights is None else weights.astype(np.float64)
+    Y = reference.one_hot(targets, n) if name == "cross_entropy" else targets.astype(np.float64)
+    Z64 = Z.astype(np.float64)
+    A = reference.activate(OUTPUTS.get(name, "identity"), Z64)
+    units = [slice(None)] if name == "cross_entropy" else [slice(i, i + 1) for i in range(n)]
+    parts = [(reference.cost(name, Z64[i, j : j + 1], A[i, j : j + 1], Y[i, j : j + 1], None, parameter), w[j])
+             for i in units for j in range(m)]
+    rounded = float(np.dtype(dtype).type(ceiling))
+    total = sum(w_j * min(L, rounded) for L, w_j in parts)
+    e_L, _, size = loss_errors(name, Z64, A, Y, w, parameter, unit_roundoff(dtype))
+    bound = np.sum(e_L) + (n * m + 8) * np.finfo(np.float64).eps * np.sum(size) + (np.sum(w) + 1) * 4 * smallest(dtype)
+    for level in LEVELS:
+        plain, dZ = Z.copy(order="F"), Z.copy(order="F")
+        kernels.loss(name, plain, targets, weights, plain, level, parameter)
+        result = kernels.loss(name, dZ, targets, weights, dZ, level, parameter, ceiling)
+        assert_within(result, total, bound, f"loss, {kernels.LEVELS[level]}")
+        assert dZ.tobytes() == plain.tobytes()
+
+
+@each_dtype
+@pytest.mark.parametrize("name", kernels.LOSSES)
+@given(data=st.data())
+def test_nan_and_infinity_show_in_the_loss(name, dtype, data):
+    """Wherever they are among the numbers, and however the rest of the column looks: the sum is not finite."""
+    n, m = data.draw(shapes(zero=False), label="(n, m)")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    Z, Y = np.asfortranarray(rng.normal(size=(n, m)).astype(dtype)), random_targets(rng, name, n, m, dtype)
+    where = data.draw(st.sampled_from(["Z"] if name == "cross_entropy" else ["Z", "Y"]))
+    value = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    if name in OUTPUTS and np.isinf(value):
+        value = np.nan  # an infinite z may have a finite loss
+    parameter = data.draw(parameters(name))
+    (Z if where == "Z" else Y)[rng.integers(n), rng.integers(m)] = value
+    for level in LEVELS:
+        assert not np.isfinite(kernels.loss(name, Z, np.asfortranarray(Y), None, Z.copy(order="F"), level, parameter))
+
+
+@each_dtype
+@given(data=st.data())
+def test_labels_out_of_range_give_nan_and_read_nothing_else(dtype, buffers, data):
+    n, m = data.draw(shapes(zero=False), label="(n, m)")
+    labels = np.zeros(m, np.int32)
+    labels[data.draw(st.integers(0, m - 1))] = data.draw(st.sampled_from([-1, n, n + 1, 2**31 - 1, -(2**31)]))
+    smoothing = data.draw(parameters("cross_entropy"), label="smoothing")
+    for level in LEVELS:
+        call = buffers()
+        dZ = call.output(np.ones((n, m), dtype))
+        assert np.isnan(kernels.loss("cross_entropy", dZ, call.input(labels), None, dZ, level, smoothing))
+        call.check()
+
+
+def block_of_numbers(rng, name, count):
+    """Z and Y, (2, count), of terms that do not cancel: every loss is some times larger than its roundings' sizes."""
+    Z = rng.uniform(5, 20, (2, count)) * rng.choice([-1, 1], (2, count))
+    if name == "cross_entropy":  # the less likely label
+        return Z, np.argmin(Z, axis=0).astype(np.int32)
+    if name == "binary_cross_entropy":  # confident and wrong
+        return Z, (Z < 0).astype(float)
+    if name == "poisson":
+        return rng.uniform(6, 9, (2, count)), rng.integers(2, size=(2, count)).astype(float)
+    return Z, rng.normal(size=(2, count))
+
+
+@pytest.mark.parametrize("name", kernels.LOSSES)
+def test_sums_over_many_examples(name):
+    """1e7 examples in float32, a block of 1e4 a thousand times over: within 1e-6 of the reference, relative, which is
+    what the terms' own roundings allow; so next to nothing is left for the summation.
+    """
+    rng = np.random.default_rng(5)
+    Z, targets = block_of_numbers(rng, name, 10**4)
+    Z = np.asfortranarray(Z, dtype=np.float32)
+    targets = targets if name == "cross_entropy" else np.asfortranarray(targets, dtype=np.float32)
+    parameter, w = {"huber": 1.0, "quantile": 0.3}.get(name, 0.0), np.ones(10**4)
+    Y = reference.one_hot(targets, 2) if name == "cross_entropy" else targets.astype(np.float64)
+    total, _, A = reference_loss(name, Z.astype(np.float64), Y, w, parameter)
+    e_L, _, _ = loss_errors(name, Z.astype(np.float64), A, Y, w, parameter, unit_roundoff("float32"))
+    assert np.sum(e_L) <= 1e-6 * total
+    big_Z, big_Y = (np.asfortranarray(np.tile(M, 1000)) for M in (Z, targets))
+    for level in LEVELS:
+        block = kernels.loss(name, Z, targets, None, Z.copy(order="F"), level, parameter)
+        dZ = big_Z.copy(order="F")
+        result = kernels.loss(name, dZ, big_Y, None, dZ, level, parameter)
+        assert abs(result - 1000 * total) <= 1e-6 * 1000 * total
+        # the very same terms: 2e7 additions in double, by blocks of some thousands
+        assert abs(result - 1000 * block) <= 1e5 * np.finfo(np.float64).eps * 1000 * block
+
+
+@pytest.mark.parametrize("n", [2, 10, 40])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_of_small_losses(n, weighted):
+    """Of a network that is sure and right: J from 1e-2 down to 1e-6, far below the digits of a sum near 1 in float32.
+
+    L = log(1 + sum of e^-d) = log1p(r): d is off by u d at most, which is the relative error of e^-d; v_exp, v_log1p,
+    the weight and their roundings add 6 u, the sum n u (d up to 10.5).
+    """
+    u, rng = unit_roundoff("float32"), np.random.default_rng(n)
+    count = 10**4
+    labels = rng.integers(n, size=count).astype(np.int32)
+    for low in (4, 7, 10):
+        Z = rng.uniform(-low - 0.5, -low, (n, count)) - np.log(n)
+        Z[labels, np.arange(count)] = -np.log(n)
+        Z = np.asfortranarray(Z, dtype=np.float32)
+        w = rng.uniform(0.5, 2, count).astype(np.float32) if weighted else None
+        away = Z.astype(np.float64) - np.max(Z, axis=0).astype(np.float64)
+        away[labels, np.arange(count)] = -np.inf
+        total = np.average(np.log1p(np.sum(np.exp(away), axis=0)), weights=w) * (count if w is None else w.sum(
+            dtype=np.float64))
+        for level in LEVELS:
+            dZ = Z.copy(order="F")
+            result = kernels.loss("cross_entropy", dZ, labels, w, dZ, level, 0.0)
+            assert abs(result - total) <= (low + 0.5 + 6 + n) * u * total

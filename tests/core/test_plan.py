@@ -1,0 +1,474 @@
+"""Plan, the compiled training step, against the NumPy reference; bounds by the error analysis in conftest.py."""
+
+import gc
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from helpers.core_cases import HYPER, MOMENTS, PAIRS, PARAMETERS
+from helpers.kernel_cases import unit_roundoff
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnn import reference
+from fastnn._core import kernels
+from fastnn._core.training_plan import Plan
+from fastnn._model.parameters import ParameterLayout
+
+LEVELS = range(len(kernels.LEVELS))
+each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
+
+
+def lists(net, row_major, arena):
+    """The W and b views of an arena."""
+    return ParameterLayout(net.sizes, row_major).views(arena)
+
+
+def relaid(data, X):
+    layout = data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout of X")
+    if layout in ("C", "F"):
+        return np.array(X, order=layout)
+    rows, n = X.shape
+    view = (
+        np.empty((2 * rows, 3 * n), X.dtype)[::-2, ::3]
+        if layout == "strided"
+        else np.empty((rows, n + 1), X.dtype)[:, 1:]
+    )
+    view[...] = X
+    return view
+
+
+# ---- One step -------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def networks(draw, task, loss, output, dtype):
+    """A `Task` of any shape and settings, and the storage orders of its W."""
+    hidden = draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
+    L = len(hidden) + 1
+    sizes = [draw(st.integers(1, 17), label="n[0]"), *hidden, draw(st.integers(1, 6), label="n[L]")]
+    known = [name for name in kernels.ACTIVATIONS if name != "exp"]
+    activations = [draw(st.sampled_from(known), label="activation") for _ in hidden] + [output]
+    if hidden and output != "exp" and draw(st.booleans(), label="one exp"):  # two would soon overflow
+        activations[draw(st.integers(0, L - 2))] = "exp"
+    dropout = ()
+    if draw(st.booleans(), label="dropout"):
+        rates = [draw(st.sampled_from([0.0, 0.2, 0.7]), label="rate") for _ in hidden]
+        dropout = [0.0 if g == "softmax" else rate for g, rate in zip(activations, rates, strict=False)]
+    row_major = tuple(draw(st.lists(st.booleans(), min_size=L, max_size=L), label="row-major"))
+    rows = draw(st.sampled_from([1, 3, 8, 23, 40]), label="rows")
+    net = task(
+        sizes, activations, loss, dtype, rows=rows, weighted=draw(st.booleans(), label="weights"),
+        l2=draw(st.sampled_from([0.0, 0.1]), label="l2"), l1=draw(st.sampled_from([0.0, 0.05]), label="l1"),
+        loss_parameter=PARAMETERS.get(loss, 0.0), dropout=dropout,
+        dropout_seed=draw(st.integers(0, 2**64 - 1), label="dropout seed"),
+        sparse=draw(st.booleans(), label="sparse") and not row_major[0], seed=draw(st.integers(0, 999), label="seed"),
+    )  # fmt: skip
+    return net, row_major
+
+
+def rates_of(rule, rate, t):
+    """The update kernel's rates at step t."""
+    beta_1, beta_2 = MOMENTS["beta_1"], MOMENTS["beta_2"]
+    if rule == "adam":
+        return {"rate": rate * (np.sqrt(1 - beta_2**t) / (1 - beta_1**t))}
+    if rule == "nadam":
+        root = rate * np.sqrt(1 - beta_2**t)
+        return {
+            "rate": root * beta_1 / (1 - beta_1 ** (t + 1)),
+            "gradient_rate": root * (1 - beta_1) / (1 - beta_1**t),
+        }
+    return {"rate": rate}
+
+
+@each_dtype
+@pytest.mark.parametrize(("loss", "output"), PAIRS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, changing, data):
+    """J, dW and db of a batch anywhere in the data, in any layout, for any shards, slices and team, by the kernels'
+    own products or by BLAS; then the step is the update kernel on this very gradient, bit by bit.
+    """
+    net, row_major = data.draw(networks(task, loss, output, dtype))
+    rows = len(net.X)
+    batch = data.draw(st.sampled_from([8, 33]), label="batch")
+    rule = data.draw(st.sampled_from(kernels.RULES), label="rule")
+    n_shards = data.draw(st.sampled_from([1, 2, 3, 5]), label="shards")
+    blas, n_slices = data.draw(st.booleans(), label="BLAS"), data.draw(st.sampled_from([1, 4]), label="slices")
+    keep_Z = data.draw(st.booleans(), label="keep Z")
+    step = data.draw(st.sampled_from([0, 1, 2**33]), label="steps before")
+    weight_decay = data.draw(st.sampled_from([0.0, 0.3]), label="weight decay")
+    X = net.csr if net.csr is not None else relaid(data, net.X)
+    order = np.random.default_rng(rows).integers(rows, size=rows) if data.draw(st.booleans(), label="order") else None
+    start = data.draw(st.integers(0, rows - 1), label="start")
+    stop = data.draw(st.integers(start + 1, min(rows, start + batch)), label="stop")
+    taken = slice(start, stop) if order is None else order[start:stop]
+    if net.weights is not None:
+        net.weights[taken] = np.maximum(net.weights[taken], 0.25)  # their sum must not be 0: see below
+    with np.errstate(under="ignore"):
+        errors = pass_errors(net, taken, step=step)
+        x, y, w = net.batch(taken)
+        J, dW, db = reference.gradients(
+            x, y, net.W, net.b, net.activations, loss, w, net.l2, l1=net.l1, loss_parameter=net.loss_parameter,
+            masks=errors.masks,
+        )  # fmt: skip
+    for level in LEVELS:
+        results = []
+        for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
+            buffers = arguments(
+                net, rule=rule, batch=batch, n_shards=n_shards, team=team, level=level, order=order,
+                row_major=row_major, X=X, keep_Z=keep_Z, weight_decay=weight_decay,
+            )  # fmt: skip
+            buffers["step_count"][0] = step
+            plan = Plan(**buffers, n_slices=n_slices, blas=blas)
+            out, before = np.full_like(buffers["theta"], np.nan), changing(buffers)
+            assert abs(plan.gradient(start, stop, out) - J) <= errors.J
+            assert changing(buffers) == before
+            for got, expected, bound in zip(lists(net, row_major, out), (dW, db), (errors.dW, errors.db), strict=True):
+                for actual, exact, limit in zip(got, expected, bound, strict=True):
+                    assert np.all(np.abs(actual - exact) <= limit)
+            theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
+            step_J = plan.step(start, stop, 0.25)
+            # the penalties are summed by slices: their roundings are J's bound
+            assert abs(step_J - J) <= errors.J
+            numbers = HYPER[rule] | rates_of(rule, 0.25, step + 1)
+            numbers |= {"shrink": 1 - 0.25 * weight_decay, "n_decayed": sum(W_l.size for W_l in net.W)}
+            kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+            assert [
+                theta.tobytes(),
+                *[state.tobytes() for state in states],
+                np.array([step + 1]).tobytes(),
+            ] == changing(buffers)
+            results.append((step_J, out.tobytes(), *changing(buffers)))
+        assert results[0] == results[-1]  # by any team
+    if net.csr is None:
+        np.testing.assert_array_equal(X, net.X)
+
+
+@each_dtype
+@pytest.mark.parametrize(("loss", "output"), PAIRS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_fused_step(loss, output, dtype, task, pass_errors, arguments, changing, data):
+    """A step whose dW is of the whole mini-batch: of one shard to the bit the step that goes by an arena; of several,
+    by any team, gradient descent on the exact gradient, where rate * g and the subtraction round once each.
+    """
+    net, row_major = data.draw(networks(task, loss, output, dtype).filter(lambda drawn: drawn[0].csr is None))
+    rows, rate = len(net.X), 0.25
+    order = np.random.default_rng(rows).integers(rows, size=rows) if data.draw(st.booleans(), label="order") else None
+    start = data.draw(st.integers(0, rows - 1), label="start")
+    stop = data.draw(st.integers(start + 1, min(rows, start + 33)), label="stop")
+    taken = slice(start, stop) if order is None else order[start:stop]
+    if net.weights is not None:
+        net.weights[taken] = np.maximum(net.weights[taken], 0.25)
+    with np.errstate(under="ignore"):
+        errors = pass_errors(net, taken, step=0)
+        x, y, w = net.batch(taken)
+        J, dW, db = reference.gradients(
+            x, y, net.W, net.b, net.activations, loss, w, net.l2, l1=net.l1, loss_parameter=net.loss_parameter,
+            masks=errors.masks,
+        )  # fmt: skip
+    X, keep_Z = relaid(data, net.X), data.draw(st.booleans(), label="keep Z")
+    options = {"batch": 33, "order": order, "row_major": row_major, "X": X, "keep_Z": keep_Z}
+    for level in LEVELS:
+        for rule in kernels.RULES:
+            ways = [arguments(net, rule=rule, level=level, fused=fused, **options) for fused in (False, True)]
+            losses = [Plan(**way).step(start, stop, rate) for way in ways]
+            assert changing(ways[0]) == changing(ways[1])
+            assert all(abs(found - J) <= errors.J for found in losses)
+        for n_shards in (2, 3, 5):
+            results = []
+            for team in (1, 2):
+                buffers = arguments(net, level=level, fused=True, n_shards=n_shards, team=team, **options)
+                before = buffers["theta"].copy()
+                assert abs(Plan(**buffers).step(start, stop, rate) - J) <= errors.J
+                results.append(changing(buffers))
+            assert results[0] == results[1]
+            moved = [lists(net, row_major, theta) for theta in (before, buffers["theta"])]
+            for old, new, exact, bound in zip(*moved, (dW, db), (errors.dW, errors.db), strict=True):
+                for theta_0, theta_1, g, limit in zip(old, new, exact, bound, strict=True):
+                    goal = theta_0.astype(np.float64) - rate * g
+                    allowed = rate * limit + 2 * unit_roundoff(dtype) * (np.abs(goal) + rate * np.abs(g))
+                    assert np.all(np.abs(theta_1 - goal) <= allowed)
+
+
+@each_dtype
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("clip_norm", [0.0, 0.05])
+def test_l2_by_batch(dtype, weighted, clip_norm, task, arguments, changing):
+    """L2 that each batch's weight divides: J, gradient and step are, bit by bit, those of l2 / weight."""
+    shared = task([5, 7, 3], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=weighted, l2=0.3)
+    for start, stop in ((0, 5), (5, 12), (3, 4)):
+        part = slice(start, stop)
+        weight = stop - start if shared.weights is None else float(shared.weights[part].sum(dtype=np.float64))
+        if weight == 0:
+            continue
+        one, other = (arguments(net, batch=8, n_shards=2, clip_norm=clip_norm) for net in (shared, shared))
+        one["l2_by_batch"] = True
+        other["hyperparameters"] = other["hyperparameters"] | {"l2": 0.3 / weight}
+        outcomes = []
+        for buffers in (one, other):
+            plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+            outcomes.append((plan.gradient(start, stop, out), out.tobytes(), plan.step(start, stop, 0.1),
+                             changing(buffers)))
+        assert outcomes[0] == outcomes[1]
+
+
+@each_dtype
+def test_loss_factor_and_ceiling(dtype, task, arguments, changing):
+    """They change the mean of L that J reports, not the gradient and not the step."""
+    outcomes = {}
+    for l2 in (0.0, 0.3):
+        net = task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, l2=l2, seed=4)
+        for more in ({}, {"loss_factor": 0.25}, {"loss_ceiling": 0.0}):
+            buffers = arguments(net, batch=12, n_shards=2) | more
+            plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+            J = plan.gradient(0, 12, out)
+            outcomes[l2, *more] = (J, plan.step(0, 12, 0.1), out.tobytes(), changing(buffers))
+        same = [outcome[2:] for key, outcome in outcomes.items() if key[0] == l2]
+        assert same[0] == same[1] == same[2]
+    for which in (0, 1):
+        J, scaled, none = (outcomes[key][which] for key in ((0.0,), (0.0, "loss_factor"), (0.0, "loss_ceiling")))
+        penalty = outcomes[0.3, "loss_ceiling"][which]
+        assert none == 0 and penalty > 0 and scaled == pytest.approx(0.25 * J, rel=4e-16)
+        # one more addition each
+        assert outcomes[0.3,][which] == pytest.approx(J + penalty, rel=1e-15)
+        assert outcomes[0.3, "loss_factor"][which] == pytest.approx(0.25 * J + penalty, rel=1e-15)
+
+
+@pytest.mark.parametrize(("loss", "output"), PAIRS)
+@pytest.mark.parametrize("hidden", kernels.ACTIVATIONS)
+def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments):
+    """(J(theta + h) - J(theta - h)) / 2h, from J alone. With h = 1e-5 and third derivatives of order 1 to 10 the
+    truncation h^2/6 J''' is under 2e-10, the rounding u |J| / h under 2e-10; the norm of the differences is asked to
+    be within 1e-7 of the sum of the norms. (No Z, W or a - y of these seeds is within 1e-4 of a kink.) With both
+    penalties, and dropout but of softmax.
+    """
+    rate, parameter = 0.3 * (hidden != "softmax"), PARAMETERS.get(loss, 0.0)
+    net = task(
+        [4, 5, 3], [hidden, output], loss, "float64", rows=6, weighted=True, l2=0.05, l1=0.02,
+        loss_parameter=parameter, dropout=[rate], dropout_seed=5, seed=11,
+    )  # fmt: skip
+    net.weights[:] = np.maximum(net.weights, 0.25)
+    Z, A = reference.forward(net.X.T, net.W, net.b, net.activations, net.reference().masks(6))
+    jumps = [*Z[1:], *net.W]
+    if loss in ("absolute", "huber", "quantile"):
+        jumps.append(np.abs(A[-1] - net.Y.T) - (parameter if loss == "huber" else 0))
+    assert min(np.min(np.abs(jump)) for jump in jumps) > 1e-4
+    buffers = arguments(net, batch=6, n_shards=2, level=LEVELS[-1])
+    plan, theta, scratch = Plan(**buffers), buffers["theta"], np.empty_like(buffers["theta"])
+    gradient, numerical, h = np.empty_like(theta), np.empty_like(theta), 1e-5
+    plan.gradient(0, 6, gradient)
+    for i in range(theta.size):
+        kept = theta[i]
+        J = []
+        for moved in (kept + h, kept - h):
+            theta[i] = moved
+            J.append(plan.gradient(0, 6, scratch))
+        theta[i] = kept
+        numerical[i] = (J[0] - J[1]) / (2 * h)
+    assert np.linalg.norm(gradient - numerical) <= 1e-7 * (np.linalg.norm(gradient) + np.linalg.norm(numerical))
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_slices", [1, 4])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, n_slices, sparse, task, arguments, changing):
+    """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads, with all that a step may do."""
+    net = task(
+        [9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01, l1=0.01,
+        loss_parameter=0.1, dropout=[0.2, 0.5], dropout_seed=3, sparse=sparse,
+    )  # fmt: skip
+    order = np.random.default_rng(0).permutation(61)
+    runs = []
+    for team in (1, 2, 4):
+        buffers = arguments(
+            net, rule=rule, batch=23, n_shards=n_shards, team=team, order=order, level=LEVELS[-1],
+            clip_norm=0.1, weight_decay=0.1,
+        )  # fmt: skip
+        plan = Plan(**buffers, n_slices=n_slices)
+        losses = [plan.step(k, min(61, k + 1 + k % 23), 0.05) for k in range(20)]
+        runs.append((losses, plan.take_mean_loss(), *changing(buffers)))
+    assert runs[0] == runs[1] == runs[2]
+    assert np.isfinite(runs[0][0]).all()
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", kernels.RULES)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_clipped_step(rule, dtype, task, arguments, changing, data):
+    """Is the update kernel on the gradient, to the bit, with the factor clip_norm / norm where that is below 1."""
+    clip_norm = data.draw(st.sampled_from([1e-3, 0.1, 1.0, 100.0]), label="clip_norm")
+    net = task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=9, l2=0.3, l1=0.1, dropout=[0.2],
+               seed=data.draw(st.integers(0, 99)))  # fmt: skip
+    for level in LEVELS:
+        buffers = arguments(net, rule=rule, batch=9, level=level, clip_norm=clip_norm, weight_decay=0.1)
+        plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
+        J = plan.gradient(0, 9, out)
+        theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
+        norm = np.sqrt(kernels.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
+        numbers = HYPER[rule] | rates_of(rule, 0.25, 1) | {"shrink": 1 - 0.25 * 0.1, "clip": min(1.0, clip_norm / norm)}
+        numbers["n_decayed"] = sum(W_l.size for W_l in net.W)
+        kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+        assert plan.step(0, 9, 0.25) == pytest.approx(J, rel=1e-15)  # the penalties are added one by one here
+        expected = [theta.tobytes(), *[state.tobytes() for state in states], np.ones(1, np.int64).tobytes()]
+        assert changing(buffers) == expected
+
+
+@pytest.mark.parametrize("n_shards", [1, 2, 3])
+def test_a_norm_that_is_not_finite_changes_nothing(n_shards, task, arguments, changing):
+    """J is finite, the squares of its gradient overflow; without clipping the same step goes through."""
+    net = task([3, 2], ["identity"], "absolute", "float64", rows=6)
+    net.X[5] = 1e200
+    for clip_norm, finite in ((1.0, False), (0.0, True)):
+        buffers = arguments(net, n_shards=n_shards, clip_norm=clip_norm)
+        plan, before = Plan(**buffers), changing(buffers)
+        J = plan.step(0, 6, 1e-200)
+        assert np.isfinite(J) == finite
+        assert (changing(buffers) != before) == finite
+        if not finite:
+            assert np.isnan(J) and np.isnan(plan.take_mean_loss())
+            assert np.isfinite(plan.step(0, 5, 1e-3))
+
+
+def test_mean_loss_is_weighted_and_taken_once(task, arguments):
+    """The mean over steps; five roundings beside those of J."""
+    for weighted in (False, True):
+        net = task(
+            [3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20, weighted=weighted, l2=0.1, seed=3
+        )
+        plan = Plan(**arguments(net))
+        w = np.ones(20) if net.weights is None else net.weights
+        bounds = [(0, 8), (8, 16), (16, 20)]
+        losses = [plan.step(*at, 0.1) for at in bounds]
+        totals = [w[slice(*at)].sum() for at in bounds]
+        assert plan.take_mean_loss() == pytest.approx(np.average(losses, weights=totals), rel=5e-16 * 5)
+        assert np.isnan(plan.take_mean_loss())
+
+
+# ---- Batches that change nothing ------------------------------------------------------------------------------------
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize("n_shards", [1, 2])
+def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards, task, arguments, changing):
+    net = task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, weighted=True, l2=0.1)
+    net.weights[:] = 1
+    net.weights[4:8] = 0
+    buffers = arguments(net, rule=rule, n_shards=n_shards, batch=4)
+    plan = Plan(**buffers)
+    plan.step(0, 4, 0.1)
+    before = changing(buffers)
+    assert plan.step(4, 8, 0.1) == 0
+    assert changing(buffers) == before
+    plan.step(8, 12, 0.1)
+    assert changing(buffers) != before
+    assert buffers["step_count"][0] == 2
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize(("n_shards", "team"), [(1, 1), (2, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("where", ["X", "Y", "weights", "theta"])
+def test_a_loss_that_is_not_finite_changes_nothing(dtype, rule, n_shards, team, where, task, arguments, changing):
+    """NaN or infinity in one example spoils its shard's loss alone, but no shard may update."""
+    for value in (np.nan, np.inf):
+        net = task([3, 4, 2], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=True, l2=0.1)
+        net.weights[:] = 1
+        buffers = arguments(net, rule=rule, n_shards=n_shards, team=team, batch=6)
+        plan = Plan(**buffers)
+        assert np.isfinite(plan.step(0, 6, 0.1))
+        target = (
+            buffers["theta"][-1:] if where == "theta" else {"X": net.X, "Y": net.Y, "weights": net.weights}[where][11:]
+        )
+        target[...] = value
+        before = changing(buffers)
+        J = plan.step(6, 12, 0.1)
+        # tanh saturates at an infinite Z: that loss is finite
+        if where == "X" and value == np.inf and np.isfinite(J):
+            continue
+        assert not np.isfinite(J)
+        assert changing(buffers) == before
+
+
+def test_a_label_out_of_range_changes_nothing(task, arguments, changing):
+    net = task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", "float64", rows=12)
+    for label in (-1, 2, 2**31 - 1, -(2**31)):
+        net.Y[7] = label
+        buffers = arguments(net, rule="adam", n_shards=2)
+        plan, before = Plan(**buffers), changing(buffers)
+        assert np.isnan(plan.step(4, 12, 0.1))
+        assert changing(buffers) == before
+
+
+# ---- Its place in memory and in time --------------------------------------------------------------------------------
+
+
+def test_a_step_allocates_nothing(task, arguments):
+    """The peak of 1000 steps is that of one: its float and the loop's range."""
+    net = task([9, 30, 4], ["relu", "softmax"], "cross_entropy", "float32", rows=100, weighted=True, l2=0.01)
+    order = np.arange(100)
+    plan = Plan(**arguments(net, rule="adam", batch=20, n_shards=2, order=order))
+
+    def peak(steps):
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(steps):
+            plan.step(0, 20, 0.001)
+        return tracemalloc.get_traced_memory()[1] - before
+
+    tracemalloc.start()
+    try:
+        peak(10)
+        once, often = peak(2), peak(1000)
+    finally:
+        tracemalloc.stop()
+    assert often <= once + 64  # the loop's counter is a small integer up to 256 and an object from there on
+
+
+def test_a_plan_at_work_is_refused_to_other_threads(task, arguments):
+    """Whichever of two threads comes second is told so, and harms nothing."""
+    net = task([500, 500, 500, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=600)
+    buffers = arguments(net, batch=600)
+    plan, refused, outs = Plan(**buffers), [], [np.empty_like(buffers["theta"]) for _ in range(2)]
+
+    def work(out):
+        while not refused:
+            try:
+                plan.gradient(0, 600, out)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(out,)) for out in outs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "at work in another thread" in refused[0]
+    assert np.isfinite(plan.step(0, 600, 1e-3))
+
+
+def test_bound_buffers_can_be_dropped_but_not_resized(task, arguments):
+    net = task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=9, weighted=True)
+    results = []
+    for drop in (False, True):
+        buffers = arguments(net, rule="adam", order=np.arange(9), n_shards=2)
+        buffers["X"], buffers["weights"], buffers["Y"] = net.X.copy(), net.weights.copy(), net.Y.copy()
+        plan, theta = Plan(**buffers), buffers["theta"]
+        arrays = [buffers[key] for key in ("theta", "gradients", "X", "Y", "weights", "order", "step_count")] + buffers[
+            "states"
+        ]
+        for array in [*arrays, *buffers["batch"]]:
+            with pytest.raises(ValueError, match="resize"):
+                array.resize(7)
+        del array, arrays
+        if drop:
+            buffers.clear()
+            gc.collect()
+        results.append([plan.step(k, k + 8, 0.1) for k in (0, 1, 0, 1)] + [theta.tobytes()])
+    assert results[0] == results[1]

@@ -1,0 +1,320 @@
+"""The matrix products, by `kernels.multiply`, against NumPy in float64: by BLAS, and by the kernels of each SIMD level
+that has its own.
+"""
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from helpers.kernel_cases import assert_within, each_dtype, unit_roundoff
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastnn._core import blas, kernels
+
+# 1 takes BLAS's matrix-vector routines; the rest are around register and cache blocks. Only k must not be 0.
+SIZES = (0, 1, 2, 3, 5, 7, 16, 31, 127)
+# Around vectors of 4 to 16 elements, tiles of 2 or 4 of them and of 6 columns, inner products' tiles of 3 or 5, and
+# blocks of 256 columns and terms.
+EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 23, 24, 25, 31, 33, 47, 48, 49, 97, 100, 255, 256, 257, 300, 513)
+
+TRANSPOSITIONS = [(False, False), (False, True), (True, False), (True, True)]
+each_transposition = pytest.mark.parametrize(("transpose_A", "transpose_B"), TRANSPOSITIONS)
+
+
+def own_levels(dtype):
+    """The levels that have a product of their own."""
+    one = np.ones((1, 1), dtype)
+    levels = []
+    for level in range(len(kernels.LEVELS)):
+        try:
+            kernels.multiply(one, one, one.copy(), level, by="tiles")
+        except ValueError:
+            continue
+        levels.append(level)
+    return levels
+
+
+def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, alpha, by="tiles"):
+    """alpha op(A) op(B). An inner product of k terms, in any order, is within (k + 1) u sum |a b| (Higham 2002,
+    3.1); alpha's rounding and product count 2, NumPy's own sum as many of float64's u. C is NaN before: it is
+    written, not added to.
+    """
+    rng = np.random.default_rng(seed)
+    A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
+    call = buffers()
+    stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
+    C = call.output(np.full((n, m), np.nan, dtype))
+    options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha}
+    kernels.multiply(stored_A, stored_B, C, level, by=by if level is not None else "", **options)
+    call.check()
+    wide_A, wide_B = A.astype(np.float64), B.astype(np.float64)
+    bound = (k + 3) * unit_roundoff(dtype) * abs(alpha) * (np.abs(wide_A) @ np.abs(wide_B))
+    assert_within(C, alpha * (wide_A @ wide_B), bound, f"({n}, {k}) ({k}, {m}) at {level}")
+    return A, B, C
+
+
+@each_dtype
+@each_transposition
+@pytest.mark.parametrize("alpha", [1.0, 1 / 3, -2.5, 0.0])
+def test_multiply(dtype, transpose_A, transpose_B, alpha, buffers):
+    for level in (None, *own_levels(dtype)):
+        for n, m, k in itertools.product(SIZES, SIZES, SIZES[1:]):
+            check_product(n, m, k, 0, level, buffers, dtype, transpose_A, transpose_B, alpha)
+
+
+@each_dtype
+@each_transposition
+@given(data=st.data())
+def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
+    """Any shape around the tiles; and an element of C is the same bits whatever is multiplied beside it."""
+    n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
+    for level in own_levels(dtype):
+        A, B, C = check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, 0.25)
+        A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
+        part = np.full((n - top, m - left), np.nan, dtype, "F")
+        kernels.multiply(A, B, part, level, by="tiles", alpha=0.25)
+        np.testing.assert_array_equal(part, C[top:, left:])
+
+
+@each_dtype
+@given(data=st.data())
+def test_inner_products(dtype, buffers, data):
+    """A^T B for any shape around the tiles and vectors; and an element of C is the same bits whatever is beside it."""
+    n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
+    k = data.draw(st.sampled_from([*EDGES, 511, 512, 1023, 1024, 1025, 2100]), label="k")
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
+    for level in own_levels(dtype):
+        A, B, C = check_product(n, m, k, seed, level, buffers, dtype, True, False, 0.25, "dots")
+        A, B = np.asfortranarray(A[top:].T), np.asfortranarray(B[:, left:])
+        part = np.full((n - top, m - left), np.nan, dtype, "F")
+        kernels.multiply(A, B, part, level, by="dots", transpose_A=True, alpha=0.25)
+        np.testing.assert_array_equal(part, C[top:, left:])
+
+
+@each_dtype
+@given(data=st.data())
+def test_matrix_vector_product(dtype, buffers, data):
+    """A b for any shape that fills a vector, also one that is read by columns: the bits of the tiles' product (where no
+    factor is rounded, as in a prediction), and of any part of the rows.
+    """
+    n = data.draw(st.sampled_from([16, 17, 31, 33, 100, 255, 257, 300, 513, 1024, 1100]), label="n")
+    k = data.draw(st.sampled_from([*EDGES, 1100]), label="k")
+    seed, top = data.draw(st.integers(0, 2**32 - 1)), data.draw(st.integers(0, n - 16), label="top")
+    for level in own_levels(dtype):
+        A, b, c = check_product(n, 1, k, seed, level, buffers, dtype, False, False, 1.0, "matvec")
+        A, b = np.asfortranarray(A), np.asfortranarray(b)
+        for by, rows in (("tiles", A), ("matvec", np.asfortranarray(A[top:]))):
+            again = np.full((len(rows), 1), np.nan, dtype, "F")
+            kernels.multiply(rows, b, again, level, by=by)
+            np.testing.assert_array_equal(again, c[n - len(rows):])
+
+
+@each_dtype
+def test_own_product_keeps_to_its_rows(dtype):
+    """What is not finite stays in its row and column of C, also where rows are filled up with zeros."""
+    for level, (n, k) in itertools.product(own_levels(dtype), [(5, 7), (21, 300)]):
+        A, B = np.ones((n, k), dtype, "F"), np.ones((k, 9), dtype, "F")
+        A[n - 1, k - 1], B[0, 4] = np.inf, np.nan
+        C = np.zeros((n, 9), dtype, "F")
+        kernels.multiply(A, B, C, level, by="tiles")
+        expected = np.full((n, 9), k, dtype)
+        expected[n - 1], expected[:, 4] = np.inf, np.nan
+        np.testing.assert_array_equal(C, expected)
+        C[:] = 0
+        kernels.multiply(np.asfortranarray(A.T), B, C, level, by="dots", transpose_A=True)
+        np.testing.assert_array_equal(C, expected)
+        if n > 16:
+            c = np.zeros((n, 1), dtype, "F")
+            kernels.multiply(A, np.asfortranarray(B[:, :1]), c, level, by="matvec")
+            np.testing.assert_array_equal(c, expected[:, :1])
+
+
+@each_dtype
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_example_that_is_not_finite_is_so_in_each_unit(dtype, value):
+    """Whatever W: the check of X in `Forward` reads the first unit of Z[1] alone."""
+    for level, (n, k), m in itertools.product(own_levels(dtype), [(17, 9), (40, 300), (300, 1000)], [1, 2, 33]):
+        B = np.ones((k, m), dtype, "F")
+        for W in (0.0, -0.0, 1e-300, -1.0, np.inf):
+            for by, transpose_A in (("tiles", False), ("tiles", True), ("dots", True), ("matvec", False)):
+                if by == "matvec" and m > 1:
+                    continue
+                A = np.full((k, n) if transpose_A else (n, k), W, dtype, "F")
+                for p in (0, k // 2, k - 1):
+                    B[p, m - 1] = value
+                    C = np.zeros((n, m), dtype, "F")
+                    kernels.multiply(A, B, C, level, by=by, transpose_A=transpose_A)
+                    B[p, m - 1] = 1
+                    assert not np.isfinite(C[:, m - 1]).any()
+
+
+@pytest.mark.parametrize(
+    ("by", "level", "transposes", "message"),
+    [
+        ("dots", 0, {}, "do not make this"),
+        ("dots", 0, {"transpose_A": True, "transpose_B": True}, "do not make this"),
+        ("matvec", 0, {}, "do not make this"),
+        ("tiles", None, {}, "needs a level"),
+        ("dots", 0, {"transpose_A": True}, "leaves products to BLAS"),
+    ],
+)
+def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
+    square = np.ones((2, 2), order="F")
+    with pytest.raises(ValueError, match=message):
+        kernels.multiply(square, square, square.copy("F"), level, by=by, **transposes)
+
+
+@each_dtype
+@each_transposition
+@given(data=st.data())
+def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
+    """Bias of rows or of columns, and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact,
+    but for the sums over the columns, within m u sum |C| in any order, scale's rounding and product counting 2.
+    Examples multiplied beside others do not change an element.
+    """
+    n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    relu, left = data.draw(st.booleans(), label="relu"), data.draw(st.integers(0, m - 1), label="left")
+    A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
+    bias, active = rng.standard_normal(n).astype(dtype), rng.standard_normal((n, m)).astype(dtype)
+    shifts, top = rng.standard_normal(m).astype(dtype), data.draw(st.integers(0, n - 1), label="top")
+    active[rng.random((n, m)) < 0.2] = rng.choice([0.0, -0.0])
+    u, alpha, scale = unit_roundoff(dtype), 0.3, 1 / 7
+    exact = alpha * (A.astype(np.float64) @ B)
+    bound = (k + 3) * u * alpha * (np.abs(A).astype(np.float64) @ np.abs(B))
+    for level in own_levels(dtype):
+        options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha, "by": "tiles"}
+        call = buffers()
+        stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
+        C, D, E = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(3))
+        sums = call.output(np.full(n, np.nan, dtype))
+        kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
+        kernels.multiply(stored_A, stored_B, D, level, active=call.input(active), sums=sums, scale=scale, **options)
+        F = call.output(np.full((n, m), np.nan, dtype))
+        kernels.multiply(stored_A, stored_B, E, level, shifts=call.input(shifts), relu=relu, **options)
+        kernels.multiply(stored_A, stored_B, F, level, relu=relu, **options)
+        call.check()
+        for result, added in ((C, bias[:, None]), (E, shifts), (F, np.zeros(1))):
+            Z = exact + added.astype(np.float64)
+            rounded = bound * (1 + u) + u * (np.abs(Z) + np.abs(added))
+            assert_within(result, np.maximum(Z, 0) if relu else Z, rounded, f"bias {n, m, k} at {level}")
+            assert not np.signbit(result[result == 0]).any() or not relu
+        on = active > 0
+        assert_within(D, np.where(on, exact, 0), np.where(on, bound, 0), f"derivative {n, m, k} at {level}")
+        wide = D.astype(np.float64)
+        error = (m + 2) * u * scale * np.abs(wide).sum(axis=1)
+        assert_within(sums, scale * wide.sum(axis=1), error, f"sums {n, m, k} at {level}")
+        part = np.full((n, m - left), np.nan, dtype, "F")
+        beside = np.asfortranarray(B[:, left:].T if transpose_B else B[:, left:])
+        kernels.multiply(stored_A, beside, part, level, bias=bias, relu=relu, **options)
+        np.testing.assert_array_equal(part, C[:, left:])
+        part = np.full((n - top, m), np.nan, dtype, "F")
+        below = np.asfortranarray(A[top:].T if transpose_A else A[top:])
+        kernels.multiply(below, stored_B, part, level, shifts=shifts, relu=relu, **options)
+        np.testing.assert_array_equal(part, E[top:])
+
+
+@each_dtype
+@given(data=st.data())
+def test_finished_inner_products(dtype, buffers, data):
+    """Bias and relu as the tiles add and take them, also after more than one block of terms; and the same bits as after
+    the product.
+    """
+    n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
+    k = data.draw(st.sampled_from([*EDGES, 1024, 1025, 2100]), label="k")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    biased, relu = (data.draw(st.booleans(), label=label) for label in ("bias", "relu"))
+    A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
+    bias = rng.standard_normal(n).astype(dtype) * biased
+    for level in own_levels(dtype):
+        call = buffers()
+        stored_A, stored_B = call.input(A.T), call.input(B)
+        C, alone = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
+        options = {"transpose_A": True, "alpha": 0.3, "by": "dots"}
+        kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias) if biased else None, relu=relu, **options)
+        kernels.multiply(stored_A, stored_B, alone, level, **options)
+        call.check()
+        Z = alone + bias[:, None]
+        np.testing.assert_array_equal(C, np.where(Z <= 0, 0, Z) if relu else Z)
+        assert not np.signbit(C[C == 0]).any() or not relu
+
+
+@each_dtype
+def test_finishing_what_is_not_finite(dtype):
+    """Relu keeps a NaN and infinity; a unit that was off passes nothing back, as in the notes' dZ[Z <= 0] = 0."""
+    for level, n in itertools.product(own_levels(dtype), (5, 21)):
+        A, B = np.ones((n, 2), dtype, "F"), np.ones((2, 4), dtype, "F")
+        B[0] = [np.nan, np.inf, -np.inf, 1]
+        C, sums = np.zeros((n, 4), dtype, "F"), np.zeros(n, dtype)
+        kernels.multiply(A, B, C, level, by="tiles", bias=np.zeros(n, dtype), relu=True)
+        np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
+        kernels.multiply(np.asfortranarray(A.T), B, C, level, transpose_A=True, by="dots", bias=np.zeros(n, dtype),
+                          relu=True)
+        np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
+        active = np.asfortranarray(np.tile(np.array([0, -1, np.nan, 1], dtype), (n, 1)))
+        kernels.multiply(A, B, C, level, by="tiles", active=active, sums=sums)
+        np.testing.assert_array_equal(C, np.tile(np.array([0, 0, 0, 2], dtype), (n, 1)))
+        np.testing.assert_array_equal(sums, np.full(n, 2, dtype))
+
+
+def test_only_a_levels_own_product_is_finished():
+    one = np.ones((1, 1))
+    for options in ({"bias": np.ones(1)}, {"shifts": np.ones(1)}, {"relu": True}, {"active": one, "sums": np.ones(1)}):
+        with pytest.raises(ValueError, match="only the level's own product"):
+            kernels.multiply(one, one, one.copy(), 0, **options)
+    for level in own_levels("float64"):
+        with pytest.raises(ValueError, match="only the level's own product"):
+            kernels.multiply(one, one, one.copy(), level, transpose_A=True, by="dots", active=one, sums=np.ones(1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX's")
+def test_a_fork_after_refused_arguments():
+    """What was refused has ended: a fork waits for calls that have not."""
+    one = np.ones((1, 1))
+    wrong = [{"bias": np.ones(3)}, {"shifts": np.ones(3)}, {"active": one, "sums": None},
+             {"active": one, "sums": np.ones(1)}, {"relu": True}, {"repetitions": 0}]
+    for options in wrong:
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            kernels.multiply(one, one, one.copy(), 0, **options)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3, 2), (3, 4), (3, 4)),
+        ((3, 2), (2, 4), (4, 3)),
+        ((3, 0), (0, 4), (3, 4)),
+        ((2, 3), (2, 4), (3, 4)),
+    ],
+)
+def test_shapes_that_do_not_chain_are_refused(shapes):
+    A, B, C = (np.zeros(shape, order="F") for shape in shapes)
+    for level in (None, *own_levels("float64")):
+        with pytest.raises(ValueError, match="do not chain"):
+            kernels.multiply(A, B, C, level)
+
+
+def test_a_level_without_products_is_refused():
+    one = np.ones((1, 1))
+    with pytest.raises(ValueError, match="leaves products to BLAS"):
+        kernels.multiply(one, one, one.copy(), 0, by="tiles")
+
+
+def test_check_dimension():
+    for size in (0, 1, 2**31 - 1, np.int64(7), True):
+        assert blas.check_dimension(size, "n[1]") == size
+    for size in (-1, 2**31, 2**32, 2**64, -(2**31)):
+        with pytest.raises(ValueError, match=r"n\[1\] must be from 0 to 2147483647"):
+            blas.check_dimension(size, "n[1]")
+    for size in (1.0, 2.5, float("nan"), "1", None, (), np.zeros(2), 1j):
+        with pytest.raises(TypeError):
+            blas.check_dimension(size, "n[1]")

@@ -1,0 +1,233 @@
+"""Bad input: scikit-learn's exceptions with its texts, fastnn's own where it would go wrong; nothing is changed."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse
+from helpers.estimator_cases import BOTH, OURS, POISSON, THEIRS, WEIGHTS, Case, run
+from helpers.estimator_data import SMALL, X_iris, fitted, predict, quiet, y_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
+
+NAN, INF = np.where(np.arange(4) == 2, np.nan, X_iris), np.where(np.arange(4) == 2, np.inf, X_iris)
+HALF = len(X_iris) // 2
+MIXED = np.arange(len(y_iris)) % 3  # all classes in any part
+
+
+def error_of(function, *arguments, **keywords):
+    """The class and the text of what is raised."""
+    with pytest.raises(Exception) as caught:
+        function(*arguments, **keywords)
+    return caught.type, str(caught.value)
+
+
+# ---- Parameters ------------------------------------------------------------------------------------------------------
+
+BAD_PARAMETERS = [
+    ("hidden_layer_sizes", -1), ("hidden_layer_sizes", 0), ("hidden_layer_sizes", (5, -1)),
+    ("hidden_layer_sizes", (0,)), ("hidden_layer_sizes", 2.5), ("hidden_layer_sizes", None),
+    ("hidden_layer_sizes", "20"),
+    ("activation", "ghost"), ("activation", None), ("solver", "hadoken"), ("solver", 1),
+    ("alpha", -1), ("alpha", "1"), ("alpha", None), ("batch_size", 0), ("batch_size", "all"), ("batch_size", 2.0),
+    ("learning_rate", "ghost"), ("learning_rate_init", 0), ("learning_rate_init", -0.1), ("learning_rate_init", "fast"),
+    ("power_t", -1), ("max_iter", 0), ("max_iter", -1), ("max_iter", 1.5), ("shuffle", "true"), ("shuffle", 2),
+    ("random_state", "seed"), ("random_state", -1), ("random_state", 1.5), ("tol", -1), ("tol", "H"),
+    ("verbose", "loud"), ("verbose", -1), ("warm_start", "yes"), ("momentum", 2), ("momentum", -0.5),
+    ("nesterovs_momentum", "yes"), ("early_stopping", "yes"), ("validation_fraction", 1), ("validation_fraction", -0.5),
+    ("beta_1", 1), ("beta_1", -0.5), ("beta_2", 1), ("beta_2", -0.5), ("epsilon", -0.5), ("epsilon", 0),
+    ("n_iter_no_change", 0), ("n_iter_no_change", -1), ("n_iter_no_change", 1.5), ("max_fun", 0), ("max_fun", 1.5),
+]
+MORE_ALLOWED = {"activation", "solver", "learning_rate", "loss", "verbose"}  # fastnn's list of them is longer
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(("name", "value"), BAD_PARAMETERS)
+def test_bad_parameters(kind, name, value):
+    (mine, text), (its, its_text) = (
+        error_of(classes[kind](**SMALL | {name: value}).fit, X_iris, y_iris) for classes in (OURS, THEIRS))
+    assert mine is its
+    if name in MORE_ALLOWED:
+        assert mine is InvalidParameterError
+        ends = [(one.partition(" must be ")[0], one.rpartition(" Got ")[2]) for one in (text, its_text)]
+        assert ends[0] == ends[1]
+    else:
+        assert text == its_text
+
+
+BAD_EXTRAS = [
+    ("dropout", 1.0), ("dropout", -0.1), ("dropout", "much"), ("dropout", [0.1, 0.2]), ("dropout", [1.5]),
+    ("clip_norm", 0), ("clip_norm", -1), ("clip_norm", "1"), ("scoring", "no scorer"), ("scoring", 3),
+    ("callbacks", "print"), ("callbacks", [3]), ("callbacks", 7), ("dtype", "float16"), ("dtype", "int"),
+    ("n_threads", 0), ("n_threads", 1.5), ("n_threads", "all"), ("activation", ("tanh", "relu")),
+    ("activation", ["ghost"]), ("activation", [3]), ("loss", "ghost"), ("huber_delta", 0), ("huber_delta", "1"),
+    ("quantile", 0), ("quantile", 1), ("quantile", 2), ("class_weight", "even"), ("class_weight", 3),
+    ("class_weight", {"ghost": 2.0}), ("label_smoothing", 1), ("label_smoothing", -0.1), ("label_smoothing", "some"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_EXTRAS)
+def test_bad_extras(name, value):
+    """Named, and nothing is fitted."""
+    kinds = [kind for kind in OURS if name in OURS[kind]().get_params()]
+    assert kinds
+    for kind in kinds:
+        model = OURS[kind](**SMALL | {"early_stopping": True, name: value})
+        category, text = error_of(model.fit, X_iris, y_iris)
+        assert issubclass(category, (ValueError, TypeError))
+        assert name.rstrip("s") in text or str(value) in text
+        assert not hasattr(model, "coefs_")
+
+
+# ---- Data ------------------------------------------------------------------------------------------------------------
+
+BAD_DATA = {
+    "NaN": (NAN, y_iris),
+    "inf": (INF, y_iris),
+    "NaN in CSR": (scipy.sparse.csr_matrix(NAN), y_iris),
+    "one dimension": (X_iris[:, 0], y_iris),
+    "three dimensions": (X_iris[None], y_iris),
+    "no examples": (X_iris[:0], y_iris[:0]),
+    "no features": (X_iris[:, :0], y_iris),
+    "complex": (X_iris + 1j, y_iris),
+    "strings": (np.full(X_iris.shape, "a"), y_iris),
+    "a scalar": (3.0, y_iris),
+    "lengths": (X_iris, y_iris[:-1]),
+    "no y": (X_iris, None),
+    "NaN in y": (X_iris, np.where(y_iris == 1, np.nan, y_iris)),
+    "inf in y": (X_iris, np.where(y_iris == 1, np.inf, y_iris)),
+    "three-dimensional y": (X_iris, np.zeros((len(X_iris), 2, 2))),
+    "objects in y": (X_iris, np.array([{}] * len(X_iris), object)),
+    "mixed labels": (X_iris, np.array([1, "a", None] * 50, object)),
+    "several labels of several classes": (X_iris, np.column_stack([y_iris, y_iris])),  # to the classifier
+    "real labels": (X_iris, X_iris[:, 0]),  # to the classifier
+    "non-finite parameters": (X_iris * 1e300, y_iris * 1e3),
+}
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("data", BAD_DATA)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_bad_data(kind, data, method):
+    """All that comes of them: the exception, if any, the warnings, the results."""
+    bad, y = BAD_DATA[data]
+    keywords = {"classes": np.unique(y_iris)} if (kind, method) == ("classifier", "partial_fit") else {}
+    case = Case(kind, {"hidden_layer_sizes": 5, "max_iter": 3}, [(method, bad, y, keywords)], X_iris)
+    mine, its = run(OURS, case), run(THEIRS, case)
+    assert mine.error == its.error
+    assert mine.warnings == its.warnings
+
+
+SEQUENCES = {
+    "classes are missing": ("classifier", {}, [("partial_fit", MIXED, {})]),
+    "unseen classes": ("classifier", {}, [("partial_fit", MIXED, {"classes": [0, 1]})]),
+    "classes change": ("classifier", {}, [("partial_fit", MIXED, {"classes": [0, 1, 2]}),
+                                          ("partial_fit", MIXED, {"classes": [0, 1, 2, 3]})]),
+    "new classes after fit": ("classifier", {}, [("fit", MIXED % 2, {}), ("partial_fit", MIXED, {})]),
+    "other classes at a warm start": ("classifier", {"warm_start": True}, [("fit", MIXED, {}), ("fit", MIXED % 2, {})]),
+    "partial_fit stops early": ("regressor", {"early_stopping": True}, [("partial_fit", MIXED, {})]),
+    "one of a class": ("classifier", {"early_stopping": True}, [("fit", np.arange(len(MIXED)) == 3, {})]),
+    "held out: none": ("regressor", {"early_stopping": True, "validation_fraction": 0.0}, [("fit", MIXED, {})]),
+    "a column for y": ("classifier", {}, [("fit", MIXED[:, None], {})]),
+    "a column for real y": ("regressor", {}, [("fit", MIXED[:, None], {})]),
+}
+if WEIGHTS:
+    SEQUENCES["held out: one"] = ("regressor", {"early_stopping": True, "validation_fraction": 0.005},
+                                  [("fit", MIXED, {})])  # scikit-learn 1.6 goes on, with a score that is NaN
+    for name, weights in {"short": np.ones(3), "two-dimensional": np.ones((len(MIXED), 2)), "a word": "balanced",
+                          "NaN": np.where(MIXED == 1, np.nan, 1.0), "a number": 2.0}.items():
+        SEQUENCES[f"weights: {name}"] = ("classifier", {}, [("fit", MIXED, {"sample_weight": weights})])
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_bad_sequences(name):
+    kind, parameters, calls = SEQUENCES[name]
+    case = Case(kind, {"hidden_layer_sizes": 5, "max_iter": 3} | parameters,
+                [(method, X_iris, y, keywords) for method, y, keywords in calls], X_iris)
+    mine, its = run(OURS, case), run(THEIRS, case)
+    assert (mine.error, mine.warnings) == (its.error, its.warnings)
+    assert its.error or its.warnings
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_predictions_of_bad_data(kind):
+    mine, theirs = fitted(kind), quiet(THEIRS[kind](**SMALL), "fit", X_iris, y_iris)
+    for rows in (NAN, INF, X_iris[:, :2], X_iris[0], X_iris[:0], X_iris + 1j, np.full((3, 4), "a"), "abc",
+                 scipy.sparse.csr_matrix(NAN), scipy.sparse.csc_array(X_iris[:, :3])):
+        for method in ("predict", "predict_proba"):
+            if hasattr(theirs, method):
+                assert error_of(getattr(mine, method), rows) == error_of(getattr(theirs, method), rows)
+    for method in ("predict", "score", "predict_proba", "predict_log_proba"):
+        if hasattr(theirs, method):
+            rows = (X_iris, y_iris) if method == "score" else (X_iris,)
+            errors = [error_of(getattr(classes[kind](), method), *rows) for classes in (OURS, THEIRS)]
+            assert errors[0] == errors[1] and errors[0][0] is NotFittedError
+
+
+# ---- Where scikit-learn would go wrong -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_negative_weights(kind, solver):
+    with pytest.raises(ValueError, match="sample_weight must not be negative, got -2"):
+        OURS[kind](solver=solver).fit(X_iris, y_iris, sample_weight=np.where(y_iris, 1, -2))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_no_weight_at_all(kind, solver):
+    with pytest.raises(ValueError, match=r"Sample weights must contain|sample_weight must not be all zero"):
+        OURS[kind](solver=solver).fit(X_iris, y_iris, sample_weight=np.zeros(len(y_iris)))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_mini_batch_without_weight(kind, shuffle):
+    model = OURS[kind](**SMALL | {"batch_size": 10, "shuffle": shuffle})
+    with pytest.raises(ValueError, match="sample_weight is zero for all 10 examples of a mini-batch"):
+        model.fit(X_iris, y_iris, sample_weight=np.arange(len(y_iris)) < 12)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_negative_counts(solver):
+    with pytest.raises(ValueError, match="y must not be negative for loss='poisson', got -1"):
+        OURS["regressor"](loss="poisson", solver=solver).fit(X_iris, y_iris - 1)
+    if POISSON:
+        assert run(THEIRS, Case("regressor", {"loss": "poisson", "max_iter": 2}, [("fit", X_iris, y_iris - 1, {})],
+                                X_iris)).error is None
+
+
+# ---- Nothing is changed ----------------------------------------------------------------------------------------------
+
+def state(model):
+    """All but the random stream and n_iter_, which counts the epochs of the last call."""
+    return pickle.dumps({name: value for name, value in model.__getstate__().items()
+                         if name not in ("_random_state", "n_iter_")})
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(("X", "y", "weights"), [
+    (NAN, y_iris, None), (X_iris[:, :3], y_iris, None), (X_iris, y_iris[:-1], None), (X_iris, np.full(150, "a"), None),
+    (X_iris, y_iris, -np.ones(150)), (X_iris, y_iris, np.zeros(150)), (X_iris, y_iris, np.ones(3)),
+    (X_iris, y_iris, np.arange(150) < 12)],
+    ids=["NaN", "features", "lengths", "labels", "negative weights", "no weights", "shape", "weightless batch"])
+def test_a_refused_partial_fit_changes_nothing(kind, X, y, weights):
+    model = fitted(kind, batch_size=10)
+    before, predictions = state(model), predict(model)
+    with pytest.raises(ValueError):
+        model.partial_fit(X, y, weights)
+    np.testing.assert_array_equal(predict(model), predictions)
+    assert state(model) == before
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_input_is_not_written_to(kind):
+    """Read-only X, y, weights and parameters are enough, and stay as they are."""
+    X, y, weights = X_iris.copy(), y_iris.copy(), np.ones(len(y_iris))
+    sizes = np.array([5, 4])
+    for array in (X, y, weights, sizes):
+        array.flags.writeable = False
+    model = OURS[kind](hidden_layer_sizes=sizes, max_iter=3)
+    quiet(model, "fit", X, y, sample_weight=weights, X_val=X, y_val=y)
+    model.partial_fit(scipy.sparse.csr_matrix(X), y, weights)
+    assert model.hidden_layer_sizes is sizes and len(predict(model, X)) == len(X)

@@ -1,0 +1,178 @@
+"""The estimators in scikit-learn's world: its own tests of its MLP, its checks, its tools, data frames."""
+
+import importlib.util
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.estimator_cases import BOTH, OURS, POISSON, THEIRS, WEIGHTS, Case, run
+from helpers.estimator_data import SMALL, X_iris, fitted, predict, y_iris
+from sklearn import config_context
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+# ---- scikit-learn's own tests and checks -----------------------------------------------------------------------------
+
+IMPORT = "from sklearn.neural_network import MLPClassifier, MLPRegressor\n"
+CONFTEST = """
+import pytest
+
+@pytest.fixture
+def global_random_seed():
+    return 42
+"""
+
+
+def test_the_tests_of_scikit_learns_mlp_pass(tmp_path):
+    """The installed test_mlp.py, in which nothing but the import is changed."""
+    spec = importlib.util.find_spec("sklearn.neural_network")
+    path = Path(spec.origin).parent / "tests" / "test_mlp.py"
+    if not path.exists():
+        pytest.skip("scikit-learn is installed without its tests")
+    source = path.read_text()
+    assert IMPORT in source
+    (tmp_path / "test_mlp.py").write_text(source.replace(IMPORT, "from fastnn import MLPClassifier, MLPRegressor\n"))
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path,
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "passed" in result.stdout
+
+
+@unconverged
+@pytest.mark.parametrize(("estimator", "check"), [
+    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}-{number}")
+    for kind in OURS for number, (estimator, check) in enumerate(estimator_checks_generator(OURS[kind](max_iter=100)))])
+def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)
+
+
+# With these, scikit-learn checks its own MLP: other solvers cut other mini-batches when examples are repeated.
+@unconverged
+@pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP knows no weights")
+@pytest.mark.parametrize("estimator", [
+    pytest.param(OURS["classifier"](solver="lbfgs"), id="lbfgs"),
+    pytest.param(OURS["regressor"](solver="sgd", tol=1e-2, random_state=42), id="sgd")])
+def test_weights_are_repetitions(estimator):
+    from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_dense_data
+
+    check_sample_weight_equivalence_on_dense_data(type(estimator).__name__, estimator)
+
+
+# ---- Its tools -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_parameters(kind):
+    """scikit-learn's come first, in its order, with its defaults; then what fastnn has more, by keyword only."""
+    mine, theirs = OURS[kind], THEIRS[kind]
+    defaults, its = mine().get_params(), theirs().get_params()
+    signature = dict(inspect.signature(mine).parameters)
+    if kind == "regressor" and not POISSON:
+        del signature["loss"]
+    assert list(signature)[: len(its)] == list(inspect.signature(theirs).parameters)
+    assert {name: defaults[name] for name in its} == its
+    assert all(one.kind is one.KEYWORD_ONLY for one in list(signature.values())[len(its) :])
+    model = mine(**SMALL)
+    assert model.get_params() == defaults | SMALL
+    assert model.set_params(alpha=1.0).alpha == 1.0
+    assert clone(model).get_params() == model.get_params()
+    with pytest.raises(ValueError, match="Invalid parameter 'beta'"):
+        model.set_params(beta=1)
+    assert repr(mine(**SMALL)) == repr(theirs(**SMALL))
+    assert mine(hidden_layer_sizes=3)._repr_html_()
+    assert is_classifier(model) == (kind == "classifier") and is_regressor(model) == (kind == "regressor")
+
+
+def test_positional_parameters():
+    assert OURS["classifier"]((3,), "tanh").activation == "tanh"
+    with pytest.raises(TypeError):
+        OURS["classifier"]((3,), "tanh", "sgd")
+    if WEIGHTS:
+        assert OURS["regressor"]("poisson", (3,), "tanh").get_params()["hidden_layer_sizes"] == (3,)
+
+
+@unconverged
+@pytest.mark.parametrize("kind", BOTH)
+def test_pipelines_and_searches(kind):
+    model = make_pipeline(StandardScaler(), OURS[kind](**SMALL))
+    name = model.steps[-1][0]
+    grid = {f"{name}__alpha": [1e-4, 1.0], f"{name}__activation": ["tanh", "relu"]}
+    search = GridSearchCV(model, grid, n_jobs=2, cv=2)
+    assert search.fit(X_iris, y_iris).best_score_ == max(search.cv_results_["mean_test_score"])
+    alone = GridSearchCV(model, grid, cv=2).fit(X_iris, y_iris)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+    assert len(cross_val_score(model, X_iris, y_iris, cv=3)) == 3
+    scaled = StandardScaler().fit_transform(X_iris)
+    direct = OURS[kind](**SMALL).fit(scaled, y_iris)
+    np.testing.assert_array_equal(model.fit(X_iris, y_iris).predict(X_iris), direct.predict(scaled))
+
+
+@unconverged
+def test_calibration():
+    model = CalibratedClassifierCV(OURS["classifier"](**SMALL), cv=2).fit(X_iris, y_iris)
+    np.testing.assert_allclose(model.predict_proba(X_iris).sum(axis=1), 1)
+
+
+@pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP knows no weights")
+@unconverged
+@pytest.mark.parametrize("kind", BOTH)
+def test_metadata_routing(kind):
+    weights = np.random.default_rng(0).uniform(0.5, 1, len(y_iris))
+    with config_context(enable_metadata_routing=True):
+        model = OURS[kind](**SMALL).set_fit_request(sample_weight=True).set_partial_fit_request(sample_weight=False)
+        model.set_score_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        routed = make_pipeline(scaler, model).fit(X_iris, y_iris, sample_weight=weights)
+        search = GridSearchCV(model, {"alpha": [0.1]}, cv=2).fit(X_iris, y_iris, sample_weight=weights)
+    direct = clone(model).fit(StandardScaler().fit_transform(X_iris), y_iris, sample_weight=weights)
+    np.testing.assert_array_equal(predict(routed[-1]), predict(direct))
+    direct = clone(model).set_params(alpha=0.1).fit(X_iris, y_iris, sample_weight=weights)
+    np.testing.assert_array_equal(predict(search.best_estimator_), predict(direct))
+
+
+# ---- Data frames -----------------------------------------------------------------------------------------------------
+
+@unconverged
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames(kind, library):
+    frames = pytest.importorskip(library)
+    frame = frames.DataFrame({f"feature {i}": column for i, column in enumerate(X_iris.T)})
+    labels = frames.Series(np.array(["a", "b", "c"])[y_iris] if kind == "classifier" else y_iris.astype(float))
+    model = OURS[kind](**SMALL).fit(frame, labels)
+    if not hasattr(THEIRS[kind](**SMALL).fit(frame, labels), "feature_names_in_"):
+        pytest.skip(f"this scikit-learn sees no names in this {library}'s frames")
+    assert model.feature_names_in_.tolist() == list(frame.columns)
+    plain = OURS[kind](**SMALL).fit(X_iris, np.asarray(labels))
+    np.testing.assert_array_equal(predict(model, frame), predict(plain))
+    assert model.score(frame, labels) == plain.score(X_iris, np.asarray(labels))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        model.predict(X_iris)
+    turned = frame[list(frame.columns)[::-1]]
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(turned)
+    # No warning about names while the validation data, which have lost theirs, are scored.
+    case = Case(kind, {"max_iter": 20, "early_stopping": True}, [("fit", frame, labels, {})], frame)
+    assert run(OURS, case).warnings == run(THEIRS, case).warnings
+
+
+@unconverged
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output(library):
+    frames = pytest.importorskip(library)
+    model = fitted("classifier").set_output(transform=library)
+    hidden = model.transform(X_iris)
+    assert isinstance(hidden, frames.DataFrame) and hidden.shape == (len(X_iris), 5)
+    assert list(hidden.columns) == list(model.get_feature_names_out())
+    np.testing.assert_array_equal(hidden.to_numpy(), fitted("classifier").transform(X_iris))

@@ -1,0 +1,257 @@
+"""The package: what it loads, what it ships, and who may import whom."""
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import fastnn
+
+ROOT = Path(fastnn.__file__).parent
+SOURCES = {
+    ".".join(("fastnn", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+STDLIB = sys.stdlib_module_names
+RUN_TIME = {"numpy", "scipy", "threadpoolctl"}  # what the wheel requires
+OPTIONAL = {"sklearn", "matplotlib", "tqdm"}
+# Faces: nothing imports them. The console script is one of two modules, and a user of the public names.
+FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.gradcheck", "fastnn.graph", "fastnn.__main__",
+         "fastnn._demo"}
+SCRIPT = {"fastnn.__main__", "fastnn._demo", "fastnn._demo.demo"}
+
+
+def python(code):
+    """Run code in a fresh interpreter; return what it prints as JSON."""
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+# ---- what it loads
+
+
+def test_import_loads_little():
+    extra = python("""
+import json, sys
+import numpy, scipy.linalg
+before = set(sys.modules)
+import fastnn
+print(json.dumps(sorted(set(sys.modules) - before)))
+""")
+    tops = {name.partition(".")[0] for name in extra}
+    assert tops - STDLIB <= {"fastnn", "scipy", "numpy", "threadpoolctl", "__mp_main__"} | {
+        name for name in tops if name.startswith("_cython") or name == "cython_runtime"}
+    own = {name for name in extra if name.startswith("fastnn")}
+    assert not own & {f"fastnn.{name}" for name in ("estimators", "functional", "gradcheck", "graph", "reference")}
+    assert not any(name.startswith("fastnn.plot") for name in own)
+    assert len(extra) <= len(own) + 40, sorted(set(extra) - own)
+
+
+def test_import_has_no_side_effects():
+    """No warning, no change of the numbers' formats or of the floating-point state, nothing printed."""
+    same = python("""
+import json, sys, warnings
+import numpy as np
+before = np.geterr(), np.get_printoptions(), list(warnings.filters)
+tiny = np.float32(1e-40)
+import fastnn
+after = np.geterr(), np.get_printoptions(), list(warnings.filters)
+print(json.dumps([after == before, float(tiny * np.float32(1)) > 0]))
+""")
+    assert same == [True, True]  # the second: denormals are alive, which -ffast-math would have switched off
+
+
+def test_public_names():
+    for name in fastnn.__all__:
+        assert getattr(fastnn, name) is not None
+    namespace = {}
+    exec("from fastnn import *", namespace)
+    assert set(fastnn.__all__) <= set(namespace)
+    assert sorted(fastnn.__all__) == sorted(set(fastnn.__all__))
+    assert fastnn.__version__ == metadata.version("fastnn")
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if not name.endswith("__main__")])
+def test_every_name_that_a_module_offers_exists(module):
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] in OPTIONAL:
+            pytest.skip(f"{error.name} is not installed")
+        raise
+    for name in getattr(loaded, "__all__", ()):
+        assert hasattr(loaded, name), name
+
+
+# ---- what it ships
+
+
+def shipped():
+    return [PurePosixPath(file) for file in metadata.files("fastnn") if PurePosixPath(file).parts[0] == "fastnn"]
+
+
+def test_the_wheel_holds_no_sources_of_the_core():
+    names = [file.name for file in shipped()]
+    assert [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".cpp", ".o", ".a"))] == []
+    assert not any("test" in file.parts for file in shipped())
+
+
+def test_the_wheel_is_typed():
+    files = set(map(str, shipped()))
+    assert "fastnn/py.typed" in files
+    compiled = {file.name.partition(".")[0] for file in shipped() if file.suffix in (".so", ".pyd")}
+    assert compiled
+    public = {name for name in compiled if list(ROOT.glob(f"_core/{name}.*"))}
+    assert public == compiled
+    for name in compiled - {"arrays", "network", "shard"}:  # those have no Python names
+        module = importlib.import_module(f"fastnn._core.{name}")
+        if getattr(module, "__all__", None) or name in ("training_plan", "prediction_plan", "kernels", "registry"):
+            assert f"fastnn/_core/{name}.pyi" in files
+
+
+def test_run_time_needs():
+    needs = [need for need in metadata.requires("fastnn") if "extra ==" not in need]
+    assert {need.split(">")[0].strip() for need in needs} == RUN_TIME
+
+
+# ---- who may import whom
+
+
+def imports(module):
+    """Yield (target, line, at_top): each import of a source; relative ones too. Those under TYPE_CHECKING are none."""
+    tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+    package = module if SOURCES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+    def visit(node, top):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, child.lineno, top) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                base = child.module or ""
+                if child.level:
+                    parts = package.split(".")
+                    base = ".".join(parts[: len(parts) - child.level + 1] + ([base] if base else []))
+                for alias in child.names:
+                    full = f"{base}.{alias.name}"
+                    yield full if full in SOURCES or compiled(full) else base, child.lineno, top
+            else:
+                yield from visit(child, top and not isinstance(child, (ast.FunctionDef, ast.Lambda)))
+
+    return list(visit(tree, True))
+
+
+def compiled(module):
+    parts = module.split(".")
+    return parts[:2] == ["fastnn", "_core"] and len(parts) == 3 and bool(list(ROOT.glob(f"_core/{parts[2]}.*.so"))
+                                                                         or list(ROOT.glob(f"_core/{parts[2]}.*.pyd")))
+
+
+def test_the_rules_see_the_imports():
+    """The test's own eyes: a known import of each kind is found."""
+    found = {target for target, _, _ in imports("fastnn.network")}
+    assert {"fastnn._data.checks", "fastnn._model.model", "numpy"} <= found
+    found = {(target, top) for target, _, top in imports("fastnn._training.loop")}
+    assert {("fastnn._core.training_plan", True), ("tqdm.auto", False)} <= found
+    assert len(SOURCES) > 10
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_third_party_imports(module):
+    for target, line, top in imports(module):
+        package = target.partition(".")[0]
+        if package == "fastnn" or package in STDLIB:
+            continue
+        assert package in RUN_TIME | OPTIONAL, f"{module}:{line} imports {target}"
+        if package in OPTIONAL and not module.startswith("fastnn.estimators"):
+            assert not top, f"{module}:{line} needs {target} at import"
+
+
+@pytest.mark.parametrize("oracle", ["fastnn.reference", "fastnn.graph"])
+def test_oracles_import_only_numpy(oracle):
+    """And their own modules: what the core is checked by shares no code with it."""
+    def within(name):
+        return name == oracle or name.startswith(f"{oracle}.")
+
+    modules = list(filter(within, SOURCES))
+    assert oracle in modules
+    for module in modules:
+        for target, line, _ in imports(module):
+            assert within(target) or target.partition(".")[0] in STDLIB | {"numpy"}, f"{module}:{line} imports {target}"
+
+
+def test_nothing_imports_the_faces():
+    """But the package itself, inside a function: its estimators load when they are asked for."""
+    for module in SOURCES:
+        for target, line, top in imports(module):
+            face = next((face for face in FACES if target == face or target.startswith(face + ".")), None)
+            if face and not module.startswith(face) and not {module, face} <= SCRIPT:
+                assert module == "fastnn" and not top, f"{module}:{line} imports {target}"
+
+
+def test_plots_load_when_they_are_asked_for():
+    """Their modules are imported by one another and, inside functions, by History.plot; pyplot in one place only."""
+    for module in SOURCES:
+        for target, line, top in imports(module):
+            if target.startswith("fastnn.plot") and not module.startswith("fastnn.plot"):
+                assert module in {"fastnn.history", *SCRIPT} and not top, f"{module}:{line} imports {target}"
+            if target.startswith("matplotlib.pyplot"):
+                assert module == "fastnn.plot.axes", f"{module}:{line} imports {target}"
+
+
+def test_no_cycles():
+    """Imports inside functions count too; that of the package alone, for its version, does not."""
+    edges = {module: {target for target, _, top in imports(module) if target in SOURCES and target != module
+                      and not (target == "fastnn" and not top)} for module in SOURCES}
+    done, path = set(), []
+
+    def visit(module):
+        assert module not in path, " -> ".join([*path[path.index(module):], module])
+        if module not in done:
+            path.append(module)
+            for target in sorted(edges[module]):
+                visit(target)
+            done.add(path.pop())
+
+    for module in SOURCES:
+        if module not in {"fastnn", *SCRIPT}:  # the package imports them, so they cannot import it
+            assert "fastnn" not in edges[module], f"{module} imports the package itself"
+            visit(module)
+
+
+def test_the_core_imports_nothing_of_fastnn():
+    loaded = python("""
+import importlib.util, json, sys, types
+spec = importlib.util.find_spec("fastnn")
+package = types.ModuleType("fastnn")  # in place of fastnn/__init__.py, which would import everything
+package.__path__ = list(spec.submodule_search_locations)
+sys.modules["fastnn"] = package
+import pkgutil, importlib
+core = importlib.import_module("fastnn._core")
+names = [module.name for module in pkgutil.iter_modules(core.__path__)]
+for name in names:
+    importlib.import_module(f"fastnn._core.{name}")
+print(json.dumps([names, [name for name in sys.modules if name.startswith("fastnn")]]))
+""")
+    names, modules = loaded
+    assert {"training_plan", "prediction_plan", "kernels", "registry"} <= set(names)
+    assert set(modules) == {"fastnn", "fastnn._core", *(f"fastnn._core.{name}" for name in names)}
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_nothing_unpickles_or_evaluates(module):
+    """Above all not the reader of model files."""
+    for target, line, _ in imports(module):
+        assert target.partition(".")[0] not in ("pickle", "marshal", "shelve", "dill", "joblib"), f"{module}:{line}"
+    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            assert name not in ("eval", "exec"), f"{module}:{node.lineno}"
+            assert not any(keyword.arg == "allow_pickle" for keyword in node.keywords), f"{module}:{node.lineno}"

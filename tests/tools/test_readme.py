@@ -1,0 +1,117 @@
+"""README.md and the guides in docs/ say what is so: their code runs and gives what stands beside it, their links lead
+somewhere, their figures are those of the source. And the examples run."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+
+import pytest
+
+import fastnn
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def readme():
+    path = ROOT / "README.md"
+    if not path.exists():
+        pytest.skip("the tests run without the checkout: no README.md beside them")
+    return path.read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def promises(code):
+    """Yield (line number, value as text) of each comment `# -> value`."""
+    for number, line in enumerate(code.splitlines(), 1):
+        if found := re.search(r"# -> (.*)$", line):
+            yield number, found[1]
+
+
+def run(text):
+    """Run the Python blocks of a text in one namespace, and compare what they promise."""
+    names: dict = {}
+    checked = []
+    for code in blocks(text, "python"):
+        expected = dict(promises(code))
+        for statement in ast.parse(code).body:
+            if statement.end_lineno in expected:
+                assert isinstance(statement, ast.Expr), ast.unparse(statement)
+                value = eval(compile(ast.Expression(statement.value), "a block", "eval"), names)
+                assert value == ast.literal_eval(expected[statement.end_lineno]), ast.unparse(statement)
+                checked.append(statement)
+            else:
+                exec(compile(ast.Module([statement], []), "a block", "exec"), names)
+    assert len(checked) == len(re.findall("# -> ", text)) > 0
+
+
+def test_python_blocks(readme, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run(readme)
+    assert capsys.readouterr().out.strip() == blocks(readme, "text")[0].strip()  # the summary
+    assert (tmp_path / "digits.fastnn").exists()
+
+
+def test_training_guide(readme, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    run((ROOT / "docs" / "training.md").read_text(encoding="utf-8"))
+
+
+def test_estimators_guide(readme, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():  # the guide sets a filter
+        run((ROOT / "docs" / "estimators.md").read_text(encoding="utf-8"))
+
+
+def test_commands(readme):
+    """The two commands, as .ci/run types them, with extras that exist."""
+    commands = [line for block in blocks(readme, "bash") for line in block.splitlines()]
+    script = ROOT / ".ci" / "run"
+    if script.exists():
+        for command in commands:
+            assert command in script.read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert [re.match(r"pip install '\.\[(\w+)\]' && (fastnn demo|pytest)$", line)[1] for line in commands] == [
+        "demo", "test"]
+    listed = re.search(r"^Extras: .*?\n$|Extras: (?:.|\n)*?\.\n", readme, re.MULTILINE)[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(extras)
+
+
+def test_links(readme):
+    for target in re.findall(r"\]\(([^)]+)\)", readme):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_error_table(readme):
+    """The largest errors are those that stand in the comments of the kernels."""
+    source = (ROOT / "csrc" / "math" / "vmath.inc.h").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+)(?: \(gelu\))? \| (\d\.\d\d) \| (\d\.\d\d) \|$", readme, re.MULTILINE)
+    assert len(rows) == 9
+    for name, single, double in rows:
+        (comment,) = re.findall(rf"Largest error(?:(?!FASTNN_INLINE).)*?(?=FASTNN_INLINE real FN\(v_{name}\))", source,
+                                re.DOTALL)
+        assert re.search(r"(\d\.\d\d) / (\d\.\d\d) ULP", comment).groups() == (single, double), name
+
+
+def test_environment_variables(readme):
+    """Each variable of fastnn's own that README names is read somewhere in the package, and the other way round."""
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(fastnn.__file__).parent.rglob("*.py"))
+    assert set(re.findall(r"FASTNN_[A-Z_]+", readme)) == set(re.findall(r'"(FASTNN_[A-Z_]+)"', source))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples(path, tmp_path):
+    process = subprocess.run([sys.executable, "-W", "error", path], cwd=tmp_path, capture_output=True, text=True,
+                             timeout=300)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout and not process.stderr and not list(tmp_path.iterdir())
