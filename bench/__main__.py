@@ -1,4 +1,4 @@
-"""Benchmarks of the installed package; `python bench --help` says which."""
+"""Run a benchmark of the installed package; `python bench --help` lists them."""
 
 import argparse
 import importlib
@@ -7,38 +7,41 @@ import os
 import sys
 from pathlib import Path
 
-from measure import SLOWS_BLAS, environment
+from machine import environment
+from measure import SLOWS_BLAS
 
+# Each is a module of bench/suites: `run(options)` prints and returns the figures, `work(...)` measures in a process of
+# its own.
 BENCHES = {
-    "step": "a training step beside every peer and its floors",
-    "fit": "shuffling, time to accuracy on Fashion-MNIST, import",
-    "predict": "prediction beside every peer",
+    "step": "a training step: every peer, and the floors of the machine",
+    "fit": "shuffling, time to accuracy on Fashion-MNIST, import time",
+    "predict": "prediction: every peer",
     "memory": "peak memory of a fit; a memory map of 1e7 rows",
-    "kernels": "the compiled kernels beside copying, and products",
-    "products": "the layers' matrix products beside BLAS",
-    "scaling": "growth with batch, width and depth",
-    "estimators": "whole fits of MLPClassifier beside scikit-learn's",
-    "course": "full-batch gradient descent beside a student's NumPy",
-    "small": "the course's functions one by one",
-    "loop": "the Python loop and what a fit costs beside its steps",
-    "shards": "from where on two threads pay",
+    "kernels": "the compiled kernels against memory copy, and `products`",
+    "products": "the matrix products of the layers, by each kernel and by BLAS",
+    "scaling": "time per step against batch size, width and depth",
+    "estimators": "whole fits of MLPClassifier against scikit-learn's",
+    "course": "full-batch gradient descent against a student's NumPy",
+    "small": "the functions of the course one by one",
+    "loop": "the Python training loop, and the fixed cost of a fit",
+    "shards": "the mini-batch size from which two threads pay off",
     "orders": "the storage order of W",
     "layouts": "the storage order of Z",
     "functions": "exp, log, ... at each SIMD level",
-    "vectorization": "loops beside vectorised code",
+    "vectorization": "Python loops against vectorised code",
 }
-DESCRIPTION = """Benchmarks of the installed package. Every system runs in a process of its own (one system's thread
-pool slows another's), processes take turns, and what is printed is the median over the turns. Some machines set
-OPENBLAS_CORETYPE or OPENBLAS_L2_SIZE, which slows BLAS: both are left out.
-`python bench report FOLDER` makes the tables and plots of docs/benchmarks.md from a folder of --json files."""
+DESCRIPTION = """Benchmarks of the installed package. Every system runs in its own process, because the thread pool of
+one slows down another. The processes of the systems alternate, and the printed figures are medians over these turns.
+The environment variables OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which slow down BLAS, are removed.
+`python bench report FOLDER` makes docs/benchmarks.md and its figures from the --json files in a folder."""
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python bench", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{name:<14} {what}" for name, what in BENCHES.items()))
+        epilog="\n".join(f"{name:<14} {text}" for name, text in BENCHES.items()))
     parser.add_argument("bench", choices=[*BENCHES, "report"], metavar="BENCH", help="one of those below, or report")
-    parser.add_argument("folder", nargs="?", help="report: where the --json files are")
+    parser.add_argument("folder", nargs="?", help="report: the folder of the --json files")
     parser.add_argument("--turns", type=int, default=5, help="processes per system (default 5)")
     parser.add_argument("--threads", default="1,2", help="thread counts, separated by commas (default 1,2)")
     parser.add_argument("--only", default="", help="names of workloads, separated by commas (default all)")
@@ -48,12 +51,17 @@ def main() -> None:
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)  # the arguments of one measured process
     options = parser.parse_args()
     if (options.bench == "report") != (options.folder is not None):
-        parser.error("report, and nothing else, takes a FOLDER")
-    if not Path(options.json).parent.is_dir():  # rather than when all is measured
+        parser.error("a FOLDER is needed for report, and only for report")
+    if not Path(options.json).parent.is_dir():  # before anything is measured
         parser.error(f"there is no folder for {options.json}")
+    return options
+
+
+def main() -> None:
+    options = parse()
     for variable in SLOWS_BLAS:
         os.environ.pop(variable, None)
-    module = importlib.import_module(options.bench)
+    module = importlib.import_module("report" if options.bench == "report" else f"suites.{options.bench}")
     if options.worker:
         print(json.dumps(module.work(**json.loads(options.worker))))
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import targets
-from measure import WORKLOADS
+from networks import NETWORKS
 from peers import SYSTEMS
 
 matplotlib.use("Agg")
@@ -68,7 +68,7 @@ def step(rows: list[dict], folder: Path) -> None:
             part = [row for row in of if row["threads"] == n_threads]
             bars(axes, part, lambda row: targets.floor(row["workload"], row["us"]))
             axes.set_xticks(range(len(part)), ["{}\n{}\nbatch {}".format(
-                row["workload"], "-".join(map(str, WORKLOADS[row["workload"]][0])), WORKLOADS[row["workload"]][1])
+                row["workload"], "-".join(map(str, NETWORKS[row["workload"]][0])), NETWORKS[row["workload"]][1])
                 for row in part])
             axes.set_title(f"{n_threads} thread{'s' * (n_threads > 1)}", loc="left")
             axes.set_ylabel("time / fastnn's")

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-import products
-from limits import copy_bandwidth
+from floors import copy_bandwidth
 from measure import gather, microseconds
+
+from suites import products
 
 ELEMENTS = (5_000, 100_000, 2_000_000)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")

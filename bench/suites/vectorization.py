@@ -5,7 +5,7 @@ from pathlib import Path
 
 from measure import microseconds, take_turns, threads
 
-sys.path.append(str(Path(__file__).parents[1] / "examples" / "notes"))
+sys.path.append(str(Path(__file__).parents[2] / "examples" / "notes"))
 from logistic_four_ways import WAYS, problem
 
 SHAPES = {"two features": (2, 400), "table": (50, 1000), "pictures": (12288, 209)}  # n_x, m

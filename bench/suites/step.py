@@ -4,8 +4,9 @@ from time import perf_counter
 
 import numpy as np
 import peers
-from limits import compiled_gemm_step, gemm_step, update_floor
-from measure import WORKLOADS, chosen, gather, label, threads
+from floors import compiled_gemm_step, gemm_step, update_floor
+from measure import gather, threads
+from networks import NETWORKS, chosen, label
 
 SECONDS = 1.2  # how long a process measures
 BATCHES = {"iris": 64, "digits": 64}  # mini-batches of an epoch; 8 where a step takes longer than what an epoch costs
@@ -31,7 +32,7 @@ def step_time(peer, X: np.ndarray, y: np.ndarray, batch: int) -> float:
 
 
 def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, float]:
-    sizes, batch = WORKLOADS[workload]
+    sizes, batch = NETWORKS[workload]
     if system in LIMITS:
         return {"us": LIMITS[system](sizes, batch, dtype, SECONDS)}
     if system == "update":

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import peers
-from measure import WORKLOADS, chosen, gather, label, microseconds, threads
+from measure import gather, microseconds, threads
+from networks import NETWORKS, chosen, label
 
 ROWS = (1, 32, 10_000)
 SECONDS, ROUNDS = 0.07, 3  # a round of one number of rows, and how many
@@ -30,7 +31,7 @@ def error(predict: Callable[[np.ndarray], np.ndarray], X: np.ndarray, weights: l
 
 
 def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, float]:
-    sizes, _ = WORKLOADS[workload]
+    sizes, _ = NETWORKS[workload]
     X = np.random.default_rng(0).standard_normal((max(ROWS), sizes[0]), dtype)
     peer = peers.make(system, sizes, dtype, n_threads)
     figures = {}
@@ -70,7 +71,7 @@ def run(options) -> list[dict]:
                     table.append({"workload": workload, "dtype": dtype, "threads": n_threads, "rows": rows, "us": us,
                                   "error": errors})
                     # Every term of a sum of size 1 may be rounded once; a wrong network is off by 1e5 eps.
-                    wrong = [name for name in systems if not errors[name] <= sum(WORKLOADS[workload][0])]
+                    wrong = [name for name in systems if not errors[name] <= sum(NETWORKS[workload][0])]
                     if wrong:
                         raise RuntimeError(f"{workload}, {rows} rows: {', '.join(wrong)} predict something else")
     return table

@@ -3,7 +3,8 @@
 import numpy as np
 import peers
 from measure import gather, threads
-from step import data, step_time
+
+from suites.step import data, step_time
 
 BATCHES = 8  # mini-batches of an epoch
 WIDTHS = [128, 256, 512, 1024, 2048]

@@ -1,0 +1,1 @@
+"""One module per benchmark: ``python bench NAME`` runs ``suites.NAME``."""
