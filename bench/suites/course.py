@@ -43,7 +43,7 @@ def student(X: np.ndarray, Y: np.ndarray, parameters: dict, hidden: str, iterati
 
 def work(system: str, model: str, n_threads: int) -> float:
     from fastnn.functional import initialize_parameters_deep
-    from fastnn.functional.models import descend
+    from fastnn.functional._models import descend
 
     sizes, m, hidden = MODELS[model]
     X, Y = data(sizes, m)

@@ -1,11 +1,12 @@
-"""The course's functions, in its names and shapes: X is (n_x, m), Y (1, m) or (n_y, m), one column an example.
+"""The functions of Andrew Ng's Deep Learning Specialization, with its names and shapes, on the compiled core.
 
-A student's own NumPy functions can be replaced by these one by one: the same arguments, the same return values, the
-same numbers to rounding, in float64. The building blocks run on the compiled kernels, the whole models on the same
-compiled plan as `fastnn.Network`.
+X has shape (n_x, m) and Y (1, m) or (n_y, m): one column per example. Each function takes the arguments and returns the
+values of its NumPy counterpart in the course's exercises, in float64 and equal up to rounding, so a student's functions
+can be replaced one at a time. The building blocks run on the compiled kernels, the whole models on the same training
+plan as `fastnn.Network`.
 """
 
-from fastnn.functional.activations import (
+from fastnn.functional._activations import (
     leaky_relu,
     leaky_relu_backward,
     relu,
@@ -17,7 +18,7 @@ from fastnn.functional.activations import (
     tanh,
     tanh_backward,
 )
-from fastnn.functional.blocks import (
+from fastnn.functional._blocks import (
     L_model_backward,
     L_model_forward,
     compute_cost,
@@ -30,8 +31,8 @@ from fastnn.functional.blocks import (
     predict,
     update_parameters,
 )
-from fastnn.functional.logistic import initialize_with_zeros, logistic_regression, optimize, propagate
-from fastnn.functional.models import L_layer_model, nn_model, two_layer_model
+from fastnn.functional._logistic import initialize_with_zeros, logistic_regression, optimize, propagate
+from fastnn.functional._models import L_layer_model, nn_model, two_layer_model
 
 __all__ = [
     "L_layer_model",

@@ -1,4 +1,4 @@
-"""The course's functions against the formulas as a student writes them in NumPy."""
+"""fastnn.functional against the same formulas written in NumPy, as in the course's exercises."""
 
 import tracemalloc
 
@@ -15,10 +15,10 @@ EPS = np.finfo(np.float64).eps
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "softmax")
 
 
-# ---- A student's NumPy ------------------------------------------------------------
+# ---- NumPy versions ------------------------------------------------------------
 
 
-def student_forward(X, parameters, hidden="relu"):
+def numpy_forward(X, parameters, hidden="relu"):
     A, cache = X, [(None, X)]
     L = len(parameters) // 2
     for l in range(1, L + 1):
@@ -31,12 +31,12 @@ def student_forward(X, parameters, hidden="relu"):
     return A, cache
 
 
-def student_cost(AL, Y):
+def numpy_cost(AL, Y):
     m = Y.shape[1]
     return float(np.squeeze((-np.dot(Y, np.log(AL).T) - np.dot(1 - Y, np.log(1 - AL).T)) / m))
 
 
-def student_backward(AL, Y, cache, parameters, hidden="relu"):
+def numpy_backward(AL, Y, cache, parameters, hidden="relu"):
     m, L, grads = Y.shape[1], len(parameters) // 2, {}
     dA = -(np.divide(Y, AL) - np.divide(1 - Y, 1 - AL))
     for l in range(L, 0, -1):
@@ -51,15 +51,15 @@ def student_backward(AL, Y, cache, parameters, hidden="relu"):
     return grads
 
 
-@threadpool_limits.wrap(limits=1)  # NumPy's threads wait for each other many times as long beside a busy program
-def student_descent(X, Y, parameters, learning_rate, iterations, hidden="relu"):
+@threadpool_limits.wrap(limits=1)  # on a busy machine, BLAS threads spend most of the time waiting for each other
+def numpy_descent(X, Y, parameters, learning_rate, iterations, hidden="relu"):
     parameters = {key: value.copy() for key, value in parameters.items()}
     costs = []
     for i in range(iterations):
-        AL, cache = student_forward(X, parameters, hidden)
+        AL, cache = numpy_forward(X, parameters, hidden)
         if i % 100 == 0:
-            costs.append(student_cost(AL, Y))
-        grads = student_backward(AL, Y, cache, parameters, hidden)
+            costs.append(numpy_cost(AL, Y))
+        grads = numpy_backward(AL, Y, cache, parameters, hidden)
         for key in parameters:
             parameters[key] = parameters[key] - learning_rate * grads[f"d{key}"]
     return parameters, costs
@@ -80,7 +80,7 @@ def matrices(draw, shape=None):
 
 @st.composite
 def networks(draw):
-    """(X, Y, parameters) of a network with a sigmoid output."""
+    """Draw (X, Y, parameters) of a network with a sigmoid output."""
     sizes = [*draw(st.lists(st.integers(1, 6), min_size=1, max_size=4)), 1]
     m = draw(st.integers(1, 12))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -95,7 +95,7 @@ def networks(draw):
 
 
 def flower(m=400):
-    """The course's planar data, in its shapes."""
+    """Return the course's planar data as X (2, m) and Y (1, m)."""
     from fastnn.datasets import make_flower
 
     X, y = make_flower(m, random_state=1)
@@ -103,7 +103,7 @@ def flower(m=400):
 
 
 def close(actual, expected, roundings, scale=None):
-    """|actual - expected| <= roundings * eps * (largest magnitude involved)."""
+    """Assert |actual - expected| <= roundings * eps * scale, by default the largest |expected|."""
     scale = np.abs(expected).max(initial=0) if scale is None else scale
     np.testing.assert_allclose(actual, expected, rtol=0, atol=roundings * EPS * max(scale, np.finfo(float).tiny))
 
@@ -113,22 +113,22 @@ def close(actual, expected, roundings, scale=None):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(Z=matrices())
-def test_activations(name, Z):
+def test_activations_match_the_reference(name, Z):
     before = Z.copy()
     A, cache = getattr(F, name)(Z)
-    # The kernels are right to 2 ULP (core/test_vmath.py), the reference to about as much; softmax sums up to 7 terms.
+    # The kernels are accurate to 2 ULP (core/test_vmath.py), the reference similarly; softmax sums up to 7 terms.
     close(A, reference.activate(name, Z), 20)
     assert np.array_equal(cache, before) and np.array_equal(Z, before)
     assert not np.shares_memory(A, Z)
     dA = np.random.default_rng(0).standard_normal(Z.shape)
     dZ = getattr(F, f"{name}_backward")(dA, cache)
-    # From A, 1 - A^2 has an absolute error of a few eps; |dA| < 6.
+    # Computed from A, 1 - A^2 has an absolute error of a few eps; |dA| < 6.
     close(dZ, reference.activate_backward(name, dA, Z), 40, scale=6)
     assert np.array_equal(Z, before)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "leaky_relu"])
-def test_activations_of_any_shape(name):
+def test_activations_take_any_shape(name):
     for Z in (0.5, [1, -2], np.zeros((2, 3, 4)), np.float32([[1, 2]]), np.arange(6).reshape(2, 3)[:, ::2]):
         A, cache = getattr(F, name)(Z)
         assert A.shape == cache.shape == np.shape(Z) and A.dtype == np.float64
@@ -136,7 +136,7 @@ def test_activations_of_any_shape(name):
 
 
 @given(st.data())
-def test_linear_blocks(data):
+def test_linear_blocks_match_numpy(data):
     n, n_prev, m = (data.draw(st.integers(1, 8)) for _ in range(3))
     A, W, b, dZ = (data.draw(matrices(shape)) for shape in ((n_prev, m), (n, n_prev), (n, 1), (n, m)))
     Z, cache = F.linear_forward(A, W, b)
@@ -152,17 +152,17 @@ def test_linear_blocks(data):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data(), n=st.integers(1, 6), n_prev=st.integers(1, 6), m=st.sampled_from([1, 2, 5, 9, 1023, 1025, 2100]))
-def test_activation_blocks(name, data, n, n_prev, m):
-    """In all storage orders, with more examples than units and fewer, and rows beyond a tile of the kernels, 1024."""
+def test_activation_blocks_match_numpy(name, data, n, n_prev, m):
+    """All storage orders, more and fewer examples than units, and more examples than a tile of the kernels, 1024."""
     A_prev, W, b, dA = (data.draw(matrices(shape)) for shape in ((n_prev, m), (n, n_prev), (n, 1), (n, m)))
     A, (linear_cache, Z) = F.linear_activation_forward(A_prev, W, b, name)
     # Sums of at most 7 terms.
     close(Z, W @ A_prev + b, 20, scale=(np.abs(W) @ np.abs(A_prev) + np.abs(b)).max())
     close(A, reference.activate(name, Z), 20)
-    assert np.array_equal(F.linear_forward(A_prev, W, b)[0], Z) or name == "softmax"  # stored in another order
+    assert np.array_equal(F.linear_forward(A_prev, W, b)[0], Z) or name == "softmax"  # another storage order
     dA_prev, dW, db = F.linear_activation_backward(dA, (linear_cache, Z), name)
     dZ = reference.activate_backward(name, dA, Z)
-    # The bound of test_activations on each dZ, which then enters sums of n, m and m terms; |g'| <= 1.
+    # The bound of test_activations_match_the_reference on each dZ, which enters sums of n, m and m terms; |g'| <= 1.
     size = np.abs(dA).max() * (2 if name == "softmax" else 1)
     close(dA_prev, W.T @ dZ, 60, scale=size * np.abs(W).sum(axis=0).max())
     close(dW, dZ @ A_prev.T / m, 60 + m, scale=size * np.abs(A_prev).max())
@@ -171,8 +171,8 @@ def test_activation_blocks(name, data, n, n_prev, m):
 
 @pytest.mark.parametrize("order_X", ["C", "F"])
 @pytest.mark.parametrize("order_W", ["C", "F"])
-def test_what_fits_is_not_copied(order_X, order_W):
-    """No call allocates as much as half of X, the largest array; small ones are given as they are."""
+def test_arrays_in_core_layout_are_not_copied(order_X, order_W):
+    """No call allocates half as much as X, the largest array; caches hold the arguments themselves."""
     rng = np.random.default_rng(0)
     n_x, n, m = 5000, 4, 200
     X, W = np.array(rng.random((n_x, m)), order=order_X), np.array(rng.random((n, n_x)), order=order_W)
@@ -194,12 +194,12 @@ def test_what_fits_is_not_copied(order_X, order_W):
 
 
 @given(networks())
-def test_whole_passes(case):
+def test_whole_passes_match_numpy_and_the_reference(case):
     X, Y, parameters = case
     AL, caches = F.L_model_forward(X, parameters)
-    expected, cache = student_forward(X, parameters)
+    expected, cache = numpy_forward(X, parameters)
     L = len(parameters) // 2
-    # Each layer multiplies an error by at most the sum of |W| over a row, and adds a few roundings of its own.
+    # Each layer multiplies an error by at most the sum of |W| over a row and adds a few roundings.
     growth = np.prod([1 + np.abs(parameters[f"W{l}"]).sum() for l in range(1, L + 1)]) * (1 + np.abs(X).max())
     close(AL, expected, 40, scale=growth)
     assert len(caches) == L
@@ -215,11 +215,11 @@ def test_whole_passes(case):
     assert set(grads) == {f"d{s}{l}" for l in range(1, L + 1) for s in "Wb"} | {f"dA{l}" for l in range(L)}
     assert "dA0" not in F.L_model_backward(AL, Y, caches)
     nearest = min(AL.min(), (1 - AL).min())
-    if nearest > 0:  # the cost is taken from AL: at 0 or 1 it may be infinite, where the reference, from Z, is not
+    if nearest > 0:  # at AL = 0 or 1 the cost may be infinite; the reference computes it from Z
         close(F.compute_cost(AL, Y), oracle[0], 100, scale=growth / nearest)
 
 
-def test_cost_of_certain_predictions():
+def test_cost_of_probabilities_zero_and_one():
     assert F.compute_cost([[1.0, 0.0]], [[1, 0]]) == 0
     assert F.compute_cost([[0.0, 0.5]], [[1, 0]]) == np.inf
     half = F.compute_cost(np.full((1, 4), 0.5), np.array([[True, False, True, True]]))
@@ -228,31 +228,37 @@ def test_cost_of_certain_predictions():
     assert soft == pytest.approx(-(0.5 * np.log(0.25) + 0.5 * np.log(0.75) + np.log(0.5)) / 2, rel=1e-15)
 
 
-def test_update_and_predict(capsys):
-    parameters = {"W1": np.array([[1.0, -1.0]]), "b1": np.array([[0.5]])}
+TINY = {"W1": np.array([[1.0, -1.0]]), "b1": np.array([[0.5]])}
+
+
+def test_update_returns_new_arrays():
+    parameters = {key: value.copy() for key, value in TINY.items()}
     before = {key: value.copy() for key, value in parameters.items()}
     updated = F.update_parameters(parameters, {"dW1": np.ones((1, 2)), "db1": np.ones((1, 1))}, 0.25)
     assert all(np.array_equal(parameters[key], before[key]) for key in before)
     assert np.array_equal(updated["W1"], [[0.75, -1.25]]) and np.array_equal(updated["b1"], [[0.25]])
-    p = F.predict(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[1, 1]]), parameters)
+
+
+def test_predict_prints_the_accuracy_if_labels_are_given(capsys):
+    p = F.predict(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([[1, 1]]), TINY)
     assert np.array_equal(p, [[1, 0]]) and p.dtype == np.float64
     assert capsys.readouterr().out == "Accuracy: 0.5\n"
-    assert F.predict(np.zeros((2, 3)), None, parameters).shape == (1, 3) and capsys.readouterr().out == ""
+    assert F.predict(np.zeros((2, 3)), None, TINY).shape == (1, 3) and capsys.readouterr().out == ""
 
 
 @given(value=matrices(), order=orders)
-def test_update_in_either_order(value, order):
+def test_update_accepts_mixed_storage_orders(value, order):
     gradient = np.array(np.random.default_rng(1).standard_normal(value.shape), order=order)
-    wide = np.tile(value, (1, 300))  # longer than a block of the kernel
+    wide = np.tile(value, (1, 300))  # longer than a chunk of the kernel
     for W, dW in ((value, gradient), (wide, np.tile(gradient, (1, 300)))):
         before, b = W.copy(), np.ones((len(W), 1))
         updated = F.update_parameters({"W1": W, "b1": b}, {"dW1": dW, "db1": b}, 0.3)["W1"]
-        # Two roundings, or one where the processor fuses them.
+        # Two roundings, or one with a fused multiply-add.
         close(updated, W - 0.3 * dW, 2, scale=np.abs(W).max() + 0.3 * np.abs(dW).max())
         assert np.array_equal(W, before) and not np.shares_memory(updated, W)
 
 
-def test_initialisation_takes_the_global_seed():
+def test_initialisation_uses_numpys_global_generator():
     np.random.seed(1)
     two = F.initialize_parameters(3, 2, 1)
     deep = F.initialize_parameters_deep([5, 4, 3])
@@ -270,29 +276,29 @@ def test_initialisation_takes_the_global_seed():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_planar_model_follows_the_student(n_threads):
+def test_nn_model_matches_numpy_descent(n_threads):
     X, Y = flower()
     np.random.seed(3)
     start = F.initialize_parameters(2, 4, 1)
-    expected, _ = student_descent(X, Y, start, 1.2, 2000, "tanh")
+    expected, _ = numpy_descent(X, Y, start, 1.2, 2000, "tanh")
     np.random.seed(3)
     parameters = F.nn_model(X, Y, 4, num_iterations=2000, n_threads=n_threads)
     for key in expected:
         np.testing.assert_allclose(parameters[key], expected[key], rtol=1e-9, atol=1e-9)
-    AL, _ = student_forward(X, parameters, "tanh")
+    AL, _ = numpy_forward(X, parameters, "tanh")
     assert np.mean((AL > 0.5) == Y) >= 0.88
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize(("n_x", "m"), [(300, 60), (3000, 70)])  # 3000: BLAS copies there
-def test_deep_model_follows_the_student(n_x, m, n_threads):
+@pytest.mark.parametrize(("n_x", "m"), [(300, 60), (3000, 70)])  # at 3000, BLAS packs its operands
+def test_L_layer_model_matches_numpy_descent(n_x, m, n_threads):
     rng = np.random.default_rng(0)
     X, dims = rng.random((n_x, m)), [n_x, 20, 7, 5, 1]
     Y = (X[: n_x // 2].sum(axis=0) > X[n_x // 2 :].sum(axis=0))[None].astype(int)
     np.random.seed(1)
     start = F.initialize_parameters_deep(dims)
     kept = {key: value.copy() for key, value in start.items()}
-    expected, costs = student_descent(X, Y, start, 0.0075, 1001)
+    expected, costs = numpy_descent(X, Y, start, 0.0075, 1001)
     parameters, actual = F.L_layer_model(X, Y, dims, num_iterations=1001, parameters=start, n_threads=n_threads)
     assert len(actual) == 11
     np.testing.assert_allclose(actual, costs, rtol=1e-9)
@@ -303,13 +309,13 @@ def test_deep_model_follows_the_student(n_x, m, n_threads):
     assert F.L_layer_model(X, Y, dims, num_iterations=101, n_threads=n_threads)[1] == actual[:2]
 
 
-def test_two_layer_model_follows_the_student(capsys):
+def test_two_layer_model_matches_numpy_descent(capsys):
     rng = np.random.default_rng(0)
     X = rng.random((50, 30))
     Y = (X[0] > 0.5)[None]
     np.random.seed(1)
     start = F.initialize_parameters(50, 7, 1)
-    _, costs = student_descent(X, Y.astype(int), start, 0.0075, 301)
+    _, costs = numpy_descent(X, Y.astype(int), start, 0.0075, 301)
     np.random.seed(1)
     _, actual = F.two_layer_model(X, Y, (50, 7, 1), num_iterations=301, print_cost=True)
     np.testing.assert_allclose(actual, costs, rtol=1e-9)
@@ -317,12 +323,12 @@ def test_two_layer_model_follows_the_student(capsys):
     assert [line.split(":")[0] for line in printed] == [f"Cost after iteration {i}" for i in (0, 100, 200, 300)]
 
 
-def test_logistic_regression_follows_the_student():
+def test_logistic_regression_matches_numpy_descent():
     rng = np.random.default_rng(0)
     X = rng.random((40, 50))
     Y = (X[0] + 0.1 * rng.standard_normal(50) > 0.5)[None].astype(int)
     start = {"W1": np.zeros((1, 40)), "b1": np.zeros((1, 1))}
-    expected, costs = student_descent(X, Y, start, 0.05, 501)
+    expected, costs = numpy_descent(X, Y, start, 0.05, 501)
     d = F.logistic_regression(X, Y, X[:, :10], Y[:, :10], num_iterations=501, learning_rate=0.05)
     np.testing.assert_allclose(d["costs"], costs, rtol=1e-9)
     np.testing.assert_allclose(d["w"], expected["W1"].T, rtol=1e-9, atol=1e-12)

@@ -1,4 +1,4 @@
-"""What the course's functions say to wrong input, in the notes' terms; and that they leave the right one as it was."""
+"""fastnn.functional: errors for invalid arguments; any array layout is accepted and no argument is modified."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def without(mapping, *names):
     (lambda: F.propagate(np.ones((3, 1)), [1, 2], np.ones((3, 2)), [[0, 1]]), ValueError, "b must"),
     (lambda: F.update_parameters({"W1": np.ones((1, 2)), "b1": np.ones((1, 1))},
                                  {"dW1": np.ones((2, 1)), "db1": np.ones((1, 1))}, 1), ValueError, "dW1"),
-    # Dictionaries: nothing is left out without a word
+    # Dictionaries: missing and unknown keys
     (lambda: F.L_model_forward(X, without(P, "b2")), KeyError, "W1, b1, W2"),
     (lambda: F.L_model_forward(X, without(P, "W1")), KeyError, "b1, W2, b2"),
     (lambda: F.L_model_forward(X, {**P, "learning_rate": 1, "m": 5}), KeyError, "nothing else, got .*learning_rate"),
@@ -80,12 +80,12 @@ def without(mapping, *names):
     (lambda: F.nn_model(1, Y, 4), ValueError, r"X must have shape \(n_x, m\), got \(\)"),
     (lambda: F.nn_model(X, Y[0], 4), ValueError, r"Y must have shape \(n_y, m\) .*got \(5,\)"),
     (lambda: F.nn_model(X, np.full((1, 5), np.nan), 4), ValueError, "Y must hold 0 and 1"),
-    # All of it before the work begins: a million iterations would take minutes
+    # Checked before the first iteration: a million iterations would take minutes
     (lambda: F.logistic_regression(1, Y, X, Y, 10**6), ValueError, r"X_train must have shape \(n_x, m\), got \(\)"),
     (lambda: F.logistic_regression(X, Y, X[:2], Y, 10**6), ValueError, r"X_test must .*\(3, m\), got \(2, 5\)"),
     (lambda: F.logistic_regression(X, Y[:, :4], X, Y, 10**6), ValueError, r"Y_train .*\(1, 5\), got \(1, 4\)"),
     (lambda: F.logistic_regression(X, Y, X, Y[:, :4], 10**6), ValueError, r"Y_test .*\(1, 5\), got \(1, 4\)"),
-    # Backward: which layer, and whether it is AL, dA or the cache
+    # Backward pass: the error names the layer and the array
     (lambda: F.L_model_backward(AL[:, :4], Y[:, :4], CACHES), ValueError,
      r"layer 2: Z of the cache .* of AL, .*\(1, 4\), got \(1, 5\)"),
     (lambda: F.L_model_backward(AL, Y, CACHES[::-1]), ValueError, "layer 2: Z of the cache"),
@@ -93,14 +93,14 @@ def without(mapping, *names):
     (lambda: F.L_model_backward(AL, Y, [CACHES[0], CACHES[1][0]]), ValueError, "layer 2: cache must be the tuple"),
     (lambda: F.L_model_backward(AL, [["a"] * 5], CACHES), TypeError, "Y must hold real numbers"),
 ])
-def test_bad_input(call, error, text, capfd):
+def test_invalid_arguments_raise(call, error, text, capfd):
     with pytest.raises(error, match=text):
         call()
-    assert capfd.readouterr() == ("", "")  # nor does BLAS complain
+    assert capfd.readouterr() == ("", "")  # BLAS prints its complaints
 
 
 def run_everything(X, Y, parameters, w):
-    """All that the functions return, of arrays laid out in some way."""
+    """Return the results of all functions for these arrays."""
     AL, caches = F.L_model_forward(X, parameters)
     grads = F.L_model_backward(AL, Y, caches, input_gradient=True)
     results = [AL, *grads.values(), *F.update_parameters(parameters, grads, 0.1).values(), F.compute_cost(AL, Y),
@@ -132,8 +132,8 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_any_layout_is_read_and_left_as_it_was(layout):
-    """Entries and sums are of the order 1: a few roundings in another order of summation."""
+def test_any_array_layout_is_read_and_not_modified(layout):
+    """Entries and sums are of order 1, so another order of summation changes a few roundings."""
     change, w = LAYOUTS[layout], np.full((3, 1), 0.25)
     expected = run_everything(X, Y.astype(float), P, w)
     given = [change(X), change(Y.astype(float)), {key: change(value) for key, value in P.items()}, change(w)]
@@ -144,14 +144,14 @@ def test_any_layout_is_read_and_left_as_it_was(layout):
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_, np.float32])
-def test_labels_of_any_type(dtype):
+def test_labels_of_any_dtype_give_equal_results(dtype):
     for call in (lambda Y: F.compute_cost(AL, Y), lambda Y: F.L_model_backward(AL, Y, CACHES)["dW1"],
                  lambda Y: F.propagate(np.zeros((3, 1)), 0.0, X, Y)[0]["dw"],
                  lambda Y: F.L_layer_model(X, Y, [3, 2, 1], num_iterations=3, parameters=P)[1]):
         assert np.array_equal(call(Y.astype(dtype)), call(Y.astype(float)))
 
 
-def test_results_are_float64_and_no_views_of_the_arguments():
+def test_results_are_float64_copies():
     small = {key: value.astype(np.float32) for key, value in P.items()}
     assert all(value.dtype == np.float64 for value in F.update_parameters(small, GRADS, 0.1).values())
     assert F.linear_forward(X.astype(np.float32), small["W1"], small["b1"])[0].dtype == np.float64

@@ -1,4 +1,4 @@
-"""What the course's functions share: the dictionary of parameters, and the checks of examples."""
+"""Checks of the parameter dictionary and of the examples."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +18,9 @@ def n_layers(parameters: Parameters) -> int:
     Raises
     ------
     TypeError
-        If it is no dictionary.
+        If `parameters` is not a mapping.
     KeyError
-        If a W or b is missing, or there is anything else.
+        If a W or b is missing, or there is any other key.
     """
     if not isinstance(parameters, (dict, Mapping)):
         raise TypeError(f"parameters must be a dict of W1, b1, ..., got {type(parameters).__name__}")
@@ -36,14 +36,14 @@ def n_layers(parameters: Parameters) -> int:
 
 
 def as_parameters(parameters: Parameters, sizes: Sequence[int]) -> Parameters:
-    """Return the parameters as float64 arrays, checked to be those of layers of these sizes n[0], ..., n[L].
+    """Return the parameters as float64 matrices after checking that they match the layer sizes n[0], ..., n[L].
 
     Raises
     ------
     ValueError
-        If there are more or fewer layers, or a shape is another one.
+        If the number of layers or a shape differs.
     TypeError, KeyError
-        As for `n_layers`; or if an array does not hold real numbers.
+        As for `n_layers`, or if an array does not hold real numbers.
     """
     L = n_layers(parameters)
     if len(sizes) != L + 1:
@@ -58,7 +58,7 @@ def as_parameters(parameters: Parameters, sizes: Sequence[int]) -> Parameters:
 
 
 def as_examples(X: ArrayLike, symbol: str, n_x: int = ANY) -> NDArray[Any]:
-    """Return X (n_x, m) as a float64 matrix, checked not to be empty."""
+    """Return X (n_x, m) as a float64 matrix; raise a ValueError if it is empty."""
     matrix = as_matrix(X, symbol, n_x, ANY, "(n_x, m)")
     if not matrix.size:
         raise ValueError(f"{symbol} must hold at least one feature and one example, got shape {matrix.shape}")

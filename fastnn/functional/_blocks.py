@@ -1,4 +1,4 @@
-"""The building blocks of an L-layer network, as the course's exercises name them."""
+"""The building blocks of an L-layer network."""
 
 import math
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from fastnn._core import course
 from fastnn._core.course import ANY, as_matrix, as_real, product
 from fastnn._core.registry import ACTIVATIONS
 from fastnn._data import checks
-from fastnn.functional.activations import RELU, SIGMOID, code
-from fastnn.functional.parameters import Parameters, n_layers
+from fastnn.functional._activations import RELU, SIGMOID, code
+from fastnn.functional._parameters import Parameters, n_layers
 from fastnn.runtime import LEVEL
 
 __all__ = ["L_model_backward", "L_model_forward", "compute_cost", "initialize_parameters",
@@ -26,11 +26,11 @@ IDENTITY = ACTIVATIONS.index("identity")
 
 
 def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
-    """Return W1 (n_h, n_x), b1, W2 (n_y, n_h), b2: weights 0.01 randn from NumPy's global generator, biases 0."""
+    """Return W1 (n_h, n_x), b1, W2 (n_y, n_h), b2: weights 0.01 * randn from NumPy's global generator, biases 0."""
     parameters = {}
     for l, (n_prev, n) in enumerate(((n_x, n_h), (n_h, n_y)), 1):
         shape = checks.count(n, f"n[{l}]"), checks.count(n_prev, f"n[{l - 1}]")
-        parameters[f"W{l}"] = np.random.randn(*shape) * 0.01  # noqa: NPY002  (the course's numbers)
+        parameters[f"W{l}"] = np.random.randn(*shape) * 0.01  # noqa: NPY002  as in the course
         parameters[f"b{l}"] = np.zeros((n, 1))
     return parameters
 
@@ -38,7 +38,7 @@ def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
 def initialize_parameters_deep(layer_dims: ArrayLike) -> Parameters:
     """Return W1, b1, ..., WL, bL for layer_dims = [n[0], ..., n[L]].
 
-    W[l] is randn(n[l], n[l-1]) / sqrt(n[l-1]) from NumPy's global generator, as in the course's application; b[l] is 0.
+    W[l] is randn(n[l], n[l-1]) / sqrt(n[l-1]), drawn from NumPy's global generator; b[l] is 0.
     """
     dims = checks.layer_sizes(layer_dims, "layer_dims")
     parameters = {}
@@ -54,14 +54,14 @@ def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[NDArray[An
     Parameters
     ----------
     A : array_like (n[l-1], m)
-        Of the layer before.
+        Activations of the previous layer.
     W : array_like (n[l], n[l-1])
     b : array_like (n[l], 1)
 
     Raises
     ------
     ValueError, TypeError
-        If the shapes do not fit, or an array does not hold real numbers.
+        If the shapes do not match, or an array does not hold real numbers.
     """
     Z, _, cache = course.linear(A, W, b, IDENTITY, LEVEL)
     return Z, cache
@@ -69,9 +69,13 @@ def linear_forward(A: ArrayLike, W: ArrayLike, b: ArrayLike) -> tuple[NDArray[An
 
 def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
                               activation: str) -> tuple[NDArray[Any], Cache]:
-    """Return A = g(W A_prev + b) and the cache ((A_prev, W, b), Z); arguments as for `linear_forward`.
+    """Return A = g(W A_prev + b) and the cache ((A_prev, W, b), Z).
 
-    `activation` is "sigmoid", "tanh", "relu", "leaky_relu" or "softmax".
+    Parameters
+    ----------
+    A_prev, W, b : array_like
+        As for `linear_forward`.
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "softmax"}
     """
     Z, A, linear_cache = course.linear(A_prev, W, b, code(activation), LEVEL)
     return A, (linear_cache, Z)
@@ -93,7 +97,7 @@ def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any],
 
 
 def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
-    """Return J = -1/m sum of Y log AL + (1 - Y) log(1 - AL); 0 log 0 is 0.
+    """Return J = -1/m * sum(Y log AL + (1 - Y) log(1 - AL)), with 0 log 0 = 0.
 
     Parameters
     ----------
@@ -108,14 +112,14 @@ def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
     if not AL.size:
         raise ValueError(f"AL must hold at least one unit and one example, got shape {AL.shape}")
     total = course.cross_entropy(AL, Y, LEVEL)
-    if math.isnan(total):  # somewhere 0 log 0
+    if math.isnan(total):  # the kernel met 0 log 0
         with np.errstate(divide="ignore", invalid="ignore"):
             total = float((np.where(Y == 0, 0, Y * np.log(AL)) + np.where(Y == 1, 0, (1 - Y) * np.log(1 - AL))).sum())
-    return float(0 - total / m)  # no -0
+    return float(0 - total / m)  # 0 - x, so that the cost is never -0.0
 
 
 def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return dA_prev = W^T dZ, dW = 1/m dZ A_prev^T and db = 1/m sum of dZ over the examples.
+    """Return dA_prev = W^T dZ, dW = 1/m dZ A_prev^T and db = 1/m * (sum of dZ over the examples).
 
     Parameters
     ----------
@@ -128,7 +132,7 @@ def linear_backward(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], ND
 
 
 def _parameter_gradients(dZ: ArrayLike, cache: LinearCache) -> tuple[NDArray[Any], ...]:
-    """Return dW, db, and the checked dZ and W."""
+    """Return dW and db, then dZ and W as checked arrays."""
     try:
         A_prev, W, _ = cache
     except (TypeError, ValueError):
@@ -162,11 +166,11 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
     Parameters
     ----------
     AL, caches
-        From `L_model_forward`.
+        The results of `L_model_forward`.
     Y : array_like (n_y, m)
-        Of AL's shape, or any that reshapes to it.
+        Any shape that can be reshaped to AL's.
     input_gradient : bool, default False
-        Also return dA0, the derivative with respect to X, which training does not need.
+        Also return dA0, the derivative with respect to X. Training does not need it.
     """
     AL = as_matrix(AL, "AL", ANY, ANY, "(n_y, m)")
     Y = as_real(Y, "Y")
@@ -184,7 +188,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
             else:
                 linear_cache, Z = _parts(caches[-1])
                 as_matrix(Z, "Z of the cache", AL.shape[0], AL.shape[1], "of AL, (n_y, m)")
-                dZ = AL - Y  # = dA * a (1 - a), which also holds where AL is 0 or 1
+                dZ = AL - Y  # dA * a (1 - a), but exact where AL is 0 or 1
             dW, db, dZ, W = _parameter_gradients(dZ, linear_cache)
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {l}: {error}") from None
@@ -195,7 +199,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
 
 
 def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: float) -> Parameters:
-    """Return new parameters W[l] - learning_rate dW[l], b[l] - learning_rate db[l]; the given ones are not changed."""
+    """Return new arrays W[l] - learning_rate * dW[l] and b[l] - learning_rate * db[l]; `parameters` is not changed."""
     L = n_layers(parameters)
     if not isinstance(grads, (dict, Mapping)):
         raise TypeError(f"grads must be a dict of dW1, db1, ..., got {type(grads).__name__}")
@@ -211,7 +215,7 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
 
 
 def predict(X: ArrayLike, y: ArrayLike | None, parameters: Parameters) -> NDArray[Any]:
-    """Return the L-layer network's predictions 0.0 or 1.0 (1, m); print the accuracy against y (1, m) unless None."""
+    """Return the L-layer network's predictions, 0.0 or 1.0, (1, m); print their accuracy if y (1, m) is not None."""
     AL, _ = L_model_forward(X, parameters)
     p = (AL > 0.5).astype(np.float64)
     if y is not None:

@@ -1,7 +1,7 @@
-"""The activations and their backward functions, each on the compiled kernel.
+"""Activation functions and their backward functions.
 
-`f(Z)` returns A and the cache, which is Z; `f_backward(dA, cache)` returns dZ = dA * g'(Z). Z may have any shape; the
-softmax is taken over the units, the rows of Z. At the kink relu's derivative is 0 and leaky relu's 0.01.
+`f(Z)` returns A and the cache, which is Z; `f_backward(dA, cache)` returns dZ = dA * g'(Z). Z may have any shape;
+softmax normalises over the units (axis 0). At Z = 0 the derivative of relu is 0 and that of leaky relu 0.01.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = (ACTIVATIONS.index(name) for name in 
 
 
 def code(activation: str) -> int:
-    """Return the number under which the compiled core knows one of the course's activations."""
+    """Return the compiled core's index of an activation in `NAMES`."""
     return ACTIVATIONS.index(checks.name(activation, NAMES, "activation"))
 
 
@@ -33,7 +33,7 @@ def sigmoid(Z: ArrayLike) -> Forward:
 
 
 def sigmoid_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
-    """Return dZ = dA * a (1 - a), a = sigmoid(Z); `cache` is Z, of dA's shape."""
+    """Return dZ = dA * a (1 - a), a = sigmoid(Z); `cache` is Z, with dA's shape."""
     return activate_backward(SIGMOID, dA, cache, LEVEL)
 
 
@@ -43,7 +43,7 @@ def tanh(Z: ArrayLike) -> Forward:
 
 
 def tanh_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
-    """Return dZ = dA * (1 - a^2), a = tanh(Z); `cache` is Z, of dA's shape."""
+    """Return dZ = dA * (1 - a^2), a = tanh(Z); `cache` is Z, with dA's shape."""
     return activate_backward(TANH, dA, cache, LEVEL)
 
 
@@ -53,7 +53,7 @@ def relu(Z: ArrayLike) -> Forward:
 
 
 def relu_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
-    """Return dZ = dA where Z > 0, else 0; `cache` is Z, of dA's shape."""
+    """Return dZ = dA where Z > 0, else 0; `cache` is Z, with dA's shape."""
     return activate_backward(RELU, dA, cache, LEVEL)
 
 
@@ -63,15 +63,15 @@ def leaky_relu(Z: ArrayLike) -> Forward:
 
 
 def leaky_relu_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
-    """Return dZ = dA where Z > 0, else 0.01 dA; `cache` is Z, of dA's shape."""
+    """Return dZ = dA where Z > 0, else 0.01 dA; `cache` is Z, with dA's shape."""
     return activate_backward(LEAKY_RELU, dA, cache, LEVEL)
 
 
 def softmax(Z: ArrayLike) -> Forward:
-    """Return A = e^Z / sum of e^Z over the rows, for Z (n, m), and the cache Z."""
+    """Return A = e^Z / (sum of e^Z over axis 0), for Z (n, m), and the cache Z."""
     return activate(SOFTMAX, Z, LEVEL)
 
 
 def softmax_backward(dA: ArrayLike, cache: ArrayLike) -> NDArray[Any]:
-    """Return dZ = A * (dA - sum of A * dA over the rows), A = softmax(Z); `cache` is Z, of dA's shape (n, m)."""
+    """Return dZ = A * (dA - sum of A * dA over axis 0), A = softmax(Z); `cache` is Z, with dA's shape (n, m)."""
     return activate_backward(SOFTMAX, dA, cache, LEVEL)

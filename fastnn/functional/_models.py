@@ -1,4 +1,4 @@
-"""The course's whole models, on the compiled plan: full-batch gradient descent on the binary cross-entropy."""
+"""Whole models, trained by full-batch gradient descent on the binary cross-entropy."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from fastnn._core.course import ANY, as_matrix
 from fastnn._data import checks
 from fastnn._model.model import Model
 from fastnn._training import loop
-from fastnn.functional.blocks import initialize_parameters, initialize_parameters_deep
-from fastnn.functional.parameters import Parameters, as_examples, as_parameters
+from fastnn.functional._blocks import initialize_parameters, initialize_parameters_deep
+from fastnn.functional._parameters import Parameters, as_examples, as_parameters
 from fastnn.optimizers import SGD, OptimizerState
 
 __all__ = ["L_layer_model", "descend", "nn_model", "two_layer_model"]
@@ -23,14 +23,29 @@ FLOAT64 = np.dtype(np.float64)
 def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[int], hidden: str, *,
             learning_rate: float, num_iterations: int, print_cost: bool, print_every: int = COST_EVERY,
             n_threads: int | None = None) -> tuple[Parameters, list[float]]:
-    """Run gradient descent from `parameters`, which stay as they are, of layers of the given sizes.
+    """Minimise the cost by gradient descent, starting from a copy of `parameters`.
+
+    Parameters
+    ----------
+    X : array_like (n_x, m)
+    Y : array_like (n_y, m)
+        0 and 1.
+    parameters : dict
+    sizes : sequence of int
+        n[0], ..., n[L].
+    hidden : str
+        Activation of the hidden layers; the output is a sigmoid.
+    learning_rate, num_iterations, print_cost, n_threads
+        As for `L_layer_model`.
+    print_every : int
+        Iterations between two printed costs.
 
     Returns
     -------
     parameters : dict
         After the last update.
     costs : list of float
-        J before the update, at every 100th iteration from 0.
+        J before the update of iterations 0, 100, 200, ...
     """
     rate = checks.number(learning_rate, "learning_rate", above=0)
     iterations = checks.count(num_iterations, "num_iterations", 0)
@@ -44,7 +59,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     W, b = model.layout.views(model.theta)
     for l in range(L):
         W[l], b[l] = arrays[f"W{l + 1}"], arrays[f"b{l + 1}"]
-    examples = model.examples(np.asfortranarray(X).T, Y.T, None)  # (m, n_x): the same memory
+    examples = model.examples(np.asfortranarray(X).T, Y.T, None)  # (m, n_x), a view of the same memory
     costs = []
     with loop.bound_plan(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
                              n_threads=runtime.thread_count(n_threads)) as plan:
@@ -63,7 +78,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
 
 def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, print_cost: bool = False,
              learning_rate: float = 1.2, *, n_threads: int | None = None) -> Parameters:
-    """Train the planar model: n_h tanh units and a sigmoid output.
+    """Train a hidden layer of n_h tanh units and a sigmoid output: the course's model of the planar data.
 
     Parameters
     ----------
@@ -74,13 +89,13 @@ def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, 
         Hidden units.
     num_iterations : int, default 10000
     print_cost : bool
-        Print the cost at every 1000th iteration.
+        Print the cost every 1000 iterations.
     learning_rate : float, default 1.2
 
     Returns
     -------
     dict
-        W1, b1, W2, b2. They begin as `initialize_parameters`, from NumPy's global generator.
+        W1, b1, W2, b2. Their initial values are those of `initialize_parameters`.
     """
     X = as_examples(X, "X")
     Y = as_matrix(Y, "Y", ANY, X.shape[1], "(n_y, m)")
@@ -92,9 +107,9 @@ def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, 
 def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,
                     num_iterations: int = 3000, print_cost: bool = False, *,
                     n_threads: int | None = None) -> tuple[Parameters, list[float]]:
-    """Train linear -> relu -> linear -> sigmoid for layers_dims = (n_x, n_h, n_y); returns (parameters, costs).
+    """Train linear -> relu -> linear -> sigmoid for layers_dims = (n_x, n_h, n_y).
 
-    The parameters begin as `initialize_parameters`; `costs` holds J before the update at every 100th iteration from 0.
+    Parameters and return values are those of `L_layer_model`; training starts from `initialize_parameters`.
     """
     dims = checks.layer_sizes(layers_dims, "layers_dims")
     if len(dims) != 3:
@@ -117,16 +132,18 @@ def L_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learni
     learning_rate : float, default 0.0075
     num_iterations : int, default 3000
     print_cost : bool
-        Print the cost at every 100th iteration.
+        Print the cost every 100 iterations.
     parameters : dict, optional
-        Start from these, which are not changed; by default from `initialize_parameters_deep(layers_dims)`.
+        Initial values, which are not changed; by default `initialize_parameters_deep(layers_dims)`.
+    n_threads : int, optional
+        Maximum number of threads.
 
     Returns
     -------
     parameters : dict
         W1, b1, ..., WL, bL.
     costs : list of float
-        J before the update, at every 100th iteration from 0.
+        J before the update of iterations 0, 100, 200, ...
     """
     dims = checks.layer_sizes(layers_dims, "layers_dims")
     start = initialize_parameters_deep(dims) if parameters is None else parameters

@@ -1,4 +1,4 @@
-"""Logistic regression as a network of one unit, as the course's first exercise names its parts."""
+"""Logistic regression, the network of a single unit."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from fastnn import losses, runtime
 from fastnn._core import kernels
 from fastnn._core.course import ANY, as_matrix, as_real, moved, product, zeros
 from fastnn._data import checks
-from fastnn.functional.activations import sigmoid
-from fastnn.functional.blocks import compute_cost
-from fastnn.functional.models import COST_EVERY, descend
-from fastnn.functional.parameters import Parameters, as_examples
+from fastnn.functional._activations import sigmoid
+from fastnn.functional._blocks import compute_cost
+from fastnn.functional._models import COST_EVERY, descend
+from fastnn.functional._parameters import Parameters, as_examples
 
 __all__ = ["initialize_with_zeros", "logistic_regression", "optimize", "propagate"]
 
@@ -40,7 +40,7 @@ def _checked(w: ArrayLike, b: Any, X: ArrayLike) -> tuple[NDArray[Any], float, N
 
 
 def propagate(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike) -> tuple[dict[str, Any], float]:
-    """Return the gradients {"dw": (n_x, 1), "db": float} and the cost of logistic regression.
+    """Return the gradients {"dw": ndarray (n_x, 1), "db": float} and the cost of logistic regression.
 
     dw = 1/m X (A - Y)^T, db = 1/m sum(A - Y), A = sigmoid(w^T X + b).
 
@@ -63,16 +63,16 @@ def propagate(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike) -> tuple[dict[
 def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations: int = 100,
              learning_rate: float = 0.009, print_cost: bool = False, *,
              n_threads: int | None = None) -> tuple[dict[str, Any], dict[str, Any], list[float]]:
-    """Run gradient descent on w and b.
+    """Minimise the cost by gradient descent on w and b.
 
     Returns
     -------
     params : dict
-        {"w": (n_x, 1), "b": float}; the given w is not changed.
+        {"w": ndarray (n_x, 1), "b": float}; the given w is not changed.
     grads : dict
         {"dw", "db"} of the last iteration, before its update.
     costs : list of float
-        J before the update, at every 100th iteration from 0.
+        J before the update of iterations 0, 100, 200, ...
     """
     w, b, X = _checked(w, b, X)
     last = checks.count(num_iterations, "num_iterations", 0) - 1
@@ -88,7 +88,7 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
                                  n_threads=n_threads)
         w_last, b_last = before["W1"].T, float(before["b1"][0, 0])
     grads, cost = propagate(w_last, b_last, X, Y)
-    # What is not finite in X shows in dw; the descent's own checks then say what it is.
+    # A NaN or infinity in X also appears in dw. Run the validating path to raise the proper error.
     if not (kernels.all_finite(w, runtime.LEVEL) and kernels.all_finite(grads["dw"], runtime.LEVEL)):
         _descend(w, b, X, Y, num_iterations=0, learning_rate=rate, print_cost=False, n_threads=n_threads)
     if last < 0:
@@ -101,14 +101,15 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
     return params, grads, costs
 
 
-def _descend(w: NDArray[Any], b: float, X: NDArray[Any], Y: NDArray[Any], **how: Any) -> tuple[Parameters, list[float]]:
-    return descend(X, Y, {"W1": w.T, "b1": np.full((1, 1), b)}, (len(w), 1), "identity", **how)
+def _descend(w: NDArray[Any], b: float, X: NDArray[Any], Y: NDArray[Any],
+             **options: Any) -> tuple[Parameters, list[float]]:
+    return descend(X, Y, {"W1": w.T, "b1": np.full((1, 1), b)}, (len(w), 1), "identity", **options)
 
 
 def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLike, Y_test: ArrayLike,
                         num_iterations: int = 2000, learning_rate: float = 0.5, print_cost: bool = False, *,
                         n_threads: int | None = None) -> dict[str, Any]:
-    """Train logistic regression from zeros and report on both sets, as the course's `model`.
+    """Train logistic regression from zeros and predict both sets: the course's `model`.
 
     Parameters
     ----------
@@ -118,12 +119,12 @@ def logistic_regression(X_train: ArrayLike, Y_train: ArrayLike, X_test: ArrayLik
     num_iterations : int, default 2000
     learning_rate : float, default 0.5
     print_cost : bool
-        Print the cost at every 100th iteration, and both accuracies at the end.
+        Print the cost every 100 iterations, and both accuracies at the end.
 
     Returns
     -------
     dict
-        costs, Y_prediction_test, Y_prediction_train (1, m), w, b, learning_rate, num_iterations.
+        The keys costs, Y_prediction_test, Y_prediction_train (both (1, m)), w, b, learning_rate, num_iterations.
     """
     X_train = as_examples(X_train, "X_train")
     X_test = as_examples(X_test, "X_test", len(X_train))
