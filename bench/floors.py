@@ -1,4 +1,4 @@
-"""What no step can be much quicker than: its matrix products alone through BLAS, and the optimiser's way to memory."""
+"""Floors of a training step: its matrix products alone, by BLAS, and the memory traffic of the optimiser."""
 
 from itertools import pairwise
 from threading import Barrier, Thread
@@ -11,7 +11,7 @@ ADAM_ARENAS = 7  # read: gradient, theta, two moments; written: theta, two momen
 
 
 def products(sizes: list[int], batch: int, dtype: str) -> list[dict]:
-    """The arguments of `multiply` for each product of a step, in their order, W stored as a network stores it."""
+    """The arguments of `multiply` for each product of a step, in order, with W stored as in a network."""
     from fastnn._model.parameters import ParameterLayout, weight_orders
 
     rng = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def products(sizes: list[int], batch: int, dtype: str) -> list[dict]:
 
 
 def gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float:
-    """Microseconds of all products of a step, called one after another from Python."""
+    """Microseconds of all products of a step, called from Python one by one."""
     from fastnn._core.kernels import multiply
 
     calls = products(sizes, batch, dtype)
@@ -46,7 +46,7 @@ def gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float
 
 
 def compiled_gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float:
-    """The same, each repeated in compiled code: without what a call from Python costs."""
+    """The same without the cost of the Python calls: each product is repeated in compiled code."""
     from fastnn._core.kernels import multiply
 
     calls = products(sizes, batch, dtype)
@@ -55,7 +55,7 @@ def compiled_gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float)
 
 
 def copy_bandwidth(elements: int, dtype: str, n_threads: int) -> float:
-    """Bytes read and written a microsecond while `n_threads` copy arrays of `elements` together."""
+    """Bytes read and written per microsecond while `n_threads` threads copy arrays of `elements` in total."""
     item = np.dtype(dtype).itemsize
     source, target = np.ones(elements, dtype), np.zeros(elements, dtype)
     repetitions = max(3, int(2e9 / (2 * elements * item)))
@@ -85,7 +85,7 @@ def copy_bandwidth(elements: int, dtype: str, n_threads: int) -> float:
 
 
 def update_floor(sizes: list[int], dtype: str, n_threads: int) -> float:
-    """Microseconds of Adam's reads and writes at the measured copy bandwidth of arrays as large as the arena."""
+    """Microseconds of Adam's memory traffic at the copy bandwidth measured for arrays of the same size."""
     parameters = sum((n_prev + 1) * n for n_prev, n in pairwise(sizes))
     traffic = ADAM_ARENAS * parameters * np.dtype(dtype).itemsize
     return traffic / copy_bandwidth(parameters, dtype, n_threads)

@@ -1,13 +1,13 @@
-"""The systems that are measured beside fastnn, each a class of the same few methods.
+"""The measured systems: fastnn and its competitors, as classes with a common interface.
 
-A system is made from layer sizes, a dtype and a thread count, starts from the weights of `initial`, and trains the same
-network: relu, softmax cross-entropy, Adam with its usual settings. It has
+A system is constructed from layer sizes, a dtype and a thread count. All start from the weights of `initial` and train
+the same network: relu, softmax cross-entropy, Adam with its default settings. A system has one or both of
 
-- ``train(X, y, batch, epochs, rate=RATE) -> float``: `epochs` shuffled epochs more; the mean loss of the last one. A
-  second call goes on with the parameters of the first;
-- ``predict(X) -> ndarray (m, n[L])``: class probabilities, from NumPy and back to NumPy;
+- ``train(X, y, batch, epochs, rate=RATE) -> float``: train for `epochs` shuffled epochs, continuing from the current
+  parameters, and return the mean loss of the last epoch;
+- ``predict(X) -> ndarray (m, n[L])``: class probabilities, from NumPy arrays to NumPy arrays.
 
-or one of the two. What is compiled is compiled in the first call.
+Systems that compile do so in the first call.
 """
 
 from importlib import import_module
@@ -19,8 +19,8 @@ import numpy as np
 
 __all__ = ["RATE", "SYSTEMS", "chosen", "initial", "make", "seed"]
 
-RATE = 1e-3  # the learning rate, if none is given
-seed = 0  # of the first weights
+RATE = 1e-3  # the default learning rate
+seed = 0  # of the initial weights
 
 
 class System(NamedTuple):
@@ -45,15 +45,15 @@ SYSTEMS = {
 
 
 def initial(sizes: list[int], dtype: str) -> list[np.ndarray]:
-    """The weights W[l] (n[l], n[l-1]) that every system starts from: He's, drawn from `seed`."""
+    """The initial weights W[l] (n[l], n[l-1]) of every system: He initialisation with `seed`."""
     rng = np.random.default_rng(seed)
     return [(rng.standard_normal((n, n_prev)) * np.sqrt(2 / n_prev)).astype(dtype) for n_prev, n in pairwise(sizes)]
 
 
 def chosen(options, does: str, dtype: str = "float32") -> list[str]:
-    """The systems that --peers names (or all) that do ("trains" or "predicts") this in this dtype, fastnn first.
+    """The systems of --peers (default: all) that can do `does` ("trains" or "predicts") in this dtype, fastnn first.
 
-    Those that are not installed are named and left out.
+    Systems that are not installed are skipped with a message.
     """
     asked = ["fastnn", *(name for name in options.peers.split(",") if name)] if options.peers else list(SYSTEMS)
     unknown = [name for name in asked if name not in SYSTEMS]
@@ -63,7 +63,7 @@ def chosen(options, does: str, dtype: str = "float32") -> list[str]:
             if name in asked and getattr(system, does) and dtype in system.dtypes]
     present = [name for name in able if all(find_spec(package) for package in SYSTEMS[name].needs)]
     if len(present) < len(able):
-        print("not installed, left out:", ", ".join(name for name in able if name not in present))
+        print("not installed, skipped:", ", ".join(name for name in able if name not in present))
     return present
 
 

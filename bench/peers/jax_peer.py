@@ -1,4 +1,4 @@
-"""JAX, a whole epoch (gathering, steps) in one compiled `lax.scan`."""
+"""JAX: a whole epoch (gather and steps) in one compiled `lax.scan`."""
 
 import os
 from functools import partial
@@ -12,7 +12,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 class ScannedJAX:
     def __init__(self, sizes: list[int], dtype: str, n_threads: int) -> None:
-        if n_threads == 1:  # no flag of its own keeps XLA on one core
+        if n_threads == 1:  # XLA's own flags do not keep it on one core
             os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         import jax
@@ -33,7 +33,7 @@ class ScannedJAX:
         return X @ W + b
 
     def loss(self, theta, X, y):
-        log_p = self.jax.nn.log_softmax(self.logits(theta, X))  # a product with one-hot rows: picking is slower
+        log_p = self.jax.nn.log_softmax(self.logits(theta, X))  # multiplying by one-hot rows is faster than indexing
         return -(log_p * self.jax.nn.one_hot(y, log_p.shape[1], dtype=log_p.dtype)).sum(1).mean()
 
     def step(self, state, batch, rate):
@@ -59,7 +59,7 @@ class ScannedJAX:
             self.epoch, self.data = epoch, (jax.numpy.asarray(X), jax.numpy.asarray(y, "int32"))
         state = (self.theta, self.moments, self.t)
         for _ in range(epochs):
-            order = self.rng.permutation(len(y)).astype(np.int32)  # quicker than JAX's own
+            order = self.rng.permutation(len(y)).astype(np.int32)  # faster than JAX's permutation
             order = order[: len(y) // batch * batch].reshape(-1, batch)
             state, J = self.epoch(state, order, rate, *self.data)
         self.theta, self.moments, self.t = state

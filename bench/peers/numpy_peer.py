@@ -1,4 +1,4 @@
-"""Plain NumPy, as a student writes it from the notes."""
+"""Plain NumPy, as a student of the course writes it."""
 
 import numpy as np
 

@@ -17,14 +17,14 @@ class ScikitLearn:
         self.net = MLPClassifier(sizes[1:-1], alpha=0, tol=0, warm_start=True, random_state=0)
 
     def begin(self) -> None:
-        """Let scikit-learn allocate the parameters, and fill them in."""
+        """Let scikit-learn allocate the parameters, then set them."""
         rows, labels = max(2, self.sizes[-1]), np.arange(max(2, self.sizes[-1]))
         self.net.set_params(max_iter=1).fit(np.zeros((rows, self.sizes[0]), self.dtype), labels)
         for coef, intercept, W in zip(self.net.coefs_, self.net.intercepts_, initial(self.sizes, self.dtype),
                                       strict=True):
             if len(W) == coef.shape[1]:
                 coef[...], intercept[...] = W.T, 0
-            else:  # two classes are one logistic unit there
+            else:  # scikit-learn uses one logistic unit for two classes
                 coef[...], intercept[...] = (W[1] - W[0])[:, None], 0
 
     def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:

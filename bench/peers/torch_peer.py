@@ -28,7 +28,7 @@ class EagerTorch:
         self.probabilities = lambda X: torch.softmax(self.model(X), 1)
         if self.compiles:
             self.objective = torch.compile(self.objective)
-            self.probabilities = torch.compile(self.probabilities, dynamic=False)  # anew for each number of rows
+            self.probabilities = torch.compile(self.probabilities, dynamic=False)  # recompiled for each number of rows
 
     def train(self, X: np.ndarray, y: np.ndarray, batch: int, epochs: int, rate: float = RATE) -> float:
         self.optimizer.param_groups[0]["lr"] = rate

@@ -1,4 +1,4 @@
-"""The course's whole models: microseconds an iteration of fastnn.functional and of a student's NumPy, in float64."""
+"""Whole models of the course: microseconds per iteration of fastnn.functional and of a student's NumPy, in float64."""
 
 import numpy as np
 from measure import microseconds, take_turns, threads
@@ -57,12 +57,12 @@ def work(system: str, model: str, n_threads: int) -> float:
             descend(X, Y, parameters, sizes, hidden, learning_rate=0.0075, num_iterations=iterations, print_cost=False,
                     n_threads=n_threads)
 
-    once = microseconds(lambda: run(few), seconds=0, rounds=2)  # what a call costs beside its iterations
+    once = microseconds(lambda: run(few), seconds=0, rounds=2)  # to subtract the fixed cost of a call
     return (microseconds(lambda: run(many), seconds=0, rounds=2) - once) / (many - few)
 
 
 def run(options) -> list[dict]:
-    print("us an iteration of full-batch gradient descent, float64")
+    print("us per iteration of full-batch gradient descent, float64")
     rows = []
     for model in MODELS:
         for n_threads in threads(options):

@@ -1,4 +1,4 @@
-"""Whole fits of fastnn's MLPClassifier and of scikit-learn's, as their users call them; predict_proba of one row."""
+"""Whole fits of MLPClassifier, fastnn's and scikit-learn's, through the public interface; predict_proba of one row."""
 
 import resource
 import sys
@@ -11,12 +11,12 @@ from time import perf_counter
 import numpy as np
 from measure import in_process, microseconds, threads
 
-SECONDS = 1.0  # how long the fits of one length are repeated in a process
-ROWS, FEATURES, NON_ZEROS, CLASSES = 20_000, 50_000, 100, 20  # of the text-like matrix
+SECONDS = 1.0  # for which fits of the same number of epochs are repeated
+ROWS, FEATURES, NON_ZEROS, CLASSES = 20_000, 50_000, 100, 20  # of the bag-of-words matrix
 
 
 def shipped(name: str):
-    """One of the data sets that come with scikit-learn, standardised."""
+    """A standardised data set of scikit-learn."""
     from sklearn import datasets, preprocessing
 
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -39,7 +39,7 @@ def texts():
     return X, rng.integers(0, CLASSES, ROWS)
 
 
-# Data, parameters, epochs, and how many times as fast the fit is to be.
+# Data, parameters, epochs and the target: how many times faster than scikit-learn.
 WORKLOADS: dict[str, tuple[Callable, dict, int, float]] = {
     "iris": (lambda: shipped("iris"), {}, 60, 6.0),
     "breast cancer": (lambda: shipped("breast_cancer"), {}, 60, 4.5),
@@ -52,7 +52,7 @@ ONE_ROW_TARGET = 4.0
 
 
 def classifier(system: str, epochs: int, parameters: dict):
-    """An estimator that trains for just so many epochs."""
+    """An estimator that trains for exactly `epochs` epochs."""
     if system == "fastnn":
         from fastnn import MLPClassifier
     else:
@@ -61,7 +61,7 @@ def classifier(system: str, epochs: int, parameters: dict):
 
 
 def fit_seconds(system: str, X, y, epochs: int, parameters: dict) -> float:
-    """The shortest time of a whole fit."""
+    """The best time of a whole fit."""
     times = []
     while not times or sum(times) < SECONDS:
         estimator = classifier(system, epochs, parameters)
@@ -72,7 +72,7 @@ def fit_seconds(system: str, X, y, epochs: int, parameters: dict) -> float:
 
 
 def work(system: str, workload: str) -> dict[str, float]:
-    warnings.simplefilter("ignore")  # of fits that did not converge
+    warnings.simplefilter("ignore")  # ConvergenceWarning
     if workload == ONE_ROW:
         X, y = shipped("digits")
         estimator = classifier(system, 5, {}).fit(X, y)
@@ -90,12 +90,12 @@ def work(system: str, workload: str) -> dict[str, float]:
 
 def run(options) -> list[dict]:
     if not find_spec("sklearn"):
-        print("this compares with scikit-learn: pip install 'fastnn[bench]'")
+        print("scikit-learn is not installed: pip install 'fastnn[bench]'")
         return []
     names = options.only.split(",") if options.only else [*WORKLOADS, ONE_ROW]
     systems, rows = ("scikit-learn", "fastnn"), []
-    print(f"scikit-learn / fastnn, medians of {options.turns} processes: us a step of a whole fit (or us a call), "
-          "what a fit costs beside its steps, peak memory of the process")
+    print(f"scikit-learn / fastnn, medians of {options.turns} processes: us per step of a whole fit (or per "
+          "call), fixed cost of a fit, peak memory of the process")
     print(f"| {'':<34} | threads | {'us':^19} | ratio | target | {'fixed ms':^17} | {'peak MB':^15} |")
     print("|" + "---|" * 7)
     for name in names:

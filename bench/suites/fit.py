@@ -1,4 +1,4 @@
-"""Whole fits: what shuffling costs, the time to an accuracy from the start of the interpreter, and the import."""
+"""Whole fits: the cost of shuffling, the time to a test accuracy from interpreter start, and the import time."""
 
 import gzip
 import subprocess
@@ -10,22 +10,21 @@ from time import perf_counter
 
 import numpy as np
 import peers
+import targets
 from measure import gather, in_process, threads
 
 SIZES, BATCH = [784, 128, 64, 10], 128
 ROWS = 60_000
-SHUFFLING_TARGET = 1.08
-ACCURACY, ACCURACY_TARGET, MOST_EPOCHS = 0.88, 0.5, 30
-# A usual constant, and of some constants and decays, with batches of 64 to 512, the one that took fastnn least time.
+ACCURACY, MAX_EPOCHS = 0.88, 30
+# A common constant rate, and the fastest for fastnn among several constants and decays with batches of 64 to 512.
 RATES = {"0.001": lambda epoch: 0.001, "0.004 x 0.6^epoch": lambda epoch: 0.004 * 0.6**epoch}
-IMPORT_TARGET = 30.0  # milliseconds
 
 
 # ---- Shuffling ------------------------------------------------------------------------------------------------------
 
 
 def epochs(system: str, n_threads: int) -> dict[str, float]:
-    """Milliseconds of a shuffled epoch on 60 000 x 784 made numbers; of fastnn also of one that is not."""
+    """Milliseconds of a shuffled epoch on 60 000 x 784 random numbers; for fastnn also of an epoch in order."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((ROWS, SIZES[0]), np.float32), rng.integers(0, SIZES[-1], ROWS)
     peer = peers.make(system, SIZES, "float32", n_threads)
@@ -40,7 +39,7 @@ def epochs(system: str, n_threads: int) -> dict[str, float]:
     times = {True: [], False: []}
     for _ in range(4):
         for shuffle, found in times.items():
-            ends: list[float] = []  # a fit also begins and ends, once for any number of epochs
+            ends: list[float] = []  # differences between epochs exclude the fixed cost of a fit
             peer.net.fit(X, y, batch_size=BATCH, epochs=4, shuffle=shuffle, n_threads=n_threads,
                          callbacks=[lambda net, record, ends=ends: ends.append(perf_counter())])
             found += np.diff(ends).tolist()
@@ -49,8 +48,8 @@ def epochs(system: str, n_threads: int) -> dict[str, float]:
 
 def run_shuffling(options) -> list[dict]:
     systems, rows = peers.chosen(options, "trains"), []
-    print(f"\nMilliseconds an epoch of {ROWS} x {SIZES[0]} float32, batch {BATCH}: shuffled, of fastnn also in order "
-          f"and their ratio (target: at most {SHUFFLING_TARGET})")
+    print(f"\nMilliseconds per shuffled epoch of {ROWS} x {SIZES[0]} float32, batch {BATCH}; for fastnn also in order, "
+          f"and the ratio (target: at most {targets.SHUFFLED_EPOCH})")
     for n_threads in threads(options):
         cases = {name: {"part": "epochs", "system": name, "n_threads": n_threads} for name in systems}
         figures = gather("fit", cases, n_threads, options.turns)
@@ -59,7 +58,7 @@ def run_shuffling(options) -> list[dict]:
         print(f"{n_threads} threads: " + ", ".join(f"{name} {figures[name]['shuffled']:.0f}" for name in systems)
               + f"; fastnn in order {ours['in order']:.0f}: {ratio:.3f}", flush=True)
         rows.append({"part": "shuffling", "threads": n_threads, "ms": {n: figures[n]["shuffled"] for n in systems},
-                     "in order": ours["in order"], "ratio": ratio, "target": SHUFFLING_TARGET})
+                     "in order": ours["in order"], "ratio": ratio, "target": targets.SHUFFLED_EPOCH})
     return rows
 
 
@@ -67,19 +66,19 @@ def run_shuffling(options) -> list[dict]:
 
 
 def fashion_mnist() -> Path | None:
-    """The folder of the data, if they are there."""
+    """The folder of the data set, or None if it is not installed."""
     from fastnn import datasets
 
     try:
         datasets.load_fashion_mnist()
     except FileNotFoundError as error:
-        print(f"\ntime to accuracy left out: {error}")
+        print(f"\ntime to accuracy skipped: {error}")
         return None
     return datasets._FASHION_MNIST
 
 
 def read(folder: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (m, 784) as float32 from 0 to 1, and labels (m,): read alike for every system, without fastnn."""
+    """Images (m, 784) as float32 in [0, 1], and labels (m,); the same code for every system, without fastnn."""
     def values(kind: str, header: int) -> np.ndarray:
         with gzip.open(Path(folder) / f"{part}-{kind}-ubyte.gz") as file:
             return np.frombuffer(file.read(), np.uint8, offset=header)
@@ -89,7 +88,7 @@ def read(folder: str, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def accuracy(system: str, n_threads: int, folder: str, rate: str, seed: int) -> dict[str, float]:
-    """Train epoch by epoch until the test pictures are recognised well enough."""
+    """Train one epoch at a time until the test accuracy reaches ACCURACY."""
     began = perf_counter()
     X, y = read(folder, "train")
     X_test, y_test = read(folder, "t10k")
@@ -97,7 +96,7 @@ def accuracy(system: str, n_threads: int, folder: str, rate: str, seed: int) -> 
     peers.seed = seed
     peer = peers.make(system, SIZES, "float32", n_threads)
     right, epoch, began = 0.0, 0, perf_counter()
-    while right < ACCURACY and epoch < MOST_EPOCHS:
+    while right < ACCURACY and epoch < MAX_EPOCHS:
         peer.train(X, y, BATCH, 1, RATES[rate](epoch))
         right = float((peer.predict(X_test).argmax(axis=1) == y_test).mean())
         epoch += 1
@@ -109,8 +108,8 @@ def run_accuracy(options) -> list[dict]:
     if folder is None:
         return []
     systems = peers.chosen(options, "trains")
-    print(f"\nSeconds to {ACCURACY:.0%} test accuracy on Fashion-MNIST, the whole process with start-up, imports and "
-          f"reading: median of {options.turns} seeds (epochs; of the seconds, those of epochs and predictions)")
+    print(f"\nSeconds to {ACCURACY:.0%} test accuracy on Fashion-MNIST, for the whole process with start-up, imports "
+          f"and reading: median of {options.turns} seeds (epochs; seconds of training and prediction)")
     for rate, n_threads in product(RATES, threads(options)):
         turns: dict[str, list[dict]] = {name: [] for name in systems}
         for seed in range(options.turns):
@@ -127,11 +126,11 @@ def run_accuracy(options) -> list[dict]:
         print(f"rate {rate}, {n_threads} threads: "
               + ", ".join(f"{name} {of['seconds']:.2f} ({of['epochs']:.0f}; {of['training']:.2f})"
                           for name, of in medians.items())
-              + f"; fastnn / best peer {medians['fastnn']['seconds'] / best:.2f} (target: at most {ACCURACY_TARGET})"
+              + f"; fastnn / best peer {medians['fastnn']['seconds'] / best:.2f} (target: at most {targets.ACCURACY})"
               + "".join(f"; {name} reached it in {n} of {options.turns}" for name, n in reached.items()
                         if n < options.turns), flush=True)
         rows.append({"part": "accuracy", "rate": rate, "threads": n_threads, "reached": reached,
-                     "turns": options.turns, "target": ACCURACY_TARGET,
+                     "turns": options.turns, "target": targets.ACCURACY,
                      **{key: {name: medians[name][key] for name in systems} for key in medians["fastnn"]}})
     return rows
 
@@ -140,15 +139,15 @@ def run_accuracy(options) -> list[dict]:
 
 
 def run_import(options) -> list[dict]:
-    """Milliseconds that ``import fastnn`` takes after what it needs is imported."""
+    """Milliseconds of ``import fastnn`` once its dependencies are imported."""
     code = ("from time import perf_counter; import numpy, scipy.linalg; began = perf_counter(); import fastnn; "
             "print(perf_counter() - began)")
     command = [sys.executable, "-P", "-c", code]
     times = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) * 1e3
              for _ in range(1 + 4 * options.turns)][1:]
     print(f"\nimport fastnn beyond numpy and scipy.linalg: {median(times):.1f} ms, median of {len(times)} processes "
-          f"(target: at most {IMPORT_TARGET:.0f})")
-    return [{"part": "import", "ms": median(times), "target": IMPORT_TARGET}]
+          f"(target: at most {targets.IMPORT:.0f})")
+    return [{"part": "import", "ms": median(times), "target": targets.IMPORT}]
 
 
 PARTS = {"shuffling": run_shuffling, "accuracy": run_accuracy, "import": run_import}

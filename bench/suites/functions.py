@@ -1,9 +1,9 @@
-"""The element-wise functions: nanoseconds an element at each SIMD level, beside NumPy."""
+"""The element-wise functions: nanoseconds per element at each SIMD level and in NumPy."""
 
 import numpy as np
 from measure import microseconds, take_turns
 
-COUNT = 4096  # stays in the first-level cache
+COUNT = 4096  # fits in the L1 cache
 NUMPY = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "tanh": np.tanh}
 
 
@@ -22,7 +22,7 @@ def work(function: str, dtype: str, level: int | None) -> float:
 def run(options) -> list[dict]:
     from fastnn._core.kernels import FUNCTIONS, LEVELS
 
-    print("ns an element:   " + "".join(f"{name:>10}" for name in (*LEVELS, "numpy")))
+    print("ns per element:  " + "".join(f"{name:>10}" for name in (*LEVELS, "numpy")))
     rows = []
     for dtype in ("float32", "float64"):
         for function in FUNCTIONS:

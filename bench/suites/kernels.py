@@ -1,4 +1,4 @@
-"""The compiled kernels: those that are one pass over memory, beside copying, and the layers' products, beside BLAS."""
+"""The compiled kernels: single passes over memory against memory copy, and the matrix products against BLAS."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from suites import products
 
 ELEMENTS = (5_000, 100_000, 2_000_000)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
-UNITS, CLASSES, PIXELS = 100, 10, 500  # rows of a layer's Z, of the softmax's, elements of a gathered example
+UNITS, CLASSES, PIXELS = 100, 10, 500  # rows of a layer's Z and of the softmax; features of a gathered example
 
 
 def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarray]:
-    """`count` matrices (rows, elements / rows) of the core's order; the last of them, which is overwritten, is 0."""
+    """`count` column-major matrices (rows, elements / rows); the last one is an output and starts at zero."""
     from fastnn._model.parameters import aligned_empty
 
     made = [aligned_empty((rows, elements // rows), dtype, "F") for _ in range(count)]
@@ -25,13 +25,13 @@ def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarra
 
 
 def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], object]]]:
-    """Each kernel: how many arrays of the given size it reads and writes in all, and its call."""
+    """For each kernel, the number of arrays that it reads or writes, and its call."""
     from fastnn._core import kernels
     from fastnn.runtime import LEVEL
 
     Z, A = matrices(elements, UNITS, dtype, 2)
     b = np.zeros(UNITS, dtype)
-    cache, dZ = matrices(elements, UNITS, dtype, 2)  # dZ stays 0: it could not go on being multiplied else
+    cache, dZ = matrices(elements, UNITS, dtype, 2)  # dZ = 0, so that repeated calls cannot overflow it
     db = np.zeros(UNITS, dtype)
     scores, dscores = matrices(elements, CLASSES, dtype, 2)
     labels = np.random.default_rng(0).integers(0, CLASSES, elements // CLASSES).astype(np.int32)
@@ -52,8 +52,7 @@ def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], objec
 
 
 def work(elements: int, dtype: str) -> dict[str, float]:
-    """Bytes a nanosecond of each kernel, without what the call itself costs (that of the fewest elements); "copy" is
-    what NumPy's copying of arrays as large reaches."""
+    """Bytes per nanosecond of each kernel and of np.copyto ("copy"), without the fixed cost of a call."""
     few = passes(PIXELS, dtype)
     found = {}
     for name, (arrays, call) in passes(elements, dtype).items():
@@ -63,7 +62,7 @@ def work(elements: int, dtype: str) -> dict[str, float]:
 
 
 def run_passes(options) -> list[dict]:
-    print("\nbytes read and written a nanosecond, 1 thread; copy: NumPy's copying of arrays as large")
+    print("\nbytes read and written per nanosecond, 1 thread; copy: np.copyto of arrays of the same size")
     rows = []
     for dtype in ("float32", "float64"):
         cases = {str(elements): {"elements": elements, "dtype": dtype} for elements in ELEMENTS}

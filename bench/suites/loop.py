@@ -1,4 +1,4 @@
-"""What the Python loop adds to a step: the smallest net there is, one example a step."""
+"""The cost of the Python training loop per step, per epoch and per fit, on the smallest network."""
 
 from time import perf_counter
 
@@ -9,7 +9,7 @@ STEPS = 200_000
 
 
 def epoch_us() -> float:
-    """One step of the training loop on a net of two parameters: an upper bound of what the loop costs."""
+    """A step of a network with two parameters: an upper bound of the cost of the loop."""
     from fastnn import Network
 
     X = np.zeros((STEPS, 1), np.float32)
@@ -21,7 +21,7 @@ def epoch_us() -> float:
 
 
 def loop_us(learning_rate: str = "0.1") -> float:
-    """The same loop around a function that does nothing."""
+    """The loop alone, around a step that does nothing."""
     from fastnn import schedules
     from fastnn._data.feeds import bounds
     from fastnn._training import loop
@@ -42,7 +42,7 @@ def loop_us(learning_rate: str = "0.1") -> float:
 
 
 def epochs_us() -> float:
-    """An epoch of one step, 64-64-10 and 32 examples: the step, and what an epoch costs beside it."""
+    """An epoch of one step, 64-64-10 and 32 examples: the step and the fixed cost of an epoch."""
     from fastnn import Network
 
     X = np.zeros((32, 64), np.float32)
@@ -52,7 +52,7 @@ def epochs_us() -> float:
 
 
 def fit_us() -> float:
-    """A whole fit of one epoch of one step on the digits' net: what a fit costs once."""
+    """A whole fit of one epoch of one step, 64-64-10: the fixed cost of a fit."""
     from fastnn import Network
 
     X = np.zeros((32, 64), np.float32)

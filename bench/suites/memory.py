@@ -1,4 +1,4 @@
-"""Memory: the peak of a fit beside the peers', and that a memory map of more rows takes no more of it."""
+"""Peak memory of a fit for every peer, and the memory of a fit on memory maps of different sizes."""
 
 import re
 import tempfile
@@ -8,24 +8,23 @@ from threading import Event, Thread
 
 import numpy as np
 import peers
+import targets
 from measure import gather, threads
 
 SIZES, BATCH, ROWS = [784, 128, 64, 10], 128, 60_000
 MAP_SIZES, MAP_BATCH, MAP_ROWS, PIECE = [32, 64, 32, 2], 512, (1_000_000, 10_000_000), 1_000_000
-BESIDE_DATA = 60.0  # MB that a fit may take beside X
-INTERVAL = 0.002  # seconds between two looks at RssAnon
+INTERVAL = 0.002  # seconds between two readings of RssAnon
 MB = 1e6
-GROWTH = 10.0  # MB that ten times the rows may add; the order of up to a million rows (8 MB) is kept
 
 
 def held(what: str) -> float:
-    """MB of this process: VmRSS (all now), VmHWM (its peak) or RssAnon (what is not a file's)."""
+    """MB of this process: VmRSS (now), VmHWM (peak) or RssAnon (now, without mapped files)."""
     return int(re.search(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1024 / MB
 
 
 def arrays(system: str, n_threads: int) -> dict[str, float]:
-    """The peak of a fit of one epoch, less what the process held before X and y were made: the interpreter, the
-    modules and the network with its first weights. X (188 MB) is in it, and what is compiled for the fit."""
+    """The peak memory of a fit of one epoch. "beside" excludes X, y and what the process held before them (interpreter,
+    modules, network), but includes what a system compiles for the fit."""
     peer = peers.make(system, SIZES, "float32", n_threads)
     before, earlier_peak = held("VmRSS"), held("VmHWM")
     rng = np.random.default_rng(0)
@@ -39,7 +38,7 @@ def arrays(system: str, n_threads: int) -> dict[str, float]:
 
 
 def highest(call: Callable[[], object]) -> float:
-    """What RssAnon rises by at most during the call."""
+    """The largest increase of RssAnon during the call."""
     done, seen, before = Event(), [held("RssAnon")], held("RssAnon")
 
     def watch() -> None:
@@ -55,8 +54,10 @@ def highest(call: Callable[[], object]) -> float:
 
 
 def memory_map(path: str, rows: int, n_threads: int) -> dict[str, float]:
-    """What RssAnon rises by at most on a memory map, once its first rows had the same calls: in a fit of one epoch, and
-    in a prediction beside the probabilities that it returns."""
+    """The largest increase of RssAnon on a memory map, in a fit of one epoch and in a prediction.
+
+    Both are warmed up on the first rows; the probabilities that the prediction returns are subtracted.
+    """
     from fastnn import Network
 
     X = np.memmap(path, np.float32, "r", shape=(rows, MAP_SIZES[0]))
@@ -82,22 +83,22 @@ def write(path: Path, rows: int) -> None:
 
 def run_arrays(options) -> list[dict]:
     systems, rows = peers.chosen(options, "trains"), []
-    print(f"\nMB at most held during a fit of one epoch of {ROWS} x {SIZES[0]} float32, less what the process held "
-          f"before X and y were made; in brackets what is left without X and y (target: {BESIDE_DATA:.0f})")
+    print(f"\nPeak MB of a fit of one epoch of {ROWS} x {SIZES[0]} float32, less what the process held before X and y "
+          f"were made; in brackets without X and y (target: {targets.FIT_MEMORY:.0f})")
     for n_threads in threads(options):
         cases = {name: {"part": "arrays", "system": name, "n_threads": n_threads} for name in systems}
         figures = gather("memory", cases, n_threads, options.turns)
         print(f"{n_threads} threads: " + ", ".join(f"{name} {of['peak'] - of['before']:.0f} ({of['beside']:.0f})"
                                                    for name, of in figures.items()), flush=True)
-        rows.append({"part": "arrays", "threads": n_threads, "target": BESIDE_DATA,
+        rows.append({"part": "arrays", "threads": n_threads, "target": targets.FIT_MEMORY,
                      **{key: {name: of[key] for name, of in figures.items()} for key in figures["fastnn"]}})
     return rows
 
 
 def run_map(options) -> list[dict]:
     table = []
-    print(f"\nMB that RssAnon rises by at most on a memory map of rows x {MAP_SIZES[0]} float32, in a fit of one "
-          f"shuffled epoch and in a prediction beside what it returns (target: constant)")
+    print(f"\nLargest increase of RssAnon in MB on a memory map of rows x {MAP_SIZES[0]} float32, in a fit of one "
+          f"shuffled epoch and in a prediction, without its result (target: constant)")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "X.f32")
         write(path, max(MAP_ROWS))
@@ -107,7 +108,7 @@ def run_map(options) -> list[dict]:
                 print(f"{n_threads} threads, {int(rows):>10,} rows: "
                       + ", ".join(f"{call} {rise:.1f}" for call, rise in rises.items()), flush=True)
                 table += [{"part": "map", "call": call, "threads": n_threads, "rows": int(rows), "rise": rise,
-                           "growth": GROWTH} for call, rise in rises.items()]
+                           "growth": targets.MAP_GROWTH} for call, rise in rises.items()]
     return table
 
 
@@ -120,7 +121,7 @@ def work(part: str, **arguments) -> dict[str, float]:
 
 def run(options) -> list[dict]:
     if not Path("/proc/self/status").exists():
-        print("memory is read from /proc/self/status, which this system does not have")
+        print("skipped: memory is read from /proc/self/status, which this system does not have")
         return []
     names = options.only.split(",") if options.only else PARTS
     return [row for name in names for row in PARTS[name](options)]

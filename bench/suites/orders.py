@@ -1,4 +1,4 @@
-"""The storage order of W: what a layer's products make of column-major and row-major (buffers.weight_orders)."""
+"""The storage order of W: a layer's products with W column-major and row-major (_model.parameters.weight_orders)."""
 
 import numpy as np
 from measure import microseconds, take_turns

@@ -1,4 +1,4 @@
-"""Prediction through the public interfaces: microseconds a call of 1, 32 and 10 000 rows beside every peer."""
+"""Prediction through the public interfaces: microseconds per call with 1, 32 and 10 000 rows, for every peer."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from measure import gather, microseconds, threads
 from networks import NETWORKS, chosen, label
 
 ROWS = (1, 32, 10_000)
-SECONDS, ROUNDS = 0.07, 3  # a round of one number of rows, and how many
-PIECE = 1000  # rows of the reference at a time
+SECONDS, ROUNDS = 0.07, 3  # of a round, rounds
+CHUNK_ROWS = 1000  # of the reference
 
 
 def reference(X: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
@@ -23,10 +23,10 @@ def reference(X: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
 
 
 def error(predict: Callable[[np.ndarray], np.ndarray], X: np.ndarray, weights: list[np.ndarray]) -> float:
-    """The largest difference from the reference, in eps of the dtype."""
+    """The largest difference from the reference, in units of the dtype's eps."""
     A = predict(X)
-    pieces = [slice(start, start + PIECE) for start in range(0, len(X), PIECE)]
-    worst = max(np.abs(A[piece] - reference(X[piece], weights)).max() for piece in pieces)
+    chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(X), CHUNK_ROWS)]
+    worst = max(np.abs(A[chunk] - reference(X[chunk], weights)).max() for chunk in chunks)
     return float(worst / np.finfo(X.dtype).eps)
 
 
@@ -38,7 +38,7 @@ def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, fl
     for rows in ROWS:
         part = X[:rows].copy()
         figures[f"us {rows}"] = microseconds(lambda part=part: peer.predict(part), seconds=SECONDS, rounds=ROUNDS)
-    for rows in ROWS:  # afterwards: NumPy's threads go on spinning for a tenth of a second after the reference
+    for rows in ROWS:  # after the timing, because NumPy's threads keep spinning for 0.1 s after the reference
         figures[f"error {rows}"] = error(peer.predict, X[:rows], peers.initial(sizes, dtype))
     return figures
 
@@ -47,8 +47,8 @@ def run(options) -> list[dict]:
     table = []
     for dtype in options.dtypes.split(","):
         systems = peers.chosen(options, "predicts", dtype)
-        print(f"\nMicroseconds a prediction of class probabilities ({dtype}), median of {options.turns}; error: the "
-              f"largest difference of a probability from a float64 reference, in eps")
+        print(f"\nMicroseconds per prediction of class probabilities ({dtype}), median of {options.turns}; error: the "
+              f"largest difference from a float64 reference, in eps")
         print(f"| {'workload':<36} | threads |   rows | " + " | ".join(f"{name:>13}" for name in systems)
               + " | best peer / fastnn | onnxruntime / fastnn | error: fastnn | peers |")
         print("|" + "---|" * (len(systems) + 7))
@@ -70,8 +70,8 @@ def run(options) -> list[dict]:
                           + f"| {max((errors[name] for name in others), default=float('nan')):>5.1f} |", flush=True)
                     table.append({"workload": workload, "dtype": dtype, "threads": n_threads, "rows": rows, "us": us,
                                   "error": errors})
-                    # Every term of a sum of size 1 may be rounded once; a wrong network is off by 1e5 eps.
+                    # Rounding errors are far below sum(sizes) eps; a wrong network is off by 1e5 eps.
                     wrong = [name for name in systems if not errors[name] <= sum(NETWORKS[workload][0])]
                     if wrong:
-                        raise RuntimeError(f"{workload}, {rows} rows: {', '.join(wrong)} predict something else")
+                        raise RuntimeError(f"{workload}, {rows} rows: wrong predictions of {', '.join(wrong)}")
     return table

@@ -1,7 +1,4 @@
-"""The layers' matrix products: BLAS and the kernels' own (csrc/products.inc.h, dots.inc.h, matvec.inc.h).
-
-Which of them is taken is said in fastnn/_core/_dense.pxd.
-"""
+"""The matrix products of the layers, by BLAS and by each kernel of csrc/gemm."""
 
 import numpy as np
 from measure import microseconds, take_turns
@@ -15,7 +12,7 @@ SHAPES = [  # n[l-1], n[l], m
 
 
 def transposes(product: str, row_major: bool) -> dict[str, bool]:
-    """How Z = W A_prev, dW = dZ A_prev^T and dA_prev = W^T dZ are made of the stored W."""
+    """The transpose flags of Z = W A_prev, dW = dZ A_prev^T and dA_prev = W^T dZ for the stored W."""
     if product == "dW":
         return {"transpose_B": True}
     return {"transpose_A": row_major == (product == "Z")}
@@ -28,7 +25,7 @@ def stored_row_major(n_prev: int, n: int) -> bool:
 
 
 def kernels(n_prev: int, n: int, m: int, product: str) -> list[str]:
-    """Those that make this product: "" is BLAS."""
+    """The kernels that can compute this product; "" is BLAS."""
     if product == "dW":
         return ["", "tiles"]
     if transposes(product, stored_row_major(n_prev, n))["transpose_A"]:
@@ -37,7 +34,7 @@ def kernels(n_prev: int, n: int, m: int, product: str) -> list[str]:
 
 
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> float:
-    """Microseconds of a product by one of the kernels."""
+    """Microseconds of a product by the kernel `by`."""
     from fastnn import runtime
     from fastnn._core.kernels import multiply
     from fastnn._model.parameters import aligned_empty
@@ -64,7 +61,7 @@ def run(options) -> list[dict]:
     from fastnn import runtime
 
     if runtime.simd_level() == "baseline":
-        print("the level baseline leaves products to BLAS")
+        print("the SIMD level baseline has no kernels for products: they are BLAS's")
         return []
     print("us, 1 thread")
     rows = []

@@ -1,7 +1,8 @@
-"""Growth: time per step against batch, width and depth, and the slope of each in log-log."""
+"""Scaling: time per step against batch size, width and depth, and the log-log slope of each."""
 
 import numpy as np
 import peers
+import targets
 from measure import gather, threads
 
 from suites.step import data, step_time
@@ -9,16 +10,17 @@ from suites.step import data, step_time
 BATCHES = 8  # mini-batches of an epoch
 WIDTHS = [128, 256, 512, 1024, 2048]
 DEPTHS = [2, 4, 8, 16, 32]
-# What grows, the network and batch for each value of it, and the slope that the multiply-adds have: m sum n[l-1] n[l].
+# For each varied quantity, its values and the log-log slope of the multiply-adds, m sum n[l-1] n[l].
 CURVES: dict[str, tuple[list[int], int]] = {"batch": ([64, 128, 256, 512, 1024, 2048, 4096], 1), "width": (WIDTHS, 2),
                                             "hidden layers": (DEPTHS, 1)}
-TOLERANCE = 0.1
 
 
 def shape(curve: str, value: int) -> tuple[list[int], int]:
-    """Layer sizes and batch. What does not grow in proportion is small: a narrow X and output beside the width, the
-    output beside the hidden layers, the parameters beside the batch. The first layer needs no dA, so an X half as wide
-    again as the other layers makes it as much work as they are."""
+    """Layer sizes and batch size.
+
+    The parts that do not grow with `value` are kept small. The first layer computes no dA, so with 192 features it
+    takes as much work as a hidden layer of 128 units.
+    """
     if curve == "batch":
         return [128, 128, 128, 10], value
     if curve == "width":
@@ -41,8 +43,8 @@ def slope(values: list[int], us: list[float]) -> float:
 
 def run(options) -> list[dict]:
     rows = []
-    print("us a training step of fastnn (float32, Adam, relu), and the slope in log-log "
-          f"(target: within {TOLERANCE:.0%} of that of the multiply-adds)")
+    print("us per training step of fastnn (float32, Adam, relu), and the log-log slope "
+          f"(target: within {targets.SLOPE_TOLERANCE:.0%} of the slope of the multiply-adds)")
     names = options.only.split(",") if options.only else list(CURVES)
     for curve in names:
         values, expected = CURVES[curve]
@@ -54,7 +56,7 @@ def run(options) -> list[dict]:
             print(f"{curve}, {n_threads} threads: "
                   + ", ".join(f"{value} {t:.0f}" for value, t in zip(values, us, strict=True))
                   + f"; slope {found:.2f}, expected {expected}"
-                  + ("" if abs(found / expected - 1) <= TOLERANCE else "  MISSED"), flush=True)
+                  + ("" if abs(found / expected - 1) <= targets.SLOPE_TOLERANCE else "  MISSED"), flush=True)
             rows.append({"curve": curve, "threads": n_threads, "values": values, "us": us, "slope": found,
                          "expected": expected})
     return rows

@@ -1,5 +1,7 @@
-"""One thread or two: where it pays to cut a mini-batch into shards (`_tuning.MIN_SHARD_WORK`), on idle cores and beside
-a program that keeps one of them busy."""
+"""One or two shards per mini-batch, on idle cores and with another program keeping one core busy.
+
+Sets `_tuning.MIN_SHARD_WORK`.
+"""
 
 from itertools import pairwise
 
@@ -32,7 +34,7 @@ def work(sizes: list[int], batch: int, n_shards: int) -> float:
 def run(options) -> list[dict]:
     from fastnn._tuning import MIN_SHARD_WORK
 
-    print(f"us a step with 1 and with 2 shards, then the same beside a busy core; 2 are used from {MIN_SHARD_WORK:,} "
+    print(f"us per step with 1 and 2 shards, then the same with one core busy; 2 are used from {MIN_SHARD_WORK:,} "
           "multiply-adds")
     rows = []
     for sizes, batch in sorted(SHAPES, key=lambda shape: multiply_adds(*shape)):

@@ -1,4 +1,4 @@
-"""The course's functions one by one, as a student calls them, against the student's own NumPy, in float64."""
+"""The functions of the course one by one, fastnn.functional against a student's NumPy, in float64."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +12,7 @@ SHAPES = {  # layer sizes, m; the functions of one layer run on the first
     "medium": ([64, 32, 10], 256),
     "cats": ([12288, 20, 7, 5, 1], 209),
 }
-SECONDS = 0.03  # a round of one function
+SECONDS = 0.03  # per round of one function
 RATE = 0.0075
 
 
@@ -139,9 +139,9 @@ class Student:
 
 
 def calls(F, sizes: list[int], m: int) -> dict[str, Callable[[], object]]:
-    """Each function of `F` with its arguments, laid out as a student has them: all C-ordered, but unrolled pictures."""
+    """Each function of `F` with its arguments: C-ordered arrays, except unrolled images (the transpose of one)."""
     rng = np.random.default_rng(0)
-    X = rng.random((m, sizes[0])).T  # reshape(m, -1).T, as the course unrolls pictures
+    X = rng.random((m, sizes[0])).T  # the course unrolls images by reshape(m, -1).T
     X = X if sizes[0] > 1000 else np.ascontiguousarray(X)
     Y, Y1 = rng.integers(0, 2, (sizes[-1], m)), rng.integers(0, 2, (1, m))
     parameters = {}

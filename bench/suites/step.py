@@ -1,4 +1,4 @@
-"""A training step through the public interfaces: microseconds beside every peer, and beside its floors."""
+"""A training step through the public interfaces: microseconds for every peer, and its hardware floors."""
 
 from time import perf_counter
 
@@ -8,10 +8,10 @@ from floors import compiled_gemm_step, gemm_step, update_floor
 from measure import gather, threads
 from networks import NETWORKS, chosen, label
 
-SECONDS = 1.2  # how long a process measures
-BATCHES = {"iris": 64, "digits": 64}  # mini-batches of an epoch; 8 where a step takes longer than what an epoch costs
-WARM_UP = 10  # epochs before that, after which the losses are compared
-LIMITS = {"GEMM alone": gemm_step, "GEMM compiled": compiled_gemm_step}
+SECONDS = 1.2  # of measurement per process
+BATCHES = {"iris": 64, "digits": 64}  # mini-batches per epoch: many where a step is short, else 8
+WARM_UP = 10  # epochs before the measurement; the loss is that of the last one
+FLOORS = {"GEMM alone": gemm_step, "GEMM compiled": compiled_gemm_step}
 
 
 def data(sizes: list[int], batch: int, n_batches: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +21,7 @@ def data(sizes: list[int], batch: int, n_batches: int, dtype: str) -> tuple[np.n
 
 
 def step_time(peer, X: np.ndarray, y: np.ndarray, batch: int) -> float:
-    """Microseconds a step of a system that has been warmed up."""
+    """Microseconds per step of a warmed-up system."""
     def seconds(epochs: int) -> float:
         began = perf_counter()
         peer.train(X, y, batch, epochs)
@@ -33,15 +33,14 @@ def step_time(peer, X: np.ndarray, y: np.ndarray, batch: int) -> float:
 
 def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, float]:
     sizes, batch = NETWORKS[workload]
-    if system in LIMITS:
-        return {"us": LIMITS[system](sizes, batch, dtype, SECONDS)}
+    if system in FLOORS:
+        return {"us": FLOORS[system](sizes, batch, dtype, SECONDS)}
     if system == "update":
         return {"us": update_floor(sizes, dtype, n_threads)}
     n_batches = BATCHES.get(workload, 8)
     X, y = data(sizes, batch, n_batches, dtype)
     peer = peers.make(system, sizes, dtype, n_threads)
     loss = peer.train(X, y, batch, WARM_UP)
-
     return {"us": step_time(peer, X, y, batch), "loss": loss}
 
 
@@ -49,8 +48,8 @@ def run(options) -> list[dict]:
     rows = []
     for dtype in options.dtypes.split(","):
         systems = peers.chosen(options, "trains", dtype)
-        columns = [*systems, *LIMITS, "update"]
-        print(f"\nMicroseconds a training step ({dtype}, Adam, relu, softmax cross-entropy), median of "
+        columns = [*systems, *FLOORS, "update"]
+        print(f"\nMicroseconds per training step ({dtype}, Adam, relu, softmax cross-entropy), median of "
               f"{options.turns}; loss after {WARM_UP} epochs")
         print(f"| {'workload':<36} | threads | " + " | ".join(f"{name:>13}" for name in columns)
               + " | best peer / fastnn | fastnn / floor |")

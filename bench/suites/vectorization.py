@@ -1,4 +1,4 @@
-"""One gradient of logistic regression: by explicit loops, vectorised over features, over examples, and on fastnn."""
+"""The gradient of logistic regression: Python loops, vectorised over features, over examples, and fastnn."""
 
 import sys
 from pathlib import Path
