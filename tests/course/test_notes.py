@@ -1,7 +1,7 @@
 """What the course notes say, one test a statement: the numbers of the scripts in examples/notes.
 
-docs/notes.md lists the statements. Rounding errors are bounded to first order, in units of EPS = 2^-52: a sum of k
-products is off by at most k EPS times the sum of their magnitudes, and two sides are compared that are each off by as
+docs/guide/course.md lists the statements. Rounding errors are bounded to first order, in units of EPS = 2^-52: a sum of
+k products is off by at most k EPS times the sum of their magnitudes, and two sides are compared that are each off by as
 much.
 """
 
@@ -592,12 +592,12 @@ def test_cat_pictures_of_a_small_file(script, tmp_path, monkeypatch, capsys):
         assert sorted(path.name for path in tmp_path.glob("out/*")) == ["cat_costs.png", "cat_mistakes.png"]
 
 
-# ---- docs/notes.md --------------------------------------------------------------------------------------------------
+# ---- docs/guide/course.md --------------------------------------------------------------------------------------------
 
 
 def table():
     """(statement, notes, where, tests) of each row."""
-    text = (ROOT / "docs" / "notes.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guide" / "course.md").read_text(encoding="utf-8")
     part = text.split("## Statements")[1].split("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in part.splitlines()
             if line.startswith("| ") and not line.startswith("| statement")]

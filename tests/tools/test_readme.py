@@ -63,14 +63,14 @@ def test_training_guide(readme, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
     pytest.importorskip("h5py")
     monkeypatch.chdir(tmp_path)
-    run((ROOT / "docs" / "training.md").read_text(encoding="utf-8"))
+    run((ROOT / "docs" / "guide" / "training.md").read_text(encoding="utf-8"))
 
 
 def test_estimators_guide(readme, tmp_path, monkeypatch):
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():  # the guide sets a filter
-        run((ROOT / "docs" / "estimators.md").read_text(encoding="utf-8"))
+        run((ROOT / "docs" / "guide" / "estimators.md").read_text(encoding="utf-8"))
 
 
 def test_commands(readme):
