@@ -18,8 +18,6 @@ MIN_SHARD_WORK_PER_PARAMETER = 16
 MIN_PARAMETERS_SPLIT_UPDATE = 200_000
 # Examples that a shard needs to fill the registers of the matrix products.
 MIN_SHARD_EXAMPLES = 8
-# Use the fused update if the gradient arenas are at least this many times larger than dZ and A_prev together.
-MIN_FUSED_ARENA_RATIO = 3.5
 # Multiply-adds of a prediction below which it stays on the caller's thread (python bench predict).
 MIN_PARALLEL_PREDICTION_WORK = 500_000
 # Multiply-adds of a product that no BLAS splits among its own threads (OpenBLAS does from 262,144 on).

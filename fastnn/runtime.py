@@ -179,23 +179,19 @@ def blas_threads(limit: int) -> Iterator[bool]:
 
 
 class Parallelism(NamedTuple):
-    """How a plan uses threads: parts of the mini-batch and of the update, threads that share them out, threads of each
-    BLAS call; whether dW is taken of the whole mini-batch."""
+    """How a plan uses threads: shards of the mini-batch, threads that work on them, threads of each BLAS call."""
 
     n_shards: int
-    n_slices: int
     team: int
     blas_threads: int
-    fused: bool
 
 
-def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0,
-                fusible: bool = False) -> Parallelism:
+def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
     """Choose the shards of a mini-batch.
 
     Small steps stay on the caller's thread, but for the update of many parameters; larger ones are cut into one shard a
-    thread, BLAS on one thread each; where the examples are too few for that, BLAS gets the threads. The numbers of
-    shards and slices, on which the bits depend, follow `n_threads` alone; no more threads than cores work on them.
+    thread, BLAS on one thread each; where the examples are too few for that, BLAS gets the threads. The number of
+    shards follows `n_threads` alone, so that results do not depend on the machine; at most one thread a core works.
 
     Parameters
     ----------
@@ -207,22 +203,17 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
         Threads that may be used.
     n_parameters : int
         P, the size of the update and of a gradient arena.
-    fusible : bool
-        Whether dW may be taken of the whole mini-batch, block by block, each updated at once: not for a sparse X, where
-        a norm is clipped or the gradient itself is wanted. Done where the arenas would be large beside the examples.
     """
     weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
     at_once = min(n_threads, cores())
     work = 3 * weights * batch_size
     if n_threads == 1 or work < _tuning.MIN_SHARD_WORK or work < _tuning.MIN_SHARD_WORK_PER_PARAMETER * n_parameters:
         if n_parameters >= _tuning.MIN_PARAMETERS_SPLIT_UPDATE:
-            return Parallelism(1, n_threads, at_once, 1, False)
-        return Parallelism(1, 1, 1, 1, False)
+            return Parallelism(1, at_once, 1)
+        return Parallelism(1, 1, 1)
     if batch_size < _tuning.MIN_SHARD_EXAMPLES * n_threads:
-        return Parallelism(1, 1, 1, at_once, False)
-    read = batch_size * sum(n + n_prev / n_threads for n_prev, n in pairwise(sizes))  # by each thread
-    fused = fusible and 2 * n_parameters > _tuning.MIN_FUSED_ARENA_RATIO * read
-    return Parallelism(n_threads, n_threads, at_once, 1, fused)
+        return Parallelism(1, 1, at_once)
+    return Parallelism(n_threads, at_once, 1)
 
 
 def blas_info() -> list[dict[str, Any]]:

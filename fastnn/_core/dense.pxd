@@ -182,24 +182,6 @@ cdef inline void linear_activate_across(
     ops.gather(layer.n_out, m, Z, 1, m, NULL, A)
 
 
-# `width` columns of dW as it is stored, from `column` on, close together.
-cdef inline void weight_gradient_block(
-    const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m, double scale,
-    const char *dZ,      # IN (n_out, m)
-    const char *A_prev,  # IN (n_in, m)
-    ptrdiff_t column, ptrdiff_t width,
-    char *block,         # OUT (n_out, width) of dW, row-major: (n_in, width) of its transpose
-) noexcept nogil:
-    cdef ptrdiff_t item = sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
-    cdef double alpha = scale * layer.input_scale
-    if layer.row_major:
-        product(ops, dtype, False, True, layer.n_in, width, m, alpha, A_prev, layer.n_in, dZ + column * item,
-                layer.n_out, block, layer.n_in)
-    else:
-        product(ops, dtype, False, True, layer.n_out, width, m, alpha, dZ, layer.n_out, A_prev + column * item,
-                layer.n_in, block, layer.n_out)
-
-
 # dW = scale dZ A_prev^T
 cdef inline void weight_gradient(
     const fastnn_ops *ops, int dtype, const Layer *layer, ptrdiff_t m, double scale,
@@ -207,8 +189,13 @@ cdef inline void weight_gradient(
     const char *A_prev,  # IN (n_in, m)
     char *gradient,      # OUT gradient arena, its part at layer.W
 ) noexcept nogil:
-    weight_gradient_block(ops, dtype, layer, m, scale, dZ, A_prev, 0, layer.n_out if layer.row_major else layer.n_in,
-                          gradient + layer.W)
+    cdef double alpha = scale * layer.input_scale
+    if layer.row_major:
+        product(ops, dtype, False, True, layer.n_in, layer.n_out, m, alpha, A_prev, layer.n_in, dZ, layer.n_out,
+                gradient + layer.W, layer.n_in)
+    else:
+        product(ops, dtype, False, True, layer.n_out, layer.n_in, m, alpha, dZ, layer.n_out, A_prev, layer.n_in,
+                gradient + layer.W, layer.n_out)
 
 
 # dA_prev = W^T dZ

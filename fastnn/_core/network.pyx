@@ -110,8 +110,8 @@ cdef class BoundRun:
     cdef int bind_caches(self, object Z, object A, object dZ, object batch) except -1:
         cdef Bound *bound = &self.bound
         cdef int L = bound.n_layers, l
-        if len(Z) != L or len(A) != L or len(dZ) != (L if bound.fused else 2) or len(batch) != 3:
-            raise ValueError(f"need {L} matrices Z and A, {L if bound.fused else 2} of scratch and 3 for the batch")
+        if len(Z) != L or len(A) != L or len(dZ) != 2 or len(batch) != 3:
+            raise ValueError(f"need {L} matrices Z and A, 2 of scratch and 3 for the batch")
         dtype_code(Z[0])
         cdef ptrdiff_t m = check_dimension(Z[0].size // bound.layers[0].n_out, "the batch size")
         bound.max_batch = m
@@ -124,10 +124,7 @@ cdef class BoundRun:
             bound.A[l] = self.output(A[l], (bound.layers[l].n_out, m), f"A[{l + 1}]")
             if bound.A[l] == bound.Z[l] and bound.layers[l].keeps_z:
                 raise ValueError(f"layer {l + 1} needs Z and A apart")
-            if bound.fused:
-                bound.dZ[l] = self.output(dZ[l], (bound.layers[l].n_out, m), f"dZ[{l + 1}]")
-            else:
-                bound.dZ[l] = self.output(dZ[l % 2], (bound.widest, m), "dZ")
+            bound.dZ[l] = self.output(dZ[l % 2], (bound.widest, m), "dZ")
         if batch[0] is not None:
             bound.batch_X = self.output(batch[0], (bound.layers[0].n_in, m), "batch X")
         if batch[1] is not None and bound.loss == FASTNN_CROSS_ENTROPY:

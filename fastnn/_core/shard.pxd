@@ -3,7 +3,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
 
 from fastnn._core.dense cimport Csr, Layer
-from fastnn._core.registry cimport fastnn_ops, fastnn_update
+from fastnn._core.registry cimport fastnn_ops
 
 cdef struct Bound:
     const fastnn_ops *ops
@@ -38,8 +38,7 @@ cdef struct Bound:
     char *batch_weights      # (m), or NULL likewise
     char **Z                 # n_layers matrices (n[l], m)
     char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] where Z is not kept
-    char **dZ                # n_layers matrices (n[l], m) where `fused`, else two (widest, m) taken in turns
-    bint fused               # dW is taken of the whole mini-batch, after all shards
+    char **dZ                # n_layers pointers to two matrices (widest, m), taken in turns
 
 
 # Do these examples name rows, and sparse rows columns, that are there?
@@ -47,11 +46,6 @@ cdef bint examples_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop)
 cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) noexcept nogil
 
 # Shard s of S of the examples start .. start + count: leaves its gradient, scaled by 1 / weight, in the s-th arena
-# and returns the sum of w_j L_j. Without `weights` only the biases' part of the gradient.
-cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count, double weight,
-                       bint weights) noexcept nogil
-
-# Slice t of T of each W takes its step, by dW of the whole mini-batch, once all shards are through (`fused`). The t-th
-# gradient arena is scratch. Returns the slice's L2 and L1 terms of J.
-cdef double step_weights(const Bound *bound, int t, int T, ptrdiff_t start, ptrdiff_t count, double weight,
-                         const fastnn_update *u, char *first_state, char *second_state) noexcept nogil
+# and returns the sum of w_j L_j.
+cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count,
+                       double weight) noexcept nogil

@@ -4,11 +4,8 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core.dense cimport (
     Csr, Layer, linear_activate, linear_activate_backward, linear_kernel, rows_in_range, sparse_linear,
-    sparse_weight_gradient, weight_gradient, weight_gradient_block)
-from fastnn._core.registry cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout, fastnn_update
-
-cdef enum:
-    STEP_BLOCK = 524288  # bytes of dW that are taken at a time: they stay in the second-level cache until they are used
+    sparse_weight_gradient, weight_gradient)
+from fastnn._core.registry cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout
 
 
 cdef bint examples_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
@@ -47,8 +44,8 @@ cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) n
     return total
 
 
-cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count, double weight,
-                       bint weights) noexcept nogil:
+cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count,
+                       double weight) noexcept nogil:
     cdef ptrdiff_t first = s * count // S, m = (s + 1) * count // S - first, n, item = bound.itemsize
     cdef int L = bound.n_layers, dtype = bound.dtype, l
     cdef bint sparse = bound.X == NULL
@@ -96,15 +93,12 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
         layer = &bound.layers[l]
         n = layer.n_in
         A_prev = bound.A[l - 1] + first * n * item
-        if weights:
-            weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
+        weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
         dA = dZ_of(bound, l - 1, first)
         Z = bound.Z[l - 1] + first * n * item
         linear_activate_backward(bound.ops, dtype, layer, &bound.layers[l - 1], m, scale, bound.theta, dZ, Z, A_prev,
                                  dA, gradient)
         dZ = dA
-    if not weights:
-        return loss
     if sparse:
         sparse_weight_gradient(bound.ops, &bound.layers[0], m, scale, dZ, &rows, order, gradient)
     else:
@@ -112,42 +106,12 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
     return loss
 
 
-cdef double step_weights(const Bound *bound, int t, int T, ptrdiff_t start, ptrdiff_t count, double weight,
-                         const fastnn_update *u, char *first_state, char *second_state) noexcept nogil:
-    cdef ptrdiff_t item = bound.itemsize, rows, columns, column, stop, width, at
-    cdef char *block = bound.gradients + t * bound.size * item
-    cdef char *A_prev = place_of_X(bound, start)
-    cdef char *dZ
-    cdef const Layer *layer
-    cdef fastnn_update own = u[0]
-    cdef double penalty = 0
-    cdef int l
-    own.n_shards = 1
-    for l in range(bound.n_layers):
-        layer = &bound.layers[l]
-        dZ = dZ_of(bound, l, 0)
-        rows = layer.n_in if layer.row_major else layer.n_out
-        columns = layer.n_out if layer.row_major else layer.n_in
-        column, stop = columns * t // T, columns * (t + 1) // T
-        while column < stop:
-            width = min(stop - column, max(1, STEP_BLOCK // (rows * item)))
-            weight_gradient_block(bound.ops, bound.dtype, layer, count, 1 / weight, dZ, A_prev, column, width, block)
-            at = layer.W + column * rows * item
-            own.n_decayed = width * rows
-            penalty += bound.ops.update(&own, 0, width * rows, block, bound.theta + at,
-                                        NULL if first_state == NULL else first_state + at,
-                                        NULL if second_state == NULL else second_state + at)
-            column += width
-        A_prev = bound.A[l]
-    return penalty
-
-
 # Where the shard's columns of dZ[l] are. The loss's derivative goes over A[L], unless g' still needs it.
 cdef char *dZ_of(const Bound *bound, int l, ptrdiff_t first) noexcept nogil:
     cdef const Layer *layer = &bound.layers[l]
     if l == bound.n_layers - 1 and layer.activation == FASTNN_IDENTITY:
         return bound.A[l] + first * layer.n_out * bound.itemsize
-    return bound.dZ[l] + first * (layer.n_out if bound.fused else bound.widest) * bound.itemsize
+    return bound.dZ[l] + first * bound.widest * bound.itemsize
 
 
 # Where the mini-batch's X is: in place where rows follow each other so, else where it is gathered.

@@ -30,8 +30,6 @@ class Plan:
         step_count: Array,
         hyperparameters: dict[str, float],
         team: int = 1,
-        n_slices: int = 1,
-        fused: bool = False,
         blas: bool = False,
         loss_parameter: float = 0.0,
         loss_ceiling: float = inf,

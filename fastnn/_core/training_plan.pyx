@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 from fastnn._core.arrays cimport begin_call, end_call, in_forked_child, output_pointer
 from fastnn._core.network cimport BoundRun
 from fastnn._core.registry cimport FASTNN_ADAM, FASTNN_NADAM, fastnn_update, random_words
-from fastnn._core.shard cimport Bound, examples_in_range, shard_pass, step_weights, total_weight
+from fastnn._core.shard cimport Bound, examples_in_range, shard_pass, total_weight
 from fastnn._core.team_policy cimport Teamwork, begin_together, end_work
 
 cdef extern from *:
@@ -31,8 +31,8 @@ cdef class Plan(BoundRun):
 
     `step(start, stop, learning_rate)` then runs gather, forward, loss, backward and update for the examples
     `start` to `stop` without the GIL and without allocating. The mini-batch is cut into `n_shards` parts of
-    whole examples, each with a gradient arena of its own, the update into `n_slices` of the parameters; threads take
-    shards and then slices, so that the results depend on these numbers alone.
+    whole examples, each with a gradient arena of its own, the update into as many slices
+    of the parameters, or for one shard into `team`; threads take shards and then slices.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ cdef class Plan(BoundRun):
     Z, A : list of ndarray (n[l], batch)
         Caches, OUT; `A[l] is Z[l]` where the derivative does not need Z.
     dZ : list of ndarray
-        Scratch: two (max n[l], batch), or with `fused` one (n[l], batch) a layer.
+        Scratch: two (max n[l], batch).
     X, Y, weights : ndarray
         X (rows, n[0]), or the arrays (values, columns int32, bounds int64) of a CSR matrix, for which W[1] must be
         column-major; Y int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); weights (rows,) or None.
@@ -63,11 +63,6 @@ cdef class Plan(BoundRun):
         beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
     team : int
         Threads that share the shards and the slices out, where that is quicker than one thread for all.
-    n_slices : int
-        Parts of the update; as many as there are shards if that is more.
-    fused : bool
-        The gradient of the weights is taken of the whole mini-batch, once all shards are through, in blocks that are
-        used at once. It saves the arenas' way to memory; not for a sparse X, nor where a norm is clipped.
     blas : bool
         Leave all matrix products to BLAS, for it to use threads of its own.
     loss_parameter : float
@@ -83,7 +78,7 @@ cdef class Plan(BoundRun):
         Of 64 bits; the units that a step leaves out depend on it and on the step count alone.
     """
 
-    cdef int n_slices, team
+    cdef int n_slices, team         # slices of the update: n_shards, or `team` for one shard
     cdef Teamwork teamwork
     cdef double loss_factor
     cdef bint l2_by_batch
@@ -96,11 +91,11 @@ cdef class Plan(BoundRun):
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
                   weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
-                  int n_slices=1, bint fused=False, bint blas=False, double loss_parameter=0,
+                  bint blas=False, double loss_parameter=0,
                   double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False, dropout=(),
                   dropout_seed=0):
         cdef Bound *bound = &self.bound
-        bound.loss_parameter, bound.loss_ceiling, bound.fused = loss_parameter, loss_ceiling, fused
+        bound.loss_parameter, bound.loss_ceiling = loss_parameter, loss_ceiling
         self.loss_factor, self.l2_by_batch = loss_factor, l2_by_batch
         self.bind_network(level, sizes, activations, row_major, loss, theta, gradients, blas)
         self.bind_update(rule, states, step_count, hyperparameters)
@@ -108,9 +103,7 @@ cdef class Plan(BoundRun):
         self.bind_data(X, Y, weights, order)
         self.bind_caches(Z, A, dZ, batch)
         self.team = max(1, team)
-        self.n_slices = self.n_shards if fused else max(n_slices, self.n_shards)
-        if fused and (bound.X == NULL or self.clip_norm > 0):
-            raise ValueError("the update of a sparse X, or with a norm to be clipped, can't be fused")
+        self.n_slices = self.n_shards if self.n_shards > 1 else self.team
         self.shard_loss = <double *>calloc(self.n_shards + 2 * self.n_slices, sizeof(double))
         if self.shard_loss == NULL:
             raise MemoryError
@@ -216,23 +209,23 @@ cdef class Plan(BoundRun):
         cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
         if not shared or not begin_together(&self.teamwork):
             for s in range(S):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, not self.bound.fused)
+                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
             if clips:
                 for s in range(T):
                     self.total_slice(s, &u)
             for s in range(T):
-                self.update_slice(s, S, start, count, weight, &u)
+                self.update_slice(s, S, &u)
         else:
             with parallel(num_threads=self.team):
                 for s in prange(S, schedule="static"):
-                    self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, not self.bound.fused)
+                    self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
                 fastnn_barrier()
                 if clips:
                     for s in prange(T, schedule="static"):
                         self.total_slice(s, &u)
                     fastnn_barrier()
                 for s in prange(T, schedule="static"):
-                    self.update_slice(s, S, start, count, weight, &u)
+                    self.update_slice(s, S, &u)
         if shared:
             end_work(&self.teamwork, count)
         for s in range(S):
@@ -273,10 +266,10 @@ cdef class Plan(BoundRun):
         cdef int S = self.active_shards(count), s
         if self.team == 1 or S == 1 or in_forked_child():
             for s in range(S):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, True)
+                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
         else:
             for s in prange(S, schedule="static", num_threads=self.team):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight, True)
+                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
         for s in range(S):
             J += self.shard_loss[s]
         return J * (self.loss_factor / weight) if weight != 0 else 0
@@ -302,8 +295,7 @@ cdef class Plan(BoundRun):
         return sqrt(squares)
 
     # A slice of the parameters takes its step, after the losses and gradients of S shards.
-    cdef void update_slice(self, int s, int S, ptrdiff_t start, ptrdiff_t count, double weight,
-                           const fastnn_update *u) noexcept nogil:
+    cdef void update_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
         cdef Bound *bound = &self.bound
         cdef ptrdiff_t first = self.slice_start(s), last = self.slice_start(s + 1)
         cdef fastnn_update own = u[0]
@@ -313,13 +305,7 @@ cdef class Plan(BoundRun):
             J += self.shard_loss[k]
         if not self.clip_norm > 0:
             self.slice_penalty[s] = 0
-            if isfinite(J) and bound.fused:
-                self.slice_penalty[s] = step_weights(bound, s, self.n_slices, start, count, weight, u, self.states[0],
-                                                     self.states[1])
-                if s == 0:  # the biases' gradient is in the shards' arenas
-                    bound.ops.update(&own, u.n_decayed, bound.size, bound.gradients, bound.theta, self.states[0],
-                                     self.states[1])
-            elif isfinite(J):
+            if isfinite(J):
                 self.slice_penalty[s] = bound.ops.update(&own, first, last, bound.gradients, bound.theta,
                                                          self.states[0], self.states[1])
             return

@@ -229,8 +229,7 @@ def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
         raise ValueError(f"{what} must hold at least one example, got shape {shape}")
 
 
-def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
-             check_finite: bool = True) -> NDArray[Any] | SparseRows:
+def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X") -> NDArray[Any] | SparseRows:
     """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`.
 
     Raises
@@ -244,7 +243,7 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
     matrix_shape(array.shape, n_x, what)
     if is_sparse(X):
         return _sparse_features(X, target, what)
-    return _finite(array, target, what) if check_finite else as_real(array, target)
+    return _finite(array, target, what)
 
 
 def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:

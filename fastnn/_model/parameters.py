@@ -151,25 +151,20 @@ class Caches:
         Examples.
     dtype : dtype
         Of every matrix.
-    keep_dZ : bool
-        Give each layer a dZ of its own.
-    keep_Z : bool
-        Keep each Z apart from A; else A is written over Z wherever the derivative can be taken from A.
 
     Attributes
     ----------
     Z, A : list of ndarray (n[l], m), Fortran-ordered
-        A[l] is Z[l] where Z is not kept.
+        A[l] is Z[l] wherever the derivative can be taken from A.
     dZ : list of ndarray
-        Two (max n[l], m), scratch of the backward pass, taken in turns; or one (n[l], m) a layer.
+        Two (max n[l], m), scratch of the backward pass, taken in turns.
     """
 
-    def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike, *,
-                 keep_Z: bool = False, keep_dZ: bool = False) -> None:
+    def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike) -> None:
         self.Z = [aligned_empty((n, m), dtype, "F") for n in sizes[1:]]
-        self.A = [aligned_empty(Z.shape, dtype, "F") if keep_Z or name in KEEPS_Z else Z
+        self.A = [aligned_empty(Z.shape, dtype, "F") if name in KEEPS_Z else Z
                   for Z, name in zip(self.Z, activations, strict=True)]
-        self.dZ = [aligned_empty((n, m), dtype, "F") for n in (sizes[1:] if keep_dZ else [max(sizes[1:])] * 2)]
+        self.dZ = [aligned_empty((max(sizes[1:]), m), dtype, "F") for _ in range(2)]
 
 
 def activation_codes(names: Iterable[str]) -> list[int]:

@@ -50,8 +50,8 @@ class Settings:
 
 
 def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
-         order: NDArray[np.int64] | None, n_slices: int = 1, fused: bool = False, blas: bool = False,
-         dropout: Sequence[float] = (), clip_norm: float = 0.0, l2_by_batch: bool = False) -> Plan:
+         order: NDArray[np.int64] | None, blas: bool = False, dropout: Sequence[float] = (),
+         clip_norm: float = 0.0, l2_by_batch: bool = False) -> Plan:
     """Allocate every buffer of a run and bind them into a plan."""
     dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
     labels = examples.Y.ndim == 1
@@ -63,7 +63,7 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     if order is not None:
         batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((n_out, batch_size), dtype, "F")
         batch_weights = None if examples.weights is None else aligned_empty(batch_size, dtype)
-    caches = Caches(model.sizes, model.activations, batch_size, dtype, keep_dZ=fused)
+    caches = Caches(model.sizes, model.activations, batch_size, dtype)
     return Plan(
         level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
         row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter,
@@ -73,22 +73,20 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
         batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
         hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2, "l1": model.l1, "clip_norm": clip_norm},
-        team=team, n_slices=n_slices, fused=fused, blas=blas, dropout=dropout, dropout_seed=state.dropout_seed,
+        team=team, blas=blas, dropout=dropout, dropout_seed=state.dropout_seed,
     )
 
 
 @contextmanager
 def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_threads: int,
                order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
-               clip_norm: float = 0.0, l2_by_batch: bool = False,
-               gradient_only: bool = False) -> Iterator[Plan]:
+               clip_norm: float = 0.0, l2_by_batch: bool = False) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    fusible = not (gradient_only or isinstance(examples.X, SparseRows) or clip_norm > 0)
-    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size, fusible)
+    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size)
     with runtime.blas_threads(way.blas_threads) as confirmed:
-        n_shards, n_slices, team = way[:3] if confirmed else (1, 1, 1)
-        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, n_slices=n_slices, team=team,
-                   fused=confirmed and way.fused, order=order, blas=way.blas_threads > 1, dropout=dropout,
+        n_shards, team = way[:2] if confirmed else (1, 1)
+        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team,
+                   order=order, blas=way.blas_threads > 1, dropout=dropout,
                    clip_norm=clip_norm, l2_by_batch=l2_by_batch)
 
 
@@ -96,7 +94,7 @@ def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: in
     """Fill `out` (P,) with dJ/dtheta over all examples; return J."""
     state = OptimizerState(SGD(), model.layout.size, model.dtype)
     with bound_plan(model, examples, state, batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
-                    n_threads=n_threads, gradient_only=True) as plan:
+                    n_threads=n_threads) as plan:
         return whole_gradient(plan, examples, out)
 
 
@@ -200,8 +198,7 @@ class Run:
                 self._judge()
             with bound_plan(self.model, self.feed.examples, self.state, batch_size=self._rows_at_once(),
                             n_threads=settings.n_threads, order=self.feed.order, dropout=self.model.dropout,
-                            clip_norm=settings.clip_norm,
-                            gradient_only=isinstance(self.state.optimizer, LBFGS)) as plan:
+                            clip_norm=settings.clip_norm) as plan:
                 reason = self._enough()
                 if reason is None and isinstance(self.state.optimizer, LBFGS):
                     reason = self._minimize(plan, self.state.optimizer, bar)

@@ -72,7 +72,7 @@ def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, h
         hook.on_fit_begin(course)
     try:
         with loop.bound_plan(model, examples, state, batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
-                                 n_threads=runtime.thread_count(estimator.n_threads), gradient_only=True) as plan:
+                                 n_threads=runtime.thread_count(estimator.n_threads)) as plan:
             def cost(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
                 np.copyto(theta, point)
                 return loop.whole_gradient(plan, examples, gradient), gradient.astype(np.float64)  # SciPy keeps it

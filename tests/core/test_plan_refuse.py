@@ -54,15 +54,6 @@ def test_wrong_step_arguments_are_refused(task, arguments):
     assert np.isfinite(plan.step(0, 8, 0.1))
 
 
-def test_what_cannot_be_fused_is_refused(task, arguments):
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20)
-    sparse = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20, sparse=True)
-    for wrong in (arguments(net, fused=True, clip_norm=0.1), arguments(sparse, fused=True)):
-        with pytest.raises(ValueError, match="can't be fused"):
-            Plan(**wrong)
-    assert np.isfinite(Plan(**arguments(net, fused=True)).step(0, 8, 0.1))
-
-
 def test_an_order_out_of_range_is_refused_at_the_step(task, arguments):
     net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20)
     order = np.arange(20)
@@ -292,7 +283,7 @@ def test_wrong_codes_and_sizes_are_refused(task, arguments):
         for value in values:
             with pytest.raises((TypeError, ValueError, OverflowError)):
                 Plan(**good | {key: value})
-    for key in good.keys() - {"team", "fused", "loss_parameter", "dropout", "dropout_seed"}:
+    for key in good.keys() - {"team", "loss_parameter", "dropout", "dropout_seed"}:
         with pytest.raises(TypeError):
             Plan(**{k: v for k, v in good.items() if k != key})
     Z = good["Z"]

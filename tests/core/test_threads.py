@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,36 +69,23 @@ def run(code, *arguments, timeout=60, **environment):
 
 
 def test_the_networks_here_are_sharded():
-    assert runtime.parallelism(SIZES, BATCH, 2) == (2, 2, min(2, runtime.cores()), 1, False)
-    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1, 1, False)
+    assert runtime.parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
+    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1)
 
 
 def test_more_threads_than_cores(monkeypatch):
     """The bits follow what was asked for; no more threads than cores are used for them."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
-    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 16, 3, 1, False)
-    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 1, 3, False)
-
-
-def test_large_layers_take_dW_of_the_whole_mini_batch():
-    """Where arenas would be large beside the examples: the wide network of the benchmarks, but not the others."""
-    def fused(sizes, batch, *, fusible=True):
-        P = sum((n_prev + 1) * n for n_prev, n in pairwise(sizes))
-        return runtime.parallelism(sizes, batch, 2, P, fusible).fused
-
-    assert fused([784, 1024, 1024, 10], 256)
-    assert not fused([784, 1024, 1024, 10], 256, fusible=False)
-    assert not fused([784, 1024, 1024, 10], 4096)
-    assert not fused([784, 128, 64, 10], 128)
-    assert not fused([12288, 20, 7, 5, 2], 209)
+    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 3, 1)
+    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
 
 
 def test_threads_share_the_update_of_many_parameters(tuning):
     """Of a sparse network, whose examples one thread takes: parameter by parameter, so the slices change no bit."""
     tuning(MIN_PARAMETERS_SPLIT_UPDATE=1000)
-    assert runtime.parallelism([5, 32, 3], 8, 3, 1000) == (1, 3, min(3, runtime.cores()), 1, False)
+    assert runtime.parallelism([5, 32, 3], 8, 3, 1000) == (1, min(3, runtime.cores()), 1)
     for n_threads, P in ((3, 999), (1, 1000)):
-        assert runtime.parallelism([5, 32, 3], 8, n_threads, P) == (1, 1, 1, 1, False)
+        assert runtime.parallelism([5, 32, 3], 8, n_threads, P) == (1, 1, 1)
     rng = np.random.default_rng(0)
     X, y = sp.random(40, 500, 0.01, "csr", random_state=rng), rng.integers(0, 3, 40)
     results = set()
@@ -150,7 +136,7 @@ def test_every_method_agrees():
 def test_few_examples_on_a_wide_network():
     """BLAS has the threads then; its limit is set and restored."""
     sizes = [2000, 300, 3]
-    assert runtime.parallelism(sizes, 4, 2) == (1, 1, 1, min(2, runtime.cores()), False)
+    assert runtime.parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
     X, y = data(m=12, n_x=2000, n_out=3)
     before, results = limits(), set()
     for _ in range(2):

@@ -111,14 +111,13 @@ def arena(net, row_major):
 
 
 def plan_buffers(
-    net, *, rule="sgd", batch=8, n_shards=1, team=1, level=0, order=None, row_major=None, X=None, keep_Z=False,
-    fused=False,
+    net, *, rule="sgd", batch=8, n_shards=1, team=1, level=0, order=None, row_major=None, X=None,
     **hyperparameters,
 ):  # fmt: skip
     """Everything that `Plan` binds for a `Task`, allocated plainly; outputs are NaN before."""
     row_major = row_major or (False,) * len(net.W)
     theta = arena(net, row_major)
-    caches = Caches(net.sizes, net.activations, batch, net.dtype, keep_Z=keep_Z, keep_dZ=fused)
+    caches = Caches(net.sizes, net.activations, batch, net.dtype)
     for matrix in (*caches.Z, *caches.A, *caches.dZ):
         matrix.fill(np.nan)
     labels = net.Y.ndim == 1
@@ -149,7 +148,6 @@ def plan_buffers(
         "step_count": np.zeros(1, np.int64),
         "hyperparameters": {**HYPER[rule], "l2": net.l2, "l1": net.l1, **hyperparameters},
         "team": team,
-        "fused": fused,
         "dropout": net.dropout,
         "dropout_seed": net.dropout_seed,
     }
