@@ -9,42 +9,9 @@ from numpy.typing import NDArray
 
 from fastnn._data import checks
 from fastnn._model.model import Examples, Model
+from fastnn._prediction.labels import CLASSIFYING, predicted, true_labels
 
-__all__ = ["R2", "RMSE", "Accuracy", "Custom", "LogLoss", "Metric", "decide", "default", "get"]
-
-CLASSIFYING = ("softmax", "sigmoid")
-
-
-def decide(model: Model, outputs: NDArray[Any], threshold: float) -> NDArray[Any]:
-    """Return what `Network.predict` says.
-
-    Parameters
-    ----------
-    outputs : ndarray (m, n[L])
-        Z[L] or A[L].
-    threshold : float
-        A sigmoid output says 1 above it: 0 for Z[L], 0.5 for A[L].
-
-    Returns
-    -------
-    ndarray
-        softmax: labels (m,); sigmoid: 0 and 1, (m,) for one output, else (m, n[L]); else the values, (m,) for one
-        output if the targets fitted last were (m,), else (m, n[L]).
-    """
-    if model.output == "softmax":
-        labels: NDArray[np.int64] = outputs.argmax(axis=1)
-        return labels
-    if model.output == "sigmoid":
-        decisions = (outputs > threshold).astype(np.int64)
-        return decisions[:, 0] if decisions.shape[1] == 1 else decisions
-    return outputs[:, 0] if outputs.shape[1] == 1 and model.y_ndim == 1 else outputs
-
-
-def truth(model: Model, Y: NDArray[Any]) -> NDArray[Any]:
-    """Return checked targets in the form of `decide`."""
-    if model.output == "softmax" and Y.ndim == 1:
-        return Y
-    return decide(model, Y, 0.5)
+__all__ = ["R2", "RMSE", "Accuracy", "Custom", "LogLoss", "Metric", "default", "get"]
 
 
 class Block:
@@ -69,11 +36,11 @@ class Block:
 
     def decisions(self) -> NDArray[Any]:
         """Return what `Network.predict` says."""
-        return decide(self.model, self.outputs, 0.0 if self.raw else 0.5)
+        return predicted(self.outputs, self.model.output, self.model.y_ndim, 0.0 if self.raw else 0.5)
 
     def truth(self) -> NDArray[Any]:
         """Return the targets in the same form."""
-        return truth(self.model, self.examples.Y)
+        return true_labels(self.examples.Y, self.model.output, self.model.y_ndim)
 
     def residuals(self) -> NDArray[np.float64]:
         """Return A[L] - Y (m, n[L]) of an output of real values."""
@@ -218,7 +185,7 @@ class Custom(Metric):
     Parameters
     ----------
     function : callable
-        It gets y_true as `decide` and the class labels say, y_pred as `Network.predict` returns it, in one form: int64
+        It gets y_true as class labels, y_pred as `Network.predict` returns it, in one form: int64
         labels (m,) for softmax, int64 0 and 1 for sigmoid, (m,) or (m, n[L]), else values of the network's dtype.
     name : str
     """

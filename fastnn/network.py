@@ -15,13 +15,13 @@ from fastnn._data.sparse import SparseRows
 from fastnn._model import files
 from fastnn._model.model import Model
 from fastnn._model.parameters import ParameterViews, aligned_empty
+from fastnn._prediction import labels
 from fastnn._prediction.predictor import Cache, Predictor
 from fastnn._training import checkpoints, lbfgs, loop
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
 from fastnn.losses import BY_NAME, Loss
-from fastnn.metrics import decide
 from fastnn.metrics import get as metric_objects
 
 __all__ = ["Network"]
@@ -383,9 +383,9 @@ class Network:
         ValueError, TypeError
             If X is not (m, n[0]) finite real numbers (`out` may then be filled in part), or `out` does not fit.
         """
-        flat = self.activations[-1] == "softmax" or (self.layer_sizes[-1] == 1 and (
-            self.activations[-1] == "sigmoid" or self._model.y_ndim == 1))
-        return self._predicted(X, out, n_threads, flat=flat, decided=self.activations[-1] in ("softmax", "sigmoid"))
+        model = self._model
+        return self._predicted(X, out, n_threads, flat=labels.is_flat(model.output, model.sizes[-1], model.y_ndim),
+                               decided=model.output in labels.CLASSIFYING)
 
     def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
                       n_threads: int | None = None) -> NDArray[Any]:
@@ -400,7 +400,7 @@ class Network:
         TypeError
             If X does not hold real numbers.
         """
-        if self.activations[-1] not in ("softmax", "sigmoid"):
+        if self.activations[-1] not in labels.CLASSIFYING:
             raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
         return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1)
 
@@ -436,7 +436,9 @@ class Network:
                    decided: bool = False) -> NDArray[Any]:
         outputs = self._predictor.at_once(X, raw=decided, n_threads=n_threads) if out is None else None
         if outputs is not None:
-            return decide(self._model, outputs, 0.0) if decided else outputs[:, 0] if flat else outputs
+            if decided:
+                return labels.predicted(outputs, self._model.output, self._model.y_ndim, 0.0)
+            return outputs[:, 0] if flat else outputs
         features = sources.Features(X, self.layer_sizes[0], self.dtype)
         return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from fastnn._data import checks, sources
 from fastnn._data.sources import Batches, Reader
 from fastnn._model.model import Examples, Model, Parts
+from fastnn._prediction.labels import CLASSIFYING, true_labels
 from fastnn._training.checkpoints import Saved
 from fastnn.datasets import stratified_split
-from fastnn.metrics import truth
 
 __all__ = ["Split", "hold_out", "split"]
 
@@ -113,7 +113,7 @@ def hold_out(model: Model, examples: Examples, fraction: float,
     ValueError
         If one of the two parts would be empty, or without weight.
     """
-    labels = truth(model, examples.Y) if model.output in ("softmax", "sigmoid") else None
+    labels = true_labels(examples.Y, model.output, model.y_ndim) if model.output in CLASSIFYING else None
     classes = np.zeros(len(examples)) if labels is None or labels.ndim > 1 else labels
     parts = stratified_split(classes, fraction, rng)
     if examples.weights is not None and not all(examples.weights[part].any() for part in parts):

@@ -17,7 +17,8 @@ from fastnn._data.sources import Features, block_rows
 from fastnn._data.sparse import SparseRows
 from fastnn._model.model import Model, Parts
 from fastnn._model.parameters import activation_codes, aligned_empty
-from fastnn.metrics import Block, Metric, decide
+from fastnn._prediction import labels
+from fastnn.metrics import Block, Metric
 
 __all__ = ["Cache", "Predictor"]
 
@@ -112,7 +113,7 @@ class Predictor:
         flat : bool
             The result is (m,), else (m, n[L]).
         decided : bool
-            Return what `metrics.decide` says of Z[L].
+            Return the labels that `labels.predicted` gives for Z[L].
 
         Raises
         ------
@@ -146,7 +147,7 @@ class Predictor:
             if outputs is None:
                 refuse()
             if decided:
-                target[...] = decide(model, outputs, 0.0)
+                target[...] = labels.predicted(outputs, model.output, model.y_ndim, 0.0)
             done = stop
         if result is None:
             return np.concatenate(pieces)

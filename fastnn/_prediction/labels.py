@@ -1,0 +1,52 @@
+"""Predictions from outputs: their shape, and the labels that a classifier's outputs stand for."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CLASSIFYING", "is_flat", "predicted", "true_labels"]
+
+CLASSIFYING = ("softmax", "sigmoid")  # output activations whose predictions are labels
+
+
+def is_flat(output: str, n_out: int, y_ndim: int) -> bool:
+    """Return whether predictions have the shape (m,) rather than (m, n[L]).
+
+    Labels of a softmax output and a single sigmoid output do; a single real-valued output has the shape of the y that
+    was fitted last.
+    """
+    return output == "softmax" or (n_out == 1 and (output == "sigmoid" or y_ndim == 1))
+
+
+def predicted(outputs: NDArray[Any], output: str, y_ndim: int, threshold: float) -> NDArray[Any]:
+    """Return what `Network.predict` returns for these outputs.
+
+    Parameters
+    ----------
+    outputs : ndarray (m, n[L])
+        Z[L] or A[L].
+    output : str
+        The output layer's activation.
+    y_ndim : int
+        Number of dimensions of the y that was fitted last.
+    threshold : float
+        A sigmoid output above it is labelled 1: 0 for Z[L], 0.5 for A[L].
+
+    Returns
+    -------
+    ndarray
+        softmax: labels; sigmoid: 0 and 1; otherwise the values. The shape follows `is_flat`.
+    """
+    if output == "softmax":
+        labels: NDArray[np.int64] = outputs.argmax(axis=1)
+        return labels
+    values = (outputs > threshold).astype(np.int64) if output == "sigmoid" else outputs
+    return values[:, 0] if is_flat(output, outputs.shape[1], y_ndim) else values
+
+
+def true_labels(Y: NDArray[Any], output: str, y_ndim: int) -> NDArray[Any]:
+    """Return checked targets in the form of `predicted`."""
+    if output == "softmax" and Y.ndim == 1:
+        return Y
+    return predicted(Y, output, y_ndim, 0.5)
