@@ -1,4 +1,4 @@
-"""The plots of the report."""
+"""The figures of docs/benchmarks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import targets
-from networks import NETWORKS
+from networks import NETWORKS, dashed
 from peers import SYSTEMS
+
+from report.markdown import LABELS, several
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -21,18 +23,14 @@ plt.rcParams |= {"font.size": 9, "axes.spines.top": False, "axes.spines.right": 
                  "axes.axisbelow": True, "figure.constrained_layout.use": True}
 
 
-def several(rows: list[dict], key: str) -> list:
-    return list(dict.fromkeys(row[key] for row in rows))
-
-
 def bars(axes, rows: list[dict], mark: Callable[[dict], float] | None = None) -> None:
-    """Each workload's times relative to fastnn's, on a log axis, fastnn being the line at 1; a tick at its `mark`."""
+    """Draw times relative to fastnn's, the line at 1, on a log axis; a tick at the `mark` of each row."""
     peers = [name for name in SYSTEMS if name != "fastnn" and any(name in row["us"] for row in rows)]
     width = 0.8 / max(1, len(peers))
     for i, name in enumerate(peers):
         heights = [row["us"].get(name, np.nan) / row["us"]["fastnn"] for row in rows]
         x = np.arange(len(rows)) + (i - (len(peers) - 1) / 2) * width
-        axes.bar(x, np.subtract(heights, 1), width * 0.92, bottom=1, color=COLOURS[name], label=name)
+        axes.bar(x, np.subtract(heights, 1), width * 0.92, bottom=1, color=COLOURS[name], label=LABELS.get(name, name))
         for place, height in zip(x, heights, strict=True):
             axes.annotate(f"{height:.2f}" if height < 10 else f"{height:.0f}", (place, max(height, 1)), (0, 2),
                           textcoords="offset points", ha="center", fontsize=6.5, rotation=90, va="bottom",
@@ -45,7 +43,7 @@ def bars(axes, rows: list[dict], mark: Callable[[dict], float] | None = None) ->
     axes.axhline(1, color=COLOURS["fastnn"], linewidth=1.2, label="fastnn")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0.8), high * 1.8)  # room for the figures
+    axes.set_ylim(min(low, 0.8), high * 1.8)  # space for the numbers
     axes.yaxis.set_major_formatter(TIMES)
     axes.yaxis.set_minor_formatter("")
     axes.yaxis.grid(True, color="#DDDDDD", linewidth=0.6)
@@ -67,12 +65,12 @@ def step(rows: list[dict], folder: Path) -> None:
         for n_threads, axes in zip(counts, panels[:, 0], strict=True):
             part = [row for row in of if row["threads"] == n_threads]
             bars(axes, part, lambda row: targets.floor(row["workload"], row["us"]))
-            axes.set_xticks(range(len(part)), ["{}\n{}\nbatch {}".format(
-                row["workload"], "-".join(map(str, NETWORKS[row["workload"]][0])), NETWORKS[row["workload"]][1])
-                for row in part])
+            axes.set_xticks(range(len(part)), [
+                f"{name}\n{dashed(NETWORKS[name][0])}\nbatch {NETWORKS[name][1]}"
+                for name in several(part, "workload")])
             axes.set_title(f"{n_threads} thread{'s' * (n_threads > 1)}", loc="left")
-            axes.set_ylabel("time / fastnn's")
-        figure.suptitle(f"A training step, {dtype}: how many times as long as fastnn takes")
+            axes.set_ylabel("time / time of fastnn")
+        figure.suptitle(f"Time of a training step relative to fastnn, {dtype}")
         legend(figure, panels[0, 0])
         figure.savefig(folder / f"step_{dtype}.png")
         plt.close(figure)
@@ -87,9 +85,9 @@ def predict(rows: list[dict], folder: Path) -> None:
             for size, axes in zip(sizes, panels[:, 0], strict=True):
                 bars(axes, [row for row in of if row["threads"] == n_threads and row["rows"] == size])
                 axes.set_title(f"{size:,} row{'s' * (size > 1)}", loc="left")
-                axes.set_ylabel("time / fastnn's")
-            figure.suptitle(f"Prediction, {dtype}, {n_threads} thread{'s' * (n_threads > 1)}: "
-                            "how many times as long as fastnn takes")
+                axes.set_ylabel("time / time of fastnn")
+            figure.suptitle(f"Time of a prediction relative to fastnn, {dtype}, "
+                            f"{n_threads} thread{'s' * (n_threads > 1)}")
             legend(figure, panels[0, 0])
             figure.savefig(folder / f"predict_{dtype}_{n_threads}.png")
             plt.close(figure)
@@ -114,13 +112,13 @@ def scaling(rows: list[dict], folder: Path) -> None:
         axes.set_xlabel(curve)
         axes.set_title(f"{curve}: ideal slope {row['expected']} (dotted)", loc="left", fontsize=9)
         axes.legend(frameon=False)
-    panels[0, 0].set_ylabel("us a training step")
+    panels[0, 0].set_ylabel("us per training step")
     figure.savefig(folder / "scaling.png")
     plt.close(figure)
 
 
 def fit(rows: list[dict], folder: Path) -> None:
-    """Time to accuracy: what goes by before the first epoch, and the epochs."""
+    """Time to accuracy: start-up and reading the data (hatched), and the epochs."""
     of = [row for row in rows if row["part"] == "accuracy"]
     if not of:
         return
@@ -129,8 +127,9 @@ def fit(rows: list[dict], folder: Path) -> None:
         systems = [name for name in SYSTEMS if name in row["seconds"]][::-1]
         total = np.array([row["seconds"][name] for name in systems])
         epochs = np.array([row["training"][name] for name in systems])
-        axes.barh(systems, total - epochs, color="#EEEEEE", edgecolor="#888888", hatch="////", linewidth=0.5)
-        axes.barh(systems, epochs, left=total - epochs, color=[COLOURS[name] for name in systems])
+        places = [LABELS.get(name, name) for name in systems]
+        axes.barh(places, total - epochs, color="#EEEEEE", edgecolor="#888888", hatch="////", linewidth=0.5)
+        axes.barh(places, epochs, left=total - epochs, color=[COLOURS[name] for name in systems])
         for place, (name, seconds) in enumerate(zip(systems, total, strict=True)):
             missed = row["reached"][name] < row["turns"]
             axes.annotate(f"{seconds:.1f} s, {row['epochs'][name]:.0f} epochs"
@@ -139,14 +138,14 @@ def fit(rows: list[dict], folder: Path) -> None:
         axes.set_title(f"learning rate {row['rate']}, {row['threads']} thread{'s' * (row['threads'] > 1)}",
                        loc="left", fontsize=9)
     panels[0, 0].set_xlim(0, 1.18 * max(max(row["seconds"].values()) for row in of))
-    panels[-1, 0].set_xlabel("seconds to 88 % on Fashion-MNIST, the whole process "
+    panels[-1, 0].set_xlabel("seconds to 88 % test accuracy on Fashion-MNIST, whole process "
                              "(hatched: start-up, imports, reading the data)")
     figure.savefig(folder / "accuracy.png")
     plt.close(figure)
 
 
 def draw(files: list[dict], folder: Path) -> None:
-    """Draw what there are figures for."""
+    """Draw the figures of all benchmarks in the files."""
     folder.mkdir(exist_ok=True)
     for bench, plot in {"step": step, "predict": predict, "scaling": scaling, "fit": fit}.items():
         if rows := [row for file in files if file["bench"] == bench for row in file["rows"]]:

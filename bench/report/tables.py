@@ -1,102 +1,45 @@
-"""The tables of the report: rows of figures to Markdown."""
+"""The tables of docs/benchmarks/tables.md: one function per benchmark, from its rows to {name of a table: Markdown}."""
 
 import targets
-from networks import NETWORKS, dashed
-from peers import SYSTEMS
+from networks import NETWORKS
 
-# ---- Markdown -------------------------------------------------------------------------------------------------------
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def digits(value: float | None) -> str:
-    """Three digits, all of those before the point."""
-    if value is None:
-        return ""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def fraction(value: float | None, target: float | None) -> str:
-    """A ratio and what it is to be at most."""
-    if value is None:
-        return ""
-    if target is None:
-        return f"{value:.2f}"
-    return f"{value:.2f} (≤ {target:g})" if value <= target else f"**{value:.2f}, missed** (≤ {target:g})"
-
-
-def named(row: dict, systems: list[str], key: str = "us") -> list[str]:
-    """The systems' figures; bold what is better than fastnn's."""
-    values = row[key]
-    return [f"**{digits(values[name])}**" if values.get(name, float("inf")) < values["fastnn"]
-            else digits(values.get(name)) for name in systems]
-
-
-def best_peer(values: dict[str, float]) -> tuple[str, float] | tuple[None, None]:
-    peers = {name: value for name, value in values.items() if name in SYSTEMS and name != "fastnn"}
-    return min(peers.items(), key=lambda item: item[1]) if peers else (None, None)
-
-
-def against(ours: float, theirs: float | None) -> float | None:
-    return None if theirs is None else ours / theirs
-
-
-def verdict(row: dict, key: str = "us") -> str:
-    """Which system is best: plainly so, where it is another one."""
-    name, value = best_peer(row[key])
-    return "" if name is None else "fastnn" if row[key]["fastnn"] <= value else f"**{name}**"
-
-
-def present(rows: list[dict], key: str) -> list[str]:
-    """The systems of the rows, in their usual order."""
-    return [name for name in SYSTEMS if any(name in row[key] for row in rows)]
-
-
-def network(workload: str) -> list[str]:
-    sizes, batch = NETWORKS[workload]
-    return [f"{workload} {dashed(sizes)}", str(batch)]
-
-
-# ---- One function a bench: name of a table -> its text --------------------------------------------------------------
+from report.markdown import best_peer, cells, digits, labels, network, present, quotient, ratio, several, table, winner
 
 
 def step_tables(rows: list[dict]) -> dict[str, str]:
     found = {}
-    for dtype in sorted({row["dtype"] for row in rows}):
+    for dtype in sorted(several(rows, "dtype")):
         of = [row for row in rows if row["dtype"] == dtype]
         systems = present(of, "us")
         lines, losses = [], []
         for row in of:
             us, case = row["us"], (row["workload"], dtype, row["threads"])
             floor = targets.floor(row["workload"], us)
-            start = [*network(row["workload"]), str(row["threads"])]
-            lines.append([*start, *named(row, systems), digits(us["GEMM alone"]), digits(us["GEMM compiled"]),
-                          digits(floor), fraction(against(us["fastnn"], best_peer(us)[1]), targets.step_peer(*case)),
-                          fraction(us["fastnn"] / floor, targets.step_floor(*case)), verdict(row)])
+            start = [network(row["workload"]), str(NETWORKS[row["workload"]][1]), str(row["threads"])]
+            lines.append([*start, *cells(us, systems), digits(us["GEMM alone"]), digits(us["GEMM compiled"]),
+                          digits(floor), ratio(quotient(us["fastnn"], best_peer(us)[1]), targets.step_peer(*case)),
+                          ratio(us["fastnn"] / floor, targets.step_floor(*case)), winner(us)])
             losses.append([*start, *(f"{row['loss'][name]:.4f}" if name in row["loss"] else "" for name in systems)])
-        head = ["network", "batch", "threads", *systems]
+        head = ["network", "batch", "threads", *labels(systems)]
         found[f"step {dtype}"] = table([*head, "GEMM alone", "GEMM compiled", "floor", "fastnn / best peer",
-                                        "fastnn / floor", "quickest"], lines)
+                                        "fastnn / floor", "fastest"], lines)
         found[f"losses {dtype}"] = table(head, losses)
     return found
 
 
 def predict_tables(rows: list[dict]) -> dict[str, str]:
     found = {}
-    for dtype in sorted({row["dtype"] for row in rows}):
+    for dtype in sorted(several(rows, "dtype")):
         of = [row for row in rows if row["dtype"] == dtype]
         systems, lines = present(of, "us"), []
         for row in of:
+            us = row["us"]
             other, limit = targets.predict(row["workload"], dtype, row["rows"])
-            theirs = row["us"].get(other) if other else best_peer(row["us"])[1]
-            ratio = fraction(against(row["us"]["fastnn"], theirs), limit)
-            lines.append([network(row["workload"])[0], str(row["threads"]), str(row["rows"]), *named(row, systems),
-                          ratio and f"{ratio} of {other or 'the best'}", verdict(row)])
-        found[f"predict {dtype}"] = table(["network", "threads", "rows", *systems, "fastnn / its peer", "quickest"],
-                                           lines)
+            compared = ratio(quotient(us["fastnn"], us.get(other) if other else best_peer(us)[1]), limit)
+            lines.append([network(row["workload"]), str(row["threads"]), str(row["rows"]), *cells(us, systems),
+                          compared and f"{compared} of {other or 'the best'}", winner(us)])
+        found[f"predict {dtype}"] = table(["network", "threads", "rows", *labels(systems), "fastnn / other", "fastest"],
+                                          lines)
     return found
 
 
@@ -105,21 +48,11 @@ def fit_tables(rows: list[dict]) -> dict[str, str]:
     if of := [row for row in rows if row["part"] == "shuffling"]:
         systems = present(of, "ms")
         found["shuffling"] = table(
-            ["threads", *systems, "fastnn in order", "shuffled / in order"],
-            [[str(row["threads"]), *named(row, systems, "ms"), digits(row["in order"]),
-              fraction(row["ratio"], row["target"])] for row in of])
+            ["threads", *labels(systems), "fastnn in order", "shuffled / in order"],
+            [[str(row["threads"]), *cells(row["ms"], systems), digits(row["in order"]),
+              ratio(row["ratio"], row["target"])] for row in of])
     if of := [row for row in rows if row["part"] == "accuracy"]:
-        systems, lines = present(of, "seconds"), []
-        for row in of:
-            cells = []
-            for name, value in zip(systems, named(row, systems, "seconds"), strict=True):
-                few = row["reached"].get(name, 0) < row["turns"]
-                cells.append(value and f"{value} ({row['epochs'][name]:.0f})"
-                             + few * f", in {row['reached'].get(name, 0)} of {row['turns']}")
-            ratio = against(row["seconds"]["fastnn"], best_peer(row["seconds"])[1])
-            lines.append([row["rate"], str(row["threads"]), *cells, fraction(ratio, row["target"]),
-                          verdict(row, "seconds")])
-        found["accuracy"] = table(["learning rate", "threads", *systems, "fastnn / best peer", "quickest"], lines)
+        found["accuracy"] = accuracy_table(of)
     if of := [row for row in rows if row["part"] == "import"]:
         found["import"] = table(["ms", "target"], [[f"{row['ms']:.1f}" if row["ms"] <= row["target"]
                                                     else f"**{row['ms']:.1f}, missed**", f"≤ {row['target']:g}"]
@@ -127,11 +60,18 @@ def fit_tables(rows: list[dict]) -> dict[str, str]:
     return found
 
 
-def missed(row: dict, of: list[dict]) -> str:
-    """Whether a memory map of more rows took more memory than one of the fewest."""
-    alike = [other for other in of if (other["call"], other["threads"]) == (row["call"], row["threads"])]
-    least = min(alike, key=lambda other: other["rows"])
-    return "" if row["rise"] <= least["rise"] + row["growth"] else ", **missed** (constant)"
+def accuracy_table(rows: list[dict]) -> str:
+    """Seconds (and epochs) to a test accuracy; how often it was reached, where not in every turn."""
+    systems, lines = present(rows, "seconds"), []
+    for row in rows:
+        texts = []
+        for name, value in zip(systems, cells(row["seconds"], systems), strict=True):
+            missed = row["reached"].get(name, 0) < row["turns"]
+            texts.append(value and f"{value} ({row['epochs'][name]:.0f})"
+                         + missed * f", in {row['reached'].get(name, 0)} of {row['turns']}")
+        compared = quotient(row["seconds"]["fastnn"], best_peer(row["seconds"])[1])
+        lines.append([row["rate"], str(row["threads"]), *texts, ratio(compared, row["target"]), winner(row["seconds"])])
+    return table(["learning rate", "threads", *labels(systems), "fastnn / best peer", "fastest"], lines)
 
 
 def memory_tables(rows: list[dict]) -> dict[str, str]:
@@ -139,31 +79,38 @@ def memory_tables(rows: list[dict]) -> dict[str, str]:
     if of := [row for row in rows if row["part"] == "arrays"]:
         systems = present(of, "beside")
         found["memory"] = table(
-            ["threads", *systems, "least", "target for fastnn"],
-            [[str(row["threads"]), *named(row, systems, "beside"), verdict(row, "beside"),
+            ["threads", *labels(systems), "lowest", "target for fastnn"],
+            [[str(row["threads"]), *cells(row["beside"], systems), winner(row["beside"]),
               f"≤ {row['target']:g}" + ("" if row["beside"]["fastnn"] <= row["target"] else ", **missed**")]
              for row in of])
     if of := [row for row in rows if row["part"] == "map"]:
         found["memory map"] = table(
-            ["call", "threads", "rows", "MB that RssAnon rises by"],
-            [[row["call"], str(row["threads"]), f"{row['rows']:,}", f"{row['rise']:.1f}" + missed(row, of)]
+            ["call", "threads", "rows", "increase of RssAnon in MB"],
+            [[row["call"], str(row["threads"]), f"{row['rows']:,}", f"{row['rise']:.1f}" + growth(row, of)]
              for row in of])
     return found
+
+
+def growth(row: dict, of: list[dict]) -> str:
+    """Whether a memory map took more memory than the one with the fewest rows."""
+    alike = [other for other in of if (other["call"], other["threads"]) == (row["call"], row["threads"])]
+    least = min(alike, key=lambda other: other["rows"])
+    return "" if row["rise"] <= least["rise"] + row["growth"] else ", **missed** (constant)"
 
 
 def scaling_tables(rows: list[dict]) -> dict[str, str]:
     lines = []
     for row in rows:
         slope = f"{row['slope']:.2f}"
+        kept = abs(row["slope"] / row["expected"] - 1) <= targets.SLOPE_TOLERANCE
         lines.append([row["curve"], str(row["threads"]),
                       ", ".join(f"{value}: {digits(us)}" for value, us in zip(row["values"], row["us"], strict=True)),
-                      slope if abs(row["slope"] / row["expected"] - 1) <= 0.1 else f"**{slope}, missed**",
-                      f"{row['expected']} ± 10 %"])
-    return {"scaling": table(["grows", "threads", "us a step", "slope", "target"], lines)}
+                      slope if kept else f"**{slope}, missed**", f"{row['expected']} ± {targets.SLOPE_TOLERANCE:.0%}"])
+    return {"scaling": table(["varied", "threads", "us per step", "slope", "target"], lines)}
 
 
 def by_kernel(row: dict, product: str) -> str:
-    """The times of a product by each kernel that makes it, the least bold."""
+    """The times of a product by each kernel, the lowest in bold."""
     times = {key.removeprefix(f"{product} "): value for key, value in row.items() if key.startswith(f"{product} ")}
     least = min(times.values())
     return ", ".join(f"**{name} {digits(us)}**" if us == least else f"{name} {digits(us)}"
@@ -173,7 +120,7 @@ def by_kernel(row: dict, product: str) -> str:
 def kernels_tables(rows: list[dict]) -> dict[str, str]:
     found, products = {}, ("Z", "dW", "dA")
     of = [row for row in rows if row["part"] == "products"]
-    for dtype in sorted({row["dtype"] for row in of}):
+    for dtype in sorted(several(of, "dtype")):
         found[f"products {dtype}"] = table(
             ["W", "m", *products], [[f"{row['n_prev']} -> {row['n']}", str(row["m"]),
                                      *(by_kernel(row, product) for product in products)]
@@ -185,12 +132,8 @@ def kernels_tables(rows: list[dict]) -> dict[str, str]:
     return found
 
 
-TABLES = {"step": step_tables, "predict": predict_tables, "fit": fit_tables, "memory": memory_tables,
-          "scaling": scaling_tables, "kernels": kernels_tables}
-
-
 def environment_table(files: list[dict]) -> str:
-    """What the figures were taken with; where files differ, all that there is."""
+    """Machine, versions and dates; all distinct values where the files differ."""
     def every(value) -> str:
         return "; ".join(dict.fromkeys(value(file) for file in files))
 
@@ -201,5 +144,9 @@ def environment_table(files: list[dict]) -> str:
              ["SIMD level", every(lambda file: file["simd"])], ["BLAS", every(lambda file: file["blas"])],
              ["versions", every(lambda file: ", ".join(f"{name} {of}" for name, of in file["versions"].items()))],
              ["dates", every(lambda file: file["date"])],
-             ["processes a figure", "; ".join(f"{file['bench']} {file['turns']}" for file in files)]]
+             ["processes per figure", "; ".join(f"{file['bench']} {file['turns']}" for file in files)]]
     return table(["measured with", ""], lines)
+
+
+TABLES = {"step": step_tables, "predict": predict_tables, "fit": fit_tables, "memory": memory_tables,
+          "scaling": scaling_tables, "kernels": kernels_tables}

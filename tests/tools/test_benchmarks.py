@@ -1,4 +1,4 @@
-"""The benchmarks can be started, their figures are of what they name, and the report says what its files hold."""
+"""The benchmarks start, measure what they name, and the report shows what its files hold."""
 
 import json
 import re
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BENCH, DOCUMENT = ROOT / "bench", ROOT / "docs" / "benchmarks.md"
+BENCH, SUMMARY = ROOT / "bench", ROOT / "docs" / "benchmarks.md"
+TABLES = ROOT / "docs" / "benchmarks" / "tables.md"
 
 pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="the tests run without the checkout: no bench/ beside them")
 
@@ -33,10 +34,11 @@ def step(fastnn, jax, n_threads, **more):
 
 @pytest.fixture
 def report(tmp_path):
-    """Write files, make the report of a copy, and return its text."""
+    """A function that writes --json files, runs the report on a copy of the tree, and returns its two pages."""
     shutil.copytree(BENCH, tmp_path / "bench")
-    (tmp_path / "docs").mkdir()
-    shutil.copy(DOCUMENT, tmp_path / "docs")
+    (tmp_path / "docs" / "benchmarks").mkdir(parents=True)
+    shutil.copy(SUMMARY, tmp_path / "docs")
+    shutil.copy(TABLES, tmp_path / "docs" / "benchmarks")
 
     def make(**files):
         figures = tmp_path / "figures"
@@ -46,52 +48,60 @@ def report(tmp_path):
             (figures / f"{bench}.json").write_text(content, encoding="utf-8")
         process = python_bench("report", figures, bench=tmp_path / "bench", cwd=tmp_path)
         assert process.returncode == 0, process.stderr
-        return (tmp_path / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+        return [(tmp_path / page.relative_to(ROOT)).read_text(encoding="utf-8") for page in (SUMMARY, TABLES)]
 
     return make
 
 
 def rows_of(text, name):
-    """The cells of a table's rows, as dictionaries by column."""
+    """The rows of a table as dictionaries by column."""
     lines = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", text, re.DOTALL)[1].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
 
-def test_report(report, tmp_path):
-    before = DOCUMENT.read_text(encoding="utf-8")
-    text = report(step=[step(250.0, 500.0, 1), step(420.0, 400.0, 2)],
+def prose(page):
+    return re.sub(r"(<!-- table: .+? -->\n).*?(<!-- end -->)", r"\1\2", page, flags=re.DOTALL)
+
+
+def body(page, name):
+    return re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)[1]
+
+
+def test_report_fills_the_tables_that_it_has_figures_for(report, tmp_path):
+    summary, tables = report(step=[step(250.0, 500.0, 1), step(420.0, 400.0, 2)],
                   predict=[{"workload": "iris", "dtype": "float32", "threads": 1, "rows": 1,
-                            "us": {"fastnn": 2.0, "onnxruntime": 8.0}}],
+                            "us": {"fastnn": 2.0, "onnxruntime": 8.0}, "error": {"fastnn": 0.5, "onnxruntime": 1.5}}],
                   scaling=[{"curve": "width", "threads": 1, "values": [128, 256], "us": [100.0, 400.0], "slope": 2.0,
                             "expected": 2}])
-    one, two = rows_of(text, "step float32")
-    assert one["JAX scanned"] == "500" and one["quickest"] == "fastnn" and one["floor"] == "310"
+    one, two = rows_of(tables, "step float32")
+    assert one["JAX"] == "500" and one["fastest"] == "fastnn" and one["floor"] == "310"
     assert one["fastnn / best peer"] == "0.50 (≤ 0.9)" and one["fastnn / floor"] == "0.81 (≤ 1.05)"
-    assert two["JAX scanned"] == "**400**" and two["quickest"] == "**JAX scanned**"
+    assert two["JAX"] == "**400**" and two["fastest"] == "**JAX**"
     assert two["fastnn / best peer"] == "**1.05, missed** (≤ 0.7)"
-    assert [row["fastnn"] for row in rows_of(text, "losses float32")] == ["0.2500", "0.2500"]
-    (row,) = rows_of(text, "predict float32")
-    assert row["onnxruntime"] == "8" and row["fastnn / its peer"] == "0.25 (≤ 0.5) of onnxruntime"
-    (row,) = rows_of(text, "scaling")
+    assert [row["fastnn"] for row in rows_of(tables, "losses float32")] == ["0.2500", "0.2500"]
+    (row,) = rows_of(tables, "predict float32")
+    assert row["onnxruntime"] == "8" and row["fastnn / other"] == "0.25 (≤ 0.5) of onnxruntime"
+    (row,) = rows_of(tables, "scaling")
     assert row["slope"] == "2.00"
-
-    def prose(document):
-        return re.sub(r"(<!-- table: .+? -->\n).*?(<!-- end -->)", r"\1\2", document, flags=re.DOTALL)
-
-    def body(document, name):
-        return re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", document, re.DOTALL)[1]
-
-    assert prose(text) == prose(before)  # what is between the markers alone has changed
-    assert body(text, "memory") == body(before, "memory")
+    (row,) = rows_of(summary, "step summary")
+    assert row["JAX"] == "500 / 400" and row["times faster than the next"] == "2.0 / 1.0"
+    (row,) = rows_of(summary, "predict summary")
+    assert row["rows"] == "1" and row["onnxruntime"] == "8"
+    (row,) = rows_of(summary, "errors")
+    assert row == {"fastnn": "0.5", "onnxruntime": "1.5"}
+    (row,) = rows_of(summary, "slower")
+    assert row["threads"] == "2" and row["fastest, us"] == "JAX 400" and row["fastnn / fastest"] == "1.050"
+    for page, path in ((summary, SUMMARY), (tables, TABLES)):
+        assert prose(page) == prose(path.read_text(encoding="utf-8"))  # only text between markers has changed
+    assert body(tables, "memory") == body(TABLES.read_text(encoding="utf-8"), "memory")
     pictures = {path.name for path in (tmp_path / "docs" / "benchmarks").glob("*.png")}
     assert pictures == ({"step_float32.png", "predict_float32_1.png", "scaling.png"} if find_spec("matplotlib")
                         else set())
 
 
-def test_report_of_the_rest(report, tmp_path):
-    """Where a system lacks a figure, and what only fastnn is measured in."""
-    text = report(
+def test_report_shows_missing_figures_and_missed_targets(report):
+    summary, tables = report(
         fit=[{"part": "shuffling", "threads": 1, "ms": {"fastnn": 100.0, "NumPy": 90.0}, "in order": 90.0,
               "ratio": 100 / 90, "target": 1.08},
              {"part": "accuracy", "rate": "0.001", "threads": 2, "target": 0.5, "turns": 3,
@@ -102,23 +112,29 @@ def test_report_of_the_rest(report, tmp_path):
                 {"part": "map", "call": "fit", "threads": 1, "rows": 1000, "rise": 1.5, "growth": 10.0},
                 {"part": "map", "call": "fit", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0},
                 {"part": "map", "call": "predict_proba", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0}],
+        estimators=[{"workload": "iris", "threads": n_threads, "target": 6.0,
+                     "fastnn": {"us": 2.0 / n_threads, "peak_MB": 140.0}, "scikit-learn": {"us": 8.0, "peak_MB": 130.0}}
+                    for n_threads in (1, 2)],
         kernels=[{"part": "products", "dtype": "float32", "n_prev": 4, "n": 3, "m": 2,
                   **{f"{p} {by}": us for p in ("Z", "dW", "dA") for by, us in (("BLAS", 2.0), ("own", 1.0))}},
                  {"part": "passes", "kernel": "Adam", "dtype": "float32", "elements": [10, 20],
                   "bytes/ns": [1.0, 2.0]}])
-    (row,) = rows_of(text, "shuffling")
+    (row,) = rows_of(tables, "shuffling")
     assert row["NumPy"] == "**90**" and row["shuffled / in order"] == "**1.11, missed** (≤ 1.08)"
-    (row,) = rows_of(text, "accuracy")
-    assert row["NumPy"] == "5 (5), in 2 of 3" and row["fastnn"] == "2 (2)" and row["quickest"] == "fastnn"
-    assert "missed" in rows_of(text, "import")[0]["ms"]
-    assert rows_of(text, "memory")[0]["least"] == "**NumPy**"
-    rises = [row["MB that RssAnon rises by"] for row in rows_of(text, "memory map")]
+    (row,) = rows_of(tables, "accuracy")
+    assert row["NumPy"] == "5 (5), in 2 of 3" and row["fastnn"] == "2 (2)" and row["fastest"] == "fastnn"
+    assert "missed" in rows_of(tables, "import")[0]["ms"]
+    assert rows_of(tables, "memory")[0]["lowest"] == "**NumPy**"
+    assert rows_of(summary, "memory summary") == [{"threads": "1", "fastnn": "9", "NumPy": "**8**"}]
+    (row,) = rows_of(summary, "estimators")
+    assert row["fastnn, us"] == "2 / 1" and row["times faster"] == "4.0 / 8.0" and row["scikit-learn, peak MB"] == "130"
+    rises = [row["increase of RssAnon in MB"] for row in rows_of(tables, "memory map")]
     assert rises == ["1.5", "20.0, **missed** (constant)", "20.0"]
-    assert rows_of(text, "products float32")[0]["dA"] == "BLAS 2, **own 1**"
-    assert rows_of(text, "passes")[0]["20"] == "2.0"
+    assert rows_of(tables, "products float32")[0]["dA"] == "BLAS 2, **own 1**"
+    assert rows_of(tables, "passes")[0]["20"] == "2.0"
 
 
-def test_report_needs_files(tmp_path):
+def test_report_refuses_a_folder_without_figures(tmp_path):
     process = python_bench("report", tmp_path, cwd=tmp_path)
     assert process.returncode == 1 and "holds no --json file" in process.stderr
 
@@ -131,13 +147,12 @@ def test_help_names_every_bench(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [("step", "a folder"), ("report",), ("step", "--json", "absent/x.json")])
-def test_arguments(tmp_path, arguments):
+def test_wrong_arguments_print_the_usage(tmp_path, arguments):
     process = python_bench(*arguments, cwd=tmp_path)
     assert process.returncode == 2 and "usage: python bench" in process.stderr
 
 
-def test_json(tmp_path):
-    """One measured process, and what is written beside its figures."""
+def test_json_holds_figures_and_environment(tmp_path):
     process = python_bench("step", "--only", "iris", "--threads", "1", "--turns", "1", "--peers", "NumPy", "--json",
                            "step.json", cwd=tmp_path)
     assert process.returncode == 0, process.stderr

@@ -1,0 +1,68 @@
+"""Markdown tables and the formatting of figures."""
+
+from networks import NETWORKS, dashed
+from peers import SYSTEMS
+
+LABELS = {"JAX scanned": "JAX", "torch eager": "PyTorch"}  # names in tables and figures, where they differ
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def labels(systems: list[str]) -> list[str]:
+    return [LABELS.get(name, name) for name in systems]
+
+
+def digits(value: float | None) -> str:
+    """A figure rounded to three digits, or to an integer from 100 on."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def ratio(value: float | None, target: float | None = None) -> str:
+    """A ratio and its upper bound, bold if it is missed."""
+    if value is None:
+        return ""
+    if target is None:
+        return f"{value:.2f}"
+    return f"{value:.2f} (≤ {target:g})" if value <= target else f"**{value:.2f}, missed** (≤ {target:g})"
+
+
+def quotient(ours: float, theirs: float | None) -> float | None:
+    return None if theirs is None else ours / theirs
+
+
+def cells(values: dict[str, float], systems: list[str]) -> list[str]:
+    """The figures of the systems; those lower than fastnn's are bold."""
+    return [f"**{digits(values[name])}**" if values.get(name, float("inf")) < values["fastnn"]
+            else digits(values.get(name)) for name in systems]
+
+
+def best_peer(values: dict[str, float]) -> tuple[str, float] | tuple[None, None]:
+    """The competitor with the lowest figure."""
+    peers = {name: value for name, value in values.items() if name in SYSTEMS and name != "fastnn"}
+    return min(peers.items(), key=lambda item: item[1]) if peers else (None, None)
+
+
+def winner(values: dict[str, float]) -> str:
+    """The system with the lowest figure, bold if it is not fastnn."""
+    name, value = best_peer(values)
+    return "" if name is None else "fastnn" if values["fastnn"] <= value else f"**{LABELS.get(name, name)}**"
+
+
+def present(rows: list[dict], key: str) -> list[str]:
+    """The systems that occur in the rows, in the order of SYSTEMS."""
+    return [name for name in SYSTEMS if any(name in row[key] for row in rows)]
+
+
+def network(name: str) -> str:
+    """Name and layer sizes of a network."""
+    return f"{name} {dashed(NETWORKS[name][0])}"
+
+
+def several(rows: list[dict], key: str) -> list:
+    """The distinct values of a column, in order."""
+    return list(dict.fromkeys(row[key] for row in rows))
