@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fastnn import BinaryCrossEntropy, CrossEntropy, Huber, Network, Quantile, gradcheck, losses, reference
@@ -106,6 +106,8 @@ def test_networks_of_any_depth(sizes, pair, names, m, l2, weighted, seed):
     net = network(sizes, activation=names[: len(sizes) - 2], output=output, loss=loss, l2=l2, seed=seed)
     X, y = data(output, m, sizes[0], sizes[-1], seed)
     weights = np.random.default_rng(seed).uniform(0.1, 3, m) if weighted else None
+    # exp of exp may overflow, and where A is infinite the gradient is not defined.
+    assume(all(np.abs(A).max() < 1e100 for A in net.forward(X, return_cache=True)[1].A))
     result = check_network(net, X, y, sample_weight=weights)
     assert result.entries + result.left_out == net.n_parameters
     if result.entries:  # of a gradient that is nearly zero nothing can be said

@@ -237,7 +237,7 @@ def task_with_labels(net, name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("name", NETS)
-def test_fit_follows_the_reference(name, shuffle, dtype, nets, monkeypatch):
+def test_fit_follows_the_reference(name, shuffle, dtype, nets, tuning):
     """Each rule, on one thread and on two; dropout's seed and the shuffled orders are drawn again from the same
     generator. An epoch's loss in the history is the mean of its batches' by their weights.
     """
@@ -247,7 +247,7 @@ def test_fit_follows_the_reference(name, shuffle, dtype, nets, monkeypatch):
         orders = None
         expected = unshuffled(name, dtype, rule) if not shuffle and net is make(name, dtype) else None
         for n_threads in (1, 2):
-            network, rng = fitted(net, name, rule, n_threads, shuffle, monkeypatch)
+            network, rng = fitted(net, name, rule, n_threads, shuffle, tuning)
             if net.dropout:
                 net, expected = copy.copy(net), None
                 net.dropout_seed = int(rng.integers(2**63))
