@@ -1,6 +1,6 @@
-"""MLPClassifier and MLPRegressor: scikit-learn's estimators, attribute for attribute, on the compiled core.
+"""MLPClassifier and MLPRegressor: drop-in replacements for scikit-learn's estimators, on the compiled core.
 
-X has shape (m, n_x), one row an example, as everywhere in scikit-learn, which this package needs.
+X has shape (m, n_x), one row per example, as everywhere in scikit-learn. This package requires scikit-learn.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""What both estimators are: their parameters, what was fitted, the forward pass, pickling."""
+"""The part of both estimators that is not training: parameters, fitted state, prediction, pickling."""
 
 from abc import ABC
 from numbers import Integral, Real
@@ -19,17 +19,17 @@ from fastnn.estimators.weights import Weights
 __all__ = ["BaseMLP", "as_core_reads"]
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
-# Not kept in a copy or a pickle: made anew.
+# Rebuilt after copying or unpickling.
 TRANSIENT = frozenset({"_weights"})
 
 
 def as_core_reads(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
-    """Return X (m, n[0]), an array or a sparse matrix, in this dtype; itself where it is so already."""
+    """Return an array or sparse matrix X (m, n[0]) as the core reads it, copied only if necessary."""
     return SparseRows.of(X, dtype) if is_sparse(X) else checks.as_real(X, dtype)
 
 
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """Parameters and use of `MLPClassifier` and `MLPRegressor`; their docstrings describe them."""
+    """Parameters, fitted state and prediction of `MLPClassifier` and `MLPRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -64,7 +64,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
     }
 
     def _set_parameters(self, arguments: dict[str, Any]) -> None:
-        """Keep the constructor's arguments as they are, as scikit-learn's `clone` wants it."""
+        """Store the constructor's arguments unchanged, as `sklearn.base.clone` requires."""
         self.__dict__.update({name: value for name, value in arguments.items() if name not in ("self", "__class__")})
 
     def _check_solver(self) -> bool:
@@ -73,13 +73,13 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
                                  f"{self.solver} is not stochastic.")
         return True
 
-    # What was fitted
+    # Fitted state
 
     def _hidden_activations(self, n_hidden: int) -> list[str]:
         return list(checks.hidden_activations(self.activation, n_hidden, ACTIVATIONS))
 
     def _description(self) -> tuple[Any, str]:
-        """Return the activations, as far as they could be changed by hand."""
+        """Return the activations of the layers: users may set both attributes after a fit."""
         activation = self.activation
         return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
 
@@ -94,7 +94,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             self._best_coefs, self._best_intercepts = self.coefs_, self.intercepts_
 
     def _fitted_weights(self) -> Weights:
-        """Return the parameters in an arena: copies, where someone replaced an array of coefs_ or intercepts_."""
+        """Return the parameter arena; a copy if an array of `coefs_` or `intercepts_` has been replaced."""
         weights: Weights | None = self.__dict__.get("_weights")
         if (weights is not None and self._described == self._description()
                 and weights.are(self.coefs_, self.intercepts_)):
@@ -103,7 +103,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return Weights.of(self.coefs_, self.intercepts_, names, self.out_activation_)
 
     def _trainable_weights(self, X: Any) -> Weights:
-        """Return the parameters as training on X needs them; coefs_ and intercepts_ are their views then."""
+        """Return the parameters in the dtype and layout for training on X, and make coefs_ and intercepts_ views."""
         weights = self._fitted_weights()
         if self.solver == "lbfgs" and self.dtype is None:
             weights = weights.as_dtype(np.float64)
@@ -121,10 +121,10 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         if "_described" in state:
             self._take(self._fitted_weights())
 
-    # Use
+    # Prediction
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> NDArray[Any]:
-        """Return A[L] of each row of X (m, n_x), as (m, n[L])."""
+        """Return the outputs A[L] as (m, n[L]) for X (m, n_x)."""
         weights = self._fitted_weights()
         return self._outputs(weights, X, check_input)
 
@@ -143,17 +143,21 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
 
     def to_sklearn(self) -> Any:
-        """Return scikit-learn's estimator in this one's state: parameters, and all that was fitted.
+        """Return the equivalent scikit-learn estimator, with the same parameters and fitted state.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
 
         Raises
         ------
         ValueError
-            If a parameter that scikit-learn's does not have is not at its default, or one has a value unknown there.
+            If a parameter that exists only in fastnn is not at its default, or a value is invalid in scikit-learn.
         """
         return to_sklearn(self)
 
     def _check_fitted(self) -> None:
-        if "coefs_" not in self.__dict__:  # check_is_fitted alone takes longer than a prediction
+        if "coefs_" not in self.__dict__:  # check_is_fitted takes longer than a prediction
             check_is_fitted(self)
 
     def transform(self, X: Any, layer: int = -1) -> NDArray[Any]:
@@ -183,7 +187,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
     @property
     def _n_features_out(self) -> int:
-        """Of `transform`."""
+        """Number of features that `transform` returns."""
         return int(self.coefs_[-1].shape[0])
 
     def __sklearn_tags__(self) -> Any:

@@ -1,4 +1,4 @@
-"""MLPClassifier: scikit-learn's, on the compiled core."""
+"""MLPClassifier: scikit-learn's classifier on the compiled core."""
 
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -14,34 +14,124 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.documentation import documented
 from fastnn.estimators.fitting import TrainableMLP
 from fastnn.estimators.losses import BinaryLogLoss, LogLoss
-from fastnn.estimators.stochastic import HeldOut
+from fastnn.estimators.stochastic import ValidationSet
 from fastnn.losses import Loss
 
 __all__ = ["MLPClassifier"]
 
 
-@documented
 class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
-    """Multi-layer perceptron classifier: scikit-learn's `MLPClassifier`, number for number, on the compiled core.
+    """Multi-layer perceptron classifier: scikit-learn's `MLPClassifier` on fastnn's compiled core.
 
-    The parameters from `class_weight` on, and the values marked with a star, are fastnn's own.
+    The same data, parameters and `random_state` give the same results up to rounding.
 
     Parameters
     ----------
-    {parameters}
+    hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
+        Number of units in each hidden layer.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'softplus'} \
+            or array-like of str, default='relu'
+        Activation function of the hidden layers. Only in fastnn: the last six, and a sequence of one name per layer.
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'rmsprop'}, default='adam'
+        Optimiser. Only in fastnn: 'adamw', whose decoupled weight decay is `alpha`, and 'rmsprop'.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, divided by the number of examples in a mini-batch (or the sum of their weights).
+    batch_size : int or 'auto', default='auto'
+        Examples in a mini-batch; 'auto' is min(200, m). Ignored by 'lbfgs'.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}, default='constant'
+        Learning rate schedule. 'invscaling' and 'adaptive' apply to 'sgd'. Only in fastnn: 'cosine' and 'one_cycle',
+        which set the rate of every step over `max_iter` epochs, with any stochastic solver.
+    learning_rate_init : float, default=0.001
+        Initial learning rate, or the highest one of 'one_cycle'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Maximum number of epochs, or of iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Whether to shuffle the examples in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial parameters, the early stopping split, the order of the examples and dropout.
+    tol : float, default=0.0001
+        Minimum improvement of the loss or validation score in an epoch. 'lbfgs' has converged when no entry of the
+        gradient is larger than `tol`.
+    verbose : bool, int or 'bar', default=False
+        Whether to print the loss of each epoch. Only in fastnn: 'bar' shows a progress bar (needs tqdm).
+    warm_start : bool, default=False
+        Whether `fit` continues from the parameters of the previous fit.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to stop when the validation score no longer improves and restore the parameters of the best epoch.
+    validation_fraction : float, default=0.1
+        Fraction of the examples that early stopping holds out.
+    beta_1 : float, default=0.9
+        Decay rate of the first moment in 'adam' and 'adamw'.
+    beta_2 : float, default=0.999
+        Decay rate of the second moment in 'adam' and 'adamw'.
+    epsilon : float, default=1e-08
+        Constant for numerical stability in 'adam', 'adamw' and 'rmsprop'.
+    n_iter_no_change : int, default=10
+        Training stops after more than this many consecutive epochs without improvement.
+    max_fun : int, default=15000
+        Maximum number of loss evaluations by 'lbfgs'.
     class_weight : dict, 'balanced' or None, default=None
-        * Factors of the sample weights for each class; 'balanced' is m / (n_classes * examples of the class).
+        Only in fastnn. Factor of the sample weights of each class; 'balanced' uses m / (n_classes * class count).
     label_smoothing : float, default=0.0
-        * Moves the targets by this part towards equal probabilities (Szegedy et al. 2016, section 7).
-    {extras}
+        Only in fastnn. Weight of the uniform distribution that is mixed into the targets (Szegedy et al. 2016,
+        section 7).
+    dropout : float or array-like of float, default=0.0
+        Only in fastnn. Fraction of units that each training step drops, for all hidden layers or one number per layer.
+    clip_norm : float or None, default=None
+        Only in fastnn. Maximum norm of the gradient; a larger gradient is scaled down to it.
+    scoring : str, callable or None, default=None
+        Only in fastnn. Scorer that early stopping monitors, as elsewhere in scikit-learn; None uses that of `score`. A
+        scorer that accepts `sample_weight` gets the weights of the validation data.
+    callbacks : sequence, default=()
+        Only in fastnn. Functions called after each epoch as ``callback(estimator, record)``, which stop the training by
+        returning True; or instances of `fastnn.callbacks.LambdaCallback` and `CSVLogger`.
+    dtype : {'float32', 'float64'} or None, default=None
+        Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
+    n_threads : int or None, default=None
+        Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all cores.
 
     Attributes
     ----------
-    classes_ : ndarray or list of ndarray of shape (n_classes,)
-    {attributes}
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    coefs_ : list of ndarray of shape (n[l-1], n[l])
+        Weights of each layer: writable, transposed views of the core's W[l].
+    intercepts_ : list of ndarray of shape (n[l],)
+        Biases of each layer: writable views of the core's b[l].
+    loss_ : float
+        Mean loss over the mini-batches of the last epoch, including the L2 penalty, each before its update.
+    loss_curve_ : list of float
+        Value of `loss_` after each epoch. Not available for 'lbfgs'.
+    best_loss_ : float or None
+        Minimum of `loss_curve_`; None with early stopping.
+    validation_scores_ : list of float or None
+        Validation score after each epoch; None without early stopping and X_val.
+    best_validation_score_ : float or None
+        Maximum of `validation_scores_`; None without early stopping.
+    validation_loss_curve_ : list of float
+        Only in fastnn. Validation loss after each epoch, without the penalty, with early stopping or X_val.
+    t_ : int
+        Number of training examples processed.
+    n_iter_ : int
+        Number of epochs or iterations of the last fit.
+    n_layers_ : int
+        Number of layers, including the input layer.
+    n_outputs_ : int
+        Number of output units.
+    out_activation_ : str
+        Activation function of the output layer.
+    n_features_in_ : int
+        Number of features of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Feature names of X, if it has string column names.
 
     Examples
     --------
@@ -53,7 +143,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
     (1, 2)
     """
 
-    loss = "log_loss"  # as scikit-learn's has it
+    loss = "log_loss"  # an attribute, as in scikit-learn
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TrainableMLP._parameter_constraints,
@@ -86,7 +176,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
             self._refuse_new_classes(y)
         return X, y
 
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         X, y = self._checked(X, y, reset=False)
         self._refuse_new_classes(y)
         return X, y
@@ -114,25 +204,25 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def _n_outputs(self, coded: NDArray[Any]) -> int:
-        return len(self.classes_) if coded.dtype == np.int32 else super()._n_outputs(coded)
+    def _n_outputs(self, encoded_y: NDArray[Any]) -> int:
+        return len(self.classes_) if encoded_y.dtype == np.int32 else super()._n_outputs(encoded_y)
 
     def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
         kind = LogLoss if self.out_activation_ == "softmax" else BinaryLogLoss
         return kind(label_smoothing=float(self.label_smoothing), eps=float(np.finfo(dtype).eps))
 
-    def _strata(self, coded: NDArray[Any]) -> NDArray[Any] | None:
-        # By the names that scikit-learn's errors give to the two values.
-        return np.where(coded.ravel(), "True", "False") if self.n_outputs_ == 1 else None
+    def _strata(self, encoded_y: NDArray[Any]) -> NDArray[Any] | None:
+        # Strings, because scikit-learn's error messages quote the labels.
+        return np.where(encoded_y.ravel(), "True", "False") if self.n_outputs_ == 1 else None
 
-    def _class_factors(self, coded: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
+    def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
-        if coded.ndim != 1:
+        if encoded_y.ndim != 1:
             raise ValueError("class_weight is for one label an example; where there are several, pass sample_weight")
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
-        labels = self.classes_[coded.astype(np.intp)]
+        labels = self.classes_[encoded_y.astype(np.intp)]
         present = np.unique(labels) if self.class_weight == "balanced" else self.classes_
         by_class = compute_class_weight(self.class_weight, classes=present, y=labels)
         for label, factor in zip(present, by_class, strict=True):
@@ -142,7 +232,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         return factors
 
     def _decide(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
-        """Return from A[L] (m, n[L]) the classes' numbers (m,); 0 and 1, (m, n[L]), where there are several labels."""
+        """Return class indices (m,) for outputs A[L] (m, n[L]); for multilabel targets, 0 or 1 of shape (m, n[L])."""
         if self.out_activation_ == "softmax":
             numbers: NDArray[np.intp] = outputs.argmax(axis=1)
             return numbers
@@ -151,24 +241,46 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
             return decided
         return decided[:, 0] if len(self._label_binarizer.classes_) == 2 else np.zeros(len(outputs), np.intp)
 
-    def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
-        decided, Y = self._decide(outputs), held_out.examples.Y
-        right = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
-        return float(np.average(right, weights=held_out.weights))
+    def _score_outputs(self, outputs: NDArray[Any], validation: ValidationSet) -> float:
+        decided, Y = self._decide(outputs), validation.examples.Y
+        correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
+        return float(np.average(correct, weights=validation.weights))
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
             sample_weight_val: Any = None) -> Self:
         """Fit the model to X and y.
 
-        {fit_parameters}
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n_x)
+            Training examples.
+        y : array-like of shape (m,) or (m, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (m,), default=None
+            Non-negative weights, not all zero in any mini-batch.
+        X_val, y_val : same as X and y, default=None
+            Only in fastnn. Validation data for early stopping, instead of a part of X. Without early stopping, score
+            and loss are only recorded.
+        sample_weight_val : array-like, default=None
+            Only in fastnn. Weights of the validation examples.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is invalid, or the parameters did not stay finite.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Go through the data once.
+        """Train for one epoch on X and y.
 
         Parameters
         ----------
@@ -176,11 +288,12 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         y : array-like of shape (m,) or (m, n_outputs)
         sample_weight : array-like of shape (m,), default=None
         classes : array-like of shape (n_classes,), default=None
-            All classes that will come, at the first call.
+            All classes that may occur in later calls. Required in the first call.
 
         Returns
         -------
         self : object
+            The estimator.
         """
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
@@ -197,11 +310,11 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (m,) or (m, n_classes)
-            Sparse, where y of several labels was.
+            A sparse matrix if y was one.
         """
         self._check_fitted()
         outputs = self._forward_pass_fast(X)
-        if self._label_binarizer.sparse_input_:  # y was sparse, and so is what is said of it
+        if self._label_binarizer.sparse_input_:
             return self._label_binarizer.inverse_transform(outputs)
         decided = self._decide(outputs)
         return decided if decided.ndim == 2 else self._label_binarizer.classes_[decided]
@@ -216,14 +329,23 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (m, n_classes)
-            Classes in the order of `classes_`.
+            Columns are in the order of `classes_`.
         """
         self._check_fitted()
         outputs = self._forward_pass_fast(X)
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
-        """Return the logarithms of `predict_proba`."""
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n_x)
+
+        Returns
+        -------
+        ndarray of shape (m, n_classes)
+        """
         probabilities = self.predict_proba(X)
         logarithms: NDArray[Any] = np.log(probabilities, out=probabilities)
         return logarithms

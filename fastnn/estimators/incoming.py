@@ -1,4 +1,4 @@
-"""From scikit-learn's estimators to fastnn's."""
+"""Convert scikit-learn's estimators to fastnn's."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,22 +16,22 @@ __all__ = ["from_sklearn"]
 
 
 def from_sklearn(estimator: Any) -> Any:
-    """Return fastnn's estimator in the state of scikit-learn's: parameters, and all that was fitted.
+    """Return the fastnn estimator with the parameters and fitted state of a scikit-learn estimator.
 
     Parameters
     ----------
-    estimator : sklearn.neural_network.MLPClassifier or MLPRegressor
-        Fitted or not; not changed.
+    estimator : sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+        Fitted or not. It is not modified.
 
     Returns
     -------
     fastnn.MLPClassifier or fastnn.MLPRegressor
-        Of the same predictions; its `partial_fit` goes on where the other's would.
+        It makes the same predictions, and its `partial_fit` continues from the same optimiser state.
 
     Raises
     ------
     TypeError
-        If it is something else.
+        If `estimator` is anything else.
     """
     if not isinstance(estimator, (MLPClassifier, MLPRegressor)):
         raise TypeError("from_sklearn takes scikit-learn's MLPClassifier or MLPRegressor, "
@@ -50,7 +50,7 @@ def from_sklearn(estimator: Any) -> Any:
 
 
 def _our_solver(optimizer: AdamOptimizer | SGDOptimizer, weights: Weights) -> Solver:
-    """Return the solver in the state of scikit-learn's optimiser."""
+    """Return a solver with the state of scikit-learn's optimiser."""
     settings = SimpleNamespace(power_t=0.5, momentum=0.9, alpha=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
     settings.__dict__.update(vars(optimizer))
     settings.solver = "adam" if isinstance(optimizer, AdamOptimizer) else "sgd"

@@ -1,4 +1,4 @@
-"""Training by L-BFGS: SciPy's minimiser as scikit-learn calls it, on the core's cost and gradient."""
+"""Training by SciPy's L-BFGS on the core's cost and gradient."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,54 +22,54 @@ __all__ = ["cost_and_gradients", "minimize"]
 
 
 def penalized(weights: Weights, loss: Loss, alpha: float, examples: Examples) -> Model:
-    """Return the model whose J is scikit-learn's objective: alpha is shared by the examples, by their weights."""
+    """Return the model whose J is scikit-learn's objective: alpha is divided by the sum of the sample weights."""
     return replace(weights.model, loss=loss, l2=float(alpha) / examples.weight(0, len(examples)))
 
 
-RECORDED = ("epoch", "loss")  # of each iteration, for callbacks
+RECORDED = ("epoch", "loss")  # after each iteration, for callbacks
 
 
-class Course:
-    """One fit; callbacks get it as their run."""
+class LbfgsFit:
+    """One fit by L-BFGS; callbacks get it as their run."""
 
     recorded = RECORDED
 
-    def __init__(self, estimator: Any, hooks: tuple[Any, ...]) -> None:
-        self.network, self.hooks, self.epoch, self.history = estimator, hooks, 0, History()
+    def __init__(self, estimator: Any, callbacks: tuple[Any, ...]) -> None:
+        self.network, self.callbacks, self.epoch, self.history = estimator, callbacks, 0, History()
         self.settings, self.stopped = SimpleNamespace(epochs=estimator.max_iter), False
 
     def end_iteration(self, J: float) -> None:
-        """Show an iteration to the callbacks."""
+        """Record an iteration and call the callbacks."""
         self.epoch += 1
         record = {"epoch": self.epoch, "loss": J}
         self.history.append(record)
-        self.stopped = asked_to_stop(self.hooks, self, record)
+        self.stopped = asked_to_stop(self.callbacks, self, record)
         if self.stopped:
             raise StopIteration
 
 
-def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, hooks: tuple[Any, ...]) -> None:
-    """Move the weights, of float64, to a minimum; set the estimator's `n_iter_` and `loss_`.
+def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, callbacks: tuple[Any, ...]) -> None:
+    """Minimise the loss in place; set the estimator's `n_iter_` and `loss_`.
 
     Warns
     -----
     ConvergenceWarning
-        If iterations or evaluations were used up.
+        If the maximum number of iterations or evaluations was reached.
     """
-    import scipy.optimize  # a tenth of a second that other solvers need not pay
+    import scipy.optimize  # imported here: it takes 0.1 s
 
     model = penalized(weights, loss, estimator.alpha, examples)
     theta, gradient = model.theta, aligned_empty(model.layout.size, model.dtype)
     state = OptimizerState(SGD(), model.layout.size, model.dtype)
-    course = Course(estimator, hooks)
+    fit = LbfgsFit(estimator, callbacks)
     options: dict[str, Any] = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
 
     def end_iteration(intermediate_result: Any) -> None:
         np.copyto(theta, intermediate_result.x)
-        course.end_iteration(float(intermediate_result.fun))
+        fit.end_iteration(float(intermediate_result.fun))
 
-    for hook in hooks:
-        hook.on_fit_begin(course)
+    for callback in callbacks:
+        callback.on_fit_begin(fit)
     try:
         with loop.bound_plan(model, examples, state, batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
                                  n_threads=runtime.thread_count(estimator.n_threads)) as plan:
@@ -77,33 +77,33 @@ def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, h
                 np.copyto(theta, point)
                 return loop.whole_gradient(plan, examples, gradient), gradient.astype(np.float64)  # SciPy keeps it
 
-            with np.errstate(over="ignore", invalid="ignore"):  # a step too far: it is taken back
+            with np.errstate(over="ignore", invalid="ignore"):  # overflow in a step that SciPy rejects
                 result = scipy.optimize.minimize(cost, theta.copy(), jac=True, method="L-BFGS-B", options=options,
-                                                 callback=end_iteration if hooks else None)
+                                                 callback=end_iteration if callbacks else None)
     finally:
-        for hook in hooks:
-            hook.on_fit_end(course)
-    estimator.n_iter_ = result.nit if course.stopped else _check_optimize_result("lbfgs", result, estimator.max_iter)
+        for callback in callbacks:
+            callback.on_fit_end(fit)
+    estimator.n_iter_ = result.nit if fit.stopped else _check_optimize_result("lbfgs", result, estimator.max_iter)
     estimator.loss_ = np.float64(result.fun)
     np.copyto(theta, result.x)
 
 
 def cost_and_gradients(estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None = None
                        ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
-    """Return J over all examples and its gradients, shaped as coefs_ and intercepts_.
+    """Return J over all examples and its gradients, with the shapes of coefs_ and intercepts_.
 
     Parameters
     ----------
     estimator : TrainableMLP
     X : {array-like, sparse matrix} (m, n[0])
     y : ndarray (m, n[L])
-        0 and 1 for classes.
+        One-hot or 0 and 1 for classes.
     sample_weight : ndarray (m,) or None
     """
     weights = estimator._trainable_weights(X)
     y = np.asarray(y)
-    coded = y.argmax(axis=1).astype(np.int32) if estimator.out_activation_ == "softmax" else y
-    examples = estimator._examples(weights, X, coded, sample_weight)
+    encoded_y = y.argmax(axis=1).astype(np.int32) if estimator.out_activation_ == "softmax" else y
+    examples = estimator._examples(weights, X, encoded_y, sample_weight)
     model = penalized(weights, estimator._core_loss(weights.model.dtype), estimator.alpha, examples)
     gradient = aligned_empty(model.layout.size, model.dtype)
     J = loop.gradients(model, examples, gradient, runtime.thread_count(estimator.n_threads))

@@ -1,4 +1,4 @@
-"""Losses as scikit-learn reports them: their gradients are those of `fastnn.losses`."""
+"""Losses with the values that scikit-learn reports; gradients are those of `fastnn.losses`."""
 
 from dataclasses import dataclass
 from math import inf, log
@@ -11,26 +11,26 @@ __all__ = ["BinaryLogLoss", "LogLoss", "MeanSquaredError"]
 
 @dataclass(frozen=True)
 class LogLoss(CrossEntropy):
-    """The cross-entropy of probabilities that are not taken to be below `eps`; smoothed labels know no such bound.
+    """Cross-entropy with probabilities clipped at `eps` (no clipping with label smoothing).
 
     Parameters
     ----------
     label_smoothing : float, default 0.0
     eps : float, default 0.0
-        The dtype's, or 0.
+        Machine epsilon of the dtype; 0 disables clipping.
     """
 
     eps: float = 0.0
 
     @property
     def ceiling(self) -> float:
-        """The loss at the probability `eps`."""
+        """The loss of probability `eps`."""
         return -log(self.eps) if self.eps > 0 and self.label_smoothing == 0 else inf
 
 
 @dataclass(frozen=True)
 class BinaryLogLoss(LogLoss):
-    """The same for sigmoid outputs."""
+    """Binary cross-entropy with probabilities clipped at `eps` (no clipping with label smoothing)."""
 
     name: ClassVar[str] = "binary_cross_entropy"
     output: ClassVar[str | None] = "sigmoid"
@@ -38,9 +38,9 @@ class BinaryLogLoss(LogLoss):
 
 @dataclass(frozen=True)
 class MeanSquaredError(SquaredError):
-    """Half the squared error: its mean over the outputs, though its gradient is that of the sum.
+    """Half the squared error: reports the mean over the outputs, but its gradient is that of their sum.
 
-    (scikit-learn's issue 8349.)
+    scikit-learn does the same (its issue 8349).
 
     Parameters
     ----------
@@ -51,5 +51,5 @@ class MeanSquaredError(SquaredError):
 
     @property
     def factor(self) -> float:
-        """From the sum over the outputs to their mean."""
+        """Factor from the sum over the outputs to their mean."""
         return 1 / self.n_outputs

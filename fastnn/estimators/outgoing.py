@@ -1,4 +1,4 @@
-"""From fastnn's estimators to scikit-learn's."""
+"""Convert fastnn's estimators to scikit-learn's."""
 
 import copy
 from typing import Any
@@ -12,17 +12,17 @@ from fastnn.estimators.solvers import Solver
 
 __all__ = ["copy_fitted", "to_sklearn"]
 
-# What a fit leaves behind that means the same on both sides.
+# Fitted attributes with the same meaning in both libraries.
 FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_", "n_iter_", "t_", "n_layers_",
           "n_outputs_", "out_activation_", "loss_", "loss_curve_", "best_loss_", "validation_scores_",
           "best_validation_score_", "_no_improvement_count", "_random_state", "coefs_", "intercepts_", "_best_coefs",
           "_best_intercepts")
-# What changes no result, so that nothing is lost without it.
+# Parameters without an effect on results: dropping them loses nothing.
 HARMLESS = frozenset({"n_threads"})
 
 
 def to_sklearn(estimator: Any) -> Any:
-    """Return scikit-learn's estimator in the state of fastnn's; see `MLPClassifier.to_sklearn`."""
+    """Return the equivalent scikit-learn estimator; see `MLPClassifier.to_sklearn`."""
     kind = MLPClassifier if is_classifier(estimator) else MLPRegressor
     mine, defaults = clone(estimator).get_params(deep=False), type(estimator)().get_params(deep=False)
     theirs = kind().get_params(deep=False)
@@ -43,13 +43,13 @@ def to_sklearn(estimator: Any) -> Any:
 
 
 def copy_fitted(source: Any, target: Any) -> None:
-    """Copy what a fit left behind, but for the optimiser; what was the same object is so again."""
+    """Copy the fitted attributes except the optimiser; attributes that share an object still do in the copy."""
     fitted = {name: getattr(source, name) for name in FITTED if hasattr(source, name)}
     target.__dict__.update(copy.deepcopy(fitted))
 
 
 def _their_optimizer(solver: Solver, parameters: list[Any]) -> AdamOptimizer | SGDOptimizer:
-    """Return scikit-learn's optimiser in the state of the solver."""
+    """Return a scikit-learn optimiser with the state of the solver."""
     rule = solver.state.optimizer.hyperparameters
     optimizer: AdamOptimizer | SGDOptimizer
     if solver.name == "adam":

@@ -1,4 +1,4 @@
-"""MLPRegressor: scikit-learn's, on the compiled core."""
+"""MLPRegressor: scikit-learn's regressor on the compiled core."""
 
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -12,37 +12,125 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.documentation import documented
 from fastnn.estimators.fitting import TrainableMLP
 from fastnn.estimators.losses import MeanSquaredError
-from fastnn.estimators.stochastic import HeldOut
+from fastnn.estimators.stochastic import ValidationSet
 from fastnn.losses import Absolute, Huber, Loss, Poisson, Quantile
 
 __all__ = ["MLPRegressor"]
 
 
-@documented
 class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
-    """Multi-layer perceptron regressor: scikit-learn's `MLPRegressor`, number for number, on the compiled core.
+    """Multi-layer perceptron regressor: scikit-learn's `MLPRegressor` on fastnn's compiled core.
 
-    The parameters from `huber_delta` on, and the values marked with a star, are fastnn's own.
+    The same data, parameters and `random_state` give the same results up to rounding.
 
     Parameters
     ----------
     loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile'}, default='squared_error'
-        Half the squared error, half the Poisson deviance (of an exponential output, for y >= 0); * the absolute error,
-        Huber's loss, the quantile loss. Of several outputs the squared error reports the mean, though its gradient is
-        that of the sum, as in scikit-learn; the others sum both.
-    {parameters}
+        Half the squared error or half the Poisson deviance (exponential output, y >= 0). Only in fastnn: the absolute
+        error, the Huber loss and the quantile loss. With several outputs the gradient is that of the sum over the
+        outputs; the reported squared error is the mean over them, as in scikit-learn, and the other losses the sum.
+    hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
+        Number of units in each hidden layer.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'softplus'} \
+            or array-like of str, default='relu'
+        Activation function of the hidden layers. Only in fastnn: the last six, and a sequence of one name per layer.
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'rmsprop'}, default='adam'
+        Optimiser. Only in fastnn: 'adamw', whose decoupled weight decay is `alpha`, and 'rmsprop'.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, divided by the number of examples in a mini-batch (or the sum of their weights).
+    batch_size : int or 'auto', default='auto'
+        Examples in a mini-batch; 'auto' is min(200, m). Ignored by 'lbfgs'.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}, default='constant'
+        Learning rate schedule. 'invscaling' and 'adaptive' apply to 'sgd'. Only in fastnn: 'cosine' and 'one_cycle',
+        which set the rate of every step over `max_iter` epochs, with any stochastic solver.
+    learning_rate_init : float, default=0.001
+        Initial learning rate, or the highest one of 'one_cycle'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Maximum number of epochs, or of iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Whether to shuffle the examples in each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial parameters, the early stopping split, the order of the examples and dropout.
+    tol : float, default=0.0001
+        Minimum improvement of the loss or validation score in an epoch. 'lbfgs' has converged when no entry of the
+        gradient is larger than `tol`.
+    verbose : bool, int or 'bar', default=False
+        Whether to print the loss of each epoch. Only in fastnn: 'bar' shows a progress bar (needs tqdm).
+    warm_start : bool, default=False
+        Whether `fit` continues from the parameters of the previous fit.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to stop when the validation score no longer improves and restore the parameters of the best epoch.
+    validation_fraction : float, default=0.1
+        Fraction of the examples that early stopping holds out.
+    beta_1 : float, default=0.9
+        Decay rate of the first moment in 'adam' and 'adamw'.
+    beta_2 : float, default=0.999
+        Decay rate of the second moment in 'adam' and 'adamw'.
+    epsilon : float, default=1e-08
+        Constant for numerical stability in 'adam', 'adamw' and 'rmsprop'.
+    n_iter_no_change : int, default=10
+        Training stops after more than this many consecutive epochs without improvement.
+    max_fun : int, default=15000
+        Maximum number of loss evaluations by 'lbfgs'.
     huber_delta : float, default=1.0
-        * Errors beyond it count linearly, in units of y.
+        Only in fastnn. Error above which the Huber loss is linear, in units of y.
     quantile : float, default=0.5
-        * Which quantile of y given X to fit, between 0 and 1.
-    {extras}
+        Only in fastnn. Quantile of y given X that the quantile loss fits, between 0 and 1.
+    dropout : float or array-like of float, default=0.0
+        Only in fastnn. Fraction of units that each training step drops, for all hidden layers or one number per layer.
+    clip_norm : float or None, default=None
+        Only in fastnn. Maximum norm of the gradient; a larger gradient is scaled down to it.
+    scoring : str, callable or None, default=None
+        Only in fastnn. Scorer that early stopping monitors, as elsewhere in scikit-learn; None uses that of `score`. A
+        scorer that accepts `sample_weight` gets the weights of the validation data.
+    callbacks : sequence, default=()
+        Only in fastnn. Functions called after each epoch as ``callback(estimator, record)``, which stop the training by
+        returning True; or instances of `fastnn.callbacks.LambdaCallback` and `CSVLogger`.
+    dtype : {'float32', 'float64'} or None, default=None
+        Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
+    n_threads : int or None, default=None
+        Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all cores.
 
     Attributes
     ----------
-    {attributes}
+    coefs_ : list of ndarray of shape (n[l-1], n[l])
+        Weights of each layer: writable, transposed views of the core's W[l].
+    intercepts_ : list of ndarray of shape (n[l],)
+        Biases of each layer: writable views of the core's b[l].
+    loss_ : float
+        Mean loss over the mini-batches of the last epoch, including the L2 penalty, each before its update.
+    loss_curve_ : list of float
+        Value of `loss_` after each epoch. Not available for 'lbfgs'.
+    best_loss_ : float or None
+        Minimum of `loss_curve_`; None with early stopping.
+    validation_scores_ : list of float or None
+        Validation score after each epoch; None without early stopping and X_val.
+    best_validation_score_ : float or None
+        Maximum of `validation_scores_`; None without early stopping.
+    validation_loss_curve_ : list of float
+        Only in fastnn. Validation loss after each epoch, without the penalty, with early stopping or X_val.
+    t_ : int
+        Number of training examples processed.
+    n_iter_ : int
+        Number of epochs or iterations of the last fit.
+    n_layers_ : int
+        Number of layers, including the input layer.
+    n_outputs_ : int
+        Number of output units.
+    out_activation_ : str
+        Activation function of the output layer.
+    n_features_in_ : int
+        Number of features of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Feature names of X, if it has string column names.
 
     Examples
     --------
@@ -82,7 +170,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
             raise ValueError(f"y must not be negative for loss='poisson', got {y.min():g}")
         return X, y
 
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         return self._validate_input(X, y, incremental=True, reset=False)
 
     def _encode(self, y: Any) -> NDArray[Any]:
@@ -101,24 +189,46 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
         }
         return losses[self.loss]
 
-    def _score_outputs(self, outputs: NDArray[Any], held_out: HeldOut) -> float:
+    def _score_outputs(self, outputs: NDArray[Any], validation: ValidationSet) -> float:
         if not np.isfinite(outputs).all():
             return float("nan")
-        return float(r2_score(held_out.y, outputs.reshape(held_out.y.shape), sample_weight=held_out.weights))
+        return float(r2_score(validation.y, outputs.reshape(validation.y.shape), sample_weight=validation.weights))
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
             sample_weight_val: Any = None) -> Self:
         """Fit the model to X and y.
 
-        {fit_parameters}
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n_x)
+            Training examples.
+        y : array-like of shape (m,) or (m, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (m,), default=None
+            Non-negative weights, not all zero in any mini-batch.
+        X_val, y_val : same as X and y, default=None
+            Only in fastnn. Validation data for early stopping, instead of a part of X. Without early stopping, score
+            and loss are only recorded.
+        sample_weight_val : array-like, default=None
+            Only in fastnn. Weights of the validation examples.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is invalid, or the parameters did not stay finite.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Go through the data once.
+        """Train for one epoch on X and y.
 
         Parameters
         ----------
@@ -129,11 +239,12 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
         Returns
         -------
         self : object
+            The estimator.
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the values for each row of X.
+        """Return the prediction for each row of X.
 
         Parameters
         ----------

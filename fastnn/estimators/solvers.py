@@ -1,4 +1,4 @@
-"""What scikit-learn keeps as `_optimizer`: the update rule with its state, and the learning rate of each step."""
+"""The estimators' `_optimizer`: an update rule with its state, and the learning rate of each step."""
 
 from collections.abc import Iterator
 from itertools import count, repeat
@@ -15,32 +15,32 @@ __all__ = ["STOCHASTIC_SOLVERS", "Solver"]
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle}
-SMALLEST_RATE = 1e-6  # at which learning_rate='adaptive' gives up
+SMALLEST_RATE = 1e-6  # learning_rate='adaptive' stops at this rate
 
 
 class Momentum(optimizers.Momentum):
-    """Momentum up to 1, as scikit-learn allows it."""
+    """Momentum that may be 1, as in scikit-learn."""
 
     def __post_init__(self) -> None:
         """Leave the check to the estimator."""
 
 
 class Nesterov(optimizers.Nesterov):
-    """Nesterov's momentum up to 1, as scikit-learn allows it."""
+    """Nesterov's momentum that may be 1, as in scikit-learn."""
 
     def __post_init__(self) -> None:
         """Leave the check to the estimator."""
 
 
 class Solver:
-    """An update rule, its state, and where it stands with its learning rate.
+    """An update rule with its state and learning rate.
 
-    Its hyperparameters are attributes, which hold from the next call of `fit` or `partial_fit` on.
+    The hyperparameters are attributes; a change takes effect with the next call of `fit` or `partial_fit`.
 
     Parameters
     ----------
     estimator : BaseMLP
-        Whose hyperparameters it keeps, whatever becomes of them there; but for `alpha`.
+        Source of the hyperparameters. They are copied, except `alpha`.
     layout : ParameterLayout
     dtype : dtype
     dropout_seed : int
@@ -48,11 +48,11 @@ class Solver:
     Attributes
     ----------
     name : str
-        The solver.
+        Name of the solver.
     learning_rate_init, lr_schedule, power_t, momentum, nesterov, beta_1, beta_2, epsilon
-        As in scikit-learn's optimisers, each for the solvers that have it.
+        Hyperparameters under the names of scikit-learn's optimisers.
     layout : ParameterLayout
-        Of the parameters, and so of its state.
+        Layout of the parameters and of the state.
     state : OptimizerState
     """
 
@@ -65,7 +65,7 @@ class Solver:
         self.state = OptimizerState(self._rule(estimator.alpha), layout.size, dtype, dropout_seed)
 
     def _rule(self, alpha: float) -> optimizers.Optimizer:
-        """Return the optimiser that the hyperparameters describe."""
+        """Return the update rule for the current hyperparameters."""
         moments = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
         if self.name == "adam":
             return optimizers.Adam(**moments)
@@ -79,7 +79,7 @@ class Solver:
 
     @property
     def t(self) -> int:
-        """Updates made."""
+        """Number of updates."""
         return int(self.state.step_count[0])
 
     @t.setter
@@ -88,7 +88,7 @@ class Solver:
 
     @property
     def learning_rate(self) -> float:
-        """The present rate: of 'sgd' to be set by hand too, of Adam with its bias correction, as in scikit-learn."""
+        """Current learning rate; for Adam, including the bias correction, as in scikit-learn. Settable for 'sgd'."""
         if self.name == "sgd":
             return self.sgd_rate
         rule = self.state.optimizer
@@ -98,10 +98,10 @@ class Solver:
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self.sgd_rate = float(rate)  # the other solvers compute theirs anew, as scikit-learn's Adam does
+        self.sgd_rate = float(rate)  # other solvers recompute theirs, like scikit-learn's Adam
 
     def rates(self, total: int) -> Iterator[float]:
-        """Return the rates of the coming steps, endlessly, before any bias correction; `total` steps are planned."""
+        """Return an endless iterator over the next steps' rates, without bias correction; `total` steps are planned."""
         if self.lr_schedule in SCHEDULES:
             schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
             return map(schedule, count(self.t), repeat(total))
@@ -118,26 +118,26 @@ class Solver:
 
     @property
     def ms(self) -> list[NDArray[Any]]:
-        """Adam's first moments, shaped as coefs_ + intercepts_."""
+        """Adam's first moments, with the shapes of coefs_ + intercepts_."""
         return self._state_views(optimizers.Adam, 0)
 
     @property
     def vs(self) -> list[NDArray[Any]]:
-        """Adam's second moments, shaped as coefs_ + intercepts_."""
+        """Adam's second moments, with the shapes of coefs_ + intercepts_."""
         return self._state_views(optimizers.Adam, 1)
 
     @property
     def velocities(self) -> list[NDArray[Any]]:
-        """The velocities, shaped as coefs_ + intercepts_."""
+        """The velocities, with the shapes of coefs_ + intercepts_."""
         return self._state_views(optimizers.Momentum, 0)
 
     def prepare(self, layout: ParameterLayout, alpha: float) -> None:
-        """Take up changed hyperparameters; move the state to where parameters of the same sizes lie otherwise.
+        """Apply changed hyperparameters and convert the state to the layout of the parameters.
 
         Raises
         ------
         ValueError
-            If they have other sizes.
+            If the layer sizes have changed.
         """
         if layout.sizes != self.layout.sizes:
             raise ValueError(f"the optimizer's state is that of layers of {list(self.layout.sizes)} units, coefs_ and "
@@ -145,18 +145,18 @@ class Solver:
         if layout.row_major != self.layout.row_major:
             self.state, self.layout = self.state.moved(self.layout, layout), layout
         rule, state = self._rule(alpha), self.state
-        if rule.n_states != state.optimizer.n_states:  # a momentum where there was none, or none any more
+        if rule.n_states != state.optimizer.n_states:  # momentum has become zero or non-zero
             self.state = OptimizerState(rule, layout.size, state.dtype, state.dropout_seed)
             self.t = int(state.step_count[0])
         self.state.optimizer = rule
 
     def iteration_ends(self, time_step: int) -> None:
-        """Set the rate of the next epoch after `time_step` examples in all."""
+        """Set the rate of the next epoch after `time_step` examples in total."""
         if self.name == "sgd" and self.lr_schedule == "invscaling":
             self.sgd_rate = float(self.learning_rate_init) / (time_step + 1) ** self.power_t
 
     def trigger_stopping(self, msg: str, verbose: Any) -> bool:
-        """Return whether to stop now that there was no improvement; "adaptive" first takes a fifth of the rate."""
+        """Return whether to stop after too many epochs without improvement; 'adaptive' first divides its rate by 5."""
         adaptive = self.name == "sgd" and self.lr_schedule == "adaptive"
         stop = not adaptive or self.sgd_rate <= SMALLEST_RATE
         if stop:

@@ -1,4 +1,4 @@
-"""Training by a stochastic solver: scikit-learn's epochs; each step is one call into the core."""
+"""Training by a stochastic solver, with scikit-learn's epochs. Each step is one call into the core."""
 
 import warnings
 from contextlib import AbstractContextManager
@@ -24,21 +24,21 @@ from fastnn.estimators.weights import Weights
 from fastnn.history import History
 from fastnn.losses import Loss
 
-__all__ = ["Course", "HeldOut"]
+__all__ = ["StochasticFit", "ValidationSet"]
 
 
 @dataclass
-class HeldOut:
-    """What a fit validates on.
+class ValidationSet:
+    """Validation data of a fit.
 
     Attributes
     ----------
     examples : Examples
-        For the core.
+        In the core's layout and dtype.
     X, y : array_like
-        As a scorer gets them.
+        As a scorer takes them.
     weights : ndarray (m,) or None
-        The user's.
+        The user's sample weights.
     """
 
     examples: Examples
@@ -48,7 +48,7 @@ class HeldOut:
 
 
 def rows_of_batch(batch_size: Any, m: int) -> int:
-    """Return the size of the mini-batches of `m` examples."""
+    """Return the number of examples in a mini-batch."""
     if isinstance(batch_size, str):  # "auto"
         return min(200, m)
     if batch_size > m:
@@ -58,35 +58,35 @@ def rows_of_batch(batch_size: Any, m: int) -> int:
 
 
 def recorded(validates: bool) -> tuple[str, ...]:
-    """Return what each epoch records for the callbacks."""
+    """Return the names of the values that callbacks get after each epoch."""
     return ("epoch", "loss", *("validation_loss", "validation_score") * validates, "learning_rate")
 
 
-class Course:
-    """One fit, or the one epoch of a partial_fit; callbacks get it as their run.
+class StochasticFit:
+    """A fit, or the single epoch of partial_fit; callbacks get it as their run.
 
     Parameters
     ----------
     estimator : BaseMLP
-        Its attributes `n_iter_`, `loss_`, ... are kept up to date.
+        Its attributes `n_iter_`, `loss_`, ... are updated after each epoch.
     weights : Weights
     loss : Loss
     solver : Solver
     examples : Examples
     rows : ndarray of int64 or None
-        Which of them are trained on, in the order of the first epoch; None for all.
-    held_out : HeldOut or None
-    hooks : tuple of Callback
+        Positions of the training examples, in the order of the first epoch; None for all.
+    validation : ValidationSet or None
+    callbacks : tuple of Callback
     incremental : bool
-        One epoch only.
+        Run a single epoch.
     """
 
     def __init__(self, estimator: Any, weights: Weights, loss: Loss, solver: Solver, examples: Examples,
-                 rows: NDArray[np.int64] | None, held_out: HeldOut | None, hooks: tuple[Any, ...],
+                 rows: NDArray[np.int64] | None, validation: ValidationSet | None, callbacks: tuple[Any, ...],
                  incremental: bool) -> None:
         self.network = self.estimator = estimator
-        self.weights, self.solver, self.examples, self.held_out = weights, solver, examples, held_out
-        self.hooks, self.incremental = hooks, incremental
+        self.weights, self.solver, self.examples, self.validation = weights, solver, examples, validation
+        self.callbacks, self.incremental = callbacks, incremental
         decoupled = solver.name == "adamw"
         self.model = replace(weights.model, loss=loss, l2=0.0 if decoupled else float(estimator.alpha))
         self.validator = Predictor(replace(weights.model, loss=loss))
@@ -100,31 +100,31 @@ class Course:
                 self.order[: self.m] = rows
         self.epochs = 1 if incremental else estimator.max_iter
         self.settings, self.history = SimpleNamespace(epochs=self.epochs), History()
-        self.recorded = recorded(held_out is not None)
+        self.recorded = recorded(validation is not None)
 
     @property
     def epoch(self) -> int:
-        """The epochs that are finished."""
+        """Number of finished epochs."""
         return int(self.estimator.n_iter_)
 
-    def train(self) -> None:
+    def run(self) -> None:
         """Run the epochs.
 
         Warns
         -----
         ConvergenceWarning
-            If it ended because there were no more epochs.
+            If the last epoch was reached without convergence.
         """
         estimator = self.estimator
         estimator.n_iter_ = 0
         bar = loop.progress_bar()(total=self.epochs, unit="epoch") if estimator.verbose == "bar" else None
         try:
-            for hook in self.hooks:
-                hook.on_fit_begin(self)
+            for callback in self.callbacks:
+                callback.on_fit_begin(self)
             with self._bound_plan() as plan:
                 for _ in range(self.epochs):
                     self._run_epoch(plan)
-                    if self._observed(bar) or self._without_improvement():
+                    if self._report(bar) or self._without_improvement():
                         break
                 else:
                     if not self.incremental:
@@ -135,11 +135,11 @@ class Course:
         finally:
             if bar is not None:
                 bar.close()
-            for hook in self.hooks:
-                hook.on_fit_end(self)
+            for callback in self.callbacks:
+                callback.on_fit_end(self)
         if estimator.early_stopping:
             self.weights.copy_from(estimator._best_coefs, estimator._best_intercepts)
-            # The same lists, as in scikit-learn: a warm start that improves on nothing restores nothing.
+            # The same lists, as in scikit-learn: a warm start without improvement keeps its last parameters.
             estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
 
     def _bound_plan(self) -> AbstractContextManager[Plan]:
@@ -151,37 +151,37 @@ class Course:
             clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm))
 
     def _run_epoch(self, plan: Plan) -> None:
-        """Make the steps of an epoch and keep the books of it."""
+        """Run the steps of an epoch, then record and score it."""
         estimator, solver, theta = self.estimator, self.solver, self.model.theta
         if estimator.shuffle:
             self._shuffle(estimator._random_state)
-        self._refuse_weightless()
+        self._check_batch_weights()
         rates = solver.rates(estimator.max_iter * len(self.bounds))
         total = 0.0
         for (start, stop), rate in zip(self.bounds, rates, strict=False):
             J = plan.step(start, stop, rate)
             total += J * (stop - start)
         if not isfinite(total):
-            theta.fill(nan)  # the core makes no such step; scikit-learn goes on with what it leaves
+            theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
         self.rate = rate
         estimator.n_iter_ += 1
-        estimator.loss_ = np.float64(total / self.m)  # a float with NumPy's methods, as in scikit-learn
+        estimator.loss_ = np.float64(total / self.m)  # a NumPy scalar, as in scikit-learn
         estimator.t_ += self.m
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose and estimator.verbose != "bar":
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        self._judge()
+        self._score_epoch()
         solver.iteration_ends(estimator.t_)
 
     def _shuffle(self, random_state: np.random.RandomState) -> None:
-        """Permute the order once more, by the draws that sklearn.utils.shuffle makes."""
+        """Permute the order again, with the random draws of `sklearn.utils.shuffle`."""
         permutation = np.arange(self.m)
         random_state.shuffle(permutation)
-        if self.order is not None and len(self.bounds) > 1:  # within a batch the order does not matter
+        if self.order is not None and len(self.bounds) > 1:  # with one batch, the order does not matter
             self.order[: self.m] = self.order[permutation]
 
-    def _refuse_weightless(self) -> None:
-        """Raise if there is a mini-batch without any weight, before a step is made."""
+    def _check_batch_weights(self) -> None:
+        """Raise, before the first step of the epoch, if the weights of a mini-batch are all zero."""
         weights = self.examples.weights
         if weights is None or weights.all():
             return
@@ -192,13 +192,13 @@ class Course:
                 raise ValueError(f"sample_weight is zero for all {stop - start} examples of a mini-batch: its mean "
                                  "loss is not defined. Leave out examples without weight or raise batch_size.")
 
-    def _judge(self) -> None:
-        """Count the epochs without improvement: of the validation score, or of the loss."""
-        estimator, held_out = self.estimator, self.held_out
-        if held_out is not None:
-            J = self.validator.evaluate(held_out.examples, n_threads=estimator.n_threads)["loss"]
+    def _score_epoch(self) -> None:
+        """Score the validation set and count the epochs without improvement of the score or the loss."""
+        estimator, validation = self.estimator, self.validation
+        if validation is not None:
+            J = self.validator.evaluate(validation.examples, n_threads=estimator.n_threads)["loss"]
             estimator.validation_loss_curve_.append(J)
-            estimator.validation_scores_.append(estimator._score_held_out(held_out))
+            estimator.validation_scores_.append(estimator._score_validation(validation))
         if not estimator.early_stopping:
             loss = estimator.loss_curve_[-1]
             worse = loss > estimator.best_loss_ - estimator.tol
@@ -215,7 +215,7 @@ class Course:
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
 
     def _without_improvement(self) -> bool:
-        """Return whether to stop because nothing improved for `n_iter_no_change` epochs."""
+        """Return whether to stop because nothing has improved for more than `n_iter_no_change` epochs."""
         estimator = self.estimator
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return False
@@ -227,18 +227,18 @@ class Course:
         estimator._no_improvement_count = 0
         return False
 
-    def _observed(self, bar: Any) -> bool:
-        """Show the epoch to the progress bar and the callbacks; return whether one of these asks to stop."""
+    def _report(self, bar: Any) -> bool:
+        """Update the progress bar and call the callbacks; return whether a callback asks to stop."""
         estimator = self.estimator
         if bar is not None:
             bar.set_postfix(loss=f"{estimator.loss_:.4g}", refresh=False)
             bar.update()
-        if not self.hooks:
+        if not self.callbacks:
             return False
         record = {"epoch": estimator.n_iter_, "loss": estimator.loss_}
-        if self.held_out is not None:
+        if self.validation is not None:
             record |= {"validation_loss": estimator.validation_loss_curve_[-1],
                        "validation_score": estimator.validation_scores_[-1]}
         record["learning_rate"] = self.rate
         self.history.append(record)
-        return asked_to_stop(self.hooks, self, record)
+        return asked_to_stop(self.callbacks, self, record)

@@ -1,4 +1,4 @@
-"""The parameters of an estimator: one arena of the core, seen as scikit-learn's coefs_ and intercepts_."""
+"""The parameters of an estimator: an arena of the core, viewed as scikit-learn's coefs_ and intercepts_."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,22 +12,22 @@ from fastnn._prediction.predictor import Predictor
 
 __all__ = ["CORE_NAMES", "Weights"]
 
-# The activations that the core knows by another name.
+# The core's names of activations, where they differ from scikit-learn's.
 CORE_NAMES = {"logistic": "sigmoid"}
 
 
 class Weights:
-    """One parameter arena and its views.
+    """A parameter arena and its views.
 
     Parameters
     ----------
     model : Model
-        Its loss and penalties do not matter: training has its own.
+        Its loss and penalties are not used.
 
     Attributes
     ----------
     coefs : list of ndarray (n[l-1], n[l])
-        The transposes of the notes' W[l].
+        Transposed views of W[l].
     intercepts : list of ndarray (n[l],)
     predictor : Predictor
     """
@@ -41,7 +41,7 @@ class Weights:
 
     @classmethod
     def allocate(cls, sizes: Sequence[int], hidden: Sequence[str], output: str, dtype: Any) -> Self:
-        """Return uninitialised parameters of a network of these sizes; activations by scikit-learn's names."""
+        """Return uninitialised parameters for these layer sizes and scikit-learn's names of activations."""
         hidden = [CORE_NAMES.get(name, name) for name in hidden]
         return cls(Model.build(sizes, activation=hidden, output=CORE_NAMES.get(output, output), loss="auto",
                                init="zeros", l2=0.0, dtype=dtype))
@@ -54,7 +54,7 @@ class Weights:
         Raises
         ------
         ValueError
-            If their shapes do not fit each other.
+            If the shapes are inconsistent.
         """
         coefs, intercepts = [np.asarray(W) for W in coefs], [np.asarray(b) for b in intercepts]
         sizes = [len(coefs[0]), *(np.shape(coef)[1] for coef in coefs)]
@@ -63,7 +63,7 @@ class Weights:
         return weights
 
     def copy_from(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> None:
-        """Take these values."""
+        """Overwrite the parameters with these values."""
         for kind, mine, given in (("coefs_", self.coefs, coefs), ("intercepts_", self.intercepts, intercepts)):
             for l, (view, array) in enumerate(zip(mine, given, strict=True)):
                 if np.shape(array) != view.shape:
@@ -71,7 +71,7 @@ class Weights:
                 view[...] = array
 
     def are(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> bool:
-        """Tell whether these are the views themselves, so that whatever was written to them is in the arena."""
+        """Return whether these arrays are the views themselves, so that values written to them are in the arena."""
         return (len(coefs) == len(self.coefs) and len(intercepts) == len(self.intercepts)
                 and all(mine is given for mine, given in zip(self.coefs, coefs, strict=True))
                 and all(mine is given for mine, given in zip(self.intercepts, intercepts, strict=True)))
@@ -85,12 +85,12 @@ class Weights:
                                                                                       model.layout)))
 
     def column_major(self) -> "Weights":
-        """Return these parameters, or a copy whose W[1] is column-major, as products with a sparse X need it."""
+        """Return these parameters, or a copy with a column-major W[1], which products with a sparse X require."""
         model = self.model.column_major()
         return self if model is self.model else Weights(model)
 
     def layers_below(self, count: int) -> "Weights":
-        """Return a copy of the first `count` layers as a network of their own."""
+        """Return a copy of the first `count` layers."""
         model = self.model
         below = Weights.allocate(model.sizes[: count + 1], model.activations[: count - 1],
                                  model.activations[count - 1], model.dtype)

@@ -1,4 +1,4 @@
-"""fastnn where scikit-learn is absent, or too old: all but the estimators works, and they say what to install."""
+"""Without scikit-learn, or with an old one, everything except the estimators works; they say what to install."""
 
 import subprocess
 import sys
@@ -7,18 +7,18 @@ import textwrap
 import pytest
 
 
-def outcome(code):
-    """What Python does with the code, elsewhere than in the source tree."""
+def run_python(code):
+    """Run code in a new interpreter that does not import from the source tree."""
     return subprocess.run([sys.executable, "-P", "-c", textwrap.dedent(code)], capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("how", ["fastnn.MLPClassifier", "fastnn.MLPRegressor", "fastnn.from_sklearn"])
 @pytest.mark.parametrize("absent", ["sys.modules['sklearn'] = None",
                                     "import sklearn.utils.validation as v; del v.validate_data"], ids=["none", "old"])
-def test_without_scikit_learn_the_rest_works(how, absent):
+def test_missing_or_old_scikit_learn_only_disables_the_estimators(how, absent):
     if "del" in absent:
         pytest.importorskip("sklearn")
-    result = outcome(f"""
+    result = run_python(f"""
         import sys
         {absent}
         import fastnn
@@ -32,9 +32,9 @@ def test_without_scikit_learn_the_rest_works(how, absent):
                                      "pip install 'fastnn[sklearn]'"), result.stderr
 
 
-def test_fastnn_alone_does_not_load_scikit_learn():
+def test_importing_fastnn_does_not_import_scikit_learn():
     pytest.importorskip("sklearn")
-    result = outcome("""
+    result = run_python("""
         import sys, fastnn
         fastnn.Network([2, 1], output="sigmoid")
         print("sklearn" in sys.modules)

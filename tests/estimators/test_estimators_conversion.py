@@ -1,4 +1,4 @@
-"""Models carried over from scikit-learn and back; hidden activations as features."""
+"""Conversion from and to scikit-learn's estimators; hidden activations as features."""
 
 import copy
 
@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import fastnn
 
-# ---- From scikit-learn, and back -------------------------------------------------------------------------------------
+# ---- Conversion ------------------------------------------------------------------------------------------------------
 
 STATES = {
     "adam": {"solver": "adam"},
@@ -35,8 +35,8 @@ STATES = {
 }
 
 
-def fitted_to(classes, kind, name):
-    """A fitted estimator of one side, and the data that it was fitted to."""
+def fitted_in_state(classes, kind, name):
+    """Return an estimator of `classes` fitted as `STATES[name]` says, and its training data."""
     parameters = SMALL | STATES[name]
     X, y = parameters.pop("X", X_iris), parameters.pop("y", y_iris)
     if kind == "regressor" and y.dtype.kind == "U":
@@ -44,15 +44,15 @@ def fitted_to(classes, kind, name):
     return quiet(classes[kind](**copy.deepcopy(parameters)), "fit", X, y), X, y
 
 
-def same(mine, theirs, X):
-    """All attributes of the two are equal, and the predictions to rounding."""
+def equal_state(mine, theirs, X):
+    """Return whether the fitted attributes and predictions of two estimators agree up to rounding."""
     u = np.finfo(mine.coefs_[0].dtype).eps
     runs = [Run(model, predictions={"predict": predict(model, X)}) for model in (mine, theirs)]
     return max(distances(*runs).values()) <= 100 * u  # of sums over five and four units
 
 
-def go_on(model, X, y, early_stopping):
-    """Two more calls, as the model's parameters allow them."""
+def train_further(model, X, y, early_stopping):
+    """Call fit or partial_fit twice more, whichever the parameters allow."""
     method = "fit" if early_stopping or model.solver == "lbfgs" else "partial_fit"
     for _ in range(2):
         quiet(model, method, X, y)
@@ -60,14 +60,14 @@ def go_on(model, X, y, early_stopping):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("name", STATES)
-def test_from_sklearn(kind, name):
-    theirs, X, y = fitted_to(THEIRS, kind, name)
+def test_from_sklearn_keeps_the_state_and_continues_alike(kind, name):
+    theirs, X, y = fitted_in_state(THEIRS, kind, name)
     before = copy.deepcopy(theirs)
     mine = fastnn.from_sklearn(theirs)
-    assert type(mine) is OURS[kind] and same(mine, theirs, X)
-    go_on(mine, X, y, "early" in name)
-    assert same(fastnn.from_sklearn(theirs), before, X)  # not touched by what the copy did
-    go_on(theirs, X, y, "early" in name)
+    assert type(mine) is OURS[kind] and equal_state(mine, theirs, X)
+    train_further(mine, X, y, "early" in name)
+    assert equal_state(fastnn.from_sklearn(theirs), before, X)  # training the copy did not change the original
+    train_further(theirs, X, y, "early" in name)
     limit = EQUAL if X.dtype == np.float64 else 1e-4  # two epochs of float32
     np.testing.assert_allclose(predict(mine), predict(theirs), rtol=limit, atol=limit)
     if name != "lbfgs":
@@ -77,14 +77,14 @@ def test_from_sklearn(kind, name):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("name", STATES)
-def test_to_sklearn(kind, name):
-    mine, X, y = fitted_to(OURS, kind, name)
+def test_to_sklearn_keeps_the_state_and_continues_alike(kind, name):
+    mine, X, y = fitted_in_state(OURS, kind, name)
     theirs = mine.to_sklearn()
-    assert type(theirs) is THEIRS[kind] and same(mine, theirs, X)
+    assert type(theirs) is THEIRS[kind] and equal_state(mine, theirs, X)
     before = copy.deepcopy(theirs)
-    go_on(theirs, X, y, "early" in name)
-    assert same(mine, before, X)
-    go_on(mine, X, y, "early" in name)
+    train_further(theirs, X, y, "early" in name)
+    assert equal_state(mine, before, X)
+    train_further(mine, X, y, "early" in name)
     limit = EQUAL if X.dtype == np.float64 else 1e-4
     np.testing.assert_allclose(predict(mine), predict(theirs), rtol=limit, atol=limit)
     if name != "lbfgs":
@@ -92,7 +92,7 @@ def test_to_sklearn(kind, name):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_what_is_not_fitted_stays_so(kind):
+def test_unfitted_estimators_are_converted(kind):
     for model in (THEIRS[kind](alpha=0.3, hidden_layer_sizes=(4, 2)), fastnn.from_sklearn(THEIRS[kind](alpha=0.3))):
         other = model.to_sklearn() if hasattr(model, "to_sklearn") else fastnn.from_sklearn(model)
         assert other.alpha == 0.3
@@ -100,7 +100,7 @@ def test_what_is_not_fitted_stays_so(kind):
             other.predict(X_iris)
 
 
-def test_feature_names_are_carried_over():
+def test_conversion_keeps_feature_names():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X_iris, columns=list("abcd"))
     mine = fastnn.from_sklearn(quiet(THEIRS["classifier"](**SMALL), "fit", frame, y_iris))
@@ -115,7 +115,7 @@ def test_feature_names_are_carried_over():
     ("regressor", {"callbacks": [print]}), ("classifier", {"activation": "gelu"}), ("classifier", {"solver": "adamw"}),
     ("classifier", {"learning_rate": "cosine"}), ("classifier", {"verbose": "bar"}),
     ("regressor", {"activation": ["relu"]})])
-def test_what_scikit_learn_has_not_is_named(kind, extra):
+def test_to_sklearn_refuses_parameters_that_scikit_learn_lacks(kind, extra):
     for model in (OURS[kind](**SMALL | extra), fitted(kind).set_params(**extra)):
         with pytest.raises(ValueError, match=next(iter(extra))):
             model.to_sklearn()
@@ -125,7 +125,7 @@ def test_what_scikit_learn_has_not_is_named(kind, extra):
 
 
 @pytest.mark.parametrize("wrong", [LogisticRegression(), None, "model", THEIRS["classifier"]])
-def test_only_the_two_come_over(wrong):
+def test_from_sklearn_refuses_other_objects(wrong):
     with pytest.raises(TypeError, match="from_sklearn takes scikit-learn's MLPClassifier or MLPRegressor, got"):
         fastnn.from_sklearn(wrong)
 
@@ -146,7 +146,7 @@ ACTIVATIONS = {
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, ("gelu", "softplus", "selu"), ["tanh", "relu", "elu"]], ids=str)
 @pytest.mark.parametrize("wrap", [np.asarray, scipy.sparse.csr_array])
-def test_transform_is_the_forward_pass(kind, solver, activation, wrap):
+def test_transform_returns_the_hidden_activations(kind, solver, activation, wrap):
     model = fitted(kind, hidden_layer_sizes=(6, 5, 4), activation=activation, solver=solver, max_iter=5)
     names = [activation] * 3 if isinstance(activation, str) else activation
     A = X_iris
@@ -162,14 +162,14 @@ def test_transform_is_the_forward_pass(kind, solver, activation, wrap):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # an old LogisticRegression's on a new SciPy
-def test_hidden_activations_are_features():
+def test_transform_works_in_a_pipeline():
     features = OURS["classifier"](**SMALL | {"tol": 1e9, "n_iter_no_change": 20})
     model = make_pipeline(StandardScaler(), features, LogisticRegression()).fit(X_iris, y_iris)
     assert model.score(X_iris, y_iris) > 0.8 and model[:-1].transform(X_iris).shape == (len(X_iris), 5)
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_layers_that_are_none(kind):
+def test_transform_refuses_missing_layers(kind):
     for layer in (1, -2, 10):
         with pytest.raises(ValueError, match=f"layer must be one of the 1 hidden layers, from -1 to 0, got {layer}"):
             fitted(kind).transform(X_iris, layer=layer)
@@ -184,6 +184,6 @@ def test_layers_that_are_none(kind):
         fitted(kind).transform(X_iris[:, :2])
 
 
-def test_they_are_estimators_of_scikit_learn():
+def test_classes_derive_from_base_estimator():
     assert all(issubclass(kind, BaseEstimator) for kind in OURS.values())
     assert all(getattr(fastnn, kind.__name__) is kind for kind in OURS.values())

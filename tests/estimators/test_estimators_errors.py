@@ -1,4 +1,4 @@
-"""Bad input: scikit-learn's exceptions with its texts, fastnn's own where it would go wrong; nothing is changed."""
+"""Invalid input: scikit-learn's errors, fastnn's own where scikit-learn does not raise, and unchanged estimators."""
 
 import pickle
 
@@ -12,11 +12,11 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 NAN, INF = np.where(np.arange(4) == 2, np.nan, X_iris), np.where(np.arange(4) == 2, np.inf, X_iris)
 HALF = len(X_iris) // 2
-MIXED = np.arange(len(y_iris)) % 3  # all classes in any part
+MIXED = np.arange(len(y_iris)) % 3  # every contiguous part has all classes
 
 
 def error_of(function, *arguments, **keywords):
-    """The class and the text of what is raised."""
+    """Return the class and the message of the exception that a call raises."""
     with pytest.raises(Exception) as caught:
         function(*arguments, **keywords)
     return caught.type, str(caught.value)
@@ -38,12 +38,12 @@ BAD_PARAMETERS = [
     ("beta_1", 1), ("beta_1", -0.5), ("beta_2", 1), ("beta_2", -0.5), ("epsilon", -0.5), ("epsilon", 0),
     ("n_iter_no_change", 0), ("n_iter_no_change", -1), ("n_iter_no_change", 1.5), ("max_fun", 0), ("max_fun", 1.5),
 ]
-MORE_ALLOWED = {"activation", "solver", "learning_rate", "loss", "verbose"}  # fastnn's list of them is longer
+MORE_ALLOWED = {"activation", "solver", "learning_rate", "loss", "verbose"}  # fastnn allows more values
 
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize(("name", "value"), BAD_PARAMETERS)
-def test_bad_parameters(kind, name, value):
+def test_invalid_parameters_raise_scikit_learns_errors(kind, name, value):
     (mine, text), (its, its_text) = (
         error_of(classes[kind](**SMALL | {name: value}).fit, X_iris, y_iris) for classes in (OURS, THEIRS))
     assert mine is its
@@ -67,8 +67,8 @@ BAD_EXTRAS = [
 
 
 @pytest.mark.parametrize(("name", "value"), BAD_EXTRAS)
-def test_bad_extras(name, value):
-    """Named, and nothing is fitted."""
+def test_invalid_parameters_of_fastnn_are_named(name, value):
+    """The error names the parameter or its value, and nothing is fitted."""
     kinds = [kind for kind in OURS if name in OURS[kind]().get_params()]
     assert kinds
     for kind in kinds:
@@ -108,8 +108,8 @@ BAD_DATA = {
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("data", BAD_DATA)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_bad_data(kind, data, method):
-    """All that comes of them: the exception, if any, the warnings, the results."""
+def test_invalid_data_raise_scikit_learns_errors(kind, data, method):
+    """Errors and warnings are scikit-learn's."""
     bad, y = BAD_DATA[data]
     keywords = {"classes": np.unique(y_iris)} if (kind, method) == ("classifier", "partial_fit") else {}
     case = Case(kind, {"hidden_layer_sizes": 5, "max_iter": 3}, [(method, bad, y, keywords)], X_iris)
@@ -140,7 +140,7 @@ if WEIGHTS:
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_bad_sequences(name):
+def test_invalid_call_sequences_raise_scikit_learns_errors(name):
     kind, parameters, calls = SEQUENCES[name]
     case = Case(kind, {"hidden_layer_sizes": 5, "max_iter": 3} | parameters,
                 [(method, X_iris, y, keywords) for method, y, keywords in calls], X_iris)
@@ -150,7 +150,7 @@ def test_bad_sequences(name):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_predictions_of_bad_data(kind):
+def test_predicting_invalid_data_raises_scikit_learns_errors(kind):
     mine, theirs = fitted(kind), quiet(THEIRS[kind](**SMALL), "fit", X_iris, y_iris)
     for rows in (NAN, INF, X_iris[:, :2], X_iris[0], X_iris[:0], X_iris + 1j, np.full((3, 4), "a"), "abc",
                  scipy.sparse.csr_matrix(NAN), scipy.sparse.csc_array(X_iris[:, :3])):
@@ -164,32 +164,32 @@ def test_predictions_of_bad_data(kind):
             assert errors[0] == errors[1] and errors[0][0] is NotFittedError
 
 
-# ---- Where scikit-learn would go wrong -------------------------------------------------------------------------------
+# ---- Input that scikit-learn accepts ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_negative_weights(kind, solver):
+def test_negative_sample_weights_are_refused(kind, solver):
     with pytest.raises(ValueError, match="sample_weight must not be negative, got -2"):
         OURS[kind](solver=solver).fit(X_iris, y_iris, sample_weight=np.where(y_iris, 1, -2))
 
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_no_weight_at_all(kind, solver):
+def test_all_zero_sample_weights_are_refused(kind, solver):
     with pytest.raises(ValueError, match=r"Sample weights must contain|sample_weight must not be all zero"):
         OURS[kind](solver=solver).fit(X_iris, y_iris, sample_weight=np.zeros(len(y_iris)))
 
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_a_mini_batch_without_weight(kind, shuffle):
+def test_all_zero_weights_in_a_mini_batch_are_refused(kind, shuffle):
     model = OURS[kind](**SMALL | {"batch_size": 10, "shuffle": shuffle})
     with pytest.raises(ValueError, match="sample_weight is zero for all 10 examples of a mini-batch"):
         model.fit(X_iris, y_iris, sample_weight=np.arange(len(y_iris)) < 12)
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_negative_counts(solver):
+def test_negative_poisson_targets_are_refused(solver):
     with pytest.raises(ValueError, match="y must not be negative for loss='poisson', got -1"):
         OURS["regressor"](loss="poisson", solver=solver).fit(X_iris, y_iris - 1)
     if POISSON:
@@ -197,10 +197,10 @@ def test_negative_counts(solver):
                                 X_iris)).error is None
 
 
-# ---- Nothing is changed ----------------------------------------------------------------------------------------------
+# ---- Unchanged state and data ----------------------------------------------------------------------------------------
 
 def state(model):
-    """All but the random stream and n_iter_, which counts the epochs of the last call."""
+    """Return the pickled state without the random stream and n_iter_, which a call resets."""
     return pickle.dumps({name: value for name, value in model.__getstate__().items()
                          if name not in ("_random_state", "n_iter_")})
 
@@ -221,8 +221,8 @@ def test_a_refused_partial_fit_changes_nothing(kind, X, y, weights):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_input_is_not_written_to(kind):
-    """Read-only X, y, weights and parameters are enough, and stay as they are."""
+def test_read_only_input_is_accepted(kind):
+    """X, y, weights and parameters may be read-only arrays."""
     X, y, weights = X_iris.copy(), y_iris.copy(), np.ones(len(y_iris))
     sizes = np.array([5, 4])
     for array in (X, y, weights, sizes):

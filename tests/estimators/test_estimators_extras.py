@@ -1,4 +1,4 @@
-"""What the estimators have beyond scikit-learn's, step by step against the NumPy reference; what changes nothing."""
+"""fastnn's own parameters of the estimators, against the NumPy reference; parameters that must not change results."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,10 @@ LOSSES = {"absolute_error": "absolute", "squared_error": "squared_error", "huber
 # ---- Training against the reference ----------------------------------------------------------------------------------
 
 def reference_run(model, X, Y, weights, dropout_seed, epochs):
-    """loss_curve_, coefs_ and intercepts_ of a fit by `fastnn.reference`, with the random stream that is documented.
+    """Return loss_curve_, coefs_ and intercepts_ of a fit by `fastnn.reference` with the documented random draws.
 
-    First W and b of each layer, then with dropout its seed, then a permutation of the last order each epoch.
+    The draws are W and b of each layer, the seed of dropout if there is any, and one permutation per epoch, which is
+    applied to the previous order.
     """
     p, rng = model.get_params(), np.random.RandomState(model.random_state)
     hidden = list(p["hidden_layer_sizes"])
@@ -54,7 +55,7 @@ def reference_run(model, X, Y, weights, dropout_seed, epochs):
     for _ in range(epochs):
         order = np.arange(m)
         rng.shuffle(order)
-        rows, J = rows[order] if batch < m else rows, 0.0  # a batch of all is left in its order: dropout's masks
+        rows, J = rows[order] if batch < m else rows, 0.0  # a single batch keeps its order
         for start in range(0, m, batch):
             taken = rows[start : start + batch]
             w = None if weights is None else weights[taken]
@@ -67,7 +68,7 @@ def reference_run(model, X, Y, weights, dropout_seed, epochs):
 
 @st.composite
 def extras(draw):
-    """A kind of estimator, its parameters, and what its y is like."""
+    """Draw a kind of estimator, a task and parameters."""
     one_of = st.sampled_from
     kind, task = draw(one_of([("classifier", "binary"), ("classifier", "classes"), ("classifier", "labels"),
                               ("regressor", "one"), ("regressor", "several")]))
@@ -100,11 +101,10 @@ def extras(draw):
 @settings(max_examples=100)
 @given(case=extras(), m=st.integers(8, 40), seed=st.integers(0, 2**16), weighted=st.booleans(),
        wrap=st.sampled_from([np.asarray, scipy.sparse.csr_array]))
-def test_training_is_the_references(case, m, seed, weighted, wrap):
-    """To 1e-8 wherever a nudge of X by a unit in the last place moves the reference by no more than 1e-10.
+def test_training_matches_the_reference(case, m, seed, weighted, wrap):
+    """Equal to 1e-8 wherever perturbing X by one unit in the last place moves the reference by at most 1e-10.
 
-    A kink (of relu, of the absolute error) that a rounding error jumps over, and Adam's first steps, which are the
-    signs of the gradients, are what moves.
+    Larger movements come from kinks (relu, absolute error) and from Adam's first steps, which are signs of gradients.
     """
     kind, task, parameters = case
     rng = np.random.default_rng(seed)
@@ -122,24 +122,24 @@ def test_training_is_the_references(case, m, seed, weighted, wrap):
     weights = rng.uniform(0.1, 2, m) if weighted else None
     model = quiet(OURS[kind](**parameters), "fit", wrap(X), y, sample_weight=weights)
     seed = model._optimizer.state.dropout_seed
-    expected, nudged = (reference_run(model, points, Y, weights, seed, model.n_iter_)
+    expected, perturbed = (reference_run(model, points, Y, weights, seed, model.n_iter_)
                         for points in (X, X * (1 + np.finfo(float).eps * rng.choice([-1, 1], X.shape))))
     if kind == "regressor" and parameters["loss"] == "squared_error" and not parameters["alpha"]:
         scale = 1 / Y.shape[1]  # scikit-learn reports the mean over the outputs
     else:
         assume(kind != "regressor" or parameters["loss"] != "squared_error" or Y.shape[1] == 1)
         scale = 1.0
-    results = [(model.loss_curve_, scale * expected[0], scale * nudged[0])]
-    results += list(zip([*model.coefs_, *model.intercepts_], expected[1] + expected[2], nudged[1] + nudged[2],
+    results = [(model.loss_curve_, scale * expected[0], scale * perturbed[0])]
+    results += list(zip([*model.coefs_, *model.intercepts_], expected[1] + expected[2], perturbed[1] + perturbed[2],
                         strict=True))
     assume(all(norm(moved - right) <= STEADY * norm(right) for _, right, moved in results))
     for mine, right, _ in results:
         assert norm(np.asarray(mine) - right) <= EQUAL * norm(right)
 
 
-# ---- What changes nothing --------------------------------------------------------------------------------------------
+# ---- Neutral parameters ----------------------------------------------------------------------------------------------
 
-NOTHING = [{"dropout": 0}, {"dropout": [0.0]}, {"clip_norm": 1e300}, {"clip_norm": None}, {"callbacks": ()},
+NEUTRAL = [{"dropout": 0}, {"dropout": [0.0]}, {"clip_norm": 1e300}, {"clip_norm": None}, {"callbacks": ()},
            {"callbacks": [lambda model, record: None]}, {"dtype": "float64"}, {"dtype": None}, {"n_threads": None},
            {"activation": ("relu",)}, {"activation": ["relu"]}, {"scoring": "r2"},
            {"classifier": {"class_weight": None}}, {"classifier": {"class_weight": {0: 1, 1: 1, 2: 1}}},
@@ -149,10 +149,10 @@ NOTHING = [{"dropout": 0}, {"dropout": [0.0]}, {"clip_norm": 1e300}, {"clip_norm
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_what_does_nothing_changes_no_bit(kind, solver):
-    """Defaults, values that mean the same, and validation data without early stopping."""
+def test_neutral_parameters_leave_results_bitwise_identical(kind, solver):
+    """Defaults, equivalent values, and validation data without early stopping."""
     expected = predict(fitted(kind, solver=solver))
-    for parameters in NOTHING:
+    for parameters in NEUTRAL:
         own = parameters.get(kind, {}) if parameters.keys() & OURS.keys() else parameters
         if not (solver == "lbfgs" and own.get("clip_norm")):
             np.testing.assert_array_equal(predict(fitted(kind, solver=solver, **own)), expected)
@@ -167,9 +167,9 @@ def test_what_does_nothing_changes_no_bit(kind, solver):
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 @pytest.mark.parametrize("labels", [np.array([3, 5, 8]), np.array(["a", "b", "c"])])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_class_weight_is_a_sample_weight(solver, labels, weighted):
+def test_class_weight_equals_scaled_sample_weights(solver, labels, weighted):
     rng = np.random.default_rng(0)
-    rows = np.flatnonzero(rng.random(len(y_iris)) < 0.3 + 0.3 * y_iris)  # classes of unequal size
+    rows = np.flatnonzero(rng.random(len(y_iris)) < 0.3 + 0.3 * y_iris)  # unbalanced classes
     X, y = X_iris[rows], labels[y_iris[rows]]
     own = rng.uniform(0.5, 2, len(y)) if weighted else np.ones(len(y))
     given, counts = {labels[0]: 2.5, labels[2]: 0.5}, {label: np.sum(y == label) for label in labels}
@@ -179,10 +179,10 @@ def test_class_weight_is_a_sample_weight(solver, labels, weighted):
                       own if weighted else None)
         same = quiet(OURS["classifier"](**SMALL | {"solver": solver}), "fit", X, y, own * factor)
         np.testing.assert_allclose(model.predict_proba(X), same.predict_proba(X), rtol=1e-9)
-        assert model.score(X, y) == np.mean(model.predict(X) == y)  # the score knows no class weights
+        assert model.score(X, y) == np.mean(model.predict(X) == y)  # class weights do not affect the score
 
 
-def test_class_weight_of_partial_fit():
+def test_class_weight_in_partial_fit():
     model, same = (OURS["classifier"](**SMALL | {"class_weight": one}) for one in ({0: 3.0}, None))
     for rows in (slice(0, 75), slice(75, 150)):
         model.partial_fit(X_iris[rows], y_iris[rows], classes=[0, 1, 2])
@@ -195,7 +195,7 @@ def test_class_weight_of_partial_fit():
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_class_weights_that_are_none(solver):
+def test_invalid_class_weights_are_refused(solver):
     for bad in (-1.0, np.inf, np.nan):
         model = OURS["classifier"](solver=solver, class_weight={1: bad})
         with pytest.raises(ValueError, match=f"class_weight must not be negative or infinite, got {bad:g} for the cla"):
@@ -209,7 +209,7 @@ def test_class_weights_that_are_none(solver):
 
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
 def test_quantile_regression_covers_the_quantile(quantile):
-    """At a minimum of J, by the output's bias, a share q of the y lies below, but for the five or so on the curve."""
+    """At a minimum of J, a fraction q of y lies below the prediction, up to about five examples on the curve."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (400, 1))
     y = x[:, 0] + (0.2 + 0.2 * x[:, 0]) * rng.standard_normal(400)
@@ -222,8 +222,8 @@ def test_quantile_regression_covers_the_quantile(quantile):
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "rmsprop"])
 @pytest.mark.parametrize("wrap", [np.asarray, scipy.sparse.csr_matrix])
-def test_dtype(kind, solver, wrap):
-    """Data of another dtype give what the same data in this one give."""
+def test_dtype_equals_casting_the_data(kind, solver, wrap):
+    """The parameter `dtype` gives the same results as casting X."""
     X = X_iris.astype(np.float32)
     for dtype, rows in (("float32", X_iris), ("float64", X)):
         model = quiet(OURS[kind](**SMALL | {"solver": solver, "dtype": dtype}), "fit", wrap(rows), y_iris)
@@ -235,7 +235,7 @@ def test_dtype(kind, solver, wrap):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_threads_change_only_roundings(kind):
+def test_number_of_threads_changes_only_rounding(kind):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1200, 60))
     y = X[:, 0] > 0 if kind == "classifier" else X[:, 0] * X[:, 1]
@@ -248,8 +248,8 @@ def test_threads_change_only_roundings(kind):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_lbfgs_takes_what_it_can(kind):
-    """Further activations, losses and class weights; no dropout, clipping, validation data or progress bar."""
+def test_lbfgs_refuses_parameters_it_cannot_use(kind):
+    """Own activations, losses and class weights work; dropout, clipping, X_val and the progress bar are refused."""
     own = {"label_smoothing": 0.1, "class_weight": "balanced"} if kind == "classifier" else {"loss": "huber"}
     model = fitted(kind, solver="lbfgs", activation=["gelu"], max_iter=300, **own)
     assert model.score(X_iris, y_iris) > 0.9

@@ -1,7 +1,7 @@
-"""The estimators against scikit-learn's own, number for number: random parameters and calls, and whole fits.
+"""Fits of the estimators against scikit-learn: random parameters and calls, and whole fits.
 
-float64: to 1e-8, relative and norm-wise, wherever scikit-learn itself is steady; float32: within its rounding (see
-`estimator_cases`).
+In float64, results agree to 1e-8 (relative, norm-wise) wherever scikit-learn itself is steady; in float32, within
+rounding (see `helpers.estimator_cases`).
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ SEQUENCES = [["fit"], ["fit", "fit"], ["fit", "partial_fit"], ["partial_fit"] * 
 
 @st.composite
 def parameters(draw, m):
-    """Parameters of a stochastic fit of m examples."""
+    """Draw the parameters of a stochastic fit of m examples."""
     one_of = st.sampled_from
     solver = draw(one_of(["sgd", "adam"]))
     sizes = draw(st.lists(st.integers(1, 9), max_size=3))
@@ -59,8 +59,8 @@ def parameters(draw, m):
 
 @st.composite
 def cases(draw, dtype="float64"):
-    """A `Case`."""
-    m, n = draw(st.integers(8 if WEIGHTS else 20, 50)), draw(st.integers(1, 7))  # 1.6 lets one example validate
+    """Draw a `Case`."""
+    m, n = draw(st.integers(8 if WEIGHTS else 20, 50)), draw(st.integers(1, 7))  # 1.6 accepts one validation example
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     integers = dtype == "float64" and draw(st.integers(0, 5)) == 0
     X = rng.standard_normal((m, n))
@@ -79,13 +79,13 @@ def cases(draw, dtype="float64"):
             keywords["classes"] = np.unique(y) if y.ndim == 1 else range(y.shape[1])
         calls.append((method, X[rows], y[rows], keywords))
     if any(method == "partial_fit" for method, *_ in calls):
-        options["early_stopping"] &= draw(st.integers(0, 9)) == 0  # refused
+        options["early_stopping"] &= draw(st.integers(0, 9)) == 0  # raises
     options["early_stopping"] &= STRINGS or task != "strings"
     return Case(kind, options, calls, X[: m // 2], draw(st.sampled_from(sorted(CONTAINERS))),
                 draw(st.sampled_from([0, 7, "instance", "global"])))
 
 
-def test_float64_is_scikit_learns():
+def test_float64_fits_match_scikit_learn():
     def compare(case, theirs):
         assume(steady(case, theirs))
         check_equal(case, theirs)
@@ -93,9 +93,9 @@ def test_float64_is_scikit_learns():
     compared(cases(), 150, compare)
 
 
-def test_float32_is_scikit_learns_within_rounding():
+def test_float32_fits_match_scikit_learn_within_rounding():
     def compare(case, theirs):
-        assume(case.container != "list")  # it would be float64
+        assume(case.container != "list")  # a list becomes float64
         check_within_rounding(case, theirs, longest_path(case), last=updates(case, theirs.model) + 4)
 
     compared(cases("float32"), 60, compare)
@@ -111,18 +111,18 @@ FITS = {
     "sgd, adaptive, early stopping": {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.02,
                                       "n_iter_no_change": 7, "early_stopping": True, "nesterovs_momentum": False},
 }
-OWN = {("diabetes", "sgd"): {"learning_rate_init": 1e-4}}  # targets around 150 need small steps
-OWN["diabetes", "sgd, invscaling, no momentum"] = {"learning_rate_init": 1e-3}
-OWN["diabetes", "sgd, adaptive, early stopping"] = {"learning_rate_init": 1e-4, "n_iter_no_change": 12}
+OVERRIDES = {("diabetes", "sgd"): {"learning_rate_init": 1e-4}}  # targets around 150 need small steps
+OVERRIDES["diabetes", "sgd, invscaling, no momentum"] = {"learning_rate_init": 1e-3}
+OVERRIDES["diabetes", "sgd, adaptive, early stopping"] = {"learning_rate_init": 1e-4, "n_iter_no_change": 12}
 
 
 @pytest.mark.parametrize("name", FITS)
 @pytest.mark.parametrize("data", DATA)
-def test_whole_fits(data, name):
+def test_whole_fits_match_scikit_learn(data, name):
     kind, load = DATA[data]
     X, y = load()
     defaults = {"max_iter": 60, "n_iter_no_change": 60, "hidden_layer_sizes": 30}
-    case = Case(kind, defaults | FITS[name] | OWN.get((data, name), {}), [("fit", X, y, {})], X[::3])
+    case = Case(kind, defaults | FITS[name] | OVERRIDES.get((data, name), {}), [("fit", X, y, {})], X[::3])
     theirs = run(THEIRS, case)
     assert theirs.model.n_iter_ >= 50
     if not steady(case, theirs):

@@ -1,4 +1,4 @@
-"""Kinds of X and y, parameters that change between calls, saturated outputs, what is printed: as in scikit-learn."""
+"""Types of X and y, changes between calls, saturated outputs and printed output, compared with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ ONE_HOT = np.eye(3, dtype=int)[y_iris]
 COUNTS = np.round(4 * X_iris).astype(int)
 
 
-def check(case):
-    """Compare a case that must be comparable."""
+def check_steady_case(case):
+    """Compare a case in which scikit-learn must be steady."""
     theirs = run(THEIRS, case)
     assert theirs.error is None and steady(case, theirs)
     check_equal(case, theirs)
@@ -28,8 +28,8 @@ def check(case):
     *[getattr(scipy.sparse, f"{name}_{what}") for name in ("coo", "lil", "dok", "bsr") for what in ("array", "matrix")],
     lambda X: scipy.sparse.csr_matrix(X.astype(np.float32)), lambda X: scipy.sparse.csc_array(X)],
     ids=lambda convert: getattr(convert, "__name__", None))
-def test_kinds_of_X(kind, convert):
-    """Each type and container gives what scikit-learn makes of it; without nudges, most of them being integers."""
+def test_types_of_X_match_scikit_learn(kind, convert):
+    """All types and containers; most hold integers, so that no perturbation is needed."""
     X = convert(COUNTS)
     calls = [("fit", X, y_iris, {}), ("partial_fit", X, y_iris, {})]
     case = Case(kind, {"hidden_layer_sizes": 5, "max_iter": 10}, calls, X)
@@ -51,7 +51,7 @@ def test_kinds_of_X(kind, convert):
     ("regressor", ONE_HOT), ("regressor", ONE_HOT.tolist()), ("regressor", y_iris > 0), ("regressor", X_iris),
     ("regressor", y_iris.astype(object))])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_kinds_of_y(kind, y, solver):
+def test_types_of_y_match_scikit_learn(kind, y, solver):
     case = Case(kind, {"hidden_layer_sizes": 5, "max_iter": 5, "solver": solver}, [("fit", X_iris, y, {})], X_iris)
     theirs = run(THEIRS, case)
     if theirs.error is None:
@@ -60,14 +60,14 @@ def test_kinds_of_y(kind, y, solver):
 
 
 @pytest.mark.parametrize("classes", [[0, 1, 2], (2, 0, 1), np.array([0, 1, 2, 7]), [1, 2, 0, 0]])
-def test_classes_of_partial_fit(classes):
-    """In any order, more of them than the data have."""
+def test_partial_fit_takes_classes_in_any_order(classes):
+    """Also with classes that do not occur in the data."""
     rows = np.flatnonzero(y_iris < 2)
     calls = [("partial_fit", X_iris[rows], y_iris[rows], {"classes": classes}), ("partial_fit", X_iris, y_iris, {})]
-    check(Case("classifier", {"hidden_layer_sizes": 5}, calls, X_iris))
+    check_steady_case(Case("classifier", {"hidden_layer_sizes": 5}, calls, X_iris))
 
 
-# ---- What changes between calls --------------------------------------------------------------------------------------
+# ---- Changes between calls -------------------------------------------------------------------------------------------
 
 CHANGES = [{"alpha": 1.0}, {"learning_rate_init": 0.1}, {"momentum": 0.1}, {"batch_size": 11}, {"shuffle": False},
            {"beta_1": 0.5}, {"tol": 1.0}, {"random_state": 9}, {"n_iter_no_change": 1}, {"activation": "tanh"},
@@ -78,8 +78,8 @@ CHANGES = [{"alpha": 1.0}, {"learning_rate_init": 0.1}, {"momentum": 0.1}, {"bat
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_parameters_changed_between_calls(kind, solver, change, method):
-    """Some take effect at once, some with the next optimiser: which, is scikit-learn's."""
+def test_parameter_changes_between_calls_match_scikit_learn(kind, solver, change, method):
+    """As in scikit-learn, some changes take effect immediately and some with the next optimiser."""
     results = []
     for classes in (OURS, THEIRS):
         model = quiet(classes[kind](**SMALL | {"solver": solver, "warm_start": method == "fit"}), "fit", X_iris, y_iris)
@@ -93,8 +93,8 @@ def test_parameters_changed_between_calls(kind, solver, change, method):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_the_kind_of_X_changed_between_calls(kind, solver):
-    """Dense, sparse, float32: the parameters keep the first one's dtype."""
+def test_type_of_X_may_change_between_calls(kind, solver):
+    """Dense, sparse, float32: the parameters keep the dtype of the first call."""
     kinds = [X_iris, scipy.sparse.csr_matrix(X_iris), X_iris.astype(np.float32), X_iris.tolist(),
              scipy.sparse.csc_array(X_iris), COUNTS]
     for order in (kinds, kinds[::-1], kinds[2:] + kinds[:2]):
@@ -109,8 +109,8 @@ def test_the_kind_of_X_changed_between_calls(kind, solver):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_solver_changed_between_calls(kind):
-    """L-BFGS goes on from where Adam came to, and Adam from there."""
+def test_solver_may_change_between_calls(kind):
+    """Each solver continues from the parameters of the previous one."""
     calls = []
     for classes in (OURS, THEIRS):
         model = classes[kind](**SMALL | {"warm_start": True, "max_iter": 5})
@@ -125,8 +125,8 @@ def test_a_solver_changed_between_calls(kind):
 @pytest.mark.parametrize("before", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
 @pytest.mark.parametrize("after", [{}, {"early_stopping": True}], ids=str)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_the_way_of_stopping_changed_between_calls(kind, before, after, method):
-    """scikit-learn's fails there, with None for the best loss or score: fastnn begins to keep what it has not yet."""
+def test_stopping_criterion_may_change_between_calls(kind, before, after, method):
+    """scikit-learn fails here, because the best loss or score is None; fastnn starts to record it."""
     if method == "partial_fit" and after:
         pytest.skip("partial_fit does not stop early")
     model = fitted(kind, **before)
@@ -145,10 +145,10 @@ def test_the_way_of_stopping_changed_between_calls(kind, before, after, method):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("factor", [1e2, 1e4])
-def test_saturated_outputs(task, dtype, factor):
-    """The loss of a probability that is 0 in this dtype is -log(eps), as scikit-learn clips it.
+def test_loss_of_saturated_outputs_matches_scikit_learn(task, dtype, factor):
+    """Probabilities are clipped at the dtype's eps, so that the loss of a zero probability is -log(eps).
 
-    A logit of a few hundred leaves no probabilities between but those of examples near a boundary.
+    With logits of a few hundred, almost all probabilities are 0 or 1.
     """
     rng = np.random.default_rng(1)
     X = (factor * rng.standard_normal((40, 3))).astype(dtype)
@@ -162,12 +162,12 @@ def test_saturated_outputs(task, dtype, factor):
     (mine, probabilities), (its, its_probabilities) = results
     slack = rounding_of_logarithms(model, X, model._label_binarizer.transform(y))
     u = np.finfo(dtype).eps
-    # A logit z carries the rounding of its products, 4 u |z| at most.
+    # The rounding error of a logit z is at most 4 u |z|.
     assert abs(mine - its) <= 20 * u * factor * its + slack and its > 1
     np.testing.assert_allclose(probabilities, its_probabilities, rtol=20 * u * factor, atol=20 * u * factor)
 
 
-# ---- What is printed -------------------------------------------------------------------------------------------------
+# ---- Printed output --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("verbose", [True, 1, 10, False, 0])
@@ -175,7 +175,7 @@ def test_saturated_outputs(task, dtype, factor):
     {}, {"early_stopping": True, "n_iter_no_change": 2}, {"tol": 1.0, "n_iter_no_change": 2},
     {"solver": "sgd", "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1, "learning_rate_init": 1e-5}],
     ids=["adam", "early stopping", "tol", "adaptive"])
-def test_what_is_printed(kind, verbose, parameters, capsys):
+def test_verbose_output_matches_scikit_learn(kind, verbose, parameters, capsys):
     texts = []
     for classes in (OURS, THEIRS):
         quiet(classes[kind](**SMALL | parameters | {"verbose": verbose}), "fit", X_iris, y_iris)
@@ -183,8 +183,8 @@ def test_what_is_printed(kind, verbose, parameters, capsys):
     assert texts[0] == texts[1] and ("Iteration 1, loss = " in texts[0].out) == bool(verbose)
 
 
-def test_interrupted_training():
-    """Ctrl-C ends it with a warning; what was reached stays."""
+def test_keyboard_interrupt_ends_training_with_a_warning():
+    """After Ctrl-C the estimator keeps the parameters of the last epoch."""
     def interrupt(model, record):
         if record["epoch"] == 3:
             raise KeyboardInterrupt
@@ -199,8 +199,8 @@ def test_interrupted_training():
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("sizes", [(), (5,), (30, 20)])
 @pytest.mark.parametrize("m", [1, 2, 33, 5000])
-def test_predictions_of_many_and_few_rows(kind, sizes, m):
-    """Row by row, in blocks, from each container, checked or not: the same."""
+def test_predictions_match_scikit_learn_for_any_number_of_rows(kind, sizes, m):
+    """One row, several chunks of rows, every container, with and without checks."""
     model, theirs = (quiet(classes[kind](**SMALL | {"hidden_layer_sizes": sizes}), "fit", X_iris, y_iris)
                      for classes in (OURS, THEIRS))
     X = np.random.default_rng(m).standard_normal((m, 4))
@@ -214,8 +214,8 @@ def test_predictions_of_many_and_few_rows(kind, sizes, m):
 
 
 @pytest.mark.skipif(not (WEIGHTS and POISSON), reason="since scikit-learn 1.7")
-def test_weights_and_counts_together():
+def test_weighted_poisson_fit_matches_scikit_learn():
     rng = np.random.default_rng(0)
     kind, y = target("poisson", X_iris, rng)
-    check(Case(kind, {"loss": "poisson", "early_stopping": True, "max_iter": 20},
+    check_steady_case(Case(kind, {"loss": "poisson", "early_stopping": True, "max_iter": 20},
                [("fit", X_iris, y, {"sample_weight": rng.uniform(0, 1, len(y))})], X_iris))

@@ -1,4 +1,4 @@
-"""solver="lbfgs" against scikit-learn's: J and its gradient at given weights, the first iterations, whole fits."""
+"""solver="lbfgs" against scikit-learn: J and its gradient at given parameters, the first iterations, whole fits."""
 
 from itertools import pairwise
 
@@ -28,14 +28,14 @@ from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 
 
-def with_targets(model, X, y):
-    """The model after one iteration, and the targets (m, n_outputs) that its `_loss_grad_lbfgs` takes."""
+def fitted_targets(model, X, y):
+    """Fit for one iteration; return the targets (m, n_outputs) that `_loss_grad_lbfgs` takes."""
     quiet(model.set_params(max_iter=1), "fit", X, y)
     return model._label_binarizer.transform(y) if hasattr(model, "classes_") else np.reshape(y, (len(y), -1))
 
 
 def loss_and_gradient(model, theta, X, Y, weights):
-    """What `_loss_grad_lbfgs` returns, called as scikit-learn's tests call it, with buffers as it makes them."""
+    """Call `_loss_grad_lbfgs` as scikit-learn's tests do, with buffers of the shapes that it allocates."""
     units = [X.shape[1], *(len(b) for b in model.intercepts_)]
     activations, deltas = [X] + [None] * (len(units) - 1), [None] * (len(units) - 1)
     coef_grads = [np.empty(shape) for shape in pairwise(units)]
@@ -51,8 +51,8 @@ def loss_and_gradient(model, theta, X, Y, weights):
        alpha=st.sampled_from([0.0, 1e-4, 1.0]), scale=st.sampled_from([0.1, 0.7, 3.0]), seed=st.integers(0, 2**16),
        weighted=st.booleans(), container=st.sampled_from([np.asarray, np.asfortranarray, scipy.sparse.csr_matrix,
                                                           scipy.sparse.csc_array]))
-def test_loss_and_gradient_at_given_weights(data, activation, task, sizes, alpha, scale, seed, weighted, container):
-    """To 1e-10, relative and norm-wise, but for what rounding does to scikit-learn's own logarithms."""
+def test_loss_and_gradient_match_scikit_learn(data, activation, task, sizes, alpha, scale, seed, weighted, container):
+    """Agreement to 1e-10 (relative, norm-wise), plus the rounding error of scikit-learn's own logarithms."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((data.draw(st.integers(4, 30)), data.draw(st.integers(1, 6))))
     kind, y = target(task, X, rng)
@@ -64,7 +64,7 @@ def test_loss_and_gradient_at_given_weights(data, activation, task, sizes, alpha
         model.set_params(solver="lbfgs")
         if task == "poisson":
             model.set_params(loss="poisson")
-        Y = with_targets(model, X, y)
+        Y = fitted_targets(model, X, y)
         size = sum(W.size for W in model.coefs_) + sum(b.size for b in model.intercepts_)
         theta = np.random.default_rng(seed).standard_normal(size) * scale
         results.append(loss_and_gradient(model, theta, X, Y, weights))
@@ -73,14 +73,14 @@ def test_loss_and_gradient_at_given_weights(data, activation, task, sizes, alpha
     (J, gradient), (mine, my_gradient) = results
     assume(np.isfinite(J) and np.isfinite(gradient).all() and gradient.any())
     assert abs(mine - J) <= STEADY * abs(J) + slack
-    # dZ = A - Y is wrong by u where both are near 1, and so is the gradient of an example with a small error.
+    # dZ = A - Y has an absolute error of u where both are near 1, and so has the gradient of a well-fitted example.
     assert norm(my_gradient - gradient) <= STEADY * norm(gradient) + 100 * U * norm(theta)
     assert my_gradient.shape == gradient.shape and my_gradient.dtype == gradient.dtype
 
 
 @st.composite
 def cases(draw, dtype="float64", iterations=8, fits=2):
-    """A few iterations, from where scikit-learn's initialisation begins; a second fit may follow."""
+    """Draw a case of a few iterations from the initial parameters, possibly followed by a second fit."""
     m, n = draw(st.integers(8, 50)), draw(st.integers(1, 7))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     X = rng.standard_normal((m, n)).astype(dtype)
@@ -101,17 +101,17 @@ def cases(draw, dtype="float64", iterations=8, fits=2):
                 draw(st.sampled_from([0, "instance", "global"])))
 
 
-def test_the_first_iterations_are_scikit_learns():
-    """n_iter_ and the texts of warnings among them."""
+def test_first_iterations_match_scikit_learn():
+    """Including n_iter_ and warnings."""
     def compare(case, theirs):
         assume(steady(case, theirs))
         check_equal(case, theirs)
 
-    compared(cases(), 60, compare, share=0.4)  # L-BFGS amplifies
+    compared(cases(), 60, compare, share=0.4)  # L-BFGS amplifies rounding errors
 
 
-def test_float32_begins_as_scikit_learns_within_rounding():
-    """scikit-learn evaluates J in float32 then, fastnn in float64: a gradient's roundings are those of one step."""
+def test_first_float32_iteration_matches_scikit_learn_within_rounding():
+    """For float32 data scikit-learn evaluates J in float32 and fastnn in float64; the gradient has one step's error."""
     def compare(case, theirs):
         check_within_rounding(case, theirs, longest_path(case), last=longest_path(case))
 
@@ -124,8 +124,8 @@ def test_float32_begins_as_scikit_learns_within_rounding():
     ("classifier", lambda: standardised(datasets.load_breast_cancer)),
     ("classifier", made), ("regressor", lambda: standardised(datasets.load_diabetes))],
     ids=["iris", "breast cancer", "multilabel", "diabetes"])
-def test_whole_fits_score_alike(kind, load, activation):
-    """As near to scikit-learn's scores as those of its own runs on nudged inputs are to each other, or 0.02."""
+def test_whole_fits_reach_scikit_learns_scores(kind, load, activation):
+    """Scores differ by no more than those of scikit-learn's own runs on perturbed inputs, or by 0.02."""
     X, y = load()
     case = Case(kind, {"solver": "lbfgs", "hidden_layer_sizes": 10, "activation": activation, "max_iter": 60,
                        "alpha": 1.0}, [("fit", X, y, {})], X)
@@ -143,11 +143,11 @@ def test_float32_gives_float64_parameters(kind):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_no_partial_fit(kind):
+def test_lbfgs_has_no_partial_fit(kind):
     assert not hasattr(OURS[kind](solver="lbfgs"), "partial_fit")
     assert hasattr(OURS[kind](solver="sgd"), "partial_fit")
     errors = []
-    for estimator in (OURS[kind], THEIRS["classifier"]):  # scikit-learn's regressor refuses nothing, by an oversight
+    for estimator in (OURS[kind], THEIRS["classifier"]):  # scikit-learn's regressor lacks the check
         with pytest.raises(AttributeError) as caught:
             estimator(solver="lbfgs").partial_fit  # noqa: B018
         errors.append(str(caught.value.__cause__))
@@ -155,7 +155,7 @@ def test_no_partial_fit(kind):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_convergence_warning(kind):
+def test_convergence_warning_matches_scikit_learn(kind):
     X = np.random.default_rng(0).standard_normal((30, 4))
     case = Case(kind, {"solver": "lbfgs", "max_iter": 2}, [("fit", X, X[:, 0] > 0, {})], X)
     (category, text), *more = run(OURS, case).warnings
@@ -164,13 +164,13 @@ def test_convergence_warning(kind):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_the_gradient_is_that_of_the_loss(kind):
-    """Central differences: with h = 1e-5 J's rounding leaves 1e-10, its third derivative as much."""
+def test_gradient_matches_central_differences(kind):
+    """With h = 1e-5, rounding and truncation errors are about 1e-10 each."""
     rng = np.random.default_rng(2)
     X = rng.standard_normal((12, 3))
     y = X[:, 0] + 0.1 * X[:, 1]
     model = OURS[kind](hidden_layer_sizes=(4, 3), activation="tanh", solver="lbfgs", alpha=0.1, random_state=0)
-    Y = with_targets(model, X, y if kind == "regressor" else (y > 0).astype(int))
+    Y = fitted_targets(model, X, y if kind == "regressor" else (y > 0).astype(int))
     theta = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_])
     _, gradient = loss_and_gradient(model, theta, X, Y, None)
     for i, h in enumerate(np.full(len(theta), 1e-5)):

@@ -1,4 +1,4 @@
-"""The estimators in scikit-learn's world: its own tests of its MLP, its checks, its tools, data frames."""
+"""The estimators within scikit-learn: its own MLP tests, its estimator checks, its tools, data frames."""
 
 import importlib.util
 import inspect
@@ -33,8 +33,8 @@ def global_random_seed():
 """
 
 
-def test_the_tests_of_scikit_learns_mlp_pass(tmp_path):
-    """The installed test_mlp.py, in which nothing but the import is changed."""
+def test_scikit_learns_own_mlp_tests_pass(tmp_path):
+    """Run the installed test_mlp.py with only the import changed."""
     spec = importlib.util.find_spec("sklearn.neural_network")
     path = Path(spec.origin).parent / "tests" / "test_mlp.py"
     if not path.exists():
@@ -54,27 +54,27 @@ def test_the_tests_of_scikit_learns_mlp_pass(tmp_path):
 @pytest.mark.parametrize(("estimator", "check"), [
     pytest.param(estimator, check, id=f"{type(estimator).__name__}-{check.func.__name__}-{number}")
     for kind in OURS for number, (estimator, check) in enumerate(estimator_checks_generator(OURS[kind](max_iter=100)))])
-def test_scikit_learns_checks_pass(estimator, check):
+def test_scikit_learns_estimator_checks_pass(estimator, check):
     check(estimator)
 
 
-# With these, scikit-learn checks its own MLP: other solvers cut other mini-batches when examples are repeated.
+# scikit-learn checks its own MLP with these solvers; repeating examples changes the mini-batches of other solvers.
 @unconverged
-@pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP knows no weights")
+@pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP has no sample_weight")
 @pytest.mark.parametrize("estimator", [
     pytest.param(OURS["classifier"](solver="lbfgs"), id="lbfgs"),
     pytest.param(OURS["regressor"](solver="sgd", tol=1e-2, random_state=42), id="sgd")])
-def test_weights_are_repetitions(estimator):
+def test_sample_weights_equal_repetitions(estimator):
     from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_dense_data
 
     check_sample_weight_equivalence_on_dense_data(type(estimator).__name__, estimator)
 
 
-# ---- Its tools -------------------------------------------------------------------------------------------------------
+# ---- Tools of scikit-learn -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_parameters(kind):
-    """scikit-learn's come first, in its order, with its defaults; then what fastnn has more, by keyword only."""
+def test_parameters_extend_scikit_learns(kind):
+    """scikit-learn's parameters come first, in its order and with its defaults; fastnn's own are keyword-only."""
     mine, theirs = OURS[kind], THEIRS[kind]
     defaults, its = mine().get_params(), theirs().get_params()
     signature = dict(inspect.signature(mine).parameters)
@@ -94,7 +94,7 @@ def test_parameters(kind):
     assert is_classifier(model) == (kind == "classifier") and is_regressor(model) == (kind == "regressor")
 
 
-def test_positional_parameters():
+def test_only_scikit_learns_parameters_are_positional():
     assert OURS["classifier"]((3,), "tanh").activation == "tanh"
     with pytest.raises(TypeError):
         OURS["classifier"]((3,), "tanh", "sgd")
@@ -104,7 +104,7 @@ def test_positional_parameters():
 
 @unconverged
 @pytest.mark.parametrize("kind", BOTH)
-def test_pipelines_and_searches(kind):
+def test_pipeline_and_grid_search(kind):
     model = make_pipeline(StandardScaler(), OURS[kind](**SMALL))
     name = model.steps[-1][0]
     grid = {f"{name}__alpha": [1e-4, 1.0], f"{name}__activation": ["tanh", "relu"]}
@@ -119,12 +119,12 @@ def test_pipelines_and_searches(kind):
 
 
 @unconverged
-def test_calibration():
+def test_calibrated_classifier():
     model = CalibratedClassifierCV(OURS["classifier"](**SMALL), cv=2).fit(X_iris, y_iris)
     np.testing.assert_allclose(model.predict_proba(X_iris).sum(axis=1), 1)
 
 
-@pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP knows no weights")
+@pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP has no sample_weight")
 @unconverged
 @pytest.mark.parametrize("kind", BOTH)
 def test_metadata_routing(kind):
@@ -146,13 +146,13 @@ def test_metadata_routing(kind):
 @unconverged
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_data_frames(kind, library):
+def test_data_frames_set_feature_names(kind, library):
     frames = pytest.importorskip(library)
     frame = frames.DataFrame({f"feature {i}": column for i, column in enumerate(X_iris.T)})
     labels = frames.Series(np.array(["a", "b", "c"])[y_iris] if kind == "classifier" else y_iris.astype(float))
     model = OURS[kind](**SMALL).fit(frame, labels)
     if not hasattr(THEIRS[kind](**SMALL).fit(frame, labels), "feature_names_in_"):
-        pytest.skip(f"this scikit-learn sees no names in this {library}'s frames")
+        pytest.skip(f"this scikit-learn does not read names from this {library}'s frames")
     assert model.feature_names_in_.tolist() == list(frame.columns)
     plain = OURS[kind](**SMALL).fit(X_iris, np.asarray(labels))
     np.testing.assert_array_equal(predict(model, frame), predict(plain))
@@ -162,7 +162,7 @@ def test_data_frames(kind, library):
     turned = frame[list(frame.columns)[::-1]]
     with pytest.raises(ValueError, match="feature names should match"):
         model.predict(turned)
-    # No warning about names while the validation data, which have lost theirs, are scored.
+    # Scoring the validation data, which have lost their names, must not warn.
     case = Case(kind, {"max_iter": 20, "early_stopping": True}, [("fit", frame, labels, {})], frame)
     assert run(OURS, case).warnings == run(THEIRS, case).warnings
 

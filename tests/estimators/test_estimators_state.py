@@ -1,4 +1,4 @@
-"""The state of an estimator: copies that go on, parameters set by hand, several threads."""
+"""The state of an estimator: copies and pickles, parameters set by hand, several threads."""
 
 import copy
 import io
@@ -23,8 +23,8 @@ def through_joblib(model):
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "rmsprop"])
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_joblib],
                          ids=["deepcopy", "pickle", "joblib"])
-def test_a_copy_goes_on_alike(kind, solver, copied):
-    """Bit for bit, and without a hold on the original."""
+def test_copies_continue_bitwise_identically(kind, solver, copied):
+    """Copies share nothing with the original."""
     model = fitted(kind, solver=solver, learning_rate="adaptive", dropout=0.1)
     before = predict(model)
     twin = copied(model)
@@ -42,7 +42,7 @@ def test_a_copy_goes_on_alike(kind, solver, copied):
 # ---- Parameters set by hand ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_coefs_changed_in_place_are_seen(kind):
+def test_changes_of_coefs_affect_predictions(kind):
     model = fitted(kind)
     before = predict(model)
     model.coefs_[0] *= 2
@@ -57,8 +57,8 @@ def test_coefs_changed_in_place_are_seen(kind):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_hand_set_parameters_are_trained_on(kind, solver):
-    """As scikit-learn's: a partial_fit, then parameters from elsewhere, then a partial_fit."""
+def test_training_continues_from_assigned_parameters(kind, solver):
+    """partial_fit, new parameters, partial_fit: the results are scikit-learn's."""
     results = []
     for classes in (OURS, THEIRS):
         model = classes[kind](**SMALL | {"solver": solver})
@@ -72,8 +72,8 @@ def test_hand_set_parameters_are_trained_on(kind, solver):
         np.testing.assert_allclose(mine, its, rtol=1e-8, atol=1e-12)
 
 
-def test_hand_set_parameters_before_any_fit():
-    """Whoever sets the attributes of a fitted model by hand can predict, as with scikit-learn's."""
+def test_unfitted_model_predicts_with_assigned_parameters():
+    """Setting the fitted attributes by hand is enough to predict, as in scikit-learn."""
     rng = np.random.default_rng(1)
     shape = {"coefs_": [rng.standard_normal((4, 3)), rng.standard_normal((3, 2))],
              "intercepts_": [rng.standard_normal(3), rng.standard_normal(2)],
@@ -89,7 +89,7 @@ def test_hand_set_parameters_before_any_fit():
 # ---- Threads ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_threads_predict_at_once(kind):
+def test_concurrent_predictions(kind):
     model, results = fitted(kind), {}
     rows = [X_iris[i % 7 :: 7] for i in range(8)]
     expected = [predict(model, part) for part in rows]
@@ -106,8 +106,8 @@ def test_threads_predict_at_once(kind):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_threads_fit_at_once():
-    """Estimators of their own, each as if it were alone."""
+def test_concurrent_fits():
+    """Fits in several threads give the results of separate fits."""
     alone = [fitted("classifier", random_state=i).coefs_ for i in range(4)]
     models = [OURS["classifier"](**SMALL | {"random_state": i}) for i in range(4)]
     threads = [threading.Thread(target=model.fit, args=(X_iris, y_iris)) for model in models]

@@ -1,8 +1,8 @@
-"""What the tests of the estimators share: runs of fastnn's and scikit-learn's class side by side, and their distance.
+"""Run the same calls on fastnn's and scikit-learn's estimators and measure how far the results differ.
 
-Two programs that add in different orders can agree only where the result does not hang on the last bit. So every run is
-made twice in scikit-learn itself, the second time with each element of X and of the first parameters moved by a unit in
-the last place: what that moves by more than `STEADY` is no case for a comparison.
+Programs that sum in different orders agree only where the result does not depend on the last bit. Therefore each case
+is run twice in scikit-learn, the second time with X and the initial parameters perturbed by one unit in the last place.
+Cases in which this changes a result by more than `STEADY` are not compared.
 """
 
 import inspect
@@ -27,13 +27,13 @@ THEIRS = {"classifier": sklearn.neural_network.MLPClassifier, "regressor": sklea
 BOTH = [pytest.param(kind, id=kind) for kind in OURS]
 
 WEIGHTS = "sample_weight" in inspect.signature(THEIRS["regressor"].fit).parameters  # since scikit-learn 1.7
-STRINGS = parse_version(sklearn.__version__) >= parse_version("1.9")  # whose early stopping takes them as labels
+STRINGS = parse_version(sklearn.__version__) >= parse_version("1.9")  # early stopping accepts string labels
 POISSON = "loss" in inspect.signature(THEIRS["regressor"]).parameters  # likewise
 
 U = np.finfo(np.float64).eps
-EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: what both must agree to; what a nudge may move scikit-learn by
+EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: required agreement; largest effect of a perturbation
 
-NOISE = RuntimeWarning, DeprecationWarning  # of NumPy's functions that overflow; of an old scikit-learn on a new SciPy
+NOISE = RuntimeWarning, DeprecationWarning  # NumPy's overflows; an old scikit-learn with a new SciPy
 
 CONTAINERS = {
     "as it is": lambda X: X,
@@ -50,7 +50,7 @@ CONTAINERS = {
 
 @dataclass
 class Case:
-    """What is done to an estimator: its parameters, then calls (method, X, y, keywords), then predictions for X_new."""
+    """The parameters of an estimator, calls (method, X, y, keywords), and X_new to predict afterwards."""
 
     kind: str
     parameters: dict[str, Any]
@@ -62,17 +62,17 @@ class Case:
 
 @dataclass
 class Run:
-    """What came of a case."""
+    """The result of running a case."""
 
     model: Any
     warnings: list[tuple[type, str]] = field(default_factory=list)
     error: tuple[type, str] | None = None
-    draw: float = 0.0  # the next number of the random stream
+    draw: float = 0.0  # next number of the random stream
     predictions: dict[str, Any] = field(default_factory=dict)
 
 
-def nudged(X, ulps, rng):
-    """X with each element moved by up to so many units in the last place, zeros left alone; integers become float64."""
+def perturbed(X, ulps, rng):
+    """Return X with each non-zero element perturbed by `ulps` units in the last place; integers become float64."""
     if not ulps:
         return X
     X = np.asarray(X)
@@ -80,31 +80,32 @@ def nudged(X, ulps, rng):
     return X * (1 + ulps * np.finfo(X.dtype).eps * rng.choice([-1, 1], X.shape)).astype(X.dtype)
 
 
-def shaken(kind, ulps, rng):
-    """scikit-learn's class, but that the parameters are nudged as soon as they are drawn."""
+def with_perturbed_initialisation(kind, ulps, rng):
+    """Return a subclass of scikit-learn's class that perturbs the initial parameters."""
     def _init_coef(self, *arguments):
-        return tuple(nudged(drawn, ulps, rng) for drawn in kind._init_coef(self, *arguments))
+        return tuple(perturbed(drawn, ulps, rng) for drawn in kind._init_coef(self, *arguments))
 
     return type(kind.__name__, (kind,), {"_init_coef": _init_coef})
 
 
 def run(classes, case, ulps=0, seed=0):
-    """The case, played on one of `OURS` and `THEIRS`, the latter with inputs and parameters nudged by `ulps`."""
+    """Run the case with the class in `classes`; perturb inputs and initial parameters by `ulps` units."""
     rng, wrap, kind = np.random.default_rng(seed), CONTAINERS[case.container], classes[case.kind]
     state = case.random_state if isinstance(case.random_state, int) else None
     if case.random_state == "instance":
         state = np.random.RandomState(5)
     np.random.seed(5)
-    result = Run((shaken(kind, ulps, rng) if ulps else kind)(random_state=state, **case.parameters))
+    chosen = with_perturbed_initialisation(kind, ulps, rng) if ulps else kind
+    result = Run(chosen(random_state=state, **case.parameters))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             for method, X, y, keywords in case.calls:
-                getattr(result.model, method)(wrap(nudged(X, ulps, rng)), y, **keywords)
-            result.predictions = predictions(result.model, wrap(nudged(case.X_new, ulps, rng)))
+                getattr(result.model, method)(wrap(perturbed(X, ulps, rng)), y, **keywords)
+            result.predictions = predictions(result.model, wrap(perturbed(case.X_new, ulps, rng)))
             _, X, y, _ = case.calls[-1]
-            result.predictions["1 - score"] = 1 - result.model.score(wrap(nudged(X, ulps, rng)), y)
-        except Exception as error:  # whatever scikit-learn raises, fastnn is to raise too
+            result.predictions["1 - score"] = 1 - result.model.score(wrap(perturbed(X, ulps, rng)), y)
+        except Exception as error:  # compared later
             result.error = type(error), str(error)
     result.warnings = [(one.category, str(one.message)) for one in caught if one.category not in NOISE]
     result.draw = state.random_sample() if isinstance(state, np.random.RandomState) else np.random.random_sample()
@@ -112,7 +113,7 @@ def run(classes, case, ulps=0, seed=0):
 
 
 def predictions(model, X):
-    """What the model says of X; predict_log_proba only by whether it is the logarithm: p near 1 has lost 1 - p."""
+    """Return the predictions for X; for predict_log_proba, whether it is log(p): near p = 1 rounding dominates."""
     result = {"predict": model.predict(X)}
     if hasattr(model, "predict_proba"):
         probabilities = result["predict_proba"] = model.predict_proba(X)
@@ -121,14 +122,14 @@ def predictions(model, X):
 
 
 def norm(values):
-    """The Euclidean norm, in float64, without overflow."""
+    """Return the Euclidean norm, in float64 and without overflow."""
     values = np.abs(values.astype(np.float64)).ravel()
     largest = values.max(initial=0)
     return largest * np.linalg.norm(values / largest) if largest else 0.0
 
 
 def distance(mine, theirs):
-    """max ||mine - theirs|| / ||theirs|| over the arrays; 0 or inf for what is not made of real numbers."""
+    """Return max ||mine - theirs|| / ||theirs|| over the arrays; 0 or inf for values that are not real numbers."""
     if isinstance(theirs, list) and theirs and isinstance(theirs[0], np.ndarray):
         if not isinstance(mine, list) or len(mine) != len(theirs):
             return np.inf
@@ -148,27 +149,27 @@ def distance(mine, theirs):
 
 
 def state_of(model, like):
-    """By name, all of a model that scikit-learn's model `like` has, and its private parts that others touch."""
+    """Return the fitted attributes that scikit-learn's model `like` has, and private ones that other programs use."""
     names = [name for name in vars(like) if name.endswith("_") and not name.startswith("_")] + ["_no_improvement_count"]
     if like.early_stopping:
         names += ["_best_coefs", "_best_intercepts"]
     values = {name: getattr(model, name, "missing") for name in names}
     for name in ("validation_scores_", "best_validation_score_"):
         if values.get(name) not in (None, "missing"):
-            values[name] = 1 - np.array(values[name])  # an R2 near 0 is a difference of numbers near 1
+            values[name] = 1 - np.array(values[name])  # near 0, an R2 is a difference of numbers near 1
     optimizer, its = getattr(model, "_optimizer", None), getattr(like, "_optimizer", None)
     for name in ("learning_rate", "t", "ms", "vs", "velocities"):
-        if hasattr(its, name) and (name != "velocities" or its.momentum):  # without momentum none are needed
+        if hasattr(its, name) and (name != "velocities" or its.momentum):  # fastnn stores them only with momentum
             values[f"_optimizer.{name}"] = getattr(optimizer, name, "missing")
     return values
 
 
 SOMETIMES = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "classes_", "partial_fit",
-             "predict_proba", "feature_names_in_")  # what an estimator has for some solvers, data or kinds only
+             "predict_proba", "feature_names_in_")  # depend on solver, data or kind
 
 
 def distances(mine, theirs):
-    """The distance of every attribute and prediction of two runs of a case, by name."""
+    """Return the distances of all attributes and predictions of two runs, by name."""
     if mine.error or theirs.error:
         return {"error": 0.0 if mine.error == theirs.error else np.inf}
     types = [[values.dtype for values in [*one.model.coefs_, *one.model.intercepts_, *one.predictions.values()]
@@ -178,7 +179,7 @@ def distances(mine, theirs):
     result |= {name: distance(ours.get(name, "missing"), value) for name, value in its.items()}
     for name in SOMETIMES:
         if name == "partial_fit" and theirs.model.solver == "lbfgs":
-            continue  # scikit-learn's regressor has it, by an oversight
+            continue  # scikit-learn's regressor lacks the check
         result[f"has {name}"] = 0.0 if hasattr(mine.model, name) == hasattr(theirs.model, name) else np.inf
     result["draw"] = distance(mine.draw, theirs.draw)
     result["warnings"] = 0.0 if mine.warnings == theirs.warnings else np.inf
@@ -186,9 +187,9 @@ def distances(mine, theirs):
 
 
 def clear_decisions(model, margin=EQUAL):
-    """Whether no comparison that stopping hangs on is closer than this: of loss_curve_ or, on held-out data, of R^2.
+    """Return whether all comparisons that decide about stopping (of losses or R2) have at least this margin.
 
-    Accuracies are counts: both compute the same ones, or differ in a prediction.
+    Accuracies are counts, which either agree exactly or differ because a prediction does.
     """
     if not getattr(model, "loss_curve_", None) or model.n_iter_no_change == np.inf:
         return True
@@ -205,8 +206,8 @@ def clear_decisions(model, margin=EQUAL):
     return not len(margins) or np.abs(margins).min() > margin * scale
 
 
-def moved_by_nudges(case, theirs, ulps=1, runs=1):
-    """The farthest that scikit-learn's own results move, by name, when the input is nudged; inf for a decision."""
+def effects_of_perturbation(case, theirs, ulps=1, runs=1):
+    """Return the largest distances between scikit-learn's results for X and for perturbed X, by name."""
     farthest = {}
     for seed in range(runs):
         for name, value in distances(run(THEIRS, case, ulps, seed), theirs).items():
@@ -215,7 +216,7 @@ def moved_by_nudges(case, theirs, ulps=1, runs=1):
 
 
 def leaves_the_range(model):
-    """Whether scikit-learn's losses overflowed, or soon will: fastnn then records NaN, as its documentation says.
+    """Return whether scikit-learn's losses overflowed or nearly did; fastnn then records NaN, as documented.
 
     The Poisson loss divides by a prediction exp(z), which may be 0.
     """
@@ -224,8 +225,8 @@ def leaves_the_range(model):
 
 
 def steady(case, theirs):
-    """Whether scikit-learn's result does not hang on the last bits of its input, nor on those of log(p), p near 1."""
-    if max(moved_by_nudges(case, theirs).values()) > STEADY:
+    """Return whether scikit-learn's result is insensitive to the last bits of its input and of log(p) for p near 1."""
+    if max(effects_of_perturbation(case, theirs).values()) > STEADY:
         return False
     if theirs.error is not None:
         return True
@@ -243,22 +244,22 @@ def check_equal(case, theirs):
 
 
 def check_within_rounding(case, theirs, roundings, last):
-    """Fail if fastnn's run of a case in float32 is farther from scikit-learn's than so many roundings could carry it.
+    """Fail if fastnn's run of a case in float32 differs from scikit-learn's by more than rounding errors explain.
 
-    By no law that an analysis of one step tells does a run of a few dozen steps amplify its own errors; so scikit-learn
-    is asked. It is run again with inputs and parameters each of which is moved by `roundings` units in the last place:
-    those that follow one another on a step's longest path, the worst that they could add up to. The farthest of three
-    such runs is the bound; where it is not small itself, or a decision is too close, there is nothing to compare.
-    `last` counts the roundings that no nudge stands for: of the parameters as they are updated, of a result itself.
+    How a run of a few dozen steps amplifies rounding errors cannot be derived from one step, so the bound is measured:
+    scikit-learn is run three more times with inputs and initial parameters perturbed by `roundings` units in the last
+    place, the number of consecutive roundings on the longest path of a step. The largest change is the bound. Cases in
+    which it is not small, or a stopping decision is too close, are skipped. `last` counts further roundings, of the
+    updated parameters and of the result itself.
     """
-    bounds = moved_by_nudges(case, theirs, roundings, runs=3)
+    bounds = effects_of_perturbation(case, theirs, roundings, runs=3)
     last *= np.finfo(np.float32).eps
     assume(max(bounds.values()) < 0.01)
     if theirs.error is None:
         assume(not leaves_the_range(theirs.model))
         assume(clear_decisions(theirs.model, bounds.get("loss_curve_", 0) + last))
     if hasattr(theirs.model, "classes_"):
-        for name in ("loss_", "best_loss_", "loss_curve_"):  # log(p) of a p near 1 is off by u
+        for name in ("loss_", "best_loss_", "loss_curve_"):  # for p near 1, log(p) has an absolute error of u
             value = getattr(theirs.model, name, None)
             bounds[name] = bounds.get(name, 0) + (last / max(norm(np.array(value)), last) if value else 0)
     mine = distances(run(OURS, case), theirs)
@@ -267,14 +268,14 @@ def check_within_rounding(case, theirs, roundings, last):
 
 
 def longest_path(case):
-    """Roundings that follow one another in a step: both sums of each layer, its functions, and the sum over m."""
+    """Return the number of consecutive roundings in a step: the sums and functions of each layer, the sum over m."""
     sizes = np.atleast_1d(np.asarray(case.parameters["hidden_layer_sizes"], int)).tolist()
     _, X, *_ = case.calls[0]
     return X.shape[1] + 2 * sum(sizes) + 3 + 16 * (len(sizes) + 1) + len(X)
 
 
 def updates(case, model):
-    """How often the parameters were updated, and rounded, in float32 by both."""
+    """Return the number of updates of the parameters, each of which rounds in float32."""
     size = case.parameters["batch_size"]
     _, X, *_ = case.calls[-1]
     return getattr(model, "t_", 0) // min(200 if size == "auto" else size, len(X)) + getattr(model, "n_iter_", 0)

@@ -1,4 +1,4 @@
-"""Data for the tests of the estimators: made targets of every kind, and the data sets that scikit-learn ships."""
+"""Data for the tests of the estimators: synthetic targets of every kind and data sets of scikit-learn."""
 
 import warnings
 
@@ -13,7 +13,7 @@ TASKS = ["binary", "multiclass", "single class", "strings", "multilabel", "regre
 
 
 def target(task, X, rng):
-    """The estimator that a task is for, and a y for X: a noisy function of it."""
+    """Return the kind of estimator for a task and targets y, a noisy function of X."""
     signal = X @ rng.standard_normal((X.shape[1], 3)) + 0.3 * rng.standard_normal((len(X), 3))
     if task in ("regression", "multi-output", "poisson"):
         y = signal[:, 0] if task != "multi-output" else signal
@@ -25,10 +25,7 @@ def target(task, X, rng):
 
 
 def compared(strategy, examples, compare, share=0.6):
-    """Run `compare(case, scikit-learn's run)`, which `assume`s what it needs, on many cases.
-
-    At least this share of them is to be fit for comparison.
-    """
+    """Run `compare(case, scikit-learn's run)` on many cases; at least a fraction `share` must meet its assumptions."""
     tried, kept = [], []
 
     @settings(max_examples=examples)
@@ -62,11 +59,11 @@ DATA = {
 }
 
 X_iris, y_iris = standardised(datasets.load_iris)
-SMALL = {"hidden_layer_sizes": 5, "max_iter": 30, "random_state": 0}  # parameters
+SMALL = {"hidden_layer_sizes": 5, "max_iter": 30, "random_state": 0}  # parameters of a fast fit
 
 
 def quiet(model, method, *arguments, **keywords):
-    """Call the model's method without warnings of unfinished convergence, or of what SciPy will take out."""
+    """Call a method of the model, ignoring ConvergenceWarning and SciPy's DeprecationWarning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -74,20 +71,20 @@ def quiet(model, method, *arguments, **keywords):
 
 
 def fitted(kind, **parameters):
-    """A small estimator, fitted to `X_iris` and `y_iris`."""
+    """Return a small estimator fitted to `X_iris` and `y_iris`."""
     return quiet(OURS[kind](**SMALL | parameters), "fit", X_iris, y_iris)
 
 
 def predict(model, rows=X_iris):
-    """What tells most of a model: probabilities, of a regressor the predictions."""
+    """Return a classifier's probabilities or a regressor's predictions."""
     return model.predict_proba(rows) if is_classifier(model) else model.predict(rows)
 
 
 def rounding_of_logarithms(model, X, Y, weights=None):
-    """A bound on the error of scikit-learn's log-loss that comes from log(1 - p), where p near 1 is rounded by u / 2.
+    """Return a bound on the error of scikit-learn's log-loss due to log(1 - p), where p near 1 is rounded by u / 2.
 
-    1 - p then has the relative error u / (2 (1 - p)), which is the absolute one of the logarithm; p is clipped to
-    1 - u. The softmax's log(p) is only wrong by u / 2 where p is near 1.
+    The relative error of 1 - p is u / (2 (1 - p)), which is the absolute error of its logarithm; p is clipped to
+    1 - u. For softmax, the error of log(p) near p = 1 is only u / 2.
     """
     u = np.finfo(model.coefs_[0].dtype).eps
     if model.out_activation_ != "logistic":

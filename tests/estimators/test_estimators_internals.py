@@ -1,7 +1,7 @@
-"""What other people's programs do to scikit-learn's MLP beside its public methods: they work here as there.
+"""Private parts of scikit-learn's MLP that other programs use.
 
-Models built by hand from stored or averaged parameters, derived classes, forward and backward passes called singly,
-an optimiser that is changed between two calls of partial_fit.
+Models built by hand from stored or averaged parameters, subclasses, single forward and backward passes, an optimiser
+that changes between two calls of partial_fit.
 """
 
 from itertools import pairwise
@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import LabelBinarizer
 
 
-def near(mine, theirs, limit=EQUAL):
-    """Lists of arrays are equal, norm-wise."""
+def all_close(mine, theirs, limit=EQUAL):
+    """Return whether two lists of arrays agree, norm-wise."""
     return len(mine) == len(theirs) and all(np.shape(one) == np.shape(other) and norm(np.subtract(one, other))
                                             <= limit * norm(other) for one, other in zip(mine, theirs, strict=True))
 
 
-def everything(model, X):
-    """What a model has learned, as arrays."""
+def learned_arrays(model, X):
+    """Return the parameters, records and predictions of a model as arrays."""
     return [*model.coefs_, *model.intercepts_, np.array(model.loss_curve_), np.array(model.t_), predict(model, X)]
 
 
@@ -34,8 +34,8 @@ def everything(model, X):
        task=st.sampled_from(TASKS), sizes=st.lists(st.integers(1, 8), max_size=3), seed=st.integers(0, 2**16),
        weighted=st.booleans(),
        container=st.sampled_from([np.asarray, np.asfortranarray, scipy.sparse.csr_matrix, scipy.sparse.csc_array]))
-def test_forward_and_backward(data, activation, task, sizes, seed, weighted, container):
-    """At the same parameters, which `_unpack` sets; as near as in the test of `_loss_grad_lbfgs`, which says why."""
+def test_forward_pass_and_backprop_match_scikit_learn(data, activation, task, sizes, seed, weighted, container):
+    """At the same parameters, which `_unpack` sets. The test of `_loss_grad_lbfgs` explains the tolerances."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((data.draw(st.integers(4, 30)), data.draw(st.integers(1, 6))))
     kind, y = target(task, X, rng)
@@ -61,13 +61,13 @@ def test_forward_and_backward(data, activation, task, sizes, seed, weighted, con
     assert abs(my_J - J) <= STEADY * abs(J) + rounding_of_logarithms(model, X, Y, *weights)
     theta = np.concatenate([one.ravel() for one in theirs[-1]])
     assert norm(my_gradient - gradient) <= STEADY * norm(gradient) + 100 * np.finfo(float).eps * norm(theta)
-    assert all(near(one, other, STEADY) for one, other in zip(mine, theirs, strict=True))
+    assert all(all_close(one, other, STEADY) for one, other in zip(mine, theirs, strict=True))
 
 
-# ---- Derived classes -------------------------------------------------------------------------------------------------
+# ---- Subclasses ------------------------------------------------------------------------------------------------------
 
-def drawing(base):
-    """A class that draws its first weights from a normal distribution (He et al. 2015)."""
+def with_normal_initialisation(base):
+    """Return a subclass that draws its initial weights from a normal distribution (He et al. 2015)."""
     class Normal(base):
         def _init_coef(self, fan_in, fan_out, dtype):
             W = self._random_state.normal(scale=np.sqrt(2 / fan_in), size=(fan_in, fan_out))
@@ -77,15 +77,16 @@ def drawing(base):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_a_derived_class_may_draw_the_first_parameters(kind, solver):
-    mine, theirs = (quiet(drawing(classes[kind])(hidden_layer_sizes=(9, 4), solver=solver, max_iter=3, random_state=1),
-                          "fit", X_iris, y_iris) for classes in (OURS, THEIRS))
-    assert near(mine.coefs_ + mine.intercepts_, theirs.coefs_ + theirs.intercepts_)
+def test_subclasses_may_override_the_initialisation(kind, solver):
+    parameters = {"hidden_layer_sizes": (9, 4), "solver": solver, "max_iter": 3, "random_state": 1}
+    mine, theirs = (quiet(with_normal_initialisation(classes[kind])(**parameters), "fit", X_iris, y_iris)
+                    for classes in (OURS, THEIRS))
+    assert all_close(mine.coefs_ + mine.intercepts_, theirs.coefs_ + theirs.intercepts_)
 
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("name", ["_forward_pass", "_backprop", "_fit_stochastic", "_update_no_improvement_count"])
-def test_a_part_of_a_step_cannot_be_overridden(kind, name):
+def test_subclasses_may_not_override_parts_of_a_step(kind, name):
     with pytest.raises(TypeError, match=rf"Mine\.{name} would never be called"):
         type("Mine", (OURS[kind],), {name: lambda self: None})
     assert type("Mine", (OURS[kind],), {"_helper": None})().get_params() == OURS[kind]().get_params()
@@ -93,8 +94,8 @@ def test_a_part_of_a_step_cannot_be_overridden(kind, name):
 
 # ---- Built by hand ---------------------------------------------------------------------------------------------------
 
-def built(classes, task, *, records, **parameters):
-    """A model that was never fitted: the attributes that programs set who keep parameters in a format of their own."""
+def hand_built(classes, task, *, records, **parameters):
+    """Return a model that was never fitted, with the attributes that programs set after loading stored parameters."""
     kind = "regressor" if task == "regression" else "classifier"
     n_out, output = {"regression": (1, "identity"), "binary": (1, "logistic"), "multiclass": (3, "softmax")}[task]
     model = classes[kind](**SMALL | parameters)
@@ -110,32 +111,32 @@ def built(classes, task, *, records, **parameters):
 
 
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
-def test_a_model_built_by_hand_predicts(task):
-    mine, theirs = (built(classes, task, records=False) for classes in (OURS, THEIRS))
+def test_hand_built_models_predict(task):
+    mine, theirs = (hand_built(classes, task, records=False) for classes in (OURS, THEIRS))
     for model in (mine, theirs):
         model.n_outputs_ = len(model.intercepts_[-1])
-    assert near([predict(mine, X_iris)], [predict(theirs, X_iris)], STEADY)
+    assert all_close([predict(mine, X_iris)], [predict(theirs, X_iris)], STEADY)
     np.testing.assert_allclose(mine.predict(X_iris), theirs.predict(X_iris), rtol=STEADY)
 
 
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
-def test_a_model_built_by_hand_trains(task, solver, method):
+def test_hand_built_models_train(task, solver, method):
     y = np.minimum(y_iris, 1) if task == "binary" else y_iris
-    mine, theirs = (built(classes, task, records=True, solver=solver, warm_start=method == "fit")
+    mine, theirs = (hand_built(classes, task, records=True, solver=solver, warm_start=method == "fit")
                     for classes in (OURS, THEIRS))
     for model in (mine, theirs):
         if task != "regression":
             model.classes_ = model._label_binarizer.classes_
         quiet(model, method, X_iris, y)
-    assert near(everything(mine, X_iris), everything(theirs, X_iris))
+    assert all_close(learned_arrays(mine, X_iris), learned_arrays(theirs, X_iris))
     assert mine.n_outputs_ == theirs.n_outputs_
 
 
 @pytest.mark.parametrize("y", [y_iris, np.minimum(y_iris, 1), np.eye(3, dtype=int)[y_iris]],
                          ids=["multiclass", "binary", "several"])
-def test_parameters_may_be_drawn_alone(y):
+def test_initialize_matches_scikit_learn(y):
     results = []
     for classes in (OURS, THEIRS):
         model = classes["classifier"](hidden_layer_sizes=(5,), max_iter=2, random_state=3)
@@ -145,7 +146,7 @@ def test_parameters_may_be_drawn_alone(y):
         model._initialize(np.zeros((1, n_outputs)), [4, 5, n_outputs], X_iris.dtype)
         shape = np.array([model.n_layers_, model.n_outputs_])
         results.append([*model.coefs_, *model.intercepts_, predict(model), shape])
-    assert near(*results)
+    assert all_close(*results)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -170,7 +171,7 @@ def test_parameters_may_be_lists(kind):
     ({"solver": "adam"}, {"beta_1": 0.5, "beta_2": 0.9}), ({"solver": "adam"}, {"epsilon": 0.1}),
     ({"solver": "adam"}, {"t": 0}),
 ], ids=str)
-def test_the_optimizer_may_be_changed(kind, parameters, changes):
+def test_changes_of_the_optimizer_take_effect(kind, parameters, changes):
     models = []
     for classes in (OURS, THEIRS):
         model = quiet(classes[kind](**SMALL | parameters), "fit", X_iris, y_iris)
@@ -179,18 +180,18 @@ def test_the_optimizer_may_be_changed(kind, parameters, changes):
             setattr(model._optimizer, name, value)
         models.append([quiet(model, "partial_fit", X_iris, y_iris) for _ in range(3)][-1])
     mine, theirs = models
-    assert near(everything(mine, X_iris), everything(theirs, X_iris))
+    assert all_close(learned_arrays(mine, X_iris), learned_arrays(theirs, X_iris))
     assert mine._optimizer.learning_rate == pytest.approx(theirs._optimizer.learning_rate)
-    if changes != {"learning_rate": 0.3} or parameters["solver"] == "sgd":  # Adam computes its rate anew
+    if changes != {"learning_rate": 0.3} or parameters["solver"] == "sgd":  # Adam recomputes its rate
         unchanged = quiet(OURS[kind](**SMALL | parameters), "fit", X_iris, y_iris)
         for _ in range(3):
             quiet(unchanged, "partial_fit", X_iris, y_iris)
-        assert not near(unchanged.coefs_, mine.coefs_, 1e-6)
+        assert not all_close(unchanged.coefs_, mine.coefs_, 1e-6)
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_momentum_may_come_later(kind):
-    """Its velocity begins with zeros (scikit-learn's with the last step, which is kept there without a use)."""
+def test_momentum_may_be_switched_on_between_calls(kind):
+    """The velocity starts at zero; in scikit-learn, which stores it even without momentum, at the last step."""
     model, twin = (fitted(kind, solver="sgd", momentum=0.0) for _ in range(2))
     model._optimizer.momentum = 0.5
     twin.set_params(momentum=0.5, warm_start=True, max_iter=1)
@@ -200,8 +201,8 @@ def test_a_momentum_may_come_later(kind):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "rmsprop"])
-def test_alpha_may_be_changed_between_calls(kind, solver):
-    """With every solver, whether it decays the weights by the loss or beside it."""
+def test_alpha_may_change_between_calls(kind, solver):
+    """Solvers with an L2 penalty and with decoupled weight decay."""
     weak, strong = (fitted(kind, solver=solver, alpha=0.0) for _ in range(2))
     before = norm(strong.coefs_[0])
     for _ in range(5):
@@ -212,7 +213,7 @@ def test_alpha_may_be_changed_between_calls(kind, solver):
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_losses_have_numpys_methods(kind, solver):
+def test_losses_are_numpy_scalars(kind, solver):
     model = fitted(kind, solver=solver)
     values = [model.loss_] if solver == "lbfgs" else [model.loss_, model.best_loss_, *model.loss_curve_]
     assert {type(value) for value in values} == {np.float64}
