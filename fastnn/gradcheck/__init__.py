@@ -1,6 +1,7 @@
-"""Gradient checking: numerical derivatives against the analytic gradients of networks, kernels and functions.
+"""Gradient checking: compare analytic gradients of networks, kernels and functions with numerical derivatives.
 
-Where an entry has no reliable numerical derivative it is left out: see `fastnn.gradcheck.compare`.
+Entries without a reliable numerical derivative are left out, because they lie at a kink or are lost in rounding errors.
+`GradientCheck` counts them.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn import runtime
 from fastnn._core import kernels
 from fastnn._data import checks
-from fastnn.gradcheck.comparison import GradientCheck, compare
-from fastnn.gradcheck.finite_differences import Array, by_entry, float64, numerical_derivative, shaped
+from fastnn.gradcheck._comparison import GradientCheck, compare
+from fastnn.gradcheck._finite_differences import Array, by_entry, float64, numerical_derivative, shaped
 from fastnn.losses import BY_NAME, Loss
 from fastnn.network import Network
 
@@ -22,7 +23,7 @@ __all__ = ["GradientCheck", "check_activation", "check_function", "check_loss", 
            "numerical_derivative"]
 
 
-# ---- What can be checked --------------------------------------------------------------------------------------------
+# ---- Checks ---------------------------------------------------------------------------------------------------------
 
 
 def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
@@ -30,20 +31,21 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
                   random_state: int | np.random.Generator | None = None) -> GradientCheck:
     """Check `Network.gradients` against numerical derivatives of `Network.loss`.
 
-    The work is done on a copy: the network itself is never changed.
+    The check works on a copy and never changes the network.
 
     Parameters
     ----------
     network : Network
-        Of dtype float64.
+        Its dtype must be float64.
     X, y, sample_weight
         As for `Network.fit`.
     step : float, optional
-        Use the plain two-sided quotient with this step for every entry; no entry is then left out.
+        Use the two-sided difference quotient with this step for every entry and leave no entry out. By default the step
+        is found for each entry.
     entries : int, optional
-        Check this many parameters, drawn at random; by default all.
+        Number of parameters to check, drawn at random; by default all.
     random_state : int, numpy.random.Generator or None
-        Draws them.
+        Seed of the draw.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
     Raises
     ------
     ValueError, TypeError
-        If the network is not float64, or an argument not as described.
+        If the network is not float64, or an argument is invalid.
 
     Examples
     --------
@@ -74,7 +76,7 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
     gradient = np.empty_like(theta)
     for views, values in zip(layout.views(gradient), (dW, db), strict=True):
         for view, value in zip(views, values, strict=True):
-            view[...] = value  # not views[l] = value, which would refuse the NaN that is to be found
+            view[...] = value  # views[l] = value would raise for NaN, which the check must report
 
     def J(position: int, value: float) -> float:
         kept = theta[position]
@@ -89,28 +91,29 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
 def check_parameters(cost: Callable[[dict[str, Array]], Any], parameters: Mapping[str, ArrayLike],
                      gradients: Mapping[str, ArrayLike], *, step: float | None = None, entries: int | None = None,
                      random_state: int | np.random.Generator | None = None) -> GradientCheck:
-    """Check gradients in the course's form: parameters {"W1", "b1", ...}, gradients {"dW1", "db1", ...}.
+    """Check gradients stored in dictionaries as in the course: {"W1", "b1", ...} and {"dW1", "db1", ...}.
 
     Parameters
     ----------
     cost : callable
-        ``cost(parameters)``: J, a single number; gets float64 arrays of its own.
+        ``cost(parameters)`` must return J, a single number. It is passed copies of the arrays, in float64.
     parameters : dict of str to array_like
         Not float32.
     gradients : dict of str to array_like
-        For each parameter its name after a "d", in its shape. Others (such as dA1) are ignored.
+        The gradient of each parameter, in its shape, under its name with "d" in front. Other entries, such as dA1, are
+        ignored.
     step, entries, random_state
         As for `check_network`.
 
     Returns
     -------
     GradientCheck
-        `worst` is such as ``W2[0, 3]``.
+        `worst` has the form ``W2[0, 3]``.
 
     Raises
     ------
     ValueError, TypeError
-        If a gradient is missing or has another shape, or an argument is not as described.
+        If a gradient is missing or has another shape, or an argument is invalid.
     """
     for mapping, what in ((parameters, "parameters"), (gradients, "gradients")):
         if not isinstance(mapping, Mapping):
@@ -140,12 +143,12 @@ def check_parameters(cost: Callable[[dict[str, Array]], Any], parameters: Mappin
 
 def check_function(f: Callable[[Array], Any], x: ArrayLike, gradient: ArrayLike, *, step: float | None = None,
                    entries: int | None = None, random_state: int | np.random.Generator | None = None) -> GradientCheck:
-    """Check the gradient of a function of an array.
+    """Check the gradient of a scalar function of an array.
 
     Parameters
     ----------
     f : callable
-        ``f(x)``: a single number; gets a float64 array of its own, of the shape of `x`.
+        ``f(x)`` must return a single number. It is passed a float64 copy of `x`.
     x : array_like
         Not float32.
     gradient : array_like of the shape of `x`
@@ -160,25 +163,25 @@ def check_function(f: Callable[[Array], Any], x: ArrayLike, gradient: ArrayLike,
     Raises
     ------
     ValueError, TypeError
-        If the shapes differ, or an argument is not as described.
+        If the shapes differ, or an argument is invalid.
     """
     point = float64(x, "x")
     analytic = shaped(gradient, "gradient", point.shape)
-    return compare(by_entry(f, point), point.ravel(), analytic.ravel(),
-                    partial(_entry, "x", point.shape), step, entries, random_state)
+    name = partial(_entry, "x", point.shape)
+    return compare(by_entry(f, point), point.ravel(), analytic.ravel(), name, step, entries, random_state)
 
 
 def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> GradientCheck:
     """Check the compiled backward pass of an activation, dZ = dA * g'(Z), against its compiled forward pass.
 
-    dA is random, the same at every call: for softmax a constant one would have the gradient zero.
+    dA is random but the same at every call. A constant dA would give the gradient zero for softmax.
 
     Parameters
     ----------
     name : str
         One of `fastnn.reference.ACTIVATIONS`.
     Z : array_like (n, m)
-        A column per example.
+        One column per example.
     step : float, optional
         As for `check_network`.
 
@@ -189,7 +192,7 @@ def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> G
     Raises
     ------
     ValueError, TypeError
-        If the name is unknown or Z not as described.
+        If the name is unknown or Z is invalid.
     """
     name = checks.name(name, kernels.ACTIVATIONS, "activation")
     Z = _matrix(Z)
@@ -206,12 +209,12 @@ def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> G
 
 
 def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | None = None) -> GradientCheck:
-    """Check the compiled derivative of a loss, by Z[L] if ``loss.from_z``, else by A[L].
+    """Check the compiled derivative of a loss with respect to Z[L] if ``loss.from_z``, else to A[L].
 
     Parameters
     ----------
     loss : str or fastnn.losses.Loss
-        A name stands for the default parameters.
+        A name selects the default parameters.
     Z : array_like (n[L], m)
         Z[L] or A[L].
     Y : array_like (n[L], m)
@@ -226,7 +229,7 @@ def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | No
     Raises
     ------
     ValueError, TypeError
-        If the name is unknown, or Z and Y not as described.
+        If the name is unknown, or Z or Y is invalid.
     """
     if not isinstance(loss, Loss):
         loss = BY_NAME[checks.name(loss, tuple(BY_NAME), "loss")]()
@@ -249,11 +252,11 @@ def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | No
     return _check_columns(lambda j, column: run(column, targets[..., j : j + 1])[0], Z, dZ, step)
 
 
-# ---- What they share -------------------------------------------------------------------------------------------------
+# ---- Helpers --------------------------------------------------------------------------------------------------------
 
 
 def _check_columns(f: Callable[[int, Array], Any], Z: Array, dZ: Array, step: float | None) -> GradientCheck:
-    """Compare dZ with the derivatives of ``f(number, column (n, 1))``: a column depends on no other."""
+    """Compare dZ (n, m) with numerical derivatives of ``f(j, Z[:, [j]])``, as each column only affects its own term."""
     columns = [by_entry(partial(f, j), Z[:, j : j + 1]) for j in range(Z.shape[1])]
 
     def along(position: int, value: float) -> float:
@@ -271,6 +274,6 @@ def _matrix(Z: Any) -> Array:
 
 
 def _entry(name: str, shape: tuple[int, ...], position: int) -> str:
-    """Return the name of an entry of an array, such as ``W1[0, 3]``."""
+    """Return the label of an array entry, such as ``W1[0, 3]``."""
     place = ", ".join(str(int(index)) for index in np.unravel_index(position, shape))
     return f"{name}[{place}]" if place else name

@@ -1,4 +1,4 @@
-"""The notes' computation graph: values forward, derivatives backward by the chain rule, and a picture of both.
+"""Computation graphs as in the course: values forward, derivatives backward by the chain rule, and drawings of both.
 
 >>> from fastnn.graph import Node
 >>> a, b, c = Node(5, "a"), Node(3, "b"), Node(2, "c")
@@ -15,47 +15,48 @@ layer 1  a = 5           dJ/da = 3
 layer 2  v = a + u = 11  dJ/dv = 3
 layer 3  J = 3 * v = 33  dJ/dJ = 1
 
-A graph is made to understand and to check by, not to train with: it is an oracle that shares no code with the rest.
+Graphs are meant for learning and for checking gradients, not for training. They share no code with the rest of fastnn
+and so provide an independent reference.
 """
 
 from numpy.typing import ArrayLike
 
-from fastnn.graph.node import Node, as_node
-from fastnn.graph.operations import Axis
+from fastnn.graph._node import Node, as_node
+from fastnn.graph._operations import Axis
 
 __all__ = ["Node", "exp", "log", "mean", "relu", "sigmoid", "sum", "tanh"]
 
 
 def exp(x: Node | ArrayLike) -> Node:
-    """Return `Node.exp`."""
+    """Apply `Node.exp` to a node, number or array."""
     return as_node(x).exp()
 
 
 def log(x: Node | ArrayLike) -> Node:
-    """Return `Node.log`."""
+    """Apply `Node.log` to a node, number or array."""
     return as_node(x).log()
 
 
 def sigmoid(z: Node | ArrayLike) -> Node:
-    """Return `Node.sigmoid`."""
+    """Apply `Node.sigmoid` to a node, number or array."""
     return as_node(z).sigmoid()
 
 
 def tanh(z: Node | ArrayLike) -> Node:
-    """Return `Node.tanh`."""
+    """Apply `Node.tanh` to a node, number or array."""
     return as_node(z).tanh()
 
 
 def relu(z: Node | ArrayLike) -> Node:
-    """Return `Node.relu`."""
+    """Apply `Node.relu` to a node, number or array."""
     return as_node(z).relu()
 
 
 def sum(x: Node | ArrayLike, axis: Axis = None, keepdims: bool = False) -> Node:
-    """Return `Node.sum`."""
+    """Apply `Node.sum` to a node, number or array."""
     return as_node(x).sum(axis, keepdims)
 
 
 def mean(x: Node | ArrayLike, axis: Axis = None, keepdims: bool = False) -> Node:
-    """Return `Node.mean`."""
+    """Apply `Node.mean` to a node, number or array."""
     return as_node(x).mean(axis, keepdims)

@@ -1,8 +1,8 @@
-"""Gradient checking: right gradients pass, wrong ones are caught and named, entries at kinks are left out.
+"""Gradient checking: correct gradients pass, wrong ones are found and named, entries at kinks are left out.
 
-The tolerance 1e-7 follows from `comparison.RELIABLE`: the estimated error of each compared numerical derivative is at
-most 1e-8 of the gradient's norm, so with P entries the relative error is at most sqrt(P) 1e-8 / 2, below 1e-7 for the
-up to 300 entries of these networks; the analytic gradients are off by some 1e-15.
+The tolerance 1e-7 follows from `_comparison.RELIABLE`: the estimated error of each compared numerical derivative is at
+most 1e-8 of the gradient's norm. With P entries the relative error is therefore at most sqrt(P) 1e-8 / 2, which stays
+below 1e-7 for the up to 300 entries of these networks. The analytic gradients are off by about 1e-15.
 """
 
 import doctest
@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from fastnn import BinaryCrossEntropy, CrossEntropy, Huber, Network, Quantile, gradcheck, losses, reference
 from fastnn.gradcheck import (
     GradientCheck,
+    _comparison,
+    _finite_differences,
     check_activation,
     check_function,
     check_loss,
     check_network,
     check_parameters,
-    comparison,
-    finite_differences,
     numerical_derivative,
 )
 
@@ -223,10 +223,10 @@ def test_the_step_adapts_to_the_function(x, scale):
     for f, derivative in ((lambda v: math.sin(scale * (v - x) + 1), scale * math.cos(1)),
                           (lambda v: math.exp(scale * (v - x)), scale),
                           (lambda v: math.sin(scale * (v - x)), scale)):  # odd: its S(h) is 0 at every h
-        slope, uncertainty = finite_differences.slope(f, x)
+        slope, uncertainty = _finite_differences.slope(f, x)
         # The estimate counts one rounding of f; these have about 3.
         assert abs(slope - derivative) <= 4 * uncertainty
-        assert uncertainty <= comparison.RELIABLE * derivative
+        assert uncertainty <= _comparison.RELIABLE * derivative
 
 
 # ---- wrong gradients are caught, and the entry is named
@@ -425,7 +425,7 @@ def test_a_given_step():
     """D(h) of e^x is e^x sinh(h) / h: off by h^2 / 6, relatively, and by the rounding of e^(x +- h) / h."""
     for h in (0.5, 1e-1, 1e-2, 1e-3):
         result = check_function(math.exp, 1.0, math.e, step=h)
-        assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * finite_differences.EPS / h)
+        assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * _finite_differences.EPS / h)
         assert (result.entries, result.left_out) == (1, 0)
     kink = check_function(abs, 0.0, 1.0, step=1e-3)
     assert (kink.numeric, kink.left_out) == (0, 0)
@@ -434,7 +434,7 @@ def test_a_given_step():
 
 def test_the_notes_nudge():
     def near(value):  # f is rounded to some 4 eps, over a step of 0.001
-        return pytest.approx(value, rel=8 * finite_differences.EPS / 1e-3)
+        return pytest.approx(value, rel=8 * _finite_differences.EPS / 1e-3)
 
     assert numerical_derivative(lambda a: 3 * a, 2) == near(3)
     assert numerical_derivative(lambda a: a**2, 2, two_sided=False) == near(4.001)
@@ -547,6 +547,6 @@ def test_bad_input(run, error, text, course):
     assert text in str(raised.value)
 
 
-@pytest.mark.parametrize("module", [gradcheck, finite_differences])
+@pytest.mark.parametrize("module", [gradcheck, _finite_differences])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0

@@ -1,8 +1,8 @@
-"""An analytic gradient against numerical derivatives, entry by entry, and what came of it.
+"""Compare an analytic gradient with numerical derivatives, entry by entry.
 
-`finite_differences` computes each numerical derivative and estimates its error. Entries whose estimate is not small
-relative to the norm of the gradient are excluded and counted. If the whole gradient is nearly zero (at a minimum, or
-with all units saturated), every entry is excluded: check at another point.
+Each numerical derivative comes with an estimate of its error. Entries whose error estimate is too large relative to the
+norm of the gradient are left out and counted. If the whole gradient is nearly zero (at a minimum, or with all units
+saturated), every entry is left out: check at another point.
 """
 
 import math
@@ -13,30 +13,30 @@ from functools import partial
 import numpy as np
 
 from fastnn._data import checks
-from fastnn.gradcheck.finite_differences import Array, quotient, slope
+from fastnn.gradcheck._finite_differences import Array, quotient, slope
 
 __all__ = ["RELIABLE", "GradientCheck", "compare"]
 
-RELIABLE = 1e-8  # an entry's largest error estimate, relative to the norm of the gradient
+RELIABLE = 1e-8  # largest error estimate of a compared entry, relative to the norm of the gradient
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How well a gradient agrees with numerical derivatives.
+    """The result of comparing a gradient with numerical derivatives.
 
     Attributes
     ----------
     relative_error : float
-        ||analytic - numeric|| / (||analytic|| + ||numeric||) over the compared entries; NaN if there are none, or if
-        the gradient holds NaN.
+        ||analytic - numeric|| / (||analytic|| + ||numeric||) over the compared entries; NaN if no entry was compared
+        or the gradient contains NaN.
     worst : str
-        The entry where the two differ most, in the notes' notation: ``W[2][0, 3]``.
+        The entry with the largest difference, in textbook notation: ``W[2][0, 3]``.
     analytic, numeric : float
-        The two derivatives there.
+        The two derivatives of that entry.
     entries : int
-        How many were compared.
+        Number of compared entries.
     left_out : int
-        How many have no reliable numerical derivative: at a kink, or lost in the rounding of f.
+        Number of entries without a reliable numerical derivative: at a kink, or lost in the rounding errors of f.
     """
 
     relative_error: float
@@ -61,7 +61,10 @@ class GradientCheck:
 def compare(f: Callable[[int, float], float], x: Array, gradient: Array, name: Callable[[int], str],
             step: float | None, entries: int | None = None,
             random_state: int | np.random.Generator | None = None) -> GradientCheck:
-    """Compare `gradient` (P,) at `x` (P,) with the derivatives of ``f(position, value of that entry)``."""
+    """Compare `gradient` (P,) at `x` (P,) with numerical derivatives.
+
+    ``f(i, value)`` is the function at `x` with entry i replaced by `value`; ``name(i)`` is the label of entry i.
+    """
     positions = np.arange(x.size)
     if step is not None:
         step = checks.number(step, "step", above=0)
@@ -69,7 +72,7 @@ def compare(f: Callable[[int, float], float], x: Array, gradient: Array, name: C
     if entries is not None and checks.count(entries, "entries") < x.size:
         positions = np.sort(rng.choice(x.size, entries, replace=False))
     numeric, uncertainty = np.zeros(positions.size), np.zeros(positions.size)
-    with np.errstate(all="ignore"):  # steps may leave the domain of f: shorter ones follow
+    with np.errstate(all="ignore"):  # long steps may leave the domain of f; shorter ones follow
         for k, i in enumerate(map(int, positions)):
             along, value = partial(f, i), float(x[i])
             if step is None:
@@ -81,8 +84,8 @@ def compare(f: Callable[[int, float], float], x: Array, gradient: Array, name: C
     g, n, compared = gradient[positions][reliable], numeric[reliable], positions[reliable]
     if not compared.size:
         return GradientCheck(math.nan, "", math.nan, math.nan, 0, left_out)
-    worst = int(np.argmax(np.abs(g - n)))  # the first NaN, if there is one
-    size = math.hypot(*g) + math.hypot(*n)  # hypot: squares of entries beyond 1e154 overflow, below 1e-162 vanish
+    worst = int(np.argmax(np.abs(g - n)))  # argmax returns the first NaN, if there is one
+    size = math.hypot(*g) + math.hypot(*n)  # hypot, as squares overflow or underflow
     relative_error = math.hypot(*(g - n)) / size if size else 0.0
     return GradientCheck(relative_error, name(int(compared[worst])), float(g[worst]), float(n[worst]), compared.size,
                          left_out)

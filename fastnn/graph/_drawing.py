@@ -1,6 +1,6 @@
-"""Pictures of a graph: as text, and as SVG with its layers from left to right.
+"""Drawings of a graph as text, and as SVG with layers from left to right.
 
-A graph comes as the list of its nodes, each after its parents; the last is the output.
+A graph is passed as the list `order` of its nodes, each after its parents; the last one is the output.
 """
 
 import unicodedata
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastnn.graph.labels import label, short, shown
+from fastnn.graph._labels import label, short, shown
 
 if TYPE_CHECKING:
-    from fastnn.graph.node import Node
+    from fastnn.graph._node import Node
 
-__all__ = ["MOST_DRAWN", "svg", "text"]
+__all__ = ["MAX_DRAWN", "svg", "text"]
 
-MOST_DRAWN = 200  # nodes of a picture
+MAX_DRAWN = 200  # nodes in a drawing
 
 
 def _layers(order: list["Node"]) -> dict["Node", int]:
-    """Return each node's layer: a result stands after all its parents, an input just before its first use."""
+    """Return the layer of each node: a result comes after all its parents, an input just before its first use."""
     layer: dict[Node, int] = {}
     for node in order:
         layer[node] = max((layer[parent] + 1 for parent in node.parents), default=0)
@@ -35,7 +35,7 @@ def _layers(order: list["Node"]) -> dict["Node", int]:
 
 
 def _lines(order: list["Node"], drawn: list["Node"]) -> dict["Node", tuple[str, str, str]]:
-    """Return what is written at each node that is drawn: its formula, value and derivative."""
+    """Return formula, value and derivative of each drawn node, as text."""
     number = count(1)
     names = {node: short(node.name, 24) if node.name else f"#{next(number)}" for node in order[:-1]}
     names[order[-1]] = short(order[-1].name or "output", 24)
@@ -52,18 +52,18 @@ def _lines(order: list["Node"], drawn: list["Node"]) -> dict["Node", tuple[str, 
 
 
 def text(order: list["Node"]) -> str:
-    """Return a line for each node, layer by layer; of a large graph the first and the last."""
+    """Return one line per node, layer by layer; only the first and last nodes of a large graph."""
     layer = _layers(order)
     rows = sorted(order, key=lambda node: layer[node])
-    omitted = len(rows) - MOST_DRAWN
+    omitted = len(rows) - MAX_DRAWN
     if omitted > 0:
-        del rows[MOST_DRAWN // 2 : -(MOST_DRAWN // 2)]
+        del rows[MAX_DRAWN // 2 : -(MAX_DRAWN // 2)]
     lines = _lines(order, rows)
     equations = [" = ".join(lines[node][:2]) for node in rows]
     width, margin = max(map(len, equations)), len(f"layer {layer[order[-1]]}")
     written, last = [], -1
     for i, (node, equation) in enumerate(zip(rows, equations, strict=True)):
-        if omitted > 0 and i == MOST_DRAWN // 2:
+        if omitted > 0 and i == MAX_DRAWN // 2:
             written.append(f"... {omitted} more nodes ...")
         head = f"layer {layer[node]}" if layer[node] != last else ""
         written.append(f"{head:{margin}}  {equation:{width}}  {lines[node][2]}".rstrip())
@@ -73,22 +73,24 @@ def text(order: list["Node"]) -> str:
 
 # ---- SVG: layers from left to right ---------------------------------------------------------------------------------
 
-CHARACTER = 7.9  # px: the width of one of these fonts at 13 px (0.6 em), with a margin
+CHARACTER = 7.9  # px: width of a character of FONT (0.6 em), with a margin
 FONT = "font-family=\"'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"13\""
-LINE, PADDING = 18, 10  # px: from line to line; around the lines of a box
-GAP, BETWEEN = 26, 70  # px: between the boxes of a column, between columns
-SWEEPS = 8  # over the columns, to untangle the arrows and to straighten them
+LINE, PADDING = 18, 10  # px: line height; padding of a box
+GAP, BETWEEN = 26, 70  # px: between the boxes of a column; between columns
+SWEEPS = 8  # over the columns: so many to reorder the boxes, then as many to straighten the arrows
 BLUE, RED = "#1f4e9c", "#b3261e"  # arrows and frames; derivatives
 
 
 @dataclass(eq=False)
 class _Spot:
-    """A place in a column: a node's box, or the lane of an arrow that passes through the column."""
+    """A place in a column: the box of a node, or a lane in which an arrow crosses the column (no lines)."""
 
     lines: tuple[str, ...]
     before: list["_Spot"] = field(default_factory=list)
     after: list["_Spot"] = field(default_factory=list)
-    y: float = 0.0  # of its middle
+    y: float = 0.0  # centre
+    left: float = 0.0
+    right: float = 0.0
 
     @property
     def height(self) -> float:
@@ -104,7 +106,7 @@ def _width(line: str) -> float:
 
 
 def _columns(order: list["Node"]) -> list[list[_Spot]]:
-    """Return the boxes and lanes of each layer, joined from column to column."""
+    """Return the boxes and lanes of each layer, linked from column to column."""
     layer = _layers(order)
     lines = _lines(order, order)
     rows = 3 if any(line[2] for line in lines.values()) else 2
@@ -133,10 +135,10 @@ def _mean_y(spot: _Spot, neighbours: list[_Spot]) -> float:
 
 
 def _stack(column: list[_Spot], wanted: list[float]) -> None:
-    """Place a column's spots in their order, as near to the wanted heights as they can be without overlap.
+    """Place the spots of a column in their order, as close to the wanted y as possible without overlap.
 
-    Least squares under y[i+1] - y[i] >= distance is isotonic regression of what is left after the distances are
-    subtracted: neighbours that would overlap are pooled at their mean (pool adjacent violators).
+    Minimising the squared distances subject to y[i+1] - y[i] >= d[i] is isotonic regression of wanted[i] minus the sum
+    of the d before i. The pool-adjacent-violators algorithm moves overlapping neighbours to their mean.
     """
     offsets = [0.0]
     for above, below in pairwise(column):
@@ -154,49 +156,38 @@ def _stack(column: list[_Spot], wanted: list[float]) -> None:
 
 
 def _arrange(columns: list[list[_Spot]]) -> None:
-    """Order each column by the middle of what its spots are joined to, and place it."""
+    """Order the spots of each column by the mean y of their neighbours, and place them."""
     for column in columns:
         _stack(column, [0.0] * len(column))
     for sweep in range(2 * SWEEPS):
         forth = sweep % 2 == 0
         for column in columns if forth else reversed(columns):
             wanted = {spot: _mean_y(spot, spot.before if forth else spot.after) for spot in column}
-            if sweep < SWEEPS:  # then only straighten
+            if sweep < SWEEPS:
                 column.sort(key=wanted.__getitem__)
             _stack(column, [wanted[spot] for spot in column])
 
 
 def svg(order: list["Node"]) -> str:
-    """Return an SVG document; ValueError for more than `MOST_DRAWN` nodes."""
-    if len(order) > MOST_DRAWN:
-        raise ValueError(f"the graph has {len(order)} nodes; a picture of more than {MOST_DRAWN} would not be "
+    """Return an SVG document; raise ValueError for more than `MAX_DRAWN` nodes."""
+    if len(order) > MAX_DRAWN:
+        raise ValueError(f"the graph has {len(order)} nodes; a picture of more than {MAX_DRAWN} would not be "
                          "readable: draw() without a path shows the first and the last as text")
     columns = _columns(order)
     _arrange(columns)
     spots = [spot for column in columns for spot in column]
     top = min(spot.y - spot.height / 2 for spot in spots) - GAP
     height = max(spot.y + spot.height / 2 for spot in spots) + GAP - top
-    boxes, arrows, x = [], [], float(GAP)
-    left: dict[_Spot, float] = {}
-    right: dict[_Spot, float] = {}
+    x = float(GAP)
     for column in columns:
         width = max(spot.width for spot in column)
         for spot in column:
             spot.y -= top
             margin = (width - spot.width) / 2 if spot.lines else 0
-            left[spot], right[spot] = x + margin, x + width - margin
+            spot.left, spot.right = x + margin, x + width - margin
         x += width + BETWEEN
-    for spot in spots:
-        if spot.lines:
-            boxes.append(_box(spot, left[spot], right[spot]))
-        else:
-            arrows.append(f'<path d="M{left[spot]:.1f} {spot.y:.1f}H{right[spot]:.1f}"/>')
-        for other in spot.after:
-            start, end = right[spot], left[other]
-            middle = (start + end) / 2
-            head = ' marker-end="url(#head)"' if other.lines else ""
-            arrows.append(f'<path d="M{start:.1f} {spot.y:.1f}C{middle:.1f} {spot.y:.1f} {middle:.1f} {other.y:.1f} '
-                          f'{end:.1f} {other.y:.1f}"{head}/>')
+    boxes = [_box(spot) for spot in spots if spot.lines]
+    arrows = [arrow for spot in spots for arrow in _arrows(spot)]
     size = f"{x - BETWEEN + GAP:.0f}", f"{height:.0f}"
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
@@ -208,11 +199,23 @@ def svg(order: list["Node"]) -> str:
         f'<g fill="none" stroke="{BLUE}" stroke-width="1.5">', *arrows, "</g>", *boxes, "</svg>", ""])
 
 
-def _box(spot: _Spot, left: float, right: float) -> str:
-    """Return a node's box: formula, value, derivative."""
-    top, middle = spot.y - spot.height / 2, (left + right) / 2
-    parts = [f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{spot.height:.1f}" rx="6" '
-             f'fill="#f4f7fc" stroke="{BLUE}"/>']
+def _arrows(spot: _Spot) -> list[str]:
+    """Return the arrows from a spot to the next column; for a lane, first its line through its own column."""
+    paths = [] if spot.lines else [f'<path d="M{spot.left:.1f} {spot.y:.1f}H{spot.right:.1f}"/>']
+    for other in spot.after:
+        start, end = spot.right, other.left
+        middle = (start + end) / 2
+        head = ' marker-end="url(#head)"' if other.lines else ""
+        paths.append(f'<path d="M{start:.1f} {spot.y:.1f}C{middle:.1f} {spot.y:.1f} {middle:.1f} {other.y:.1f} '
+                     f'{end:.1f} {other.y:.1f}"{head}/>')
+    return paths
+
+
+def _box(spot: _Spot) -> str:
+    """Return the box of a node: formula, value, derivative."""
+    top, middle = spot.y - spot.height / 2, (spot.left + spot.right) / 2
+    parts = [f'<rect x="{spot.left:.1f}" y="{top:.1f}" width="{spot.right - spot.left:.1f}" '
+             f'height="{spot.height:.1f}" rx="6" fill="#f4f7fc" stroke="{BLUE}"/>']
     for i, (line, style) in enumerate(zip(spot.lines, ('font-weight="bold"', "", f'fill="{RED}"'), strict=False)):
         y = top + PADDING / 2 + LINE * (i + 0.75)
         content = escape(line, quote=False)

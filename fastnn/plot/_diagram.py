@@ -1,4 +1,4 @@
-"""The drawing of a network: its layers, units and connections, with the notes' shapes."""
+"""Diagram of a network: layers, units and connections, labelled with the shapes of A, W and b."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._data import checks
-from fastnn.plot.axes import FONT_SIZES, GREY, colours, font_size, own_or_given
+from fastnn.plot._axes import FONT_SIZES, GREY, colours, font_size, own_or_given
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 __all__ = ["network_diagram"]
 
-DIAMETER = 0.7  # of a unit; the units of a column are 1 apart
-LINE = 1.3  # distance of lines, in font sizes
-ABOVE, BELOW = 0.17, 0.22  # parts of the height for the texts
-LEAST_ROWS = 4  # of units: a network of few is not drawn larger
+DIAMETER = 0.7  # of a unit; the distance between units is 1
+LINE_HEIGHT = 1.3  # in font sizes
+ABOVE, BELOW = 0.17, 0.22  # fractions of the height reserved for the labels above and below the units
+MIN_ROWS = 4  # smaller networks are not scaled up to fill the height
 
 
 def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: int = 8) -> "Axes":
-    """Draw the layers as columns of units, with activations and the shapes of A[l], W[l] and b[l]; m is free.
+    """Draw the layers as columns of units, with activations and the shapes of A[l], W[l] and b[l].
 
     Parameters
     ----------
     network : Network
     ax : matplotlib.axes.Axes or None
-        Where to draw; None makes a new figure with pyplot.
+        Axes to draw on; None creates a new figure with pyplot.
     max_units : int
-        A layer of more units is drawn as high as one of so many, with dots for those left out; at least 3.
+        A larger layer is drawn with this height, with dots in place of the omitted units; at least 3.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: 
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
     """
     checks.having(network, ("layer_sizes", "activations"), "network must be a fastnn.Network")
     max_units = checks.count(max_units, "max_units", 3)
@@ -58,7 +58,7 @@ def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: 
     blue, orange = colours(2)
     for l, (n, heights) in enumerate(zip(sizes, columns, strict=True)):
         circles = np.full(len(heights), DIAMETER)
-        # In units of y, so that circles stay round whatever the proportions of the axes are.
+        # Diameters in units of y keep the circles round whatever the aspect ratio of the axes.
         ax.add_collection(EllipseCollection(
             circles, circles, np.zeros(len(heights)), units="y", offset_transform=ax.transData, zorder=2,
             offsets=np.column_stack([np.full(len(heights), l), heights]), edgecolors="0.2", linewidths=0.8,
@@ -77,27 +77,27 @@ def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: 
         ax.text(l, 1, text, va="top", **style)
     for l, text in enumerate(below):
         ax.text(l + 0.5, 0, text, va="bottom", color=GREY, **style)
-    rows = max(LEAST_ROWS, min(max(sizes), max_units))
-    unit = 1 / (1 - ABOVE - BELOW)  # of the height between the texts
+    rows = max(MIN_ROWS, min(max(sizes), max_units))
+    unit = 1 / (1 - ABOVE - BELOW)  # height of the axes, relative to the space between the labels
     ax.set_xlim(-0.5, n_columns - 0.5)
     ax.set_ylim(rows * (-0.5 - BELOW * unit), rows * (0.5 + ABOVE * unit))
     ax.set_axis_off()
     return ax
 
 
-def _heights(n: int, most: int) -> NDArray[Any]:
-    """Return the heights of the units drawn, the first uppermost, around 0; without the one where the dots stand."""
-    heights = (min(n, most) - 1) / 2 - np.arange(min(n, most))
-    return heights if n <= most else heights[heights != _gap(most)]
+def _heights(n: int, max_units: int) -> NDArray[Any]:
+    """Return y of each drawn unit, the first on top, centred at 0; the place of the dots is left out."""
+    heights = (min(n, max_units) - 1) / 2 - np.arange(min(n, max_units))
+    return heights if n <= max_units else heights[heights != _gap(max_units)]
 
 
-def _gap(most: int) -> float:
-    """Return the height of the dots: the last row but one."""
-    return (most - 1) / 2 - (most - 2)
+def _gap(max_units: int) -> float:
+    """Return y of the dots: the last row but one."""
+    return (max_units - 1) / 2 - (max_units - 2)
 
 
 def _font_size(ax: "Axes", n_columns: int, texts: list[str]) -> float:
-    """Return the size at which each text fits into its column and, if it can be read then, into its band."""
+    """Return the largest font size at which the texts fit into their columns and, if still legible, their bands."""
     by_width = font_size(ax, n_columns, max(len(line) for text in texts for line in text.split("\n")))
     height = ax.get_window_extent().height * 72 / ax.figure.dpi
-    return max(FONT_SIZES[0], min(by_width, min(ABOVE / 3, BELOW / 4) * height / LINE))
+    return max(FONT_SIZES[0], min(by_width, min(ABOVE / 3, BELOW / 4) * height / LINE_HEIGHT))

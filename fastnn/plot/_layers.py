@@ -1,4 +1,4 @@
-"""What is inside the layers: the first weights as pictures; histograms of activations and of gradients."""
+"""Plots of single layers: first-layer weights as images, histograms of activations and gradients."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._data import checks
-from fastnn.plot.axes import colours, own_or_given, panels
+from fastnn.plot._axes import colours, own_or_given, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 __all__ = ["activation_histograms", "first_layer_weights", "gradient_histograms"]
 
 NETWORK = "network must be a fastnn.Network"
-MOST_TICKS = 12
-TINY = 1e-200  # below this, values are drawn as zeros
+MAX_TICKS = 12
+TINY = 1e-200  # smaller values are drawn as zeros
 
 
 def first_layer_weights(network: "Network", shape: Sequence[int] | None = None, ax: "Axes | None" = None, *,
                         units: Sequence[int] | None = None) -> "Axes":
-    """Draw rows of W[1] as pictures: what each unit of the first layer looks for.
+    """Draw rows of W[1] as images: the pattern that each unit of the first layer responds to.
 
     Parameters
     ----------
     network : Network
     shape : (height, width) or (height, width, 3), optional
-        Of a picture, the product is n[0]; by default a square one, else a square one in three colours.
+        Shape of one image, with product n[0]. By default a square image, grey or else RGB.
     ax : matplotlib.axes.Axes or None
-        Where to draw; None makes a new figure with pyplot.
+        Axes to draw on; None creates a new figure with pyplot.
     units : sequence of int, optional
-        Which rows of W[1], counted from 0; by default all n[1].
+        Rows of W[1] to draw, counted from 0; by default all n[1].
 
     Returns
     -------
     matplotlib.axes.Axes
-        With one image of all the pictures, a pixel apart, line by line. On one scale: without colours zero is white,
-        positive red, negative blue; in three colours zero is grey.
+        Holds one mosaic of all images, row by row, one pixel apart, on a common scale. Grey images are drawn in red
+        (positive), white (zero) and blue (negative); in RGB images zero is grey.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
     """
     checks.having(network, ("W", "layer_sizes"), NETWORK)
     height, width, *rgb = _picture_shape(shape, network.layer_sizes[0])
@@ -67,7 +67,7 @@ def first_layer_weights(network: "Network", shape: Sequence[int] | None = None, 
     ax = own_or_given(ax)
     image = ax.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     ax.set_xticks([])
-    step = -(-rows // MOST_TICKS)
+    step = -(-rows // MAX_TICKS)
     ax.set_yticks([row * (height + 1) + (height - 1) / 2 for row in range(0, rows, step)],
                   [str(units[row * columns]) for row in range(0, rows, step)])
     ax.set_ylabel("row of W[1] (first of the line)")
@@ -94,15 +94,15 @@ def _picture_shape(shape: Sequence[int] | None, n_x: int) -> tuple[int, ...]:
 
 def activation_histograms(network: "Network", X: ArrayLike, ax: "Axes | None" = None, *, of: str = "A",
                           bins: int = 50) -> NDArray[Any]:
-    """Draw a histogram of each layer's activations A[l], or of Z[l]: saturated and dead units show.
+    """Draw a histogram of A[l] or Z[l] for each layer, to find saturated and dead units.
 
     Parameters
     ----------
     network : Network
     X : array_like (m, n[0])
-        Examples; every layer's (n[l], m) is in memory at once, so take some hundred.
+        Examples. All layers are held in memory at once, so a few hundred examples are best.
     ax : matplotlib.axes.Axes or None
-        The frame that the panels fill; None makes a new figure with pyplot.
+        Replaced by the panels; None creates a new figure with pyplot.
     of : {"A", "Z"}
     bins : int
 
@@ -116,7 +116,7 @@ def activation_histograms(network: "Network", X: ArrayLike, ax: "Axes | None" = 
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If an argument is not as described, or a layer's values are not finite.
+        If an argument is invalid or a layer's values are not finite.
     """
     checks.having(network, ("forward", "activations"), NETWORK)
     of = checks.name(of, ("A", "Z"), "of")
@@ -129,7 +129,7 @@ def activation_histograms(network: "Network", X: ArrayLike, ax: "Axes | None" = 
 
 def gradient_histograms(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None, *,
                         bins: int = 50) -> NDArray[Any]:
-    """Draw a histogram of each layer's dW[l] on (X, y): gradients that vanish or explode show.
+    """Draw a histogram of dW[l] on (X, y) for each layer, to find vanishing and exploding gradients.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def gradient_histograms(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axe
     X, y : array_like
         As for `Network.gradients`.
     ax : matplotlib.axes.Axes or None
-        The frame that the panels fill; None makes a new figure with pyplot.
+        Replaced by the panels; None creates a new figure with pyplot.
     bins : int
 
     Returns
@@ -150,7 +150,7 @@ def gradient_histograms(network: "Network", X: ArrayLike, y: ArrayLike, ax: "Axe
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If an argument is not as described, or a gradient is not finite.
+        If an argument is invalid or a gradient is not finite.
     """
     checks.having(network, ("gradients",), NETWORK)
     bins = checks.count(bins, "bins")
@@ -165,8 +165,8 @@ def _histograms(matrices: list[NDArray[Any]], symbol: str, titles: list[str], ax
     for l, matrix in enumerate(matrices, 1):
         if not np.isfinite(matrix).all():
             raise ValueError(f"{symbol}[{l}] holds NaN or infinity: there is no histogram of it")
-        values = matrix.astype(np.float64).ravel()  # float32 may have fewer numbers in a narrow range than bins
-        with np.errstate(over="ignore"):  # of squares
+        values = matrix.astype(np.float64).ravel()  # in a narrow range float32 may have fewer values than bins
+        with np.errstate(over="ignore"):  # squares may overflow
             moments = f"mean {values.mean():.2g}\nstd {values.std():.2g}"
         bars.append((moments, *np.histogram(values, bins, range=_range(values))))
     grid = panels(ax, len(matrices))
@@ -177,15 +177,15 @@ def _histograms(matrices: list[NDArray[Any]], symbol: str, titles: list[str], ax
         panel.locator_params(axis="x", nbins=3)
         panel.locator_params(axis="y", integer=True)
         for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_formatter("{x:g}")  # no power of ten beside the axis, where the labels stand
+            axis.set_major_formatter("{x:g}")  # no common power of ten, which would overlap the axis label
         panel.tick_params(labelsize=8)
     grid[0].set_ylabel("number of entries", fontsize=9)
     return grid
 
 
 def _range(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the least and the largest value, moved apart where they are too close for bins between them."""
+    """Return the smallest and the largest value, widened if they are too close to hold the bins."""
     low, high = float(values.min()), float(values.max())
     size = max(abs(low), abs(high))
-    least = 1e-6 * size if size > TINY else 0.5
-    return (low, high) if high - low > least else (low - least, high + least)
+    min_width = 1e-6 * size if size > TINY else 0.5
+    return (low, high) if high - low > min_width else (low - min_width, high + min_width)

@@ -1,4 +1,4 @@
-"""The operations of the graph: the value of each, and its derivative by each operand."""
+"""The operations of the graph: value, and derivative with respect to each operand."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.graph.labels import label, shown, sized
+from fastnn.graph._labels import label, shown, sized
 
 if TYPE_CHECKING:
-    from fastnn.graph.node import Node
+    from fastnn.graph._node import Node
 
 __all__ = ["Array", "Axis", "Derivative", "Result", "add", "divide", "exp", "log", "matmul", "multiply", "negative",
            "power", "reduce", "relu", "reshape", "sigmoid", "subtract", "tanh", "transpose", "unbroadcast"]
 
 Array = NDArray[np.float64]
 Axis = int | tuple[int, ...] | None
-# From the derivative of the output by a result to that by one operand, before the sum over broadcast axes. It holds
-# arrays and no nodes: a chain of nodes held by functions would be freed by recursion.
+# Maps d output / d result to d output / d operand, before the sum over broadcast axes. The closures hold arrays, not
+# nodes: Python would free a long chain of nodes recursively and overflow the stack.
 Derivative = Callable[[Array], Any]
 
 
 class Result(NamedTuple):
-    """What an operation gives to the node that it makes."""
+    """The data with which an operation creates a node."""
 
     operation: str
-    template: str  # the formula, with a place for each operand
+    template: str  # the formula, with {} for each operand
     value: Any
     derivatives: tuple[Derivative, ...]  # one per operand
 
 
-# ---- Of two operands ------------------------------------------------------------------------------------------------
+# ---- Two operands ---------------------------------------------------------------------------------------------------
 
 
 def _elementwise(symbol: str, a: "Node", b: "Node", function: Callable[[Array, Array], Any], by_a: Derivative,
@@ -44,7 +44,7 @@ def _elementwise(symbol: str, a: "Node", b: "Node", function: Callable[[Array, A
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
-    """Sum a derivative over the axes along which an operand of this shape was broadcast."""
+    """Sum the derivative `g` over the axes along which an operand of shape `shape` was broadcast."""
     if g.shape == shape:
         return g
     g = np.asarray(g.sum(axis=tuple(range(g.ndim - len(shape)))))
@@ -78,7 +78,8 @@ def power(a: "Node", b: "Node") -> Result:
     def by_base(g: Array) -> Any:
         return g * np.where(y == 0, 0.0, y * np.power(x, np.where(y == 0, 1.0, y - 1)))
 
-    def by_exponent(g: Array) -> Any:  # x^y log x; 0^y = 0 near every y > 0; else the power is not defined near y
+    # x^y log x; at x = 0 it is 0 for y > 0 (0^y = 0 around y), else NaN, as x^y is undefined for exponents near y
+    def by_exponent(g: Array) -> Any:
         defined = np.where((x == 0) & (y > 0), 0.0, np.nan)
         return g * np.where(x > 0, np.power(x, y) * np.log(np.where(x > 0, x, 1.0)), defined)
 
@@ -93,12 +94,12 @@ def matmul(a: "Node", b: "Node") -> Result:
     if x.shape[-1] != y.shape[0]:
         raise ValueError(f"{label(a)} @ {label(b)}: the shapes {x.shape} and {y.shape} do not chain: "
                          f"{label(a)} has {x.shape[-1]} columns, {label(b)} has {y.shape[0]} rows")
-    X, Y = np.atleast_2d(x), y.reshape(len(y), -1)  # a vector is a row on the left, a column on the right
+    X, Y = np.atleast_2d(x), y.reshape(len(y), -1)  # a vector counts as a row on the left, a column on the right
     return Result("@", "{} @ {}", x @ y, (lambda g: (g.reshape(len(X), -1) @ Y.T).reshape(x.shape),
                                           lambda g: (X.T @ g.reshape(len(X), -1)).reshape(y.shape)))
 
 
-# ---- Of one operand -------------------------------------------------------------------------------------------------
+# ---- One operand ----------------------------------------------------------------------------------------------------
 
 
 def _function(name: str, value: Any, derivative: Derivative, settings: str = "") -> Result:
@@ -134,7 +135,7 @@ def sigmoid(x: "Node") -> Result:
 
 def tanh(x: "Node") -> Result:
     z = x._array
-    # 1 - g^2 without the cancellation
+    # equals g * (1 - tanh(z)^2), without cancellation
     return _function("tanh", np.tanh(z), lambda g: g * (4 * _sigmoid(2 * z) * _sigmoid(-2 * z)))
 
 
@@ -144,7 +145,7 @@ def relu(x: "Node") -> Result:
 
 
 def reduce(x: "Node", name: str, axis: Axis, keepdims: bool) -> Result:
-    """Return the sum or the mean, whichever is named."""
+    """Return the sum or the mean over `axis`, according to `name`."""
     try:
         array = np.sum(x._array, axis=axis, keepdims=True)
     except ValueError as error:  # numpy.exceptions.AxisError is one

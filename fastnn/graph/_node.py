@@ -1,4 +1,4 @@
-"""`Node`: a value with its history, and the derivatives by all that is in it."""
+"""`Node`: a value in a computation graph, with its derivatives."""
 
 import os
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn.graph import drawing, operations
-from fastnn.graph.labels import formula, label, short, shown, sized
-from fastnn.graph.operations import Array, Axis, Derivative, Result
+from fastnn.graph import _drawing, _operations
+from fastnn.graph._labels import formula, label, short, shown, sized
+from fastnn.graph._operations import Array, Axis, Derivative, Result
 
 __all__ = ["Node", "as_node"]
 
 
 def _real(value: Any, what: str) -> Array:
-    """Return a float64 copy of numbers."""
+    """Return a finite, non-empty float64 copy of `value`; `what` names it in error messages."""
     if np.ma.is_masked(value):
         raise ValueError(f"{what} must be a number or an array without masked entries")
     try:
@@ -37,7 +37,7 @@ def _public(array: Array) -> float | Array:
 
 
 def as_node(value: "Node | ArrayLike") -> "Node":
-    """Return a node as it is, a number or an array as a constant."""
+    """Return a node unchanged; convert a number or an array to a constant node."""
     if isinstance(value, Node):
         return value
     node = Node(value)
@@ -46,9 +46,9 @@ def as_node(value: "Node | ArrayLike") -> "Node":
 
 
 def _apply(operation: Callable[..., Result], *operands: "Node | ArrayLike", **settings: Any) -> "Node":
-    """Return the node of an operation's result."""
+    """Apply an operation and return the resulting node."""
     nodes = tuple(map(as_node, operands))
-    with np.errstate(all="ignore"):  # a result that is not finite is refused below
+    with np.errstate(all="ignore"):  # non-finite results raise below
         result = operation(*nodes, **settings)
     node = Node.__new__(Node)
     node._set(np.asarray(result.value, dtype=np.float64).view(), nodes, result)
@@ -62,7 +62,7 @@ Operator = Callable[["Node", "Node | ArrayLike"], "Node"]
 
 
 def _operator(operation: Callable[["Node", "Node"], Result]) -> tuple[Operator, Operator]:
-    """Return an operator's two methods: that of a node on the left, and of one on the right."""
+    """Return the method of a binary operator and its reflected version."""
 
     def method(self: "Node", other: "Node | ArrayLike") -> "Node":
         return _apply(operation, self, other)
@@ -74,41 +74,41 @@ def _operator(operation: Callable[["Node", "Node"], Result]) -> tuple[Operator, 
 
 
 class Node:
-    """A variable of the graph: an input, or the result of an operation on other nodes.
+    """A variable of a computation graph: an input, or the result of an operation on other nodes.
 
-    Operations: ``+ - * / ** @`` and unary minus, with NumPy's broadcasting, between nodes, numbers and arrays in any
-    order; `exp`, `log`, `sigmoid`, `tanh`, `relu`, `sum`, `mean`, `reshape`, ``T``. All in float64.
+    Operations: ``+ - * / ** @`` and unary minus between nodes, numbers and arrays in any order, with NumPy
+    broadcasting; `exp`, `log`, `sigmoid`, `tanh`, `relu`, `sum`, `mean`, `reshape`, ``T``. All values are float64.
 
     Parameters
     ----------
     value : array_like
         Finite real numbers of any shape; copied.
     name : str, optional
-        For drawings and error texts; may be set later.
+        Shown in drawings and error messages; may be set later.
 
     Attributes
     ----------
     value : float or ndarray
-        Read-only; a float where the shape is ().
+        Read-only; a float if the shape is ().
     grad : float, ndarray or None
-        The derivative of the output by this node, of the shape of `value`; None before `backward`.
+        Derivative of the output with respect to this node, in the shape of `value`; None before `backward`.
     name : str or None
     operation : str or None
-        Such as ``*`` or ``exp``; None for an input.
+        For example ``*`` or ``exp``; None for an input.
     parents : tuple of Node
-        What it was computed from; numbers and arrays that are no nodes are not among them.
+        Nodes from which it was computed; constants (numbers and arrays) are not included.
 
     Raises
     ------
     TypeError
-        If the value is not made of real numbers, or the name not a str.
+        If the value does not consist of real numbers, or the name is not a str.
     ValueError
-        If it is empty or not finite; likewise by an operation outside its domain, or whose result overflows.
+        If the value is empty or not finite. Operations raise it outside their domain and if the result overflows.
     """
 
     __slots__ = ("__weakref__", "_array", "_constant", "_derivatives", "_name", "_of", "_operands", "_template",
                  "grad", "operation")
-    __array_ufunc__ = None  # so that ndarray + Node comes here
+    __array_ufunc__ = None  # ndarray + Node calls Node.__radd__
 
     def __init__(self, value: ArrayLike, name: str | None = None) -> None:
         self._set(_real(value, "the value of a node" if name is None else f"the value of {name}"))
@@ -118,9 +118,9 @@ class Node:
         array.flags.writeable = False
         self._array = array
         self._operands = operands
-        self._constant = False  # a number or an array that was made a node: not drawn, no derivative
+        self._constant = False  # constants are not drawn and have no derivative
         self._name: str | None = None
-        self._of = ""  # whose derivative `grad` is
+        self._of = ""  # name of the output that `grad` is the derivative of
         self._template = result.template if result else ""
         self._derivatives: tuple[Derivative, ...] = result.derivatives if result else ()
         self.operation = result.operation if result else None
@@ -133,7 +133,7 @@ class Node:
 
     @property
     def name(self) -> str | None:
-        """The name for drawings and error texts."""
+        """The name in drawings and error messages."""
         return self._name
 
     @name.setter
@@ -144,7 +144,7 @@ class Node:
 
     @property
     def parents(self) -> tuple["Node", ...]:
-        """The nodes that it was computed from."""
+        """The nodes from which it was computed."""
         return tuple(operand for operand in self._operands if not operand._constant)
 
     @property
@@ -158,70 +158,70 @@ class Node:
 
     # Operations
 
-    __add__, __radd__ = _operator(operations.add)
-    __sub__, __rsub__ = _operator(operations.subtract)
-    __mul__, __rmul__ = _operator(operations.multiply)
-    __truediv__, __rtruediv__ = _operator(operations.divide)
-    __pow__, __rpow__ = _operator(operations.power)
-    __matmul__, __rmatmul__ = _operator(operations.matmul)
+    __add__, __radd__ = _operator(_operations.add)
+    __sub__, __rsub__ = _operator(_operations.subtract)
+    __mul__, __rmul__ = _operator(_operations.multiply)
+    __truediv__, __rtruediv__ = _operator(_operations.divide)
+    __pow__, __rpow__ = _operator(_operations.power)
+    __matmul__, __rmatmul__ = _operator(_operations.matmul)
 
     def __neg__(self) -> "Node":
-        return _apply(operations.negative, self)
+        return _apply(_operations.negative, self)
 
     def exp(self) -> "Node":
-        """Return e to this power."""
-        return _apply(operations.exp, self)
+        """Return e^x."""
+        return _apply(_operations.exp, self)
 
     def log(self) -> "Node":
-        """Return the natural logarithm; ValueError where this is not positive."""
-        return _apply(operations.log, self)
+        """Return the natural logarithm; raise ValueError unless all entries are positive."""
+        return _apply(_operations.log, self)
 
     def sigmoid(self) -> "Node":
-        """Return 1 / (1 + e^-z); its derivative is g (1 - g)."""
-        return _apply(operations.sigmoid, self)
+        """Return g = 1 / (1 + e^-z), with derivative g (1 - g)."""
+        return _apply(_operations.sigmoid, self)
 
     def tanh(self) -> "Node":
-        """Return the hyperbolic tangent; its derivative is 1 - g^2."""
-        return _apply(operations.tanh, self)
+        """Return the hyperbolic tangent g, with derivative 1 - g^2."""
+        return _apply(_operations.tanh, self)
 
     def relu(self) -> "Node":
-        """Return max(0, z); its derivative at 0 is taken as 0."""
-        return _apply(operations.relu, self)
+        """Return max(0, z), with derivative 0 at z = 0."""
+        return _apply(_operations.relu, self)
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> "Node":
-        """Return the sum over an axis, several or all, as `numpy.sum`."""
-        return _apply(operations.reduce, self, name="sum", axis=axis, keepdims=keepdims)
+        """Return the sum over one, several or all axes, as `numpy.sum`."""
+        return _apply(_operations.reduce, self, name="sum", axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Axis = None, keepdims: bool = False) -> "Node":
-        """Return the mean over an axis, several or all, as `numpy.mean`."""
-        return _apply(operations.reduce, self, name="mean", axis=axis, keepdims=keepdims)
+        """Return the mean over one, several or all axes, as `numpy.mean`."""
+        return _apply(_operations.reduce, self, name="mean", axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: Any) -> "Node":
         """Return the same entries in another shape, as `numpy.ndarray.reshape`."""
-        return _apply(operations.reshape, self, shape=shape)
+        return _apply(_operations.reshape, self, shape=shape)
 
     @property
     def T(self) -> "Node":
         """The transpose."""
-        return _apply(operations.transpose, self)
+        return _apply(_operations.transpose, self)
 
     # Derivatives
 
     def backward(self, grad: ArrayLike | None = None) -> None:
-        """Set `grad` of this node and of all that it depends on to the derivative of this node by each.
+        """Set `grad` of this node and of all nodes it depends on to the derivative of this node.
 
-        What a node contributes in several places is summed. A further call starts afresh: it replaces every `grad`
-        that it reaches and leaves the others as they are.
+        Contributions along several paths are summed. Another call does not accumulate: it replaces `grad` of every node
+        that it reaches and leaves other nodes unchanged.
 
         Parameters
         ----------
         grad : array_like of the shape of `value`, optional
-            Derivative of some later quantity by this node; needed unless the value is a single number (then 1).
+            Derivative of a later quantity with respect to this node; by default 1, for a single number only.
 
         Raises
         ------
         ValueError
-            If `grad` is missing or has another shape, or a derivative is not finite; no `grad` is then changed.
+            If `grad` is missing or has another shape, or a derivative is not finite. No `grad` changes in that case.
         """
         if grad is None:
             if self._array.size != 1:
@@ -237,26 +237,26 @@ class Node:
                 for operand, derivative in zip(node._operands, node._derivatives, strict=True):
                     if operand._constant:
                         continue
-                    part = operations.unbroadcast(np.asarray(derivative(grads[node])), operand.shape)
+                    part = _operations.unbroadcast(np.asarray(derivative(grads[node])), operand.shape)
                     total = grads[operand] + part if operand in grads else part
                     if not np.isfinite(total).all():
                         raise ValueError(f"the derivative of {formula(node)} by {label(operand)} is not finite at "
                                          f"{label(operand)} = {shown(operand._array)}")
                     grads[operand] = total
         for node, total in grads.items():
-            node.grad = _public(np.array(total))  # a copy: parts are shared
+            node.grad = _public(np.array(total))  # copy, because contributions may share memory
             node._of = self.name or "output"
 
-    # Pictures
+    # Drawings
 
     def draw(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return a picture of the graph that leads to this node: each node's formula, value and derivative.
+        """Draw the graph that leads to this node: the formula, value and derivative of each node.
 
         Parameters
         ----------
         path : str or path, optional
-            Where to write the picture as SVG; without it the picture is text. Of a large graph the text shows the
-            first and the last nodes.
+            SVG file to write. By default the drawing is text, which shows only the first and last nodes of a large
+            graph.
 
         Returns
         -------
@@ -271,21 +271,21 @@ class Node:
             If the file cannot be written.
         """
         if path is None:
-            return drawing.text(_history(self))
+            return _drawing.text(_history(self))
         if Path(path).suffix.lower() != ".svg":
             raise ValueError(f"a graph is drawn as SVG: the path must end in .svg, got {os.fspath(path)!r}")
-        document = drawing.svg(_history(self))
+        document = _drawing.svg(_history(self))
         Path(path).write_text(document, encoding="utf-8", newline="\n")
         return document
 
     def _repr_svg_(self) -> str | None:
-        """Return the picture for notebooks."""
+        """Return the drawing that notebooks show, or None for a large graph."""
         order = _history(self)
-        return drawing.svg(order) if len(order) <= drawing.MOST_DRAWN else None
+        return _drawing.svg(order) if len(order) <= _drawing.MAX_DRAWN else None
 
 
 def _history(output: Node) -> list[Node]:
-    """Return the output and all nodes that it depends on, each after its parents; an explicit stack, no recursion."""
+    """Return the output and all nodes it depends on, each after its parents (without recursion)."""
     order: list[Node] = []
     done: set[Node] = set()
     stack = [output]

@@ -1,16 +1,18 @@
-"""Numerical derivatives: the notes' nudge, and a slope that finds its own step and says how far it may be off.
+"""Numerical derivatives: the course's difference quotient, and an adaptive one that estimates its error.
 
-The two-sided quotient D(h) = (f(x + h) - f(x - h)) / 2h is off by h^2/6 f''' and by rounding, some eps |f| / h. The sum
-is least at h = cbrt(3 eps |f / f'''|) and then of the order eps^(2/3), 4e-11 |f|: too near to 1e-7 where the gradient
-is small beside J, and f''' is not known. So one step of Richardson extrapolation, R = (16 D(h) - D(4h)) / 15, removes
-the h^2 term, which leaves the order eps^(4/5), 3e-13 |f|. And h is found for each entry: it is divided by 4, from 2^-8
-to 2^-24 (times the entry's power of two, if above 1), and the R is taken whose error estimate is least: its difference
-from the R before plus eps |f| / h, as in Ridders, Accurate computation of F'(x) and F'(x) F''(x), Advances in
-Engineering Software 4 (1982). Long steps that cross a kink of relu disagree, and shorter ones win.
+The two-sided quotient D(h) = (f(x + h) - f(x - h)) / 2h has a truncation error of h^2/6 f''' and a rounding error of
+about eps |f| / h. Their sum is smallest at h = cbrt(3 eps |f / f'''|), where it is of the order of eps^(2/3) |f| =
+4e-11 |f|. That is too close to the tolerance 1e-7 where the gradient is small compared with J, and f''' is unknown.
 
-At a kink itself the two-sided quotient is the mean of both slopes, whatever h. So the difference of the one-sided
-slopes, S(h) = (f(x + h) - 2 f(x) + f(x - h)) / h, is extrapolated to h = 0 by (4 S(h) - S(4h)) / 3; what is left
-beyond rounding is a jump of the slope and is added to the error estimate.
+`slope` therefore applies one step of Richardson extrapolation, R = (16 D(h) - D(4h)) / 15, which removes the h^2 term
+and leaves an error of the order of eps^(4/5) |f| = 3e-13 |f|. It tries h = 2^-8, 2^-10, ..., 2^-24 (times the power of
+two of the entry, if above 1) and keeps the R with the smallest error estimate, which is the difference from the last R
+plus eps |f| / h (C. J. F. Ridders, Accurate computation of F'(x) and F'(x) F''(x), Advances in Engineering Software 4,
+1982). Long steps that cross a kink of relu give inconsistent R, so shorter ones are chosen.
+
+At a kink itself the two-sided quotient is the mean of both slopes for every h. The difference of the one-sided slopes,
+S(h) = (f(x + h) - 2 f(x) + f(x - h)) / h, is therefore extrapolated to h = 0 by (4 S(h) - S(4h)) / 3. A result larger
+than its rounding errors is a jump of the slope and is added to the error estimate.
 """
 
 import math
@@ -27,28 +29,28 @@ __all__ = ["Array", "by_entry", "float64", "numerical_derivative", "quotient", "
 
 Array = NDArray[np.float64]
 
-FIRST_STEP, STEPS = 2.0**-8, 9  # each step is a quarter of the one before: powers of 2, so that x + h is exact
+FIRST_STEP, STEPS = 2.0**-8, 9  # each step is a quarter of the previous one; powers of 2 keep x + h exact
 EPS = float(np.finfo(np.float64).eps)
-# A jump counts from this many EPS |f| / h: S(h) adds up 4 values of f and gets the factor 4/3, S(4h) adds another 1/3,
-# and each value has the 2 to 10 roundings of a mean over examples.
+# Threshold of a jump, in EPS |f| / h: S(h) sums 4 values of f and has the factor 4/3, S(4h) adds another 1/3, and each
+# value carries the 2 to 10 rounding errors of a mean over examples.
 ROUNDINGS = 64
 
 
 def numerical_derivative(f: Callable[[Any], Any], x: ArrayLike, step: float = 1e-3,
                          two_sided: bool = True) -> float | Array:
-    """Return the slope of f at x by the notes' nudge: how much f changes for a small change of x, per change.
+    """Return the difference quotient of f at x: nudge x by a small step, as in the course, and see how f changes.
 
     Parameters
     ----------
     f : callable
-        ``f(x)``: a single number.
+        ``f(x)`` must return a single number.
     x : float or array_like
-        Of an array, each entry is nudged in turn.
+        The entries of an array are nudged one at a time.
     step : float
-        The nudge.
+        Size of the nudge.
     two_sided : bool
-        (f(x + step) - f(x - step)) / (2 step), with an error of the order step^2; else the notes'
-        (f(x + step) - f(x)) / step, with one of the order step.
+        Use (f(x + step) - f(x - step)) / (2 step), whose error is of the order of step^2, rather than
+        (f(x + step) - f(x)) / step, whose error is of the order of step.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def numerical_derivative(f: Callable[[Any], Any], x: ArrayLike, step: float = 1e
     Raises
     ------
     ValueError, TypeError
-        If an argument is not as described.
+        If an argument is invalid.
 
     Examples
     --------
@@ -76,7 +78,7 @@ def numerical_derivative(f: Callable[[Any], Any], x: ArrayLike, step: float = 1e
 
 
 def quotient(f: Callable[[float], float], x: float, step: float, two_sided: bool = True) -> float:
-    """Return the difference quotient of f at x, with the step that rounding leaves."""
+    """Return the difference quotient of f at x; divide by the step that remains after rounding x + step."""
     right, left = x + step, x - step if two_sided else x
     if not left < right:
         raise ValueError(f"step {step:g} is lost in the rounding of {x:g}")
@@ -84,9 +86,9 @@ def quotient(f: Callable[[float], float], x: float, step: float, two_sided: bool
 
 
 def slope(f: Callable[[float], float], x: float) -> tuple[float, float]:
-    """Return the derivative of f at x and an estimate of its error; see the head of this file."""
+    """Return the derivative of f at x and an estimate of its error, as the docstring of this module describes."""
     best, uncertainty = math.nan, math.inf
-    D = S = R = math.nan  # those of the step before
+    D = S = R = math.nan  # of the previous step
     here = f(x)
     if not math.isfinite(here):
         raise ValueError(f"the function must be finite at the point itself, got {here}")
@@ -100,16 +102,16 @@ def slope(f: Callable[[float], float], x: float) -> tuple[float, float]:
         rounding = EPS * max(abs(ahead), abs(here), abs(behind)) / h
         jump = abs(4 * S - S_before) / 3 - ROUNDINGS * rounding
         error = abs(R - R_before) + rounding + max(jump, 0.0)
-        if error < uncertainty:  # never of NaN
+        if error < uncertainty:  # False for NaN
             best, uncertainty = R, error
-        if uncertainty <= 4 * rounding:  # that of the next step
+        if uncertainty <= 4 * rounding:  # the rounding error of the next step: no improvement to expect
             break
         h /= 4
     return best, uncertainty
 
 
 def by_entry(f: Callable[[Any], Any], x: Array, what: str = "f(x)") -> Callable[[int, float], float]:
-    """Return f, called `what` in errors, as a function of the position of an entry of x and its value."""
+    """Return f as a function of (position, value) of one entry of x; `what` names it in error messages."""
 
     def along(position: int, value: float) -> float:
         moved = x.copy()
@@ -122,11 +124,11 @@ def by_entry(f: Callable[[Any], Any], x: Array, what: str = "f(x)") -> Callable[
     return along
 
 
-# ---- Checks ---------------------------------------------------------------------------------------------------------
+# ---- Argument checks ------------------------------------------------------------------------------------------------
 
 
 def float64(value: Any, what: str) -> Array:
-    """Return finite numbers in float64, C-ordered; float32 is refused."""
+    """Return a C-ordered float64 copy of finite numbers; raise ValueError for float32."""
     dtype = getattr(value, "dtype", None)
     if dtype in (np.float32, np.float16):
         raise ValueError(f"{what} is {dtype}, whose rounding hides small errors: compute in float64")
@@ -137,7 +139,7 @@ def float64(value: Any, what: str) -> Array:
 
 
 def shaped(value: Any, what: str, shape: tuple[int, ...]) -> Array:
-    """Return numbers of this shape in float64."""
+    """Return numbers of the given shape in float64."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
