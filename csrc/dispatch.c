@@ -1,4 +1,5 @@
-/* dispatch.c: which kernels this CPU, under this operating system, can run. */
+/* dispatch.c: the tables of the registry, and the choice of the kernels that this CPU and operating system can run. */
+#include "elementwise/optimizers.inc.h"
 #include "fastnn.h"
 #include "random/shuffle.h"
 #include "random/threefry.h"
@@ -56,8 +57,8 @@ static int x86_level(void)
 }
 #endif
 
-/* Asked once: in a virtual machine each CPUID costs microseconds. (Two threads that ask at once find the same.) */
-int fastnn_best_level(void)
+/* Cached: in a virtual machine each CPUID costs microseconds. (A race between two threads stores the same value.) */
+static int best_level(void)
 {
 #if defined(FASTNN_X86_LEVELS)
     static int level = -1;
@@ -68,9 +69,9 @@ int fastnn_best_level(void)
 #endif
 }
 
-const fastnn_ops *fastnn_table(int level, int dtype)
+static const fastnn_ops *table(int level, int dtype)
 {
-    if (level < 0 || level > fastnn_best_level() || dtype < 0 || dtype >= FASTNN_DTYPES) return NULL;
+    if (level < 0 || level > best_level() || dtype < 0 || dtype >= FASTNN_DTYPES) return NULL;
 #if defined(FASTNN_X86_LEVELS)
     if (level == FASTNN_AVX512) return &fastnn_ops_avx512[dtype];
     if (level == FASTNN_AVX2) return &fastnn_ops_avx2[dtype];
@@ -78,30 +79,25 @@ const fastnn_ops *fastnn_table(int level, int dtype)
     return &fastnn_ops_baseline[dtype];
 }
 
-int fastnn_keeps_z(int activation)
-{
-    return activation == FASTNN_GELU || activation == FASTNN_SILU || activation == FASTNN_SOFTPLUS;
-}
-
-int fastnn_from_z(int loss) { return loss <= FASTNN_POISSON; }
-
-int fastnn_states(int rule)
-{
-    static const int states[FASTNN_RULES] = {0, 1, 1, 2, 2, 1, 2, 2};
-    return states[rule];
-}
-
-void fastnn_random_words(const uint32_t key[2], const uint32_t counter[2], uint32_t words[2])
+static void random_words(const uint32_t key[2], const uint32_t counter[2], uint32_t words[2])
 {
     threefry(key, counter[0], counter[1], words);
 }
 
-void fastnn_shuffle(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *), void *generator)
-{
-    shuffle(order, count, next_word, generator);
-}
+#define BY_UNITS(name, ENUM, needs_z, rectifier) {#name, needs_z, rectifier, 1},
+#define BY_COLUMNS(name, ENUM, needs_z, rectifier) {#name, needs_z, rectifier, 0},
+static const fastnn_activation_facts activations[] = {FASTNN_FOR_EACH_ACTIVATION(BY_UNITS, BY_COLUMNS)};
 
-void fastnn_permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count, const uint64_t *keys)
-{
-    permuted(order, first, length, count, keys);
-}
+#define LOSS(name, ENUM, from_z) {#name, from_z},
+static const fastnn_loss_facts losses[] = {FASTNN_FOR_EACH_LOSS(LOSS, LOSS)};
+
+#define RULE(name, ENUM, states, rms, step) {#name, states},
+static const fastnn_rule_facts rules[] = {FASTNN_FOR_EACH_RULE(RULE)};
+
+#define FUNCTION(name, ENUM) #name,
+static const char *const functions[] = {FASTNN_FOR_EACH_FUNCTION(FUNCTION)};
+static const char *const levels[] = {"baseline", "avx2", "avx512"};
+
+const fastnn_exports fastnn_csrc = {
+    activations, losses, rules, functions, levels, best_level, table, prepare_update, random_words, shuffle, permuted,
+};

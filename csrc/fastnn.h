@@ -1,56 +1,54 @@
-/* fastnn.h: what the compiled kernels offer to Cython.
+/* fastnn.h: the interface of the compiled kernels to Cython.
 
    Dimension letters, everywhere in csrc:
      n   units of a layer (rows of Z, A, dZ)
      m   examples (columns)
    Every matrix is (n, m), column-major, its columns adjacent (leading dimension n).
-   Each kernel exists once per SIMD level and element type; the caller holds a table
-   of them and passes void pointers to elements of that table's type. */
+   Each kernel exists once per SIMD level and element type. Callers hold the `fastnn_ops` of one level and type, and
+   pass void pointers to elements of that type. */
 #ifndef FASTNN_H
 #define FASTNN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "registry.h"
+
 enum { FASTNN_BASELINE, FASTNN_AVX2, FASTNN_AVX512, FASTNN_LEVELS };
 enum { FASTNN_FLOAT32, FASTNN_FLOAT64, FASTNN_DTYPES };
 
-/* The order is fastnn._core._kernels.ACTIVATIONS. */
-enum {
-    FASTNN_SIGMOID, FASTNN_TANH, FASTNN_RELU, FASTNN_LEAKY_RELU, FASTNN_IDENTITY, FASTNN_SOFTMAX,
-    FASTNN_ELU, FASTNN_SELU, FASTNN_GELU, FASTNN_SILU, FASTNN_SOFTPLUS, FASTNN_EXPONENTIAL, FASTNN_ACTIVATIONS
-};
+/* The codes: FASTNN_SIGMOID ..., FASTNN_CROSS_ENTROPY ..., FASTNN_SGD ..., FASTNN_F_EXP ..., and their numbers. */
+#define FASTNN_CODE(name, ENUM, ...) FASTNN_##ENUM,
+#define FASTNN_FUNCTION_CODE(name, ENUM) FASTNN_F_##ENUM,
+enum { FASTNN_FOR_EACH_ACTIVATION(FASTNN_CODE, FASTNN_CODE) FASTNN_ACTIVATIONS };
+enum { FASTNN_FOR_EACH_LOSS(FASTNN_CODE, FASTNN_CODE) FASTNN_LOSSES };
+enum { FASTNN_FOR_EACH_RULE(FASTNN_CODE) FASTNN_RULES };
+enum { FASTNN_FOR_EACH_FUNCTION(FASTNN_FUNCTION_CODE) FASTNN_FUNCTIONS };
+#undef FASTNN_CODE
+#undef FASTNN_FUNCTION_CODE
 
-/* The order is fastnn._core._kernels.LOSSES. */
-enum {
-    FASTNN_CROSS_ENTROPY, FASTNN_BINARY_CROSS_ENTROPY, FASTNN_POISSON, FASTNN_SQUARED_ERROR, FASTNN_ABSOLUTE,
-    FASTNN_HUBER, FASTNN_QUANTILE, FASTNN_LOSSES
-};
-
-/* The order is fastnn._core._kernels.RULES. */
-enum {
-    FASTNN_SGD, FASTNN_MOMENTUM, FASTNN_NESTEROV, FASTNN_ADAM, FASTNN_NADAM, FASTNN_RMSPROP,
-    FASTNN_RMSPROP_MOMENTUM, FASTNN_RMSPROP_NESTEROV, FASTNN_RULES
-};
-
-/* The order is fastnn._core._kernels.FUNCTIONS. */
-enum {
-    FASTNN_EXP, FASTNN_EXPM1, FASTNN_LOG, FASTNN_LOG1P, FASTNN_F_TANH, FASTNN_F_SIGMOID, FASTNN_F_SOFTPLUS,
-    FASTNN_NORMAL_CDF, FASTNN_NORMAL_PDF, FASTNN_FUNCTIONS
-};
+/* A loss and the numbers it depends on. */
+typedef struct {
+    int kind;         /* FASTNN_CROSS_ENTROPY ... */
+    double parameter; /* cross-entropies: label smoothing; Huber: delta; quantile: the quantile; others: unused */
+    double ceiling;   /* cap on a reported term: per example for the cross-entropy, per output unit for the others;
+                         INFINITY for none. Gradients ignore it. */
+    double factor;    /* multiplies the reported mean, not the gradient. Applied by the caller, not by the kernel. */
+} fastnn_loss;
 
 /* One update of the parameter arena theta, shared by all slices of a step. */
 typedef struct {
     int rule;                 /* FASTNN_SGD ... */
-    double rate;              /* learning rate; Adam: with the bias correction folded in */
-    double gradient_rate;     /* NAdam: the rate of g itself, beside that of its first moment */
+    double rate;              /* learning rate; Adam: including the bias correction (prepare_update) */
+    double gradient_rate;     /* NAdam: the rate of g itself, in addition to that of its first moment */
     double momentum;          /* momentum and Nesterov */
     double beta_1, beta_2;    /* decay of the first and second moment */
-    double epsilon;           /* outside the square root */
-    double l2, l1;            /* J has l2/2 * sum of W^2 + l1 * sum of |W| over the first n_decayed elements */
-    double shrink;            /* decoupled weight decay: W is multiplied by this before its step; 1 for none */
+    double epsilon;           /* added outside the square root */
+    double l2, l1;            /* J includes l2/2 * sum of W^2 + l1 * sum of |W| over the first n_decayed elements */
+    double weight_decay;      /* decoupled weight decay, as a fraction of the learning rate */
+    double shrink;            /* W is multiplied by this before its step (prepare_update); 1 for none */
     double clip;              /* the gradient is multiplied by this; 1 for none */
-    ptrdiff_t n_decayed;      /* number of weights: they precede the biases in the arena */
+    ptrdiff_t n_decayed;      /* number of weights, which precede the biases in the arena */
     ptrdiff_t size;           /* elements of the arena: the distance between two shards' gradients */
     int n_shards;             /* gradient arenas to sum */
 } fastnn_update;
@@ -86,22 +84,20 @@ typedef struct {
 
     /* dZ = dA * g'(Z) and db = scale * (sum of dZ over the examples), one pass. */
     void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m,
-                              const void *cache, /* IN (n, m): Z where fastnn_keeps_z(activation), else A */
+                              const void *cache, /* IN (n, m): Z if the derivative needs it, else A */
                               const void *dropped, /* IN (n, m): A with dropout's marks, or NULL */
                               void *dZ,          /* IN (n, m) dA; OUT dZ */
                               double scale,
                               void *db);         /* OUT (n), or NULL */
 
-    /* sum_j w_j L_j, and w_j dL_j/dZ where fastnn_from_z(loss), else w_j dL_j/dA. In the sum L of an example (but
-       for the cross-entropy: of each of its units) counts at most `ceiling`; the derivative knows nothing of it. */
-    double (*loss)(int loss,
-                   double parameter,     /* the cross-entropies' label smoothing, Huber's delta, the quantile */
-                   double ceiling,       /* INFINITY for none */
+    /* Return sum_j w_j L_j, each term capped at `ceiling` but not multiplied by `factor`, and store its derivative:
+       w_j dL_j/dZ for losses computed from Z, else w_j dL_j/dA. */
+    double (*loss)(const fastnn_loss *loss,     /* IN */
                    ptrdiff_t n, ptrdiff_t m,
-                   const void *Z,        /* IN (n, m): Z where fastnn_from_z(loss), else A */
-                   const void *Y,        /* IN cross-entropy: int32 (m) labels; else (n, m) */
-                   const void *weights,  /* IN (m) or NULL for all ones */
-                   void *dZ);            /* OUT (n, m), may be Z */
+                   const void *Z,               /* IN (n, m): Z, or A if the loss is computed from A */
+                   const void *Y,               /* IN cross-entropy: int32 (m) labels; others: (n, m) */
+                   const void *sample_weight,   /* IN (m), or NULL for all ones */
+                   void *dZ);                   /* OUT (n, m), may be Z */
 
     /* out = scale * (sum of the columns of M). */
     void (*sum_columns)(ptrdiff_t n, ptrdiff_t m,
@@ -187,36 +183,62 @@ typedef struct {
                  const fastnn_finish *finish);  /* IN, or NULL */
 } fastnn_ops;
 
-/* The kernels of a level, or NULL where this build or machine lacks it. */
-const fastnn_ops *fastnn_table(int level, int dtype);
+/* A row of the registry as data. */
+typedef struct {
+    const char *name;
+    int needs_z;      /* the derivative is computed from Z, not from A */
+    int rectifier;    /* "auto" initialises weights for a rectifier */
+    int by_units;     /* each unit on its own; 0: all units of an example together */
+} fastnn_activation_facts;
 
-/* The best level that the CPU, the operating system and this build have. */
-int fastnn_best_level(void);
+typedef struct {
+    const char *name;
+    int from_z;       /* computed from Z[L], with the output activation inside it; 0: from A[L] */
+} fastnn_loss_facts;
 
-/* Does the derivative of this activation need Z (1), or can it be taken from A (0)? */
-int fastnn_keeps_z(int activation);
+typedef struct {
+    const char *name;
+    int states;       /* state arenas */
+} fastnn_rule_facts;
 
-/* Is this loss taken from Z[L], its output activation inside it (1), or from A[L] (0)? */
-int fastnn_from_z(int loss);
+enum { FASTNN_SHUFFLE_ROUNDS = 8 };
 
-/* How many state arenas this rule has. */
-int fastnn_states(int rule);
+/* Everything that Cython calls outside the kernels. csrc is linked into one extension module, which hands this struct
+   to the others. */
+typedef struct {
+    const fastnn_activation_facts *activations; /* (FASTNN_ACTIVATIONS) */
+    const fastnn_loss_facts *losses;            /* (FASTNN_LOSSES) */
+    const fastnn_rule_facts *rules;             /* (FASTNN_RULES) */
+    const char *const *functions;               /* (FASTNN_FUNCTIONS) */
+    const char *const *levels;                  /* (FASTNN_LEVELS) */
 
-/* The generator of dropout: Threefry-2x32 with 13 rounds, see dropout.inc.h. */
-void fastnn_random_words(const uint32_t key[2],     /* IN */
+    /* The best level that the CPU, the operating system and this build support. */
+    int (*best_level)(void);
+
+    /* The kernels of a level, or NULL if this build or machine lacks it. */
+    const fastnn_ops *(*table)(int level, int dtype);
+
+    /* Set the learning-rate fields of `u` for step t = 1, 2, ...: rate, gradient_rate and shrink. */
+    void (*prepare_update)(fastnn_update *u,  /* IN/OUT */
+                           double t, double learning_rate);
+
+    /* Two words of dropout's generator, Threefry-2x32 with 13 rounds (random/threefry.h). */
+    void (*random_words)(const uint32_t key[2],     /* IN */
                          const uint32_t counter[2], /* IN */
                          uint32_t words[2]);        /* OUT */
 
-/* A random permutation in place, see shuffle.h. */
-void fastnn_shuffle(int64_t *order,                /* IN/OUT (count) */
+    /* Shuffle in place (random/shuffle.h). */
+    void (*shuffle)(int64_t *order,                /* IN/OUT (count) */
                     ptrdiff_t count,
                     uint64_t (*next_word)(void *), /* 64 random bits of the generator */
                     void *generator);
 
-/* The numbers that a pseudo-random permutation of 0 .. count - 1 has at first, first + 1, ... */
-enum { FASTNN_SHUFFLE_ROUNDS = 8 };
-void fastnn_permuted(int64_t *order, /* OUT (length) */
-                     ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
-                     const uint64_t *keys); /* IN (FASTNN_SHUFFLE_ROUNDS) random words */
+    /* Elements first, first + 1, ... of a pseudo-random permutation of 0 .. count - 1. */
+    void (*permutation)(int64_t *order, /* OUT (length) */
+                        ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                        const uint64_t *keys); /* IN (FASTNN_SHUFFLE_ROUNDS) random words */
+} fastnn_exports;
+
+extern const fastnn_exports fastnn_csrc;
 
 #endif

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import _tuning
+from fastnn._core.registry import RECTIFIERS
 
 __all__ = ["INITIALIZERS", "fill", "resolve"]
 
 # (rng, n[l-1], n[l], rows): that many rows of W[l], in float64, so that every dtype starts from the same numbers
 Draw = Callable[[np.random.Generator, int, int, int], NDArray[np.float64]]
-
-
-RELU_FAMILY = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"})
 
 
 def _normal(variance: Callable[[int, int], float]) -> Draw:
@@ -48,7 +46,7 @@ def resolve(init: str, activation: str) -> str:
     """Return the initialiser's name for a layer: "auto" is he_normal for the relu family, else glorot_uniform."""
     if init != "auto":
         return init
-    return "he_normal" if activation in RELU_FAMILY else "glorot_uniform"
+    return "he_normal" if activation in RECTIFIERS else "glorot_uniform"
 
 
 def fill(W: NDArray[Any], init: str, activation: str, rng: np.random.Generator) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._core import kernels
-from fastnn._core.registry import FROM_Z, LOSSES
+from fastnn._core.registry import FROM_Z, loss_code
 from fastnn._data import checks
 
 __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
@@ -28,7 +28,7 @@ class Loss:
     @property
     def code(self) -> int:
         """The loss's number in the compiled core."""
-        return LOSSES.index(self.name)
+        return loss_code(self.name)
 
     @property
     def from_z(self) -> bool:
@@ -42,12 +42,15 @@ class Loss:
 
     @property
     def ceiling(self) -> float:
-        """What L of an example (but for the cross-entropy: of a unit) counts at most in J, not in its gradient."""
+        """Upper bound on a reported loss term: per example for the cross-entropy, per output unit otherwise.
+
+        Gradients ignore it.
+        """
         return inf
 
     @property
     def factor(self) -> float:
-        """What J's mean of L is multiplied by where it is reported, its derivative as without."""
+        """Factor applied to the reported mean loss; gradients ignore it."""
         return 1.0
 
     @property

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastnn._core.registry import RULES, STATES
+from fastnn._core.registry import STATES, rule_code
 from fastnn._data import checks
 from fastnn._model.parameters import ParameterLayout, aligned_empty
 
@@ -28,7 +28,7 @@ class Optimizer:
     @property
     def code(self) -> int:
         """The rule's number in the compiled core."""
-        return RULES.index(self.rule)
+        return rule_code(self.rule)
 
     @property
     def n_states(self) -> int:

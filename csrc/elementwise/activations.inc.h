@@ -28,7 +28,7 @@ FASTNN_INLINE real FN(g_silu)(real z)
     return z < -R(FLT_MAX) ? R(-0.0) : a; /* -inf * 0 */
 }
 FASTNN_INLINE real FN(g_softplus)(real z) { return FN(v_softplus)(z); }
-FASTNN_INLINE real FN(g_exponential)(real z) { return FN(v_exp)(z); }
+FASTNN_INLINE real FN(g_exp)(real z) { return FN(v_exp)(z); }
 
 /* g'(z), from a = g(z) or from z */
 FASTNN_INLINE real FN(d_sigmoid)(real a) { return a * (1 - a); }
@@ -54,10 +54,10 @@ FASTNN_INLINE real FN(d_silu)(real z)
     return s * (1 + bounded * complement);
 }
 FASTNN_INLINE real FN(d_softplus)(real z) { return FN(v_sigmoid)(z); }
-FASTNN_INLINE real FN(d_exponential)(real a) { return a; }
+FASTNN_INLINE real FN(d_exp)(real a) { return a; }
 
 /* The three loops of an activation over `count` elements, b and the sums of dZ already as long as they. */
-#define ACTIVATION_LOOPS(name)                                                                              \
+#define ACTIVATION_LOOPS(name, ...)                                                                         \
     static void FN(name##_in_place)(ptrdiff_t count, const real *restrict b, real *restrict Z)              \
     {                                                                                                       \
         for (ptrdiff_t i = 0; i < count; i++) Z[i] = FN(g_##name)(Z[i] + b[i]);                             \
@@ -80,32 +80,23 @@ FASTNN_INLINE real FN(d_exponential)(real a) { return a; }
         }                                                                                                   \
     }
 
-ACTIVATION_LOOPS(sigmoid)
-ACTIVATION_LOOPS(tanh)
-ACTIVATION_LOOPS(relu)
-ACTIVATION_LOOPS(leaky_relu)
-ACTIVATION_LOOPS(identity)
-ACTIVATION_LOOPS(elu)
-ACTIVATION_LOOPS(selu)
-ACTIVATION_LOOPS(gelu)
-ACTIVATION_LOOPS(silu)
-ACTIVATION_LOOPS(softplus)
-ACTIVATION_LOOPS(exponential)
+/* COLUMNS rows: the loops of the identity, and a pass over whole columns (`activate`). */
+#define SKIP(name, ...)
+FASTNN_FOR_EACH_ACTIVATION(ACTIVATION_LOOPS, SKIP)
 
-#define ACTIVATION_ROW(form) /* in the order of the enum; softmax is not element-wise */                    \
-    {                                                                                                       \
-        FN(sigmoid_##form), FN(tanh_##form), FN(relu_##form), FN(leaky_relu_##form), FN(identity_##form),   \
-        FN(identity_##form), FN(elu_##form), FN(selu_##form), FN(gelu_##form), FN(silu_##form),             \
-        FN(softplus_##form), FN(exponential_##form)                                                         \
-    }
+typedef struct {
+    void (*in_place)(ptrdiff_t, const real *restrict, real *restrict);
+    void (*apart)(ptrdiff_t, const real *restrict, real *restrict, real *restrict);
+    void (*backward)(ptrdiff_t, const real *restrict, real *restrict, real *restrict);
+} FN(activation_loops);
+
+#define LOOPS(name, ...) {FN(name##_in_place), FN(name##_apart), FN(name##_backward)},
+#define IDENTITY_LOOPS(name, ...) {FN(identity_in_place), FN(identity_apart), FN(identity_backward)},
+static const FN(activation_loops) FN(loops_of)[] = {FASTNN_FOR_EACH_ACTIVATION(LOOPS, IDENTITY_LOOPS)};
 
 static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, void *Z_, void *A_,
                          const fastnn_dropout *dropout, ptrdiff_t first)
 {
-    typedef void (*in_place_loop)(ptrdiff_t, const real *restrict, real *restrict);
-    typedef void (*apart_loop)(ptrdiff_t, const real *restrict, real *restrict, real *restrict);
-    static const in_place_loop in_place[] = ACTIVATION_ROW(in_place);
-    static const apart_loop apart[] = ACTIVATION_ROW(apart);
     real *Z = Z_, *A = A_;
     const tile_shape t = b ? tile(n, m) : tile(1, n * m); /* without b no rows to tell apart: one long vector */
     real local[FASTNN_TILE];
@@ -118,9 +109,9 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
     for (ptrdiff_t j = 0; j <= t.width; j++) {
         const ptrdiff_t start = j * t.height, count = j < t.width ? t.height : t.rest;
         if (Z == A)
-            in_place[activation](count, bias, Z + start);
+            FN(loops_of)[activation].in_place(count, bias, Z + start);
         else
-            apart[activation](count, bias, Z + start, A + start);
+            FN(loops_of)[activation].apart(count, bias, Z + start, A + start);
         if (dropout) FN(drop)(dropout, first + start, count, A + start);
     }
     if (activation == FASTNN_SOFTMAX) FN(softmax_columns)(n, m, A);
@@ -129,8 +120,6 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
 static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache_,
                                   const void *dropped_, void *dZ_, double scale, void *db)
 {
-    typedef void (*backward_loop)(ptrdiff_t, const real *restrict, real *restrict, real *restrict);
-    static const backward_loop backward[] = ACTIVATION_ROW(backward);
     const real *cache = cache_, *dropped = dropped_;
     real *dZ = dZ_;
     if (activation == FASTNN_SOFTMAX) FN(softmax_derivative)(n, m, cache, dZ);
@@ -145,32 +134,26 @@ static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, cons
     for (ptrdiff_t j = 0; j <= t.width; j++) {
         const ptrdiff_t start = j * t.height, count = j < t.width ? t.height : t.rest;
         if (dropped) FN(drop_backward)(count, dropped + start, dZ + start);
-        backward[activation](count, cache + start, dZ + start, sums);
+        FN(loops_of)[activation].backward(count, cache + start, dZ + start, sums);
     }
     if (db) FN(fold)(n, t.height, sums, scale, db);
 }
-
-#define ELEMENTWISE(f) \
-    for (ptrdiff_t i = 0; i < count; i++) out[i] = FN(v_##f)(x[i]); \
-    break
 
 static void FN(elementwise)(int function, ptrdiff_t count, const void *x_, void *out_)
 {
     const real *restrict x = x_;
     real *restrict out = out_;
     switch (function) {
-    case FASTNN_EXP: ELEMENTWISE(exp);
-    case FASTNN_EXPM1: ELEMENTWISE(expm1);
-    case FASTNN_LOG: ELEMENTWISE(log);
-    case FASTNN_LOG1P: ELEMENTWISE(log1p);
-    case FASTNN_F_TANH: ELEMENTWISE(tanh);
-    case FASTNN_F_SIGMOID: ELEMENTWISE(sigmoid);
-    case FASTNN_F_SOFTPLUS: ELEMENTWISE(softplus);
-    case FASTNN_NORMAL_CDF: ELEMENTWISE(normal_cdf);
-    case FASTNN_NORMAL_PDF: ELEMENTWISE(normal_pdf);
+#define CASE(name, ENUM)                                                      \
+    case FASTNN_F_##ENUM:                                                     \
+        for (ptrdiff_t i = 0; i < count; i++) out[i] = FN(v_##name)(x[i]);    \
+        break;
+        FASTNN_FOR_EACH_FUNCTION(CASE)
+#undef CASE
     }
 }
 
-#undef ELEMENTWISE
-#undef ACTIVATION_ROW
+#undef IDENTITY_LOOPS
+#undef LOOPS
+#undef SKIP
 #undef ACTIVATION_LOOPS

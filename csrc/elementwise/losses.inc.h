@@ -23,7 +23,7 @@ static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
 
 /* With targets t = (1 - s) onehot(y) + s / n, s the label smoothing (Szegedy et al. 2016, section 7):
    L = log(sum_i e^z_i) - t . z with z shifted by its maximum; dL/dZ = softmax(Z) - t. */
-static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t n, ptrdiff_t m,
+static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
                                       const real *Z,      /* IN (n, m) */
                                       const int32_t *y,   /* IN (m) labels */
                                       const real *weights,/* IN (m) or NULL */
@@ -31,7 +31,8 @@ static double FN(cross_entropy_block)(double smoothing, real ceiling, ptrdiff_t 
 {
     real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
     real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones in place of no weights: the same bits */
-    const real hit = R(1 - smoothing), share = R(smoothing / (double)n);
+    const double smoothing = loss->parameter;
+    const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
     for (ptrdiff_t j = 0; j < m; j++) /* never read outside the column */
         picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
@@ -109,7 +110,7 @@ FASTNN_INLINE FN(unit_loss) FN(l_quantile)(real a, real y, double q)
     return l;
 }
 
-#define LOSS_LOOP(name)                                                                                     \
+#define LOSS_LOOP(name, ...)                                                                                \
     static void FN(name##_terms)(ptrdiff_t count, double parameter,                                         \
                                  const real *Z, /* IN (count) Z or A */                                     \
                                  const real *Y, /* IN (count) */                                            \
@@ -123,29 +124,28 @@ FASTNN_INLINE FN(unit_loss) FN(l_quantile)(real a, real y, double q)
         }                                                                                                   \
     }
 
-LOSS_LOOP(binary_cross_entropy)
-LOSS_LOOP(poisson)
-LOSS_LOOP(squared_error)
-LOSS_LOOP(absolute)
-LOSS_LOOP(huber)
-LOSS_LOOP(quantile)
-
+#define SKIP(name, ...)
+FASTNN_FOR_EACH_LOSS(LOSS_LOOP, SKIP)
 #undef LOSS_LOOP
 
-static double FN(elementwise_block)(int loss, double parameter, real ceiling, ptrdiff_t n, ptrdiff_t m,
+#define TERMS(name, ...) FN(name##_terms),
+#define NO_TERMS(name, ...) NULL,
+typedef void (*FN(loss_loop))(ptrdiff_t, double, const real *, const real *, real *restrict, real *);
+static const FN(loss_loop) FN(loss_terms)[] = {FASTNN_FOR_EACH_LOSS(TERMS, NO_TERMS)};
+#undef NO_TERMS
+#undef TERMS
+#undef SKIP
+
+static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
                                     const real *weights, /* IN (m) or NULL */
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
-    typedef void (*loss_loop)(ptrdiff_t, double, const real *, const real *, real *restrict, real *);
-    static const loss_loop terms[] = {
-        NULL, FN(binary_cross_entropy_terms), FN(poisson_terms), FN(squared_error_terms), FN(absolute_terms),
-        FN(huber_terms), FN(quantile_terms)
-    };
+    const real ceiling = R(loss->ceiling);
     real term[FASTNN_BLOCK];
     double sum = 0;
-    terms[loss](n * m, parameter, Z, Y, term, dZ);
+    FN(loss_terms)[loss->kind](n * m, loss->parameter, Z, Y, term, dZ);
     if (ceiling < R(INFINITY))
         for (ptrdiff_t i = 0; i < n * m; i++) term[i] = FN(at_most)(term[i], ceiling);
     if (weights) {
@@ -161,8 +161,8 @@ static double FN(elementwise_block)(int loss, double parameter, real ceiling, pt
 }
 
 /* Blocks of whole columns; a column taller than a block goes in pieces where the loss is element-wise. */
-static double FN(loss)(int loss, double parameter, double ceiling, ptrdiff_t n, ptrdiff_t m, const void *Z_,
-                       const void *Y, const void *weights_, void *dZ_)
+static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const void *Z_, const void *Y,
+                       const void *weights_, void *dZ_)
 {
     const real *Z = Z_, *weights = weights_;
     real *dZ = dZ_;
@@ -172,15 +172,13 @@ static double FN(loss)(int loss, double parameter, double ceiling, ptrdiff_t n, 
     for (ptrdiff_t j = 0; j < m; j += columns) {
         const ptrdiff_t width = MIN(columns, m - j);
         const real *w = weights ? weights + j : NULL;
-        if (loss == FASTNN_CROSS_ENTROPY) {
-            sum += FN(cross_entropy_block)(parameter, R(ceiling), n, width, Z + j * n, (const int32_t *)Y + j, w,
-                                           dZ + j * n);
+        if (loss->kind == FASTNN_CROSS_ENTROPY) {
+            sum += FN(cross_entropy_block)(loss, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
             continue;
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* more than one piece only where columns is 1 */
             const ptrdiff_t at = j * n + i;
-            sum += FN(elementwise_block)(loss, parameter, R(ceiling), MIN(piece, n - i), width, Z + at,
-                                         (const real *)Y + at, w, dZ + at);
+            sum += FN(elementwise_block)(loss, MIN(piece, n - i), width, Z + at, (const real *)Y + at, w, dZ + at);
         }
     }
     return sum;

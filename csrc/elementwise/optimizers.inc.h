@@ -1,10 +1,32 @@
-/* optimizers.inc.h: one step of gradient descent and its relatives on a slice of the parameter arena.
+/* optimizers.inc.h: the update rules: the learning rates of a step, then the update of a slice of the parameters.
 
-   The gradient of a block is summed over the shards and given its L2 term in a buffer that stays in the
-   first-level cache, so that every arena is read once and written once. */
+   The gradient of a block is summed over the shards and given its L2 term in a buffer that stays in the L1 cache, so
+   that every arena is read once and written once. */
 #ifndef FASTNN_UPDATE_BLOCK
-#define FASTNN_UPDATE_BLOCK 1024
+#define FASTNN_UPDATE_BLOCK 1024 /* elements */
+
+#include "fastnn.h"
+
+#include <math.h>
+
+/* Set the rates of step t = 1, 2, ... in double, once per step. Adam's include the bias corrections of its moments. */
+static inline void prepare_update(fastnn_update *u, /* IN/OUT */
+                                  double t, double learning_rate)
+{
+    u->rate = learning_rate;
+    u->gradient_rate = 0;
+    u->shrink = 1 - learning_rate * u->weight_decay;
+    if (u->rule == FASTNN_ADAM) {
+        u->rate *= sqrt(1 - pow(u->beta_2, t)) / (1 - pow(u->beta_1, t));
+    } else if (u->rule == FASTNN_NADAM) {
+        const double corrected = learning_rate * sqrt(1 - pow(u->beta_2, t));
+        u->rate = corrected * u->beta_1 / (1 - pow(u->beta_1, t + 1));
+        u->gradient_rate = corrected * (1 - u->beta_1) / (1 - pow(u->beta_1, t));
+    }
+}
 #endif
+
+#if defined(real) /* once per element type */
 
 /* g = clip * (sum over shards of gradient[start:stop] + l2 * theta + l1 * sign(theta) on the weights); returns the
    L2 and L1 terms of J. */
@@ -68,17 +90,23 @@ static double FN(total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
     return penalty;
 }
 
-/* theta -= alpha g: the notes' update. */
-static void FN(sgd)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta)
+/* The steps: theta (count) IN/OUT moves along g (count) IN, with the states (count) IN/OUT that the rule has. */
+
+/* theta -= alpha g. */
+static void FN(sgd)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
+                    real *restrict unused_1, real *restrict unused_2)
 {
+    (void)unused_1;
+    (void)unused_2;
     const real rate = R(u->rate);
     for (ptrdiff_t i = 0; i < count; i++) theta[i] -= rate * g[i];
 }
 
 /* v = mu v - alpha g; theta += v. */
 static void FN(momentum)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
-                         real *restrict v)
+                         real *restrict v, real *restrict unused)
 {
+    (void)unused;
     const real rate = R(u->rate), mu = R(u->momentum);
     for (ptrdiff_t i = 0; i < count; i++) {
         v[i] = mu * v[i] - rate * g[i];
@@ -88,8 +116,9 @@ static void FN(momentum)(const fastnn_update *u, ptrdiff_t count, const real *re
 
 /* v = mu v - alpha g; theta += mu v - alpha g (Sutskever et al. 2013, taken at the look-ahead point). */
 static void FN(nesterov)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
-                         real *restrict v)
+                         real *restrict v, real *restrict unused)
 {
+    (void)unused;
     const real rate = R(u->rate), mu = R(u->momentum);
     for (ptrdiff_t i = 0; i < count; i++) {
         v[i] = mu * v[i] - rate * g[i];
@@ -160,38 +189,53 @@ static void FN(decay)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, r
     for (ptrdiff_t i = start; i < MIN(stop, u->n_decayed); i++) theta[i] *= shrink;
 }
 
+/* Does the rule divide g by its root mean square? */
+FASTNN_INLINE int FN(uses_rms)(int rule)
+{
+#define RMS(name, ENUM, states, rms, step) rms,
+    static const char uses[] = {FASTNN_FOR_EACH_RULE(RMS)};
+#undef RMS
+    return uses[rule];
+}
+
+static void FN(step)(const fastnn_update *u, ptrdiff_t count, const real *g, real *theta, real *first, real *second)
+{
+    switch (u->rule) {
+#define STEP(name, ENUM, states, rms, step) \
+    case FASTNN_##ENUM: FN(step)(u, count, g, theta, rms ? second : first, rms ? NULL : second); break;
+        FASTNN_FOR_EACH_RULE(STEP)
+#undef STEP
+    }
+}
+
+/* The place in a state arena, which a rule may lack. */
+FASTNN_INLINE real *FN(state_at)(real *state, ptrdiff_t i) { return state ? state + i : NULL; }
+
 static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients_,
                          void *theta_, void *first_, void *second_)
 {
     const real *gradients = gradients_;
-    real *theta = theta_, *first = first_, *second = second_;
+    real *theta = theta_;
     real buffer[FASTNN_UPDATE_BLOCK];
-    const int divides = u->rule >= FASTNN_RMSPROP;
-    const int alone = u->n_shards == 1 && !(u->l1 > 0) && u->clip == 1 && !divides, as_it_is = alone && !(u->l2 > 0);
+    const int rms = FN(uses_rms)(u->rule);
+    const int alone = u->n_shards == 1 && !(u->l1 > 0) && u->clip == 1 && !rms, unchanged = alone && !(u->l2 > 0);
     double penalty = 0;
     for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK) {
         const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
         const real *g = gradients + i;
+        real *first = FN(state_at)(first_, i), *second = FN(state_at)(second_, i);
         if (alone && u->l2 > 0 && u->rule == FASTNN_ADAM && u->shrink == 1 && end <= u->n_decayed) {
-            penalty += FN(adam_with_l2)(u, count, g, theta + i, first + i, second + i);
+            penalty += FN(adam_with_l2)(u, count, g, theta + i, first, second);
             continue;
         }
-        if (!as_it_is) {
+        if (!unchanged) {
             penalty += FN(block_gradient)(u, i, end, gradients, theta, buffer);
             g = buffer;
         }
-        if (divides) FN(divide_by_root_mean_square)(u, count, buffer, first + i);
+        if (rms) FN(divide_by_root_mean_square)(u, count, buffer, first);
         if (u->shrink != 1) FN(decay)(u, i, end, theta);
-        switch (u->rule) {
-        case FASTNN_RMSPROP:
-        case FASTNN_SGD: FN(sgd)(u, count, g, theta + i); break;
-        case FASTNN_MOMENTUM: FN(momentum)(u, count, g, theta + i, first + i); break;
-        case FASTNN_NESTEROV: FN(nesterov)(u, count, g, theta + i, first + i); break;
-        case FASTNN_RMSPROP_MOMENTUM: FN(momentum)(u, count, g, theta + i, second + i); break;
-        case FASTNN_RMSPROP_NESTEROV: FN(nesterov)(u, count, g, theta + i, second + i); break;
-        case FASTNN_ADAM: FN(adam)(u, count, g, theta + i, first + i, second + i); break;
-        case FASTNN_NADAM: FN(nadam)(u, count, g, theta + i, first + i, second + i); break;
-        }
+        FN(step)(u, count, g, theta + i, first, second);
     }
     return penalty;
 }
+#endif

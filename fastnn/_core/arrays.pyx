@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc
 
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.dense cimport Csr, Layer
-from fastnn._core.registry cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, fastnn_ops, keeps_z, table
+from fastnn._core.registry cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_ops
 
 cnp.import_array()
 
@@ -141,7 +141,7 @@ cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1:
 
 
 cdef const fastnn_ops *operations(int level, int dtype) except NULL:
-    cdef const fastnn_ops *ops = table(level, dtype)
+    cdef const fastnn_ops *ops = csrc.table(level, dtype)
     if ops == NULL:
         raise ValueError(f"this machine has no SIMD level {level}")
     return ops
@@ -168,7 +168,7 @@ cdef Layer *make_layers(object sizes, object activations, object row_major, ptrd
         layers[l].n_in, layers[l].n_out = sizes[l], sizes[l + 1]
         layers[l].activation = activations[l]
         layers[l].row_major = row_major[l]
-        layers[l].keeps_z = keeps_z(activations[l])
+        layers[l].keeps_z = csrc.activations[layers[l].activation].needs_z
         layers[l].input_scale = 1
         layers[l].W = offset
         offset += layers[l].n_in * layers[l].n_out * itemsize

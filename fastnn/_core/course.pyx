@@ -11,8 +11,8 @@ from libc.string cimport memcpy
 from fastnn._core.arrays cimport begin_call, end_call, operations
 from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.registry cimport (
-    FASTNN_FLOAT64, FASTNN_IDENTITY, FASTNN_LEAKY_RELU, FASTNN_LOG, FASTNN_RELU, FASTNN_SGD, FASTNN_SOFTMAX, fastnn_ops,
-    fastnn_update)
+    FASTNN_F_LOG, FASTNN_FLOAT64, FASTNN_IDENTITY, FASTNN_LEAKY_RELU, FASTNN_RELU, FASTNN_SGD, FASTNN_SOFTMAX,
+    fastnn_ops, fastnn_update)
 
 import numpy as np
 
@@ -281,8 +281,8 @@ def cross_entropy(cnp.ndarray AL, cnp.ndarray Y, int level):
     with nogil:
         for i in range(size):
             weights[i] = 1 - a[i]
-        ops.elementwise(FASTNN_LOG, size, a, logs)
-        ops.elementwise(FASTNN_LOG, size, weights, logs + size)
+        ops.elementwise(FASTNN_F_LOG, size, a, logs)
+        ops.elementwise(FASTNN_F_LOG, size, weights, logs + size)
         for i in range(size):
             weights[i], weights[size + i] = y[i], 1 - y[i]
         matmul(FASTNN_FLOAT64, True, False, 1, 1, both, 1.0, weights, both, logs, both, &total, 1)
@@ -304,8 +304,8 @@ def moved(object value, object gradient, double learning_rate, str symbol, str d
     cdef const double *dw = data(derivative)
     cdef double *w = data(result)
     cdef fastnn_update u = fastnn_update(rule=FASTNN_SGD, rate=learning_rate, gradient_rate=0, momentum=0, beta_1=0,
-                                         beta_2=0, epsilon=0, l2=0, l1=0, shrink=1, clip=1, n_decayed=0, size=size,
-                                         n_shards=1)
+                                         beta_2=0, epsilon=0, l2=0, l1=0, weight_decay=0, shrink=1, clip=1,
+                                         n_decayed=0, size=size, n_shards=1)
     with nogil:
         ops.update(&u, 0, size, dw, w, NULL, NULL)
     return result

@@ -51,6 +51,9 @@ def update(
     level: int = 0,
     **hyperparameters: float,
 ) -> float: ...
+def rates(
+    rule: str, t: float, learning_rate: float, *, beta_1: float = 0.0, beta_2: float = 0.0, weight_decay: float = 0.0
+) -> dict[str, float]: ...
 def total_gradient(
     theta: Array, gradients: Array, out: Array, level: int = 0, **hyperparameters: float
 ) -> tuple[float, float]: ...

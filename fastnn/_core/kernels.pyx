@@ -17,8 +17,8 @@ from fastnn._core.arrays cimport (
 from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.dense cimport BLAS, DOTS, MATVEC, TILES, Csr, product, rows_in_range
 from fastnn._core.registry cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops,
-    fastnn_update, permuted, random_words, shuffle_order, states)
+    FASTNN_CROSS_ENTROPY, FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_finish,
+    fastnn_loss, fastnn_ops, fastnn_update, function_code, loss_code, rule_code)
 
 from fastnn._core.registry import ACTIVATIONS, ALL_LEVELS, FROM_Z, FUNCTIONS, KEEPS_Z, LEVELS, LOSSES, RULES, STATES
 
@@ -26,14 +26,8 @@ cnp.import_array()
 
 __all__ = ["ACTIVATIONS", "ALL_LEVELS", "FROM_Z", "FUNCTIONS", "KEEPS_Z", "LEVELS", "LOSSES", "RULES", "STATES",
            "activate", "activate_backward", "all_finite", "elementwise", "gather", "loss", "multiply", "permutation",
-           "shuffle", "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
+           "rates", "shuffle", "sparse_linear", "sparse_weight_gradient", "sum_columns", "total_gradient", "update",
            "words"]
-
-
-cdef int code(tuple names, str name) except -1:
-    if name not in names:
-        raise ValueError(f"unknown name {name!r}: expected one of {', '.join(names)}")
-    return names.index(name)
 
 
 cdef tuple matrix_shape(object M, str name):
@@ -55,7 +49,7 @@ def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0)
 
     `dropout` (key_0, key_1, stream, threshold) marks units by -0, counting the matrix's elements from `first` on.
     """
-    cdef int dtype = dtype_code(Z), activation = code(ACTIVATIONS, name)
+    cdef int dtype = dtype_code(Z), activation = activation_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
     cdef ptrdiff_t n = shape[0], m = shape[1]
@@ -76,7 +70,7 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
     """dZ = dA * g'. `cache` (n, m) IN: Z for the names in KEEPS_Z, else A; `dZ` (n, m) IN dA, OUT dZ;
     `db` (n,) or (n, 1) OUT scale * sum of dZ over the examples, or None; `dropped` (n, m) IN A with the marks of
     dropout, or None."""
-    cdef int dtype = dtype_code(dZ), activation = code(ACTIVATIONS, name)
+    cdef int dtype = dtype_code(dZ), activation = activation_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(dZ, "dZ")
     cdef ptrdiff_t n = shape[0], m = shape[1]
@@ -91,9 +85,9 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
 def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ceiling=INFINITY):
     """The sum of w_j L_j, and dZ (n, m) OUT = w_j dL_j/dZ. `Z` (n, m) IN (A for names not in FROM_Z); `Y` (m,) int32
     labels for cross_entropy, else (n, m) IN; `weights` (m,) IN or None. `dZ` may be `Z`. `parameter`: the
-    cross-entropies' label smoothing, Huber's delta, the quantile; `ceiling`: what L of an example (but for the
-    cross-entropy: of a unit) counts at most."""
-    cdef int dtype = dtype_code(Z), kind = code(LOSSES, name)
+    cross-entropies' label smoothing, Huber's delta, the quantile; `ceiling`: the upper bound on a term of the sum, per
+    example for the cross-entropy and per output unit for the others."""
+    cdef int dtype = dtype_code(Z), kind = loss_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
     cdef ptrdiff_t n = shape[0], m = shape[1]
@@ -102,12 +96,13 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     cdef char *w = NULL if weights is None else pointer(weights, dtype, m, "weights", None)
     cdef char *y
     cdef double result
+    cdef fastnn_loss settings = fastnn_loss(kind=kind, parameter=parameter, ceiling=ceiling, factor=1)
     if kind == FASTNN_CROSS_ENTROPY:
         y = index_pointer(Y, 4, m, "labels", None)
     else:
         y = matrix(Y, dtype, shape, "Y")
     with nogil:
-        result = ops.loss(kind, parameter, ceiling, n, m, z, y, w, dz)
+        result = ops.loss(&settings, n, m, z, y, w, dz)
     return result
 
 
@@ -161,7 +156,7 @@ def all_finite(X, int level=0):
 
 def elementwise(str name, x, out, int level=0):
     """`out` (count,) OUT = f(`x` (count,) IN) for f in FUNCTIONS."""
-    cdef int dtype = dtype_code(x), function = code(FUNCTIONS, name)
+    cdef int dtype = dtype_code(x), function = function_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef char *source = pointer(x, dtype, -1, "x", None)
     cdef ptrdiff_t count = x.size
@@ -242,12 +237,13 @@ cdef fastnn_update arguments(str rule, object theta, object gradients, dict hype
         raise TypeError(f"unknown hyperparameters: {', '.join(unknown)}")
     if gradients.ndim != 2 or gradients.shape[1] != theta.size or not gradients.flags.c_contiguous:
         raise ValueError(f"gradients must be C-ordered (n_shards, {theta.size}), got shape {gradients.shape}")
-    u.rule = code(RULES, rule)
+    u.rule = rule_code(rule)
     u.rate, u.gradient_rate = hyperparameters.get("rate", 0.0), hyperparameters.get("gradient_rate", 0.0)
     u.momentum = hyperparameters.get("momentum", 0.0)
     u.beta_1, u.beta_2 = hyperparameters.get("beta_1", 0.0), hyperparameters.get("beta_2", 0.0)
     u.epsilon = hyperparameters.get("epsilon", 0.0)
     u.l2, u.l1 = hyperparameters.get("l2", 0.0), hyperparameters.get("l1", 0.0)
+    u.weight_decay = 0
     u.shrink, u.clip = hyperparameters.get("shrink", 1.0), hyperparameters.get("clip", 1.0)
     u.n_decayed = hyperparameters.get("n_decayed", 0)
     u.size, u.n_shards = theta.size, gradients.shape[0]
@@ -266,7 +262,7 @@ def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef fastnn_update u = arguments(rule, theta, gradients, hyperparameters)
     cdef ptrdiff_t end = theta.size if stop is None else stop
-    cdef int needed = states(u.rule)
+    cdef int needed = csrc.rules[u.rule].states
     if (needed > 0) != (first is not None) or (needed > 1) != (second is not None):
         raise ValueError(f"{rule} needs {needed} state arrays")
     if not 0 <= start <= end <= theta.size or u.n_shards < 1:
@@ -279,6 +275,14 @@ def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=
     with nogil:
         penalty = ops.update(&u, start, end, g, t, v, s)
     return penalty
+
+
+def rates(str rule, double t, double learning_rate, *, double beta_1=0, double beta_2=0, double weight_decay=0):
+    """The hyperparameters of `update` that depend on the step t = 1, 2, ...: rate, gradient_rate and shrink."""
+    cdef fastnn_update u
+    u.rule, u.beta_1, u.beta_2, u.weight_decay = rule_code(rule), beta_1, beta_2, weight_decay
+    csrc.prepare_update(&u, t, learning_rate)
+    return {"rate": u.rate, "gradient_rate": u.gradient_rate, "shrink": u.shrink}
 
 
 def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
@@ -343,7 +347,7 @@ def sparse_weight_gradient(dZ, tuple X, order, double scale, dW, int level=0):
 def words(uint32_t key_0, uint32_t key_1, uint32_t low, uint32_t high):
     """Two words of dropout's generator, Threefry-2x32 with 13 rounds, for a key and a counter."""
     cdef uint32_t[2] key = [key_0, key_1], counter = [low, high], result
-    random_words(key, counter, result)
+    csrc.random_words(key, counter, result)
     return result[0], result[1]
 
 
@@ -355,7 +359,7 @@ def shuffle(order, rng):
     capsule = source.capsule
     cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(capsule, "BitGenerator")
     with source.lock, nogil:
-        shuffle_order(indices, count, generator.next_uint64, generator.state)
+        csrc.shuffle(indices, count, generator.next_uint64, generator.state)
 
 
 def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):
@@ -370,4 +374,4 @@ def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):
     for r in range(FASTNN_SHUFFLE_ROUNDS):
         keys[r] = rng_words[r]
     with nogil:
-        permuted(numbers, first, length, count, keys)
+        csrc.permutation(numbers, first, length, count, keys)

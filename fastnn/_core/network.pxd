@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint32_t
 
-from fastnn._core.registry cimport fastnn_ops, fastnn_update
+from fastnn._core.registry cimport fastnn_loss, fastnn_ops, fastnn_update
 from fastnn._core.shard cimport Bound
 
 
@@ -13,12 +13,12 @@ cdef class BoundRun:
     cdef char *states[2]          # (P) each, or NULL
     cdef int64_t *step_count      # (1)
     cdef fastnn_update settings   # as given; a step works on a copy
-    cdef double weight_decay, clip_norm
+    cdef double clip_norm
     cdef bint drops
     cdef uint32_t seed[2]         # of dropout
     cdef list held                # the bound arrays, so that none is freed or resized
 
-    cdef int bind_network(self, int level, object sizes, object activations, object row_major, int loss,
+    cdef int bind_network(self, int level, object sizes, object activations, object row_major, fastnn_loss loss,
                           object theta, object gradients, bint blas) except -1
     cdef int bind_update(self, int rule, object arenas, object step_count, dict hyperparameters) except -1
     cdef int bind_dropout(self, object dropout, object seed) except -1

@@ -8,8 +8,8 @@ from fastnn._core.arrays cimport (
     pointer, rows_pointer)
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.registry cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_RULES, FASTNN_SOFTMAX, from_z,
-    states as state_arenas)
+    FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, FASTNN_LOSSES, FASTNN_RULES, FASTNN_SOFTMAX, csrc,
+    fastnn_loss)
 from fastnn._core.shard cimport Bound
 
 
@@ -18,11 +18,11 @@ cdef class BoundRun:
         free(self.bound.layers)
         free(self.bound.Z)
 
-    cdef int bind_network(self, int level, object sizes, object activations, object row_major, int loss,
+    cdef int bind_network(self, int level, object sizes, object activations, object row_major, fastnn_loss loss,
                           object theta, object gradients, bint blas) except -1:
         cdef Bound *bound = &self.bound
         self.held = []
-        if not 0 <= loss < FASTNN_LOSSES:
+        if not 0 <= loss.kind < FASTNN_LOSSES:
             raise ValueError("unknown loss code")
         bound.dtype, bound.loss, bound.n_layers = dtype_code(theta), loss, len(sizes) - 1
         bound.itemsize = 4 if bound.dtype == FASTNN_FLOAT32 else 8
@@ -32,7 +32,7 @@ cdef class BoundRun:
         bound.ops = &self.ops
         bound.layers = make_layers(sizes, activations, row_major, bound.itemsize)
         bound.widest = max(sizes[1:])
-        if from_z(loss):
+        if csrc.losses[loss.kind].from_z:
             bound.layers[bound.n_layers - 1].activation = FASTNN_IDENTITY
         bound.size = arena_size(bound.layers, bound.n_layers, bound.itemsize)
         bound.theta = self.output(theta, (bound.size,), "theta")
@@ -45,7 +45,7 @@ cdef class BoundRun:
         cdef int needed, s
         if not 0 <= rule < FASTNN_RULES:
             raise ValueError("unknown rule code")
-        needed = state_arenas(rule)
+        needed = csrc.rules[rule].states
         if len(arenas) != needed:
             raise ValueError(f"this rule needs {needed} state arenas, got {len(arenas)}")
         for s in range(needed):
@@ -59,7 +59,7 @@ cdef class BoundRun:
         self.settings.l2 = hyperparameters.get("l2", 0.0)
         self.settings.l1 = hyperparameters.get("l1", 0.0)
         self.settings.shrink = self.settings.clip = 1
-        self.weight_decay = hyperparameters.get("weight_decay", 0.0)
+        self.settings.weight_decay = hyperparameters.get("weight_decay", 0.0)
         self.clip_norm = hyperparameters.get("clip_norm", 0.0)
         self.settings.n_decayed = bound.layers[0].b // bound.itemsize  # the biases follow the weights
         self.settings.size = bound.size
@@ -93,7 +93,7 @@ cdef class BoundRun:
             bound.X = rows_pointer(X, bound.dtype, bound.layers[0].n_in, &bound.row_stride, &bound.column_stride,
                                    self.held)
             bound.rows = X.shape[0]
-        if bound.loss == FASTNN_CROSS_ENTROPY:
+        if bound.loss.kind == FASTNN_CROSS_ENTROPY:
             bound.Y = index_pointer(Y, 4, bound.rows, "labels", self.held)
         else:
             bound.Y = self.input(Y, (bound.rows, n_out), "Y")
@@ -127,7 +127,7 @@ cdef class BoundRun:
             bound.dZ[l] = self.output(dZ[l % 2], (bound.widest, m), "dZ")
         if batch[0] is not None:
             bound.batch_X = self.output(batch[0], (bound.layers[0].n_in, m), "batch X")
-        if batch[1] is not None and bound.loss == FASTNN_CROSS_ENTROPY:
+        if batch[1] is not None and bound.loss.kind == FASTNN_CROSS_ENTROPY:
             bound.batch_Y = output_index_pointer(batch[1], 4, m, "batch labels", self.held)
         elif batch[1] is not None:
             bound.batch_Y = self.output(batch[1], (bound.layers[L - 1].n_out, m), "batch Y")

@@ -1,9 +1,10 @@
-# The C kernels' header as Cython sees it: csrc/fastnn.h says what each does and which way its pointers go.
-# csrc is linked into this module alone; the others reach it through the functions below.
+# csrc/fastnn.h for Cython; the header documents each function and its pointers.
+# csrc is linked into this module only. The others call it through the struct `csrc`.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "fastnn.h" nogil:
+    # A few of the codes that csrc/registry.h generates.
     enum:
         FASTNN_LEVELS
         FASTNN_FLOAT32
@@ -16,12 +17,16 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_CROSS_ENTROPY
         FASTNN_LOSSES
         FASTNN_SGD
-        FASTNN_ADAM
-        FASTNN_NADAM
         FASTNN_RULES
-        FASTNN_LOG
+        FASTNN_F_LOG
         FASTNN_FUNCTIONS
         FASTNN_SHUFFLE_ROUNDS
+
+    ctypedef struct fastnn_loss:
+        int kind
+        double parameter
+        double ceiling
+        double factor
 
     ctypedef struct fastnn_update:
         int rule
@@ -33,6 +38,7 @@ cdef extern from "fastnn.h" nogil:
         double epsilon
         double l2
         double l1
+        double weight_decay
         double shrink
         double clip
         ptrdiff_t n_decayed
@@ -58,8 +64,8 @@ cdef extern from "fastnn.h" nogil:
                          const fastnn_dropout *dropout, ptrdiff_t first) noexcept nogil
         void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *cache, const void *dropped,
                                   void *dZ, double scale, void *db) noexcept nogil
-        double (*loss)(int loss, double parameter, double ceiling, ptrdiff_t n, ptrdiff_t m, const void *Z,
-                       const void *Y, const void *weights, void *dZ) noexcept nogil
+        double (*loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const void *Z, const void *Y,
+                       const void *sample_weight, void *dZ) noexcept nogil
         void (*sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M, double scale, void *out) noexcept nogil
         double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, const void *gradients,
                          void *theta, void *first, void *second) noexcept nogil
@@ -85,26 +91,40 @@ cdef extern from "fastnn.h" nogil:
         void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda,
                      const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc, const fastnn_finish *finish) noexcept nogil
 
+    ctypedef struct fastnn_activation_facts:
+        const char *name
+        bint needs_z
+        bint rectifier
+        bint by_units
 
-# The kernels of a SIMD level for a dtype code, or NULL.
-cdef const fastnn_ops *table(int level, int dtype) noexcept nogil
+    ctypedef struct fastnn_loss_facts:
+        const char *name
+        bint from_z
 
-# Does the derivative of this activation need Z?
-cdef bint keeps_z(int activation) noexcept nogil
+    ctypedef struct fastnn_rule_facts:
+        const char *name
+        int states
 
-# Is this loss taken from Z[L] rather than A[L]?
-cdef bint from_z(int loss) noexcept nogil
-
-# The state arenas of a rule.
-cdef int states(int rule) noexcept nogil
-
-# Two words of dropout's generator.
-cdef void random_words(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil
-
-# A random permutation of `order` (count) IN/OUT, by a generator's words of 64 bits.
-cdef void shuffle_order(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
+    ctypedef struct fastnn_exports:
+        const fastnn_activation_facts *activations
+        const fastnn_loss_facts *losses
+        const fastnn_rule_facts *rules
+        const char *const *functions
+        const char *const *levels
+        int (*best_level)() noexcept nogil
+        const fastnn_ops *(*table)(int level, int dtype) noexcept nogil
+        void (*prepare_update)(fastnn_update *u, double t, double learning_rate) noexcept nogil
+        void (*random_words)(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil
+        void (*shuffle)(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
                         void *generator) noexcept nogil
+        void (*permutation)(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
+                            const uint64_t *keys) noexcept nogil
 
-# A part, `order` (length) OUT, of a pseudo-random permutation of 0 .. count - 1, by FASTNN_SHUFFLE_ROUNDS words.
-cdef void permuted(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
-                   const uint64_t *keys) noexcept nogil
+
+cdef const fastnn_exports *csrc
+
+# The code of a name; ValueError if it is unknown.
+cpdef int activation_code(str name) except -1
+cpdef int loss_code(str name) except -1
+cpdef int rule_code(str name) except -1
+cpdef int function_code(str name) except -1

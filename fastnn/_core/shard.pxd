@@ -3,14 +3,12 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
 
 from fastnn._core.dense cimport Csr, Layer
-from fastnn._core.registry cimport fastnn_ops
+from fastnn._core.registry cimport fastnn_loss, fastnn_ops
 
 cdef struct Bound:
     const fastnn_ops *ops
     int dtype
-    int loss
-    double loss_parameter
-    double loss_ceiling
+    fastnn_loss loss
     int n_layers
     uint32_t key[2]          # of this step's dropout
     ptrdiff_t itemsize

@@ -81,8 +81,8 @@ cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdif
     layer = &bound.layers[L - 1]
     n = layer.n_out
     dZ = dZ_of(bound, L - 1, first)
-    loss = bound.ops.loss(bound.loss, bound.loss_parameter, bound.loss_ceiling, n, m, A,
-                          columns_of_Y(bound, start, first, m), weights_of(bound, start, first, m), dZ)
+    loss = bound.ops.loss(&bound.loss, n, m, A, columns_of_Y(bound, start, first, m),
+                          weights_of(bound, start, first, m), dZ)
     if layer.activation == FASTNN_IDENTITY:
         bound.ops.sum_columns(n, m, dZ, scale, gradient + layer.b)
     else:
@@ -140,12 +140,12 @@ cdef char *columns_of_X(const Bound *bound, ptrdiff_t start, ptrdiff_t first, pt
 
 cdef char *columns_of_Y(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
     cdef ptrdiff_t n = bound.layers[bound.n_layers - 1].n_out, row = start + first, j
-    cdef ptrdiff_t width = sizeof(int32_t) if bound.loss == FASTNN_CROSS_ENTROPY else n * bound.itemsize
+    cdef ptrdiff_t width = sizeof(int32_t) if bound.loss.kind == FASTNN_CROSS_ENTROPY else n * bound.itemsize
     cdef const int64_t *order
     if bound.order == NULL:
         return bound.Y + row * width
     order = bound.order + row
-    if bound.loss == FASTNN_CROSS_ENTROPY:
+    if bound.loss.kind == FASTNN_CROSS_ENTROPY:
         for j in range(m):
             (<int32_t *>bound.batch_Y)[first + j] = (<int32_t *>bound.Y)[order[j]]
     else:

@@ -1,13 +1,13 @@
 """Plan: the buffers of a training run, bound once; then one call a mini-batch."""
 from cython.parallel cimport parallel, prange
-from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from libc.math cimport INFINITY, NAN, isfinite, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 
 from fastnn._core.arrays cimport begin_call, end_call, in_forked_child, output_pointer
 from fastnn._core.network cimport BoundRun
-from fastnn._core.registry cimport FASTNN_ADAM, FASTNN_NADAM, fastnn_update, random_words
+from fastnn._core.registry cimport csrc, fastnn_loss, fastnn_update
 from fastnn._core.shard cimport Bound, examples_in_range, shard_pass, total_weight
 from fastnn._core.team_policy cimport Teamwork, begin_together, end_work
 
@@ -68,8 +68,8 @@ cdef class Plan(BoundRun):
     loss_parameter : float
         The cross-entropies' label smoothing, Huber's delta, the quantile.
     loss_ceiling, loss_factor : float
-        In J, though not in its gradient, L of an example (but for the cross-entropy: of a unit) counts at most
-        `loss_ceiling`, and their mean `loss_factor` times.
+        Upper bound on a reported loss term, per example for the cross-entropy and per output unit for the others, and
+        factor applied to the reported mean. Gradients ignore both.
     l2_by_batch : bool
         l2 is divided by the sum of the weights of each mini-batch (without weights: by its examples).
     dropout : sequence of float
@@ -80,7 +80,6 @@ cdef class Plan(BoundRun):
 
     cdef int n_slices, team         # slices of the update: n_shards, or `team` for one shard
     cdef Teamwork teamwork
-    cdef double loss_factor
     cdef bint l2_by_batch
     cdef double *shard_loss         # (n_shards)
     cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
@@ -95,9 +94,9 @@ cdef class Plan(BoundRun):
                   double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False, dropout=(),
                   dropout_seed=0):
         cdef Bound *bound = &self.bound
-        bound.loss_parameter, bound.loss_ceiling = loss_parameter, loss_ceiling
-        self.loss_factor, self.l2_by_batch = loss_factor, l2_by_batch
-        self.bind_network(level, sizes, activations, row_major, loss, theta, gradients, blas)
+        bound.loss = fastnn_loss(kind=loss, parameter=loss_parameter, ceiling=loss_ceiling, factor=loss_factor)
+        self.l2_by_batch = l2_by_batch
+        self.bind_network(level, sizes, activations, row_major, bound.loss, theta, gradients, blas)
         self.bind_update(rule, states, step_count, hyperparameters)
         self.bind_dropout(dropout, dropout_seed)
         self.bind_data(X, Y, weights, order)
@@ -194,7 +193,7 @@ cdef class Plan(BoundRun):
         if self.drops:
             counter[0] = <uint32_t>self.step_count[0]
             counter[1] = <uint32_t>(self.step_count[0] >> 32)
-            random_words(self.seed, counter, self.bound.key)
+            csrc.random_words(self.seed, counter, self.bound.key)
 
     cdef double run(self, ptrdiff_t start, ptrdiff_t count, double learning_rate) noexcept nogil:
         cdef double weight = total_weight(&self.bound, start, count), J = 0, penalty = 0
@@ -204,7 +203,7 @@ cdef class Plan(BoundRun):
         if weight == 0:
             return 0
         u = self.update_of(S, weight)
-        self.set_rates(&u, learning_rate)
+        csrc.prepare_update(&u, <double>(self.step_count[0] + 1), learning_rate)
         self.draw_key()
         cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
         if not shared or not begin_together(&self.teamwork):
@@ -232,7 +231,7 @@ cdef class Plan(BoundRun):
             J += self.shard_loss[s]
         for s in range(T):
             penalty += self.slice_penalty[s]
-        J *= self.loss_factor / weight
+        J *= self.bound.loss.factor / weight
         if clips and not isfinite(self.gradient_norm()):
             J = NAN
         if isfinite(J):
@@ -249,18 +248,6 @@ cdef class Plan(BoundRun):
             u.l2 /= weight
         return u
 
-    # The learning rates of step t = step_count + 1, Adam's with the bias correction of its moments.
-    cdef void set_rates(self, fastnn_update *u, double learning_rate) noexcept nogil:
-        cdef double t = <double>(self.step_count[0] + 1), second
-        u.rate = learning_rate
-        u.shrink = 1 - learning_rate * self.weight_decay
-        if self.rule == FASTNN_ADAM:
-            u.rate *= sqrt(1 - pow(u.beta_2, t)) / (1 - pow(u.beta_1, t))
-        elif self.rule == FASTNN_NADAM:
-            second = learning_rate * sqrt(1 - pow(u.beta_2, t))
-            u.rate = second * u.beta_1 / (1 - pow(u.beta_1, t + 1))
-            u.gradient_rate = second * (1 - u.beta_1) / (1 - pow(u.beta_1, t))
-
     cdef double forward_backward(self, ptrdiff_t start, ptrdiff_t count, double weight) noexcept nogil:
         cdef double J = 0
         cdef int S = self.active_shards(count), s
@@ -272,7 +259,7 @@ cdef class Plan(BoundRun):
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
         for s in range(S):
             J += self.shard_loss[s]
-        return J * (self.loss_factor / weight) if weight != 0 else 0
+        return J * (self.bound.loss.factor / weight) if weight != 0 else 0
 
     # Slices end on cache lines, so that no two threads write to the same one.
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastnn import _tuning
-from fastnn._core.registry import ACTIVATIONS, KEEPS_Z
+from fastnn._core.registry import KEEPS_Z, activation_code
 from fastnn._data import checks
 
 __all__ = ["Caches", "ParameterLayout", "ParameterViews", "aligned_empty", "weight_orders"]
@@ -169,4 +169,4 @@ class Caches:
 
 def activation_codes(names: Iterable[str]) -> list[int]:
     """Return the codes under which the compiled core knows the activations."""
-    return [ACTIVATIONS.index(name) for name in names]
+    return [activation_code(name) for name in names]

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core.course import activate, activate_backward
-from fastnn._core.registry import ACTIVATIONS
+from fastnn._core.registry import activation_code
 from fastnn._data import checks
 from fastnn.runtime import LEVEL
 
@@ -19,12 +19,12 @@ __all__ = ["code", "leaky_relu", "leaky_relu_backward", "relu", "relu_backward",
 Forward = tuple[NDArray[Any], NDArray[Any]]
 
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "softmax")
-SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = (ACTIVATIONS.index(name) for name in NAMES)
+SIGMOID, TANH, RELU, LEAKY_RELU, SOFTMAX = (activation_code(name) for name in NAMES)
 
 
 def code(activation: str) -> int:
     """Return the compiled core's index of an activation in `NAMES`."""
-    return ACTIVATIONS.index(checks.name(activation, NAMES, "activation"))
+    return activation_code(checks.name(activation, NAMES, "activation"))
 
 
 def sigmoid(Z: ArrayLike) -> Forward:

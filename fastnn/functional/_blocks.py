@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core import course
 from fastnn._core.course import ANY, as_matrix, as_real, product
-from fastnn._core.registry import ACTIVATIONS
+from fastnn._core.registry import activation_code
 from fastnn._data import checks
 from fastnn.functional._activations import RELU, SIGMOID, code
 from fastnn.functional._parameters import Parameters, n_layers
@@ -22,7 +22,7 @@ __all__ = ["L_model_backward", "L_model_forward", "compute_cost", "initialize_pa
 LinearCache = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 Cache = tuple[LinearCache, NDArray[Any]]
 
-IDENTITY = ACTIVATIONS.index("identity")
+IDENTITY = activation_code("identity")
 
 
 def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:

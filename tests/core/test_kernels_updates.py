@@ -54,17 +54,10 @@ def kernel_states(rule, first, second):
 
 
 def kernel_numbers(rule, hyper):
-    """The kernel's hyperparameters: adam's and nadam's rates with the bias correction folded in."""
+    """The kernel's hyperparameters at step t."""
     numbers = {key: value for key, value in hyper.items() if key not in ("alpha", "t")}
-    alpha, beta_1, t = hyper["alpha"], hyper["beta_1"], hyper["t"]
-    root = np.sqrt(1 - hyper["beta_2"] ** t)
-    numbers["rate"] = alpha
-    if rule == "adam":
-        numbers["rate"] = alpha * root / (1 - beta_1**t)
-    if rule == "nadam":
-        numbers["rate"] = alpha * root * beta_1 / (1 - beta_1 ** (t + 1))
-        numbers["gradient_rate"] = alpha * root * (1 - beta_1) / (1 - beta_1**t)
-    return numbers
+    rates = kernels.rates(rule, hyper["t"], hyper["alpha"], beta_1=hyper["beta_1"], beta_2=hyper["beta_2"])
+    return rates | numbers
 
 
 def decayed_part(hyper, P):

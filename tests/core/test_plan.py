@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers.core_cases import HYPER, MOMENTS, PAIRS, PARAMETERS
+from helpers.core_cases import HYPER, PAIRS, PARAMETERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,18 +67,11 @@ def networks(draw, task, loss, output, dtype):
     return net, row_major
 
 
-def rates_of(rule, rate, t):
-    """The update kernel's rates at step t."""
-    beta_1, beta_2 = MOMENTS["beta_1"], MOMENTS["beta_2"]
-    if rule == "adam":
-        return {"rate": rate * (np.sqrt(1 - beta_2**t) / (1 - beta_1**t))}
-    if rule == "nadam":
-        root = rate * np.sqrt(1 - beta_2**t)
-        return {
-            "rate": root * beta_1 / (1 - beta_1 ** (t + 1)),
-            "gradient_rate": root * (1 - beta_1) / (1 - beta_1**t),
-        }
-    return {"rate": rate}
+def numbers_of(net, rule, t, **hyperparameters):
+    """The update kernel's hyperparameters at step t, with a learning rate of 0.25."""
+    decay = {key: HYPER[rule][key] for key in ("beta_1", "beta_2") if key in HYPER[rule]}
+    rates = kernels.rates(rule, t, 0.25, **decay, **hyperparameters)
+    return HYPER[rule] | rates | {"n_decayed": sum(W_l.size for W_l in net.W)}
 
 
 @each_dtype
@@ -130,8 +123,7 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
             step_J = plan.step(start, stop, 0.25)
             # the penalties are summed by slices: their roundings are J's bound
             assert abs(step_J - J) <= errors.J
-            numbers = HYPER[rule] | rates_of(rule, 0.25, step + 1)
-            numbers |= {"shrink": 1 - 0.25 * weight_decay, "n_decayed": sum(W_l.size for W_l in net.W)}
+            numbers = numbers_of(net, rule, step + 1, weight_decay=weight_decay)
             kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
             assert [
                 theta.tobytes(),
@@ -265,8 +257,7 @@ def test_a_clipped_step(rule, dtype, task, arguments, changing, data):
         J = plan.gradient(0, 9, out)
         theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
         norm = np.sqrt(kernels.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
-        numbers = HYPER[rule] | rates_of(rule, 0.25, 1) | {"shrink": 1 - 0.25 * 0.1, "clip": min(1.0, clip_norm / norm)}
-        numbers["n_decayed"] = sum(W_l.size for W_l in net.W)
+        numbers = numbers_of(net, rule, 1, weight_decay=0.1) | {"clip": min(1.0, clip_norm / norm)}
         kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
         assert plan.step(0, 9, 0.25) == pytest.approx(J, rel=1e-15)  # the penalties are added one by one here
         expected = [theta.tobytes(), *[state.tobytes() for state in states], np.ones(1, np.int64).tobytes()]
