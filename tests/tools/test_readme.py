@@ -1,7 +1,10 @@
-"""README.md and the guides in docs/ say what is so: their code runs and gives what stands beside it, their links lead
-somewhere, their figures are those of the source. And the examples run."""
+"""README.md and the guides: their code runs and gives the promised values, their figures are those of the sources.
+
+The examples run too. Links and file names are checked in test_docs.py.
+"""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -36,7 +39,7 @@ def promises(code):
 
 
 def run(text):
-    """Run the Python blocks of a text in one namespace, and compare what they promise."""
+    """Run the Python blocks of a text in one namespace, and compare the promised values."""
     names: dict = {}
     checked = []
     for code in blocks(text, "python"):
@@ -52,29 +55,28 @@ def run(text):
     assert len(checked) == len(re.findall("# -> ", text)) > 0
 
 
-def test_python_blocks(readme, tmp_path, monkeypatch, capsys):
+def test_readme_runs(readme, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run(readme)
     assert capsys.readouterr().out.strip() == blocks(readme, "text")[0].strip()  # the summary
     assert (tmp_path / "digits.fastnn").exists()
 
 
-def test_training_guide(readme, tmp_path, monkeypatch):
+def test_training_guide_runs(readme, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
     pytest.importorskip("h5py")
     monkeypatch.chdir(tmp_path)
     run((ROOT / "docs" / "guide" / "training.md").read_text(encoding="utf-8"))
 
 
-def test_estimators_guide(readme, tmp_path, monkeypatch):
+def test_estimators_guide_runs(readme, tmp_path, monkeypatch):
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():  # the guide sets a filter
         run((ROOT / "docs" / "guide" / "estimators.md").read_text(encoding="utf-8"))
 
 
-def test_commands(readme):
-    """The two commands, as .ci/run types them, with extras that exist."""
+def test_commands_are_those_of_ci_and_extras_exist(readme):
     commands = [line for block in blocks(readme, "bash") for line in block.splitlines()]
     script = ROOT / ".ci" / "run"
     if script.exists():
@@ -87,13 +89,32 @@ def test_commands(readme):
     assert set(re.findall(r"`(\w+)`", listed)) == set(extras)
 
 
-def test_links(readme):
-    for target in re.findall(r"\]\(([^)]+)\)", readme):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+def figures(name):
+    return json.loads((ROOT / "docs" / "benchmarks" / "figures" / name).read_text(encoding="utf-8"))["rows"]
 
 
-def test_error_table(readme):
-    """The largest errors are those that stand in the comments of the kernels."""
+def test_performance_table_has_the_measured_figures(readme):
+    (table,) = re.findall(r"^\| network \| batch \|.*\n(?:\|.*\n)+", readme, re.MULTILINE)
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    systems = [{"JAX": "JAX scanned", "PyTorch": "torch eager"}.get(name, name) for name in head[2:]]
+    names = {"4-100-3": "iris", "64-64-10": "digits", "784-128-64-10": "fmnist", "784-1024-1024-10": "wide"}
+    for network, _, *cells in rows:
+        us = [row["us"] for row in figures("step.json") if row["workload"] == names[network]]
+        for system, cell in zip(systems, cells, strict=True):
+            assert cell == " / ".join(f"{of[system]:.0f}" if of[system] >= 100 else f"{of[system]:.3g}" for of in us)
+
+
+def test_claims_on_the_first_screen_are_measured(readme):
+    """The time to an accuracy, and "less than half the time" of scikit-learn and PyTorch."""
+    (row,) = [row for row in figures("fit.json") if row["part"] == "accuracy" and row["rate"] == "0.001"]
+    seconds = row["seconds"]
+    assert f"takes {seconds['fastnn']:.1f} seconds" in readme and "less than half the time\nof the fastest" in readme
+    assert 2 * seconds["fastnn"] < min(value for name, value in seconds.items() if name != "fastnn")
+    for us in (row["us"] for row in figures("step.json")):
+        assert 2 * us["fastnn"] < min(us["scikit-learn"], us["torch eager"], us["torch.compile"])
+
+
+def test_error_table_is_that_of_the_kernels(readme):
     source = (ROOT / "csrc" / "math" / "vmath.inc.h").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\w+)(?: \(gelu\))? \| (\d\.\d\d) \| (\d\.\d\d) \|$", readme, re.MULTILINE)
     assert len(rows) == 9
@@ -103,14 +124,13 @@ def test_error_table(readme):
         assert re.search(r"(\d\.\d\d) / (\d\.\d\d) ULP", comment).groups() == (single, double), name
 
 
-def test_environment_variables(readme):
-    """Each variable of fastnn's own that README names is read somewhere in the package, and the other way round."""
+def test_environment_variables_are_those_that_the_package_reads(readme):
     source = "".join(path.read_text(encoding="utf-8") for path in Path(fastnn.__file__).parent.rglob("*.py"))
     assert set(re.findall(r"FASTNN_[A-Z_]+", readme)) == set(re.findall(r'"(FASTNN_[A-Z_]+)"', source))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_examples(path, tmp_path):
+def test_examples_run(path, tmp_path):
     process = subprocess.run([sys.executable, "-W", "error", path], cwd=tmp_path, capture_output=True, text=True,
                              timeout=300)
     assert process.returncode == 0, process.stderr
