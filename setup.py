@@ -104,7 +104,7 @@ setup(
         [
             extension(name, OPENMP if name in {"training_plan", "prediction_plan"} else [])
             for name in ["registry", "blas", "arrays", "kernels", "course", "shard", "network", "training_plan",
-                         "prediction_plan"]
+                         "prediction_plan", "_testing"]
         ],
         compiler_directives={
             "language_level": 3,

@@ -12,7 +12,7 @@ from fastnn._core.dense cimport (
     BLAS, TILES, Csr, Layer, finishes, linear_activate, linear_activate_across, linear_kernel, linear_units,
     outputs_across, rows_in_range, sparse_linear)
 from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
-from fastnn._core.team_policy cimport Teamwork, begin_together, end_work
+from fastnn._core.team_policy cimport fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_policy
 
 cnp.import_array()
 
@@ -51,7 +51,7 @@ cdef class Forward:
     cdef const fastnn_ops *ops
     cdef int dtype, n_layers
     cdef readonly int team
-    cdef Teamwork teamworks[2]  # of shared units, of shared rows: an example takes another time
+    cdef fastnn_team_policy policies[2]  # for splitting by units and by rows, whose times per row differ
     cdef ptrdiff_t itemsize, block, widest, per_thread, least_rows
     cdef Layer *layers
     cdef char *theta
@@ -185,14 +185,14 @@ cdef class Forward:
         cdef ptrdiff_t block = max(<ptrdiff_t>1, min(m, self.rows_of_a_block(m))), n_blocks = (m + block - 1) // block
         cdef ptrdiff_t rows_at_once = self.block // block * block, k  # blocks as the scratch holds them
         cdef int bad = 0, parts = 1 if by_rows else self.team
-        cdef Teamwork *teamwork = &self.teamworks[by_rows]
+        cdef fastnn_team_policy *policy = &self.policies[by_rows]
         begin_call()
         if self.busy:
             end_call()
             raise RuntimeError("this plan is at work in another thread")
         self.busy = True
         with nogil:
-            together = shared and begin_together(teamwork)
+            together = shared and fastnn_decide(policy, fastnn_clock())
             if together and by_rows:
                 rows_at_once = min(rows_at_once, max(<ptrdiff_t>1, n_blocks // self.team) * block)
                 for k in prange((m + rows_at_once - 1) // rows_at_once, schedule="dynamic", num_threads=self.team):
@@ -203,7 +203,7 @@ cdef class Forward:
                     bad |= self.run_blocks(k * rows_at_once, min(rows_at_once, m - k * rows_at_once), block,
                                            0, parts, together, rows, out, raw)
             if shared:
-                end_work(teamwork, m)
+                fastnn_record(policy, fastnn_clock(), m)
         self.busy = False
         end_call()
         return not bad

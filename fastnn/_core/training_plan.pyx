@@ -9,21 +9,7 @@ from fastnn._core.arrays cimport begin_call, end_call, in_forked_child, output_p
 from fastnn._core.network cimport BoundRun
 from fastnn._core.registry cimport csrc, fastnn_loss, fastnn_update
 from fastnn._core.shard cimport Bound, examples_in_range, shard_pass, total_weight
-from fastnn._core.team_policy cimport Teamwork, begin_together, end_work
-
-cdef extern from *:
-    '''
-    /* Cython's prange loops inside one parallel block do not wait for each other. */
-    static void fastnn_barrier(void)
-    {
-    #if defined(_OPENMP) && defined(_MSC_VER)
-        __pragma(omp barrier)
-    #elif defined(_OPENMP)
-        _Pragma("omp barrier")
-    #endif
-    }
-    '''
-    void fastnn_barrier() noexcept nogil
+from fastnn._core.team_policy cimport fastnn_barrier, fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_policy
 
 
 cdef class Plan(BoundRun):
@@ -79,7 +65,7 @@ cdef class Plan(BoundRun):
     """
 
     cdef int n_slices, team         # slices of the update: n_shards, or `team` for one shard
-    cdef Teamwork teamwork
+    cdef fastnn_team_policy policy
     cdef bint l2_by_batch
     cdef double *shard_loss         # (n_shards)
     cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
@@ -206,7 +192,7 @@ cdef class Plan(BoundRun):
         csrc.prepare_update(&u, <double>(self.step_count[0] + 1), learning_rate)
         self.draw_key()
         cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
-        if not shared or not begin_together(&self.teamwork):
+        if not shared or not fastnn_decide(&self.policy, fastnn_clock()):
             for s in range(S):
                 self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
             if clips:
@@ -226,7 +212,7 @@ cdef class Plan(BoundRun):
                 for s in prange(T, schedule="static"):
                     self.update_slice(s, S, &u)
         if shared:
-            end_work(&self.teamwork, count)
+            fastnn_record(&self.policy, fastnn_clock(), count)
         for s in range(S):
             J += self.shard_loss[s]
         for s in range(T):
