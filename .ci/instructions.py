@@ -42,7 +42,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
 
     from fastnn import runtime
     from fastnn._core import kernels
-    from fastnn._model.parameters import aligned_empty
+    from fastnn._model.workspace import aligned_empty
 
     rng = np.random.default_rng(0)
     level = runtime.LEVEL
@@ -102,21 +102,25 @@ def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     import numpy as np
 
     from fastnn import Network
+    from fastnn._data.examples import Examples
     from fastnn._prediction.predictor import Predictor
     from fastnn._training import loop
-    from fastnn.optimizers import Adam, OptimizerState
+    from fastnn._training.optimizer_state import OptimizerState
+    from fastnn.optimizers import Adam
 
     rng = np.random.default_rng(0)
     for sizes, batch, rows in (([4, 100, 3], 120, 10_000), ([64, 64, 10], 32, 1000), ([784, 128, 64, 10], 128, 0)):
         name = "-".join(map(str, sizes))
-        model = Network(sizes, dtype=dtype, random_state=0)._model
+        net = Network(sizes, dtype=dtype, random_state=0)
+        architecture, objective, parameters = net._architecture, net._objective, net._parameters
         X = rng.standard_normal((2 * batch, sizes[0])).astype(dtype)
-        examples = model.examples(X, rng.integers(0, sizes[-1], 2 * batch), None)
-        plan = loop.bind(model, examples, OptimizerState(Adam(), model.layout.size, model.dtype), batch_size=batch,
-                             n_shards=1, team=1, order=rng.permutation(2 * batch))
+        examples = Examples.check(X, rng.integers(0, sizes[-1], 2 * batch), None, architecture, objective.loss)
+        state = OptimizerState(Adam(), parameters.size, architecture.dtype)
+        plan = loop.bind(architecture, objective, parameters, examples, state, batch_size=batch, n_shards=1,
+                         team=1, order=rng.permutation(2 * batch))
         yield f"step, {name}, batch {batch}", partial(plan.step, 0, batch, 1e-3)
         for m in filter(None, (1, rows)):
-            predictor, X = Predictor(model), rng.standard_normal((m, sizes[0])).astype(dtype)
+            predictor, X = Predictor(architecture, parameters), rng.standard_normal((m, sizes[0])).astype(dtype)
             yield f"forward, {name}, {m} rows", partial(predictor.outputs, X, n_threads=1)
 
 

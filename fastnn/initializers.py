@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from fastnn import _tuning
 from fastnn._core.registry import RECTIFIERS
+from fastnn._data import checks
 
-__all__ = ["INITIALIZERS", "fill", "resolve"]
+__all__ = ["INITIALIZERS", "check", "fill", "resolve"]
 
 # (rng, n[l-1], n[l], rows): that many rows of W[l], in float64, so that every dtype starts from the same numbers
 Draw = Callable[[np.random.Generator, int, int, int], NDArray[np.float64]]
@@ -40,6 +41,17 @@ INITIALIZERS: dict[str, Draw] = {
     "he_normal": _normal(lambda n_prev, n: 2 / n_prev),
     "lecun_normal": _normal(lambda n_prev, n: 1 / n_prev),  # LeCun et al. 1998
 }
+
+
+def check(init: Any) -> str:
+    """Return `init` if it is "auto" or the name of an initialiser.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not.
+    """
+    return checks.name(init, ("auto", *INITIALIZERS), "init")
 
 
 def resolve(init: str, activation: str) -> str:

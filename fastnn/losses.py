@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from math import inf
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._core import kernels
@@ -12,7 +11,7 @@ from fastnn._core.registry import FROM_Z, loss_code
 from fastnn._data import checks
 
 __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
-           "check_binary", "prepare_targets", "resolve", "weighted_sum"]
+           "resolve", "weighted_sum"]
 
 
 @dataclass(frozen=True)
@@ -170,54 +169,6 @@ def resolve(loss: str | Loss, output: str) -> Loss:
     if loss.output not in (None, output):
         raise ValueError(f"loss={loss.name!r} needs output={loss.output!r}, got {output!r}")
     return loss
-
-
-def prepare_targets(y: Any, *, m: int, n_out: int, output: str, loss: Loss, dtype: np.dtype[Any],
-                    what: str = "y") -> NDArray[Any]:
-    """Return the targets as the compiled core reads them.
-
-    Parameters
-    ----------
-    y : array_like
-        softmax output: class labels (m,) or one-hot (m, n[L]); sigmoid: 0 and 1, (m,) or (m, n[L]); else real
-        values (m,) or (m, n[L]).
-    m, n_out : int
-        Examples and n[L].
-    output : str
-        The output layer's activation.
-    loss : Loss
-    dtype : dtype
-        The network's.
-    what : str
-        Their name in error texts.
-
-    Returns
-    -------
-    ndarray
-        int32 labels (m,) for cross_entropy, else C-ordered (m, n[L]) of `dtype`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If they are not what the output needs.
-    """
-    if output == "softmax":
-        labels = checks.labels(y, m, n_out, what)
-        if isinstance(loss, CrossEntropy):
-            return labels
-        return np.eye(n_out, dtype=dtype)[labels]
-    values = checks.values(y, m, n_out, dtype, what)
-    if output == "sigmoid":
-        check_binary(values, what)
-    if isinstance(loss, Poisson) and values.min() < 0:
-        raise ValueError(f"{what} must not be negative for the Poisson loss, got {values.min():g}")
-    return values
-
-
-def check_binary(values: NDArray[Any], what: str) -> None:
-    """Raise a ValueError unless all `values` are 0 or 1."""
-    if not ((values == 0) | (values == 1)).all():
-        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
 
 
 def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:

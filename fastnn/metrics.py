@@ -1,4 +1,4 @@
-"""Metrics: what an evaluation reports beside J, computed block after block."""
+"""Metrics: what an evaluation reports beside J, computed block after chunk."""
 
 from collections.abc import Callable, Iterable
 from math import inf, nan, sqrt
@@ -8,43 +8,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._data import checks
-from fastnn._model.model import Examples, Model
+from fastnn._data.examples import Examples
+from fastnn._model.architecture import Architecture
 from fastnn._prediction.labels import CLASSIFYING, predicted, true_labels
 
-__all__ = ["R2", "RMSE", "Accuracy", "Custom", "LogLoss", "Metric", "default", "get"]
+__all__ = ["R2", "RMSE", "Accuracy", "Custom", "EvaluatedChunk", "LogLoss", "Metric", "default", "get"]
 
 
-class Block:
-    """The outputs of some examples: what a metric is told at once.
+class EvaluatedChunk:
+    """A chunk of examples with the outputs for them, as a metric gets it.
 
     Parameters
     ----------
-    model : Model
+    architecture : Architecture
     examples : Examples
     outputs : ndarray (m, n[L])
         Z[L] with `raw`, else A[L].
     raw : bool
+    target_ndim : int
+        The number of dimensions of the y fitted last.
     """
 
-    def __init__(self, model: Model, examples: Examples, outputs: NDArray[Any], raw: bool) -> None:
-        if raw and model.output == "exp":  # there Z is not what is predicted
-            with np.errstate(over="ignore"):  # of a network that diverged
+    def __init__(self, architecture: Architecture, examples: Examples, outputs: NDArray[Any], raw: bool,
+                 target_ndim: int = 1) -> None:
+        if raw and architecture.output == "exp":  # the prediction is A, not Z
+            with np.errstate(over="ignore"):  # after divergence
                 outputs, raw = np.exp(outputs), False
-        self.model, self.examples, self.outputs, self.raw = model, examples, outputs, raw
+        self.architecture, self.examples, self.outputs, self.raw = architecture, examples, outputs, raw
+        self.target_ndim = target_ndim
         weights = examples.weights
         self.weights = np.ones(len(examples)) if weights is None else weights.astype(np.float64)
 
-    def decisions(self) -> NDArray[Any]:
-        """Return what `Network.predict` says."""
-        return predicted(self.outputs, self.model.output, self.model.y_ndim, 0.0 if self.raw else 0.5)
+    def predictions(self) -> NDArray[Any]:
+        """Return the predictions, as `Network.predict` does."""
+        return predicted(self.outputs, self.architecture.output, self.target_ndim, 0.0 if self.raw else 0.5)
 
-    def truth(self) -> NDArray[Any]:
-        """Return the targets in the same form."""
-        return true_labels(self.examples.Y, self.model.output, self.model.y_ndim)
+    def targets(self) -> NDArray[Any]:
+        """Return the targets in the form of the predictions."""
+        return true_labels(self.examples.Y, self.architecture.output, self.target_ndim)
 
     def residuals(self) -> NDArray[np.float64]:
         """Return A[L] - Y (m, n[L]) of an output of real values."""
-        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged
+        with np.errstate(over="ignore", invalid="ignore"):  # after divergence
             away: NDArray[np.float64] = np.subtract(self.outputs, self.examples.Y, dtype=np.float64)
         return away
 
@@ -69,16 +74,16 @@ class Metric:
         """Forget what was added."""
         self.total = self.weight = 0.0
 
-    def add(self, block: Block) -> None:
+    def add(self, chunk: EvaluatedChunk) -> None:
         """Take in the next examples."""
-        self.weight += float(block.weights.sum())
-        self.total += float(np.einsum("i,i->", block.weights, self.scores(block)))
+        self.weight += float(chunk.weights.sum())
+        self.total += float(np.einsum("i,i->", chunk.weights, self.scores(chunk)))
 
     def value(self) -> float:
         """Return the metric of all that was added, nan if that has no weight."""
         return self.total / self.weight if self.weight else nan
 
-    def scores(self, block: Block) -> NDArray[Any]:
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's score (m,)."""
         raise NotImplementedError
 
@@ -89,9 +94,9 @@ class Accuracy(Metric):
     name = "accuracy"
     larger_is_better = True
 
-    def scores(self, block: Block) -> NDArray[Any]:
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return whether each example is right."""
-        right: NDArray[np.bool_] = np.equal(block.decisions(), block.truth())
+        right: NDArray[np.bool_] = np.equal(chunk.predictions(), chunk.targets())
         return right if right.ndim == 1 else np.asarray(right.all(axis=1))
 
 
@@ -101,17 +106,17 @@ class LogLoss(Metric):
     name = "log_loss"
     larger_is_better = False
 
-    def scores(self, block: Block) -> NDArray[Any]:
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's -log p, where no probability is taken for less than the smallest normal number."""
-        values, labels = block.outputs.astype(np.float64), block.truth()
+        values, labels = chunk.outputs.astype(np.float64), chunk.targets()
         tiny = np.finfo(np.float64).tiny
-        if block.model.output == "softmax":
-            log_p = values - values.max(axis=1, keepdims=True) if block.raw else np.log(np.maximum(values, tiny))
+        if chunk.architecture.output == "softmax":
+            log_p = values - values.max(axis=1, keepdims=True) if chunk.raw else np.log(np.maximum(values, tiny))
             chosen = np.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
-            scores: NDArray[np.float64] = (np.log(np.exp(log_p).sum(axis=1)) if block.raw else 0.0) - chosen
+            scores: NDArray[np.float64] = (np.log(np.exp(log_p).sum(axis=1)) if chunk.raw else 0.0) - chosen
             return scores
         signs = 2.0 * labels.reshape(values.shape) - 1  # 1 and -1
-        if block.raw:
+        if chunk.raw:
             losses = np.logaddexp(0, -signs * values)
         else:
             losses = -np.log(np.maximum(np.where(signs > 0, values, 1 - values), tiny))
@@ -126,10 +131,10 @@ class RMSE(Metric):
     larger_is_better = False
     outputs = None
 
-    def scores(self, block: Block) -> NDArray[Any]:
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's mean squared error."""
         with np.errstate(over="ignore"):
-            squares: NDArray[np.float64] = np.square(block.residuals()).mean(axis=1)
+            squares: NDArray[np.float64] = np.square(chunk.residuals()).mean(axis=1)
         return squares
 
     def value(self) -> float:
@@ -153,16 +158,16 @@ class R2(Metric):
         self.mean = self.squares = self.errors = np.zeros(1)
         self.lowest, self.highest = np.full((2, 1), [[inf], [-inf]])
 
-    def add(self, block: Block) -> None:
+    def add(self, chunk: EvaluatedChunk) -> None:
         """Take in the next examples: means and sums of squares as Chan, Golub & LeVeque (1983) join them."""
-        weight = float(block.weights.sum())
+        weight = float(chunk.weights.sum())
         if not weight:
             return
-        Y, w, total = block.examples.Y.astype(np.float64), block.weights, self.weight + weight
+        Y, w, total = chunk.examples.Y.astype(np.float64), chunk.weights, self.weight + weight
         with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged, or of huge targets
             mean = w @ Y / weight
             away = mean - self.mean
-            self.errors = self.errors + w @ np.square(block.residuals())
+            self.errors = self.errors + w @ np.square(chunk.residuals())
             self.squares = self.squares + w @ np.square(Y - mean) + away**2 * (self.weight * weight / total)
             self.mean = self.mean + away * (weight / total)
         self.weight = total
@@ -185,7 +190,7 @@ class Custom(Metric):
     Parameters
     ----------
     function : callable
-        It gets y_true as class labels, y_pred as `Network.predict` returns it, in one form: int64
+        It gets y_true and y_pred as `Network.predict` returns them: int64
         labels (m,) for softmax, int64 0 and 1 for sigmoid, (m,) or (m, n[L]), else values of the network's dtype.
     name : str
     """
@@ -200,11 +205,11 @@ class Custom(Metric):
         self.y_true: list[NDArray[Any]] = []
         self.y_pred: list[NDArray[Any]] = []
 
-    def add(self, block: Block) -> None:
+    def add(self, chunk: EvaluatedChunk) -> None:
         """Keep targets and predictions: as large as y, X is not kept."""
-        truth = block.truth()
+        truth = chunk.targets()
         self.y_true.append(truth.astype(np.int64) if truth.dtype.kind == "i" else truth)
-        self.y_pred.append(block.decisions().copy())  # the outputs are overwritten
+        self.y_pred.append(chunk.predictions().copy())  # the outputs are overwritten
 
     def value(self) -> float:
         """Call the function."""

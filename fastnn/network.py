@@ -8,20 +8,26 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import optimizers, runtime, schedules
+from fastnn import initializers, optimizers, runtime, schedules
 from fastnn._data import checks, sources, split, stream_feeds
+from fastnn._data.examples import Examples
 from fastnn._data.sources import Data
 from fastnn._data.sparse import SparseRows
 from fastnn._model import files
-from fastnn._model.model import Model
-from fastnn._model.parameters import ParameterViews, aligned_empty
+from fastnn._model.architecture import Architecture
+from fastnn._model.files import NetworkValues
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters, ParameterViews
+from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
 from fastnn._prediction.predictor import Cache, Predictor
 from fastnn._training import checkpoints, lbfgs, loop
+from fastnn._training.optimizer_state import OptimizerState
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.callbacks import prepare as callback_objects
 from fastnn.history import History
 from fastnn.losses import BY_NAME, Loss
+from fastnn.metrics import Metric
 from fastnn.metrics import get as metric_objects
 
 __all__ = ["Network"]
@@ -89,27 +95,32 @@ class Network:
                  output: str = "softmax", loss: str | Loss = "auto", init: str = "auto", l2: float = 0.0,
                  l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32",
                  random_state: int | np.random.Generator | None = None) -> None:
-        model = Model.build(layer_sizes, activation=activation, output=output, loss=loss, init=init, l2=l2, dtype=dtype,
-                            l1=l1, dropout=dropout)
-        self._begin(model, checks.generator(random_state))
+        architecture = Architecture.check(layer_sizes, activation=activation, output=output, dtype=dtype)
+        objective = Objective.check(architecture, loss=loss, l2=l2, l1=l1, dropout=dropout)
+        init = initializers.check(init)
+        values = NetworkValues(architecture, objective, Parameters.allocate(architecture), init,
+                               1 if architecture.n_outputs == 1 else 2)
+        self._begin(values, checks.generator(random_state))
         self.initialize()
 
-    def _begin(self, model: Model, rng: np.random.Generator) -> None:
-        self._model = model
+    def _begin(self, values: NetworkValues, rng: np.random.Generator) -> None:
+        self._architecture, self._objective, self._parameters, self._init, self._target_ndim = values
         self._rng = rng
-        self._state: optimizers.OptimizerState | None = None
+        self._state: OptimizerState | None = None
         self.history: History | None = None
         self._connect()
 
     def _connect(self) -> None:
-        """Make what can always be made anew from the model: views and predictor."""
-        self._W, self._b = self._model.layout.views(self._model.theta)
-        self._predictor = Predictor(self._model)
+        """Build the views and the predictor of the present parameters."""
+        self._W, self._b = self._parameters.views()
+        self._predictor = Predictor(self._architecture, self._parameters)
         self._in_training = False
 
     def initialize(self) -> Self:
         """Draw new weights and set the biases to zero; forget the optimiser's state."""
-        self._model.initialize(self._rng)
+        for W, activation in zip(self.W, self.activations, strict=True):
+            initializers.fill(W, self._init, activation, self._rng)
+        self._parameters.biases.fill(0)
         self._state = None
         return self
 
@@ -128,58 +139,58 @@ class Network:
     @property
     def layer_sizes(self) -> tuple[int, ...]:
         """n[0], ..., n[L]."""
-        return self._model.sizes
+        return self._architecture.sizes
 
     @property
     def activations(self) -> tuple[str, ...]:
         """The activation of each layer, the output's last."""
-        return self._model.activations
+        return self._architecture.activations
 
     @property
     def loss_name(self) -> str:
         """The loss that `fit` lowers."""
-        return self._model.loss.name
+        return self._objective.loss.name
 
     @property
     def init(self) -> str:
         """The initialiser."""
-        return self._model.init
+        return self._init
 
     @property
     def l2(self) -> float:
         """The L2 coefficient."""
-        return self._model.l2
+        return self._objective.l2
 
     @property
     def l1(self) -> float:
         """The L1 coefficient."""
-        return self._model.l1
+        return self._objective.l1
 
     @property
     def dropout(self) -> tuple[float, ...]:
         """The dropout rate of each hidden layer."""
-        return self._model.dropout or (0.0,) * (len(self.layer_sizes) - 2)
+        return self._objective.dropout or (0.0,) * (len(self.layer_sizes) - 2)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of parameters and outputs."""
-        return self._model.dtype
+        return self._architecture.dtype
 
     @property
     def n_parameters(self) -> int:
         """P, the number of weights and biases."""
-        return self._model.layout.size
+        return self._parameters.size
 
     def __repr__(self) -> str:
-        hidden, model = list(self.activations[:-1]), self._model
-        loss = model.loss.name if model.loss == BY_NAME[model.loss.name]() else model.loss
+        hidden, objective = list(self.activations[:-1]), self._objective
+        loss = objective.loss.name if objective.loss == BY_NAME[objective.loss.name]() else objective.loss
         further = f", l1={self.l1:g}" * (self.l1 > 0) + f", dropout={list(self.dropout)}" * any(self.dropout)
         return (f"Network({list(self.layer_sizes)}, activation={hidden}, output={self.activations[-1]!r}, "
                 f"loss={loss!r}, init={self.init!r}, l2={self.l2:g}{further}, dtype={self.dtype.name!r})")
 
     def summary(self) -> str:
         """Return the notes' table of dimensions: each layer's W, b, Z, A and number of parameters; m is free."""
-        return self._model.summary()
+        return self._architecture.summary(self.loss_name)
 
     # Training
 
@@ -281,7 +292,7 @@ class Network:
         hooks, stopping = callback_objects(callbacks, early_stopping)
         settings = loop.Settings(
             epochs=checks.count(epochs, "epochs", 0),
-            metrics=metric_objects(metrics, self._model.output),
+            metrics=metric_objects(metrics, self._architecture.output),
             early_stopping=stopping,
             callbacks=hooks,
             progress_bar=loop.progress_bar() if checks.flag(progress, "progress") else None,
@@ -292,7 +303,7 @@ class Network:
         rule = optimizers.get(optimizer)
         if isinstance(rule, optimizers.LBFGS):
             lbfgs.refuse(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
-                         clip_norm=clip_norm, resume=resume, dropout=self._model.dropout or None,
+                         clip_norm=clip_norm, resume=resume, dropout=self._objective.dropout or None,
                          checkpoints=next((hook for hook in hooks if isinstance(hook, Checkpoint)), None))
             batch_size = None
         schedule = schedules.get(1e-3 if learning_rate is None else learning_rate)
@@ -300,22 +311,23 @@ class Network:
         shuffle = checks.flag(shuffle, "shuffle")
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
-        model, rng = self._model, self._rng
+        architecture, objective, parameters, rng = self._architecture, self._objective, self._parameters, self._rng
         saved = None if resume is None else checkpoints.read(resume)
-        data = split.split(model, X, y, sample_weight, class_weight, validation_data, validation_fraction, rng,
-                               saved, settings.epochs)
+        data = split.split(architecture, objective.loss, X, y, sample_weight, class_weight, validation_data,
+                           validation_fraction, rng, saved, settings.epochs)
         if isinstance(rule, optimizers.LBFGS):
             data.examples, data.rows = data.whole(), None
         feed = stream_feeds.feed(data.examples, size, shuffle, steps, data.rows)
         if isinstance(feed.examples.X, SparseRows):
-            model = model.column_major()
-        predictor = self._predictor if model is self._model else Predictor(model)
+            parameters = parameters.column_major()
+        predictor = self._predictor if parameters is self._parameters else Predictor(architecture, parameters)
         state, fresh = self._state, False
         if state is None or state.optimizer != rule or saved is not None:
-            state, fresh = optimizers.OptimizerState(rule, model.layout.size, model.dtype), True
-        elif model is not self._model:
-            state = state.moved(self._model.layout, model.layout)
-        run = loop.Run(self, model, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
+            state, fresh = OptimizerState(rule, parameters.size, architecture.dtype), True
+        elif parameters is not self._parameters:
+            state = state.moved(self._parameters.layout, parameters.layout)
+        values = NetworkValues(architecture, objective, parameters, self._init, feed.examples.y_ndim)
+        run = loop.Run(self, values, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
         for hook in hooks:
             hook.check(run)
         # All is checked: from here on the network changes.
@@ -323,12 +335,12 @@ class Network:
             saved.restore(run)
         elif data.rng is not rng:
             run.take_generator(data.rng)
-        if fresh and saved is None and model.dropout:
+        if fresh and saved is None and objective.dropout:
             state.dropout_seed = int(run.rng.integers(2**63))
-        if model is not self._model:
-            self._model = model
+        if parameters is not self._parameters:
+            self._parameters = parameters
             self._connect()
-        model.y_ndim = feed.examples.y_ndim
+        self._target_ndim = feed.examples.y_ndim
         self._state, self.history = state, run.history
         self._in_training = True
         try:
@@ -351,11 +363,13 @@ class Network:
     def gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
-        examples = self._model.examples(X, y, sample_weight)
-        model = self._model.column_major() if isinstance(examples.X, SparseRows) else self._model
-        gradient = aligned_empty(model.layout.size, self.dtype)
-        J = loop.gradients(model, examples, gradient, runtime.thread_count(n_threads))
-        dW, db = model.layout.views(gradient)
+        architecture, objective, parameters = self._architecture, self._objective, self._parameters
+        examples = Examples.check(X, y, sample_weight, architecture, objective.loss)
+        if isinstance(examples.X, SparseRows):
+            parameters = parameters.column_major()
+        gradient = aligned_empty(parameters.size, self.dtype)
+        J = loop.gradients(architecture, objective, parameters, examples, gradient, runtime.thread_count(n_threads))
+        dW, db = parameters.layout.views(gradient)
         return J, list(dW), list(db)
 
     # Use
@@ -383,9 +397,9 @@ class Network:
         ValueError, TypeError
             If X is not (m, n[0]) finite real numbers (`out` may then be filled in part), or `out` does not fit.
         """
-        model = self._model
-        return self._predicted(X, out, n_threads, flat=labels.is_flat(model.output, model.sizes[-1], model.y_ndim),
-                               decided=model.output in labels.CLASSIFYING)
+        output, n_out = self._architecture.output, self._architecture.n_outputs
+        return self._predicted(X, out, n_threads, flat=labels.is_flat(output, n_out, self._target_ndim),
+                               decided=output in labels.CLASSIFYING)
 
     def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
                       n_threads: int | None = None) -> NDArray[Any]:
@@ -400,14 +414,14 @@ class Network:
         TypeError
             If X does not hold real numbers.
         """
-        if self.activations[-1] not in labels.CLASSIFYING:
+        if self._architecture.output not in labels.CLASSIFYING:
             raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
         return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1)
 
     def loss(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
              n_threads: int | None = None) -> float:
         """Return J on (X, y), the L2 term included; arguments as for `fit`."""
-        return self._predictor.evaluate(sources.labelled(self._model, X, y, sample_weight), n_threads=n_threads)["loss"]
+        return self._evaluate(X, y, sample_weight, (), n_threads)["loss"]
 
     def evaluate(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
                  metrics: Sequence[str | Callable[..., float]] = (), n_threads: int | None = None) -> dict[str, float]:
@@ -415,8 +429,14 @@ class Network:
 
         `metrics` are added under their names; arguments as for `fit`.
         """
-        chosen = metric_objects(metrics, self._model.output)
-        return self._predictor.evaluate(sources.labelled(self._model, X, y, sample_weight), chosen, n_threads)
+        chosen = metric_objects(metrics, self._architecture.output)
+        return self._evaluate(X, y, sample_weight, chosen, n_threads)
+
+    def _evaluate(self, X: Any, y: Any, sample_weight: Any, metrics: Sequence[Metric],
+                  n_threads: int | None) -> dict[str, float]:
+        examples = sources.as_source(self._architecture, self._objective.loss, X, y, sample_weight)
+        return self._predictor.evaluate(self._objective, examples, metrics, target_ndim=self._target_ndim,
+                                        n_threads=n_threads)
 
     def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
@@ -437,7 +457,7 @@ class Network:
         outputs = self._predictor.at_once(X, raw=decided, n_threads=n_threads) if out is None else None
         if outputs is not None:
             if decided:
-                return labels.predicted(outputs, self._model.output, self._model.y_ndim, 0.0)
+                return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
             return outputs[:, 0] if flat else outputs
         features = sources.Features(X, self.layer_sizes[0], self.dtype)
         return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
@@ -453,7 +473,8 @@ class Network:
 
         The optimiser's state and the random generator are not written.
         """
-        files.write(path, self._model)
+        files.write(path, NetworkValues(self._architecture, self._objective, self._parameters, self._init,
+                                        self._target_ndim))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -3,15 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import DTypeLike
-
 from fastnn._core.registry import STATES, rule_code
 from fastnn._data import checks
-from fastnn._model.parameters import ParameterLayout, aligned_empty
 
-__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "OptimizerState", "RMSprop",
-           "get"]
+__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RMSprop", "get"]
 
 
 @dataclass(frozen=True)
@@ -255,39 +250,3 @@ def get(optimizer: str | Optimizer) -> Optimizer:
         return BY_NAME[checks.name(optimizer, tuple(BY_NAME), "optimizer")]()
     raise TypeError(f"optimizer must be a name ({', '.join(BY_NAME)}) or an Optimizer, "
                     f"got {type(optimizer).__name__}")
-
-
-class OptimizerState:
-    """The state of an optimiser on one parameter arena.
-
-    Attributes
-    ----------
-    optimizer : Optimizer
-    arenas : list of ndarray (P,)
-        Velocity, or first and second moment; zeros at first.
-    step_count : ndarray of int64 (1,)
-        Updates made.
-    dropout_seed : int
-        Which units a step leaves out depends on this and the step count alone.
-    """
-
-    def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike, dropout_seed: int = 0) -> None:
-        self.optimizer = optimizer
-        self.dtype = dtype
-        self.dropout_seed = dropout_seed
-        self.arenas = [aligned_empty(size, dtype) for _ in range(optimizer.n_states)]
-        self.step_count = np.empty(1, np.int64)
-        self.reset()
-
-    def moved(self, layout: ParameterLayout, other: ParameterLayout) -> "OptimizerState":
-        """Return a copy whose arenas have the layout `other`."""
-        copy = OptimizerState(self.optimizer, other.size, self.dtype, self.dropout_seed)
-        copy.arenas = [layout.moved(arena, other) for arena in self.arenas]
-        copy.step_count[:] = self.step_count
-        return copy
-
-    def reset(self) -> None:
-        """Forget every step."""
-        for arena in (*self.arenas, self.step_count):
-            arena.fill(0)
-

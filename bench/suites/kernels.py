@@ -15,7 +15,7 @@ UNITS, CLASSES, PIXELS = 100, 10, 500  # rows of a layer's Z and of the softmax;
 
 def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarray]:
     """`count` column-major matrices (rows, elements / rows); the last one is an output and starts at zero."""
-    from fastnn._model.parameters import aligned_empty
+    from fastnn._model.workspace import aligned_empty
 
     made = [aligned_empty((rows, elements // rows), dtype, "F") for _ in range(count)]
     for M in made[:-1]:

@@ -37,7 +37,7 @@ def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> floa
     """Microseconds of a product by the kernel `by`."""
     from fastnn import runtime
     from fastnn._core.kernels import multiply
-    from fastnn._model.parameters import aligned_empty
+    from fastnn._model.workspace import aligned_empty
 
     rng = np.random.default_rng(0)
 

@@ -18,16 +18,18 @@ def multiply_adds(sizes: list[int], batch: int) -> int:
 
 def work(sizes: list[int], batch: int, n_shards: int) -> float:
     from fastnn import Network, optimizers, runtime
-    from fastnn._model.model import Examples
+    from fastnn._data.examples import Examples
     from fastnn._training import loop
+    from fastnn._training.optimizer_state import OptimizerState
 
     rng = np.random.default_rng(0)
-    model = Network(sizes, random_state=0)._model
+    net = Network(sizes, random_state=0)
     X = rng.standard_normal((batch, sizes[0])).astype(np.float32)
     examples = Examples(X, rng.integers(0, sizes[-1], batch).astype(np.int32), None)
-    state = optimizers.OptimizerState(optimizers.Adam(), model.layout.size, model.dtype)
+    state = OptimizerState(optimizers.Adam(), net._parameters.size, net.dtype)
     with runtime.blas_threads(1):
-        plan = loop.bind(model, examples, state, batch_size=batch, n_shards=n_shards, team=n_shards, order=None)
+        plan = loop.bind(net._architecture, net._objective, net._parameters, examples, state, batch_size=batch,
+                         n_shards=n_shards, team=n_shards, order=None)
         return microseconds(lambda: plan.step(0, batch, 1e-3), seconds=0.1)
 
 

@@ -18,9 +18,9 @@ from fastnn import runtime
 from fastnn._core import kernels
 from fastnn._data.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "as_real", "batch_size", "callables", "class_weight", "count", "dropout", "dtype", "features",
-           "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes", "matrix_shape",
-           "name", "number", "numeric", "output", "parameter", "sample_weight", "values"]
+__all__ = ["DTYPES", "as_real", "batch_size", "binary", "callables", "class_weight", "count", "dropout", "dtype",
+           "features", "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes",
+           "matrix_shape", "name", "number", "numeric", "output", "parameter", "sample_weight", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -290,6 +290,12 @@ def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
+
+
+def binary(values: NDArray[Any], what: str) -> None:
+    """Raise a ValueError unless all `values` are 0 or 1."""
+    if not ((values == 0) | (values == 1)).all():
+        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
 
 
 def class_weight(value: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastnn import _tuning
 from fastnn._core import kernels
-from fastnn._model.model import Examples
+from fastnn._data.examples import Examples
 
 __all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
 

@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import _tuning
 from fastnn._data import checks
+from fastnn._data.examples import Examples
 from fastnn._data.feeds import bounds
 from fastnn._data.sparse import SparseRows, is_sparse
-from fastnn._model.model import Examples, Model
+from fastnn._model.architecture import Architecture
+from fastnn.losses import Loss
 
-__all__ = ["Batches", "Data", "Features", "Reader", "block_rows", "is_batches", "labelled"]
+__all__ = ["BatchSource", "Data", "Features", "SlicedSource", "as_source", "block_rows", "is_batches"]
 
 # What tells an array in memory, or a sparse matrix, from an object to be read by slices.
 IN_MEMORY = ("__array_interface__", "__array_ufunc__", "__array_namespace__", "__dlpack__", "tocsr")
@@ -176,7 +178,7 @@ def begin(source: Any, what: str = "X", when: str = "") -> Iterator[Any]:
             ": an iterator can be used once; pass a callable that returns a new one"))
 
 
-class Reader:
+class SlicedSource:
     """Examples that are read by slices; used as `Examples` are, but each access reads and checks anew.
 
     Parameters
@@ -189,14 +191,16 @@ class Reader:
     class_weight : dict, optional
     """
 
-    def __init__(self, model: Model, X: Any, y: Any, weights: Any, prefix: str = "", class_weight: Any = None) -> None:
-        checks.matrix_shape(X.shape, model.sizes[0], f"{prefix}X")
+    def __init__(self, architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "",
+                 class_weight: Any = None) -> None:
+        checks.matrix_shape(X.shape, architecture.n_features, f"{prefix}X")
         m = X.shape[0]
-        self.model, self.X, self.prefix, self.class_weight = model, X, prefix, class_weight
+        self.architecture, self.loss = architecture, loss
+        self.X, self.prefix, self.class_weight = X, prefix, class_weight
         self.y = y if is_sliced(y) or isinstance(y, np.memmap) else checks.numeric(y, f"{prefix}y", f"({m}, ...)")
         if self.y.shape[:1] != (m,):
             raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
-        self.weights = checks.sample_weight(weights, m, model.dtype, what=f"{prefix}sample_weight")
+        self.weights = checks.sample_weight(weights, m, architecture.dtype, what=f"{prefix}sample_weight")
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
@@ -205,7 +209,8 @@ class Reader:
         """Read the examples `start` to `stop`."""
         prefix = f"{self.prefix}rows {start} to {stop - 1}: "
         X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
-        examples = self.model.examples(X, y, None, prefix, self.class_weight, part=True)
+        examples = Examples.check(X, y, None, self.architecture, self.loss, prefix=prefix,
+                                  class_weight=self.class_weight, part=True)
         if self.weights is not None:
             own = self.weights[start:stop]
             examples.weights = own if examples.weights is None else own * examples.weights
@@ -220,7 +225,7 @@ class Reader:
 
     def parts(self, size: int) -> Iterator[Examples]:
         """Yield the examples in blocks of up to `size`, and of no more memory than a block should take."""
-        return self.blocks(min(size, block_rows(self.model.sizes[0], self.model.dtype.itemsize, 1)))
+        return self.blocks(min(size, block_rows(self.architecture.n_features, self.architecture.dtype.itemsize, 1)))
 
     def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
         """Yield the examples in blocks of `size`, in random order if there is a generator."""
@@ -238,7 +243,7 @@ def joined(parts: list[Examples]) -> Examples:
                     np.concatenate(weights) if weights else None, parts[0].y_ndim)
 
 
-class Batches:
+class BatchSource:
     """Batches (X, y) or (X, y, sample_weight) from an iterable, or from a callable that returns one.
 
     Parameters
@@ -252,9 +257,9 @@ class Batches:
         A pass is an epoch, which is part of a batch's name; and X is to be dense.
     """
 
-    def __init__(self, model: Model, source: Any, prefix: str = "", class_weight: Any = None, *,
-                 training: bool = False) -> None:
-        self.model, self.source, self.prefix = model, source, prefix
+    def __init__(self, architecture: Architecture, loss: Loss, source: Any, prefix: str = "", class_weight: Any = None,
+                 *, training: bool = False) -> None:
+        self.architecture, self.loss, self.source, self.prefix = architecture, loss, source, prefix
         self.class_weight, self.training = class_weight, training
         self.passes = 0
         self._begun: Iterator[Examples] | None = None
@@ -295,11 +300,12 @@ class Batches:
         X, y, weights = (*batch, None)[:3]
         if self.training and is_sparse(X):
             raise TypeError(f"{prefix}X is a sparse matrix, which a batch to train on may not be: pass X.toarray()")
-        return self.model.examples(X, y, weights, prefix, self.class_weight, part=True)
+        return Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
+                              class_weight=self.class_weight, part=True)
 
 
-def labelled(model: Model, X: Any, y: Any, weights: Any, prefix: str = "", *, class_weight: Any = None,
-             training: bool = False) -> Examples | Reader | Batches:
+def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "", *,
+              class_weight: Any = None, training: bool = False) -> Examples | SlicedSource | BatchSource:
     """Return checked examples of whatever (X, y) are: arrays, read by slices, or batches in X alone.
 
     Raises
@@ -313,11 +319,11 @@ def labelled(model: Model, X: Any, y: Any, weights: Any, prefix: str = "", *, cl
         if weights is not None:
             raise TypeError(f"{prefix}sample_weight must come in the batches: (X, y, sample_weight)")
         refuse_balanced(class_weight)
-        return Batches(model, X, prefix, class_weight, training=training)
-    if is_reader(X, model.dtype) or (isinstance(X, np.ndarray) and is_reader(y, model.dtype)):
+        return BatchSource(architecture, loss, X, prefix, class_weight, training=training)
+    if is_reader(X, architecture.dtype) or (isinstance(X, np.ndarray) and is_reader(y, architecture.dtype)):
         refuse_balanced(class_weight)
-        return Reader(model, X, y, weights, prefix, class_weight)
-    return model.examples(X, y, weights, prefix, class_weight)
+        return SlicedSource(architecture, loss, X, y, weights, prefix, class_weight)
+    return Examples.check(X, y, weights, architecture, loss, prefix=prefix, class_weight=class_weight)
 
 
 def refuse_balanced(class_weight: Any) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import _tuning
+from fastnn._data.examples import Examples
 from fastnn._data.feeds import ArrayFeed, Feed, bounds, shuffle
-from fastnn._data.sources import Batches, Reader, block_rows
-from fastnn._model.model import Examples
+from fastnn._data.sources import BatchSource, SlicedSource, block_rows
 
 __all__ = ["StreamFeed", "feed"]
 
@@ -22,7 +22,7 @@ class StreamFeed:
 
     Parameters
     ----------
-    source : Reader or Batches
+    source : SlicedSource or BatchSource
     batch_size : int or None
         None is all rows of a reader, else the size of the first batch.
     shuffle : bool
@@ -31,14 +31,14 @@ class StreamFeed:
         Mini-batches after which an epoch of batches ends.
     """
 
-    def __init__(self, source: Reader | Batches, batch_size: int | None, shuffle: bool,
+    def __init__(self, source: SlicedSource | BatchSource, batch_size: int | None, shuffle: bool,
                  steps_per_epoch: int | None = None) -> None:
         self.source, self.limit = source, steps_per_epoch
         first = source.first()
         assert isinstance(first.X, np.ndarray), "sparse batches are refused"
         self._sample = first.sample(_tuning.SCORED_EXAMPLES)
         self.order: NDArray[np.int64] | None = None
-        if isinstance(source, Reader):
+        if isinstance(source, SlicedSource):
             m = len(source)
             self.batch_size = min(batch_size or m, m)
             self.steps: int | None = -(-m // self.batch_size)
@@ -79,11 +79,11 @@ class StreamFeed:
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same where a checkpoint is resumed: see `Feed`."""
-        return {"examples": len(self.source) if isinstance(self.source, Reader) else None,
+        return {"examples": len(self.source) if isinstance(self.source, SlicedSource) else None,
                 "batch_size": self.batch_size, "shuffle": self.order is not None, "steps_per_epoch": self.limit}
 
 
-def feed(source: Examples | Reader | Batches, batch_size: int | Literal["auto"] | None, shuffle: bool,
+def feed(source: Examples | SlicedSource | BatchSource, batch_size: int | Literal["auto"] | None, shuffle: bool,
          steps_per_epoch: int | None, rows: NDArray[np.int64] | None = None) -> Feed:
     """Return the feed of a training run on the examples, or on these `rows`; the others as for `Network.fit`.
 
@@ -92,10 +92,12 @@ def feed(source: Examples | Reader | Batches, batch_size: int | Literal["auto"] 
     ValueError
         If an epoch's steps are given where the examples give them.
     """
-    if isinstance(source, Batches):
+    if isinstance(source, BatchSource):
         return StreamFeed(source, None if isinstance(batch_size, str) else batch_size, shuffle, steps_per_epoch)
     if steps_per_epoch is not None:
         raise ValueError("steps_per_epoch goes with batches from an iterable or callable: else an epoch takes all "
                          "examples")
     size = AUTO_BATCH if isinstance(batch_size, str) else batch_size or len(source)
-    return StreamFeed(source, size, shuffle) if isinstance(source, Reader) else ArrayFeed(source, size, shuffle, rows)
+    if isinstance(source, SlicedSource):
+        return StreamFeed(source, size, shuffle)
+    return ArrayFeed(source, size, shuffle, rows)

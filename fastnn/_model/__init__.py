@@ -1,1 +1,1 @@
-"""What a network is, in memory and in a file."""
+"""The values that define a network, their memory and their file."""

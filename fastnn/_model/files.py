@@ -1,40 +1,66 @@
-"""A network in a model file: what its header says, and what a file must hold to be one."""
+"""Save and load networks as model files."""
 
 import os
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from fastnn import losses
+from fastnn import initializers, losses
 from fastnn._data import checks
 from fastnn._model import file_format
-from fastnn._model.model import Model
+from fastnn._model.architecture import Architecture
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters
 
-__all__ = ["CHECKPOINT", "describe", "read", "write"]
+__all__ = ["CHECKPOINT", "KIND", "NetworkValues", "describe", "read", "write"]
 
 KIND = "fastnn.Network"
-CHECKPOINT = "fastnn.Checkpoint"  # a network and more: see `checkpoints`
+CHECKPOINT = "fastnn.Checkpoint"  # a network and the state of its training: see `checkpoints`
 
 
-def describe(model: Model) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return header and arrays: architecture and parameters."""
+class NetworkValues(NamedTuple):
+    """Everything a model file holds.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    objective : Objective
+    parameters : Parameters
+    init : str
+        The initialiser.
+    target_ndim : int
+        The number of dimensions of the y fitted last, 1 or 2.
+    """
+
+    architecture: Architecture
+    objective: Objective
+    parameters: Parameters
+    init: str
+    target_ndim: int
+
+
+def describe(network: NetworkValues) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the header and the arrays of a model file."""
+    architecture, objective, parameters, init, target_ndim = network
     header = {
-        "kind": KIND, "layer_sizes": list(model.sizes), "activations": list(model.activations),
-        "loss": model.loss.name, "loss_parameters": model.loss.parameters, "init": model.init, "l2": model.l2,
-        "l1": model.l1, "dropout": list(model.dropout), "dtype": model.dtype.name, "target_ndim": model.y_ndim,
+        "kind": KIND, "layer_sizes": list(architecture.sizes), "activations": list(architecture.activations),
+        "loss": objective.loss.name, "loss_parameters": objective.loss.parameters, "init": init, "l2": objective.l2,
+        "l1": objective.l1, "dropout": list(objective.dropout), "dtype": architecture.dtype.name,
+        "target_ndim": target_ndim,
     }
-    W, b = model.layout.views(model.theta)
-    return header, {f"{symbol}{l}": view for symbol, views in (("W", W), ("b", b)) for l, view in enumerate(views, 1)}
+    arrays = {f"{symbol}{l}": view for symbol, views in zip("Wb", parameters.views(), strict=True)
+              for l, view in enumerate(views, 1)}
+    return header, arrays
 
 
-def write(path: str | os.PathLike[str], model: Model) -> None:
-    """Write architecture and parameters; see `file_format.write`."""
-    file_format.write(path, *describe(model))
+def write(path: str | os.PathLike[str], network: NetworkValues) -> None:
+    """Write a model file; see `file_format.write`."""
+    file_format.write(path, *describe(network))
 
 
-def read(path: str | os.PathLike[str]) -> Model:
-    """Read a model that `write` wrote, or that of a checkpoint.
+def read(path: str | os.PathLike[str]) -> NetworkValues:
+    """Read the network of a model file or a checkpoint.
 
     Raises
     ------
@@ -47,25 +73,38 @@ def read(path: str | os.PathLike[str]) -> Model:
     try:
         if header.get("kind") not in (KIND, CHECKPOINT):
             raise ValueError(f"it holds {header.get('kind')!r}")
-        sizes, dtype = checks.layer_sizes(header["layer_sizes"]), checks.dtype(header["dtype"])
-        shapes = {f"W{l}": (n, n_prev) for l, (n_prev, n) in enumerate(pairwise(sizes), 1)}
-        shapes |= {f"b{l}": (n, 1) for l, n in enumerate(sizes[1:], 1)}
-        if header["kind"] == CHECKPOINT:
-            arrays = {key: array for key, array in arrays.items() if key in shapes}
-        # Before anything is allocated: the arrays bound what the header may claim.
-        if {key: (array.shape, array.dtype) for key, array in arrays.items()} != {
-            key: (shape, dtype) for key, shape in shapes.items()
-        }:
-            raise ValueError("its parameters do not fit its layer sizes and dtype")
-        *hidden, output = header["activations"]
-        loss = losses.BY_NAME[checks.name(header["loss"], tuple(losses.BY_NAME), "loss")]
-        model = Model.build(sizes, activation=hidden, output=output, loss=loss(**header["loss_parameters"]),
-                            init=header["init"], l2=header["l2"], l1=header["l1"], dropout=header["dropout"] or 0.0,
-                            dtype=dtype)
-        model.y_ndim = checks.count(header["target_ndim"], "target_ndim", 1, 2)
+        network = _allocate(header, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise file_format.ModelFileError(f"{os.fspath(path)!r} holds no network: {error}") from error
-    for symbol, views in zip("Wb", model.layout.views(model.theta), strict=True):
+    for symbol, views in zip("Wb", network.parameters.views(), strict=True):
         for l, view in enumerate(views, 1):
             view[...] = arrays[f"{symbol}{l}"]
-    return model
+    return network
+
+
+def _allocate(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> NetworkValues:
+    """Return the network that the header describes, its parameters uninitialised.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the header is incomplete or wrong, or the arrays do not match it.
+    """
+    sizes, dtype = checks.layer_sizes(header["layer_sizes"]), checks.dtype(header["dtype"])
+    shapes = {f"W{l}": (n, n_prev) for l, (n_prev, n) in enumerate(pairwise(sizes), 1)}
+    shapes |= {f"b{l}": (n, 1) for l, n in enumerate(sizes[1:], 1)}
+    if header["kind"] == CHECKPOINT:
+        arrays = {key: array for key, array in arrays.items() if key in shapes}
+    # Compare before allocating: the size of the arrays limits the sizes that the header may claim.
+    if {key: (array.shape, array.dtype) for key, array in arrays.items()} != {
+        key: (shape, dtype) for key, shape in shapes.items()
+    }:
+        raise ValueError("its parameters do not fit its layer sizes and dtype")
+    *hidden, output = header["activations"]
+    architecture = Architecture.check(sizes, activation=hidden, output=output, dtype=dtype)
+    loss = losses.BY_NAME[checks.name(header["loss"], tuple(losses.BY_NAME), "loss")](**header["loss_parameters"])
+    objective = Objective.check(architecture, loss=loss, l2=header["l2"], l1=header["l1"],
+                                dropout=header["dropout"] or 0.0)
+    return NetworkValues(architecture, objective, Parameters.allocate(architecture),
+                         initializers.check(header["init"]),
+                         checks.count(header["target_ndim"], "target_ndim", 1, 2))

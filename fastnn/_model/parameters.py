@@ -1,39 +1,27 @@
-"""Every buffer of a network: the parameter arena with its views W and b, and the caches of a mini-batch."""
+"""The parameters of a network: one arena with the views W and b."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastnn import _tuning
-from fastnn._core.registry import KEEPS_Z, activation_code
+from fastnn._core.registry import activation_code
 from fastnn._data import checks
+from fastnn._model.architecture import Architecture
+from fastnn._model.workspace import aligned_empty
 
-__all__ = ["Caches", "ParameterLayout", "ParameterViews", "aligned_empty", "weight_orders"]
-
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-
-
-def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike, order: str = "C") -> NDArray[Any]:
-    """Return an uninitialised array whose first element lies on a cache line."""
-    dtype = np.dtype(dtype)
-    shape = (shape,) if isinstance(shape, int) else shape
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    flat = raw[start : start + size].view(dtype)
-    return flat.reshape(shape, order="F" if order == "F" else "C")
+__all__ = ["ParameterLayout", "ParameterViews", "Parameters", "activation_codes", "weight_orders"]
 
 
 def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:
     """Choose for each layer whether W is stored row-major (True) or column-major (False).
 
-    The products are not indifferent to it: column-major suits most layers; row-major suits those that are much wider
-    than high, and those of few units above the first.
+    Column-major is faster for most layers. Row-major is faster for layers that are much wider than high, and for layers
+    of few units above the first.
     """
     return tuple(n_prev >= _tuning.MIN_ROW_MAJOR_ASPECT * n or (l > 0 and n <= _tuning.MAX_ROW_MAJOR_UNITS)
                  for l, (n_prev, n) in enumerate(pairwise(sizes)))
@@ -45,7 +33,7 @@ class ParameterViews(Sequence[NDArray[Any]]):
     Raises
     ------
     ValueError, TypeError
-        If an assigned array has another shape than the view, or does not hold finite real numbers.
+        If an assigned array differs from the view in shape, or does not hold finite real numbers.
     """
 
     def __init__(self, views: Iterable[NDArray[Any]], symbol: str) -> None:
@@ -80,29 +68,30 @@ class ParameterViews(Sequence[NDArray[Any]]):
         return list, (self._views,)
 
 
+@dataclass(frozen=True)
 class ParameterLayout:
-    """Where each W and b lies in a flat arena: all weights, then all biases.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        n[0], ..., n[L].
-    row_major : sequence of bool
-        The storage order of each W.
+    """The place of each W and b in a flat arena: all weights first, then all biases.
 
     Attributes
     ----------
-    size : int
-        P, the number of parameters.
-    n_weights : int
-        How many of them are weights: a prefix of the arena.
+    sizes : tuple of int
+        n[0], ..., n[L].
+    row_major : tuple of bool
+        The storage order of each W.
     """
 
-    def __init__(self, sizes: Sequence[int], row_major: Sequence[bool]) -> None:
-        self.sizes = tuple(sizes)
-        self.row_major = tuple(row_major)
-        self.n_weights = sum(n_prev * n for n_prev, n in pairwise(sizes))
-        self.size = self.n_weights + sum(sizes[1:])
+    sizes: tuple[int, ...]
+    row_major: tuple[bool, ...]
+
+    @property
+    def n_weights(self) -> int:
+        """The number of weights, which are a prefix of the arena."""
+        return sum(n_prev * n for n_prev, n in pairwise(self.sizes))
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return self.n_weights + sum(self.sizes[1:])
 
     def views(self, arena: NDArray[Any]) -> tuple[ParameterViews, ParameterViews]:
         """Return the lists W and b of views of `arena` (P,), W[l] of shape (n[l], n[l-1]), b[l] (n[l], 1)."""
@@ -123,8 +112,12 @@ class ParameterLayout:
                 target[...] = source
         return copy
 
+    def column_major(self) -> "ParameterLayout":
+        """Return this layout with W[1] column-major, as the products with a sparse X need it."""
+        return ParameterLayout(self.sizes, (False, *self.row_major[1:])) if self.row_major[0] else self
+
     def names(self, position: int) -> str:
-        """Return the notes' name of the parameter at `position` of the arena, such as ``W[2][0, 3]``."""
+        """Return the name of the parameter at `position` of the arena in textbook notation, such as ``W[2][0, 3]``."""
         start = 0
         for l, (n_prev, n) in enumerate(pairwise(self.sizes), 1):
             if position < start + n * n_prev:
@@ -138,33 +131,71 @@ class ParameterLayout:
         raise IndexError(position)
 
 
-class Caches:
-    """What the forward pass leaves for the backward pass, for mini-batches of up to `m` examples.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        n[0], ..., n[L].
-    activations : sequence of str
-        One name per layer.
-    m : int
-        Examples.
-    dtype : dtype
-        Of every matrix.
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """All weights and biases of a network, in one arena.
 
     Attributes
     ----------
-    Z, A : list of ndarray (n[l], m), Fortran-ordered
-        A[l] is Z[l] wherever the derivative can be taken from A.
-    dZ : list of ndarray
-        Two (max n[l], m), scratch of the backward pass, taken in turns.
+    layout : ParameterLayout
+    theta : ndarray (P,)
+        The arena.
     """
 
-    def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike) -> None:
-        self.Z = [aligned_empty((n, m), dtype, "F") for n in sizes[1:]]
-        self.A = [aligned_empty(Z.shape, dtype, "F") if name in KEEPS_Z else Z
-                  for Z, name in zip(self.Z, activations, strict=True)]
-        self.dZ = [aligned_empty((max(sizes[1:]), m), dtype, "F") for _ in range(2)]
+    layout: ParameterLayout
+    theta: NDArray[Any]
+
+    @classmethod
+    def allocate(cls, architecture: Architecture) -> Self:
+        """Return uninitialised parameters, each W in the order that suits its shape.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit in memory.
+        """
+        sizes, dtype = architecture.sizes, architecture.dtype
+        layout = ParameterLayout(sizes, weight_orders(sizes))
+        try:
+            return cls(layout, aligned_empty(layout.size, dtype))
+        except MemoryError:
+            raise ValueError(f"layer_sizes {list(sizes)}: {layout.size:,} parameters of {dtype.name} do not fit in "
+                             "memory") from None
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return self.layout.size
+
+    @property
+    def row_major(self) -> tuple[bool, ...]:
+        """The storage order of each W."""
+        return self.layout.row_major
+
+    @property
+    def weights(self) -> NDArray[Any]:
+        """All weights, without the biases: a prefix of the arena."""
+        return self.theta[: self.layout.n_weights]
+
+    @property
+    def biases(self) -> NDArray[Any]:
+        """All biases."""
+        return self.theta[self.layout.n_weights :]
+
+    def views(self) -> tuple[ParameterViews, ParameterViews]:
+        """Return the lists W and b of views of the arena, W[l] of shape (n[l], n[l-1]), b[l] (n[l], 1)."""
+        return self.layout.views(self.theta)
+
+    def column_major(self) -> "Parameters":
+        """Return these parameters, or a copy with W[1] column-major, as the products with a sparse X need it."""
+        layout = self.layout.column_major()
+        return self if layout is self.layout else Parameters(layout, self.layout.moved(self.theta, layout))
+
+    def as_dtype(self, dtype: DTypeLike) -> "Parameters":
+        """Return these parameters, or a copy in another dtype."""
+        if self.theta.dtype == dtype:
+            return self
+        return Parameters(self.layout, self.layout.moved(self.theta.astype(dtype), self.layout))
 
 
 def activation_codes(names: Iterable[str]) -> list[int]:

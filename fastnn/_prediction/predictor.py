@@ -13,12 +13,15 @@ from fastnn import _tuning, losses, runtime
 from fastnn._core import kernels
 from fastnn._core.prediction_plan import Forward
 from fastnn._data import checks
+from fastnn._data.examples import ExampleChunks
 from fastnn._data.sources import Features, block_rows
 from fastnn._data.sparse import SparseRows
-from fastnn._model.model import Model, Parts
-from fastnn._model.parameters import activation_codes, aligned_empty
+from fastnn._model.architecture import Architecture
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters, activation_codes
+from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
-from fastnn.metrics import Block, Metric
+from fastnn.metrics import EvaluatedChunk, Metric
 
 __all__ = ["Cache", "Predictor"]
 
@@ -33,15 +36,16 @@ class Cache(NamedTuple):
 
 
 class Predictor:
-    """The forward pass of a model; may be used from several threads at once.
+    """The forward pass of a network; may be used from several threads at once.
 
     Parameters
     ----------
-    model : Model
+    architecture : Architecture
+    parameters : Parameters
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, architecture: Architecture, parameters: Parameters) -> None:
+        self.architecture, self.parameters, model = architecture, parameters, architecture
         self.work = sum(n_prev * n for n_prev, n in pairwise(model.sizes))  # multiply-adds a row
         row = (model.sizes[0] + 2 * max(model.sizes[1:])) * model.dtype.itemsize
         self.block = min(max(_tuning.FORWARD_BLOCK_BYTES // row // 16 * 16, 32), 1024)
@@ -52,10 +56,10 @@ class Predictor:
         self._free: dict[int, list[Forward]] = {}  # plans at rest, by how many threads they are for
 
     def _bind(self, team: int) -> Forward:
-        model = self.model
+        model, parameters = self.architecture, self.parameters
         scratch = aligned_empty((team, Forward.needed(model.sizes, self.block)), model.dtype)
         return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
-                       row_major=model.layout.row_major, theta=model.theta, scratch=scratch, block=self.block)
+                       row_major=parameters.row_major, theta=parameters.theta, scratch=scratch, block=self.block)
 
     def at_once(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
         """Return the `outputs` for an X that the core can read as it is, in one part: with no more checks than needed.
@@ -77,11 +81,12 @@ class Predictor:
 
         Returns None if X holds NaN or infinity.
         """
-        if isinstance(X, SparseRows) and self.model.layout.row_major[0]:
-            return Predictor(self.model.column_major()).outputs(X, raw=raw, n_threads=n_threads, out=out)
+        if isinstance(X, SparseRows) and self.parameters.row_major[0]:
+            predictor = Predictor(self.architecture, self.parameters.column_major())
+            return predictor.outputs(X, raw=raw, n_threads=n_threads, out=out)
         m = len(X)
         if out is None:
-            out = np.empty((m, self.model.sizes[-1]), self.model.dtype)
+            out = np.empty((m, self.architecture.n_outputs), self.architecture.dtype)
         plan, free, limit = self._plan(m, n_threads)
         with limit:
             finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
@@ -120,17 +125,18 @@ class Predictor:
         ValueError, TypeError
             If `out` does not fit, or X is not (m, n[0]) finite real numbers; `out` may then be filled in part.
         """
-        model, n_out, done, size = self.model, self.model.sizes[-1], 0, self.rows
+        model, n_out, done, size = self.architecture, self.architecture.n_outputs, 0, self.rows
         if isinstance(X.X, SparseRows):
-            if model.layout.row_major[0]:
-                return Predictor(model.column_major()).predict(X, out, flat=flat, decided=decided, n_threads=n_threads)
+            if self.parameters.row_major[0]:
+                predictor = Predictor(model, self.parameters.column_major())
+                return predictor.predict(X, out, flat=flat, decided=decided, n_threads=n_threads)
             size = block_rows(n_out, model.dtype.itemsize, self.block)
         tail, dtype = () if flat else (n_out,), np.dtype(np.int64) if decided else model.dtype
         result = None if out is not None or X.m is None else np.empty((X.m, *tail), dtype)
         if out is not None:
             m = np.shape(out)[:1] if X.m is None else (X.m,)
             result = checks.output(out, (*m, *tail), dtype)
-            checks.apart(out, "the network's W and b", model.theta)
+            checks.apart(out, "the network's W and b", self.parameters.theta)
             checks.apart(out, "X", *X.arrays())
         pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
         for part, refuse in X.parts(size, out):
@@ -147,7 +153,7 @@ class Predictor:
             if outputs is None:
                 refuse()
             if decided:
-                target[...] = labels.predicted(outputs, model.output, model.y_ndim, 0.0)
+                target[...] = labels.predicted(outputs, model.output, 1, 0.0)
             done = stop
         if result is None:
             return np.concatenate(pieces)
@@ -157,14 +163,14 @@ class Predictor:
 
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
         """Return each layer's Z and A for the rows of X (m, n[0])."""
-        model, cache = self.model, Cache([], [])
+        model, parameters, cache = self.architecture, self.parameters, Cache([], [])
         A_prev: NDArray[Any] | SparseRows
         if isinstance(X, SparseRows):
-            model, A_prev = model.column_major(), X
+            parameters, A_prev = parameters.column_major(), X
         else:
             A_prev = np.asfortranarray(X.T)
         with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
-            for W, b, name in zip(*model.layout.views(model.theta), model.activations, strict=True):
+            for W, b, name in zip(*parameters.views(), model.activations, strict=True):
                 Z, A = (aligned_empty((len(W), len(X)), model.dtype, "F") for _ in range(2))
                 if isinstance(A_prev, SparseRows):
                     kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
@@ -177,21 +183,21 @@ class Predictor:
                 A_prev = A
         return cache
 
-    def evaluate(self, examples: Parts, metrics: Sequence[Metric] = (),
-                 n_threads: int | None = None) -> dict[str, float]:
+    def evaluate(self, objective: Objective, examples: ExampleChunks, metrics: Sequence[Metric] = (), *,
+                 target_ndim: int = 1, n_threads: int | None = None) -> dict[str, float]:
         """Return {"loss": J, name: value of each metric} on the examples."""
-        model = self.model
         for metric in metrics:
             metric.begin()
         loss = total = 0.0
-        raw = model.loss.from_z
+        raw = objective.loss.from_z
         for part in examples.parts(_tuning.EVALUATION_BLOCK_ROWS):
             outputs = self.outputs(part.X, raw=raw, n_threads=n_threads)
             assert outputs is not None, "examples are checked before"
-            block = Block(model, part, outputs, raw)
+            chunk = EvaluatedChunk(self.architecture, part, outputs, raw, target_ndim)
             for metric in metrics:
-                metric.add(block)
-            total += float(block.weights.sum())
-            loss += losses.weighted_sum(model.loss, outputs, part.Y, part.weights, runtime.LEVEL)
-        J = loss / total + model.penalty() if total else math.nan  # part of weighted data may have no weight
+                metric.add(chunk)
+            total += float(chunk.weights.sum())
+            loss += losses.weighted_sum(objective.loss, outputs, part.Y, part.weights, runtime.LEVEL)
+        # A part of weighted data may have no weight.
+        J = loss / total + objective.penalty(self.parameters.weights) if total else math.nan
         return {"loss": J, **{metric.name: metric.value() for metric in metrics}}

@@ -26,8 +26,8 @@ NOT_COMPARED = {"kind", "init", "target_ndim"}
 
 def write(path: str | os.PathLike[str], run: "Run") -> None:
     """Write a run as it stands after an epoch; see `file_format.write`."""
-    model, best, state = run.model, run.best, run.state
-    header, arrays = files.describe(model)
+    best, state = run.best, run.state
+    header, arrays = files.describe(run.values)
     records = run.history.records
     header |= {
         "kind": files.CHECKPOINT, "run": run.describe(), "generator": encode_generator(run.rng),
@@ -38,7 +38,7 @@ def write(path: str | os.PathLike[str], run: "Run") -> None:
                  "interval": best.interval},
     }
     for prefix, arena in _arenas(run).items():
-        arrays |= dict(_named(prefix, model.layout, arena))
+        arrays |= dict(_named(prefix, run.values.parameters.layout, arena))
     arrays["history"] = np.array([[record[key] for key in run.recorded] for record in records], np.float64)
     if run.held_rows is not None:
         arrays["held_rows"] = run.held_rows
@@ -98,9 +98,9 @@ class Saved:
         try:
             header, arrays = self.header, self.arrays
             rng = _decode_generator(header["generator"])
-            theta = np.empty_like(run.model.theta)
+            theta = np.empty_like(run.values.parameters.theta)
             for prefix, arena in {**_arenas(run), "": theta}.items():
-                for name, view in _named(prefix, run.model.layout, arena):
+                for name, view in _named(prefix, run.values.parameters.layout, arena):
                     if arrays[name].shape != view.shape or arrays[name].dtype != view.dtype:
                         raise ValueError(f"its {name} has another shape or dtype")
                     view[...] = arrays[name]
@@ -121,14 +121,14 @@ class Saved:
                              "is less")
         run.epoch, run.history.records = len(history), history.records
         run.state.step_count[0], run.state.dropout_seed = step_count, dropout_seed
-        np.copyto(run.model.theta, theta)
+        np.copyto(run.values.parameters.theta, theta)
         run.take_generator(rng)
 
     def _compare(self, run: "Run") -> None:
         """Refuse another network, or another run: whatever its bits depend on must be the same."""
         described = self.header.get("run")
         there = self.header | (described if isinstance(described, dict) else {})
-        here = files.describe(run.model)[0] | run.describe()
+        here = files.describe(run.values)[0] | run.describe()
         for key, value in here.items():
             if key not in NOT_COMPARED and there.get(key) != value:
                 raise ValueError(f"{self.path!r} cannot be resumed here: it has {key}={there.get(key)}, this fit "

@@ -1,9 +1,9 @@
 """The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
 from time import perf_counter
@@ -15,18 +15,23 @@ from numpy.typing import NDArray
 from fastnn import _tuning, runtime
 from fastnn._core import kernels
 from fastnn._core.training_plan import Plan
+from fastnn._data.examples import ExampleChunks, Examples
 from fastnn._data.feeds import Feed, bounds
 from fastnn._data.sparse import SparseRows
-from fastnn._model.model import Examples, Model, Parts
-from fastnn._model.parameters import Caches, activation_codes, aligned_empty
+from fastnn._model.architecture import Architecture
+from fastnn._model.files import NetworkValues
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters, activation_codes
+from fastnn._model.workspace import Workspace, aligned_empty
 from fastnn._prediction.predictor import Predictor
 from fastnn._training import lbfgs
+from fastnn._training.optimizer_state import OptimizerState
 from fastnn._training.schedule_state import Pace
 from fastnn._training.stopping import Snapshot, Watch
 from fastnn.callbacks import Callback, EarlyStopping, asked_to_stop
 from fastnn.history import History
 from fastnn.metrics import Metric
-from fastnn.optimizers import LBFGS, SGD, OptimizerState
+from fastnn.optimizers import LBFGS, SGD
 from fastnn.schedules import Schedule
 
 __all__ = ["DivergenceWarning", "Run", "Settings", "bind", "bound_plan", "gradients", "progress_bar"]
@@ -49,11 +54,11 @@ class Settings:
     clip_norm: float  # 0 for none
 
 
-def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_shards: int, team: int,
-         order: NDArray[np.int64] | None, blas: bool = False, dropout: Sequence[float] = (),
-         clip_norm: float = 0.0, l2_by_batch: bool = False) -> Plan:
+def bind(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
+         state: OptimizerState, *, batch_size: int, n_shards: int, team: int, order: NDArray[np.int64] | None,
+         blas: bool = False, clip_norm: float = 0.0) -> Plan:
     """Allocate every buffer of a run and bind them into a plan."""
-    dtype, n_x, n_out = model.dtype, model.sizes[0], model.sizes[-1]
+    dtype, n_x, n_out, loss = architecture.dtype, architecture.n_features, architecture.n_outputs, objective.loss
     labels = examples.Y.ndim == 1
     X = examples.X.arrays if isinstance(examples.X, SparseRows) else examples.X
     in_place = isinstance(X, tuple) or (order is None and X.flags.c_contiguous)
@@ -63,37 +68,40 @@ def bind(model: Model, examples: Examples, state: OptimizerState, *, batch_size:
     if order is not None:
         batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((n_out, batch_size), dtype, "F")
         batch_weights = None if examples.weights is None else aligned_empty(batch_size, dtype)
-    caches = Caches(model.sizes, model.activations, batch_size, dtype)
+    caches = Workspace(architecture.sizes, architecture.activations, batch_size, dtype)
     return Plan(
-        level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
-        row_major=model.layout.row_major, loss=model.loss.code, loss_parameter=model.loss.parameter,
-        loss_ceiling=model.loss.ceiling, loss_factor=model.loss.factor, l2_by_batch=l2_by_batch, theta=model.theta,
-        gradients=aligned_empty((n_shards, model.layout.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
+        level=runtime.LEVEL, sizes=architecture.sizes, activations=activation_codes(architecture.activations),
+        row_major=parameters.row_major, loss=loss.code, loss_parameter=loss.parameter, loss_ceiling=loss.ceiling,
+        loss_factor=loss.factor, l2_by_batch=objective.l2_by_batch, theta=parameters.theta,
+        gradients=aligned_empty((n_shards, parameters.size), dtype), Z=caches.Z, A=caches.A, dZ=caches.dZ,
         X=X, Y=examples.Y, weights=examples.weights,
         batch=(batch_X, batch_Y, batch_weights), order=order,
         rule=state.optimizer.code, states=state.arenas, step_count=state.step_count,
-        hyperparameters={**state.optimizer.hyperparameters, "l2": model.l2, "l1": model.l1, "clip_norm": clip_norm},
-        team=team, blas=blas, dropout=dropout, dropout_seed=state.dropout_seed,
+        hyperparameters={**state.optimizer.hyperparameters, "l2": objective.l2, "l1": objective.l1,
+                         "clip_norm": clip_norm},
+        team=team, blas=blas, dropout=objective.dropout, dropout_seed=state.dropout_seed,
     )
 
 
 @contextmanager
-def bound_plan(model: Model, examples: Examples, state: OptimizerState, *, batch_size: int, n_threads: int,
-               order: NDArray[np.int64] | None = None, dropout: Sequence[float] = (),
-               clip_norm: float = 0.0, l2_by_batch: bool = False) -> Iterator[Plan]:
+def bound_plan(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
+               state: OptimizerState, *, batch_size: int, n_threads: int, order: NDArray[np.int64] | None = None,
+               clip_norm: float = 0.0) -> Iterator[Plan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    way = runtime.parallelism(examples.effective_sizes(model.sizes), batch_size, n_threads, model.layout.size)
+    way = runtime.parallelism(examples.effective_sizes(architecture.sizes), batch_size, n_threads, parameters.size)
     with runtime.blas_threads(way.blas_threads) as confirmed:
         n_shards, team = way[:2] if confirmed else (1, 1)
-        yield bind(model, examples, state, batch_size=batch_size, n_shards=n_shards, team=team,
-                   order=order, blas=way.blas_threads > 1, dropout=dropout,
-                   clip_norm=clip_norm, l2_by_batch=l2_by_batch)
+        yield bind(architecture, objective, parameters, examples, state, batch_size=batch_size, n_shards=n_shards,
+                   team=team, order=order, blas=way.blas_threads > 1, clip_norm=clip_norm)
 
 
-def gradients(model: Model, examples: Examples, out: NDArray[Any], n_threads: int) -> float:
-    """Fill `out` (P,) with dJ/dtheta over all examples; return J."""
-    state = OptimizerState(SGD(), model.layout.size, model.dtype)
-    with bound_plan(model, examples, state, batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
+def gradients(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
+              out: NDArray[Any], n_threads: int) -> float:
+    """Fill `out` (P,) with dJ/dtheta over all examples, without dropout; return J."""
+    state = OptimizerState(SGD(), parameters.size, architecture.dtype)
+    objective = replace(objective, dropout=())
+    rows = min(len(examples), _tuning.GRADIENT_BLOCK_ROWS)
+    with bound_plan(architecture, objective, parameters, examples, state, batch_size=rows,
                     n_threads=n_threads) as plan:
         return whole_gradient(plan, examples, out)
 
@@ -121,10 +129,11 @@ class Run:
     ----------
     network : Network
         Only handed on to the callbacks.
-    model, predictor
+    values : NetworkValues
         The network's.
+    predictor : Predictor
     feed : Feed
-    held_out : Parts or None
+    held_out : ExampleChunks or None
         To validate on.
     held_rows : ndarray of int64 or None
         Where they are among the feed's examples, if they come from there.
@@ -153,10 +162,10 @@ class Run:
         If something watches a value that is not recorded, or the schedule needs a length that is not known.
     """
 
-    def __init__(self, network: Any, model: Model, predictor: Predictor, feed: Feed, held_out: Parts | None,
-                 held_rows: NDArray[np.int64] | None, state: OptimizerState, rng: np.random.Generator,
-                 schedule: Schedule, settings: Settings) -> None:
-        self.network, self.model, self.predictor = network, model, predictor
+    def __init__(self, network: Any, values: NetworkValues, predictor: Predictor, feed: Feed,
+                 held_out: ExampleChunks | None, held_rows: NDArray[np.int64] | None, state: OptimizerState,
+                 rng: np.random.Generator, schedule: Schedule, settings: Settings) -> None:
+        self.network, self.values, self.predictor = network, values, predictor
         self.feed, self.held_out, self.held_rows = feed, held_out, held_rows
         self.state, self.rng, self.settings = state, rng, settings
         self.epoch, self.history = 0, History()
@@ -166,8 +175,8 @@ class Run:
         rule = settings.early_stopping
         self.watch = None if rule is None else Watch(rule.monitor, rule.mode, rule.min_delta, self.recorded,
                                                      "early_stopping")
-        self.best = Snapshot(model.theta)
-        self.judged: Parts | None = None
+        self.best = Snapshot(values.parameters.theta)
+        self.judged: ExampleChunks | None = None
 
     def _validation_keys(self) -> list[str]:
         return [f"validation_{name}" for name in ("loss", *(metric.name for metric in self.settings.metrics))]
@@ -196,9 +205,8 @@ class Run:
                 callback.on_fit_begin(self)
             if self.epoch == 0 and self.watch is None and settings.epochs > 1:
                 self._judge()
-            with bound_plan(self.model, self.feed.examples, self.state, batch_size=self._rows_at_once(),
-                            n_threads=settings.n_threads, order=self.feed.order, dropout=self.model.dropout,
-                            clip_norm=settings.clip_norm) as plan:
+            with bound_plan(*self.values[:3], self.feed.examples, self.state, batch_size=self._rows_at_once(),
+                            n_threads=settings.n_threads, order=self.feed.order, clip_norm=settings.clip_norm) as plan:
                 reason = self._enough()
                 if reason is None and isinstance(self.state.optimizer, LBFGS):
                     reason = self._minimize(plan, self.state.optimizer, bar)
@@ -244,8 +252,9 @@ class Run:
             began = perf_counter()
             return reason
 
-        return lbfgs.minimize(optimizer, self.model.theta, partial(whole_gradient, plan, self.feed.examples),
-                              self.settings.epochs - self.epoch, after_iteration)
+        return lbfgs.minimize(optimizer, self.values.parameters.theta,
+                              partial(whole_gradient, plan, self.feed.examples), self.settings.epochs - self.epoch,
+                              after_iteration)
 
     def _rows_at_once(self) -> int:
         if isinstance(self.state.optimizer, LBFGS):
@@ -257,7 +266,7 @@ class Run:
         epoch, steps = self.epoch + 1, self.feed.steps or 1
         record = {"epoch": epoch, "loss": J}
         if finite and self.held_out is not None:
-            scores = self.predictor.evaluate(self.held_out, self.settings.metrics, self.settings.n_threads)
+            scores = self._evaluate(self.held_out)
             record |= {f"validation_{name}": value for name, value in scores.items()}
             finite = isfinite(scores["loss"])
         record |= {**rate, "seconds": perf_counter() - began}
@@ -285,7 +294,13 @@ class Run:
             self.judged = self.feed.sample(_tuning.SCORED_EXAMPLES) if self.held_out is None else self.held_out
         if self.judged is None:
             return inf
-        return self.predictor.evaluate(self.judged, n_threads=self.settings.n_threads)["loss"]
+        return self._evaluate(self.judged, ())["loss"]
+
+    def _evaluate(self, examples: ExampleChunks, metrics: tuple[Metric, ...] | None = None) -> dict[str, float]:
+        """Return J and the metrics on some examples."""
+        chosen = self.settings.metrics if metrics is None else metrics
+        return self.predictor.evaluate(self.values.objective, examples, chosen, target_ndim=self.values.target_ndim,
+                                       n_threads=self.settings.n_threads)
 
     def take_generator(self, rng: np.random.Generator) -> None:
         """Go on with the state of another generator: in the network's own, where it is of the same kind."""
@@ -297,7 +312,7 @@ class Run:
     def _settle(self) -> None:
         """Restore the best parameters where that was asked for or the run diverged."""
         history, best = self.history, self.best
-        if history.stop_reason != "diverged" and not kernels.all_finite(self.model.theta, runtime.LEVEL):
+        if history.stop_reason != "diverged" and not kernels.all_finite(self.values.parameters.theta, runtime.LEVEL):
             history.stop_reason = "diverged"  # by the last update
         diverged = history.stop_reason == "diverged"
         if diverged:
@@ -316,7 +331,7 @@ class Run:
         values = {key: f"{record[key]:.4g}" for key in record if key not in ("epoch", "learning_rate", "seconds")}
         if self.held_out is None:  # else the metrics are in the record
             few = self.feed.examples.rows(0, _tuning.PROGRESS_EXAMPLES)
-            scores = self.predictor.evaluate(few, self.settings.metrics, self.settings.n_threads)
+            scores = self._evaluate(few)
             values |= {name: f"{value:.4g}" for name, value in scores.items() if name != "loss"}
         bar.set_postfix(values, refresh=False)
         bar.update()

@@ -129,7 +129,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return self._outputs(weights, X, check_input)
 
     def _outputs(self, weights: Weights, X: Any, check_input: bool = True) -> NDArray[Any]:
-        dtype = weights.model.dtype
+        dtype = weights.architecture.dtype
         if not hasattr(self, "feature_names_in_"):
             outputs = weights.predictor.at_once(X, n_threads=self.n_threads)
             if outputs is not None:

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from fastnn._data import checks
-from fastnn._model.model import Examples
+from fastnn._data.examples import Examples
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators import lbfgs, stochastic
 from fastnn.estimators.base import BaseMLP, as_core_reads
@@ -93,8 +93,8 @@ class TrainableMLP(Helpers, BaseMLP):
         if first_pass:
             self._initialize(encoded_y, [X.shape[1], *hidden, self._n_outputs(encoded_y)], self.dtype or X.dtype)
         weights = self._trainable_weights(X)
-        self.n_outputs_ = weights.model.sizes[-1]
-        loss = self._core_loss(weights.model.dtype)
+        self.n_outputs_ = weights.architecture.n_outputs
+        loss = self._core_loss(weights.architecture.dtype)
         examples = self._examples(weights, X, encoded_y, training_weight)
         if self.solver == "lbfgs":
             lbfgs.minimize(self, weights, loss, examples, callbacks)
@@ -103,7 +103,7 @@ class TrainableMLP(Helpers, BaseMLP):
             solver = self._prepared_solver(weights, incremental)
             rows, validation = self._validation_set(weights, examples, X, y, encoded_y, sample_weight, validation_data)
             StochasticFit(self, weights, loss, solver, examples, rows, validation, callbacks, incremental).run()
-        if not np.isfinite(weights.model.theta).all():
+        if not np.isfinite(weights.parameters.theta).all():
             raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
                              "and need to be preprocessed.")
         return self
@@ -208,17 +208,17 @@ class TrainableMLP(Helpers, BaseMLP):
         if not incremental or not hasattr(self, "_optimizer"):
             drops = np.any(self.dropout)  # without dropout nothing is drawn, as in scikit-learn
             seed = int(self._random_state.randint(2**31 - 1)) if drops else 0
-            self._optimizer = Solver(self, weights.model.layout, weights.model.dtype, seed)
-        self._optimizer.prepare(weights.model.layout, self.alpha)
+            self._optimizer = Solver(self, weights.parameters.layout, weights.architecture.dtype, seed)
+        self._optimizer.prepare(weights.parameters.layout, self.alpha)
         return self._optimizer
 
     def _examples(self, weights: Weights, X: Any, encoded_y: NDArray[Any],
                   sample_weight: NDArray[Any] | None) -> Examples:
         """Return validated data in the core's layout and dtype."""
-        dtype = weights.model.dtype
+        dtype = weights.architecture.dtype
         is_label = encoded_y.dtype == np.int32
         Y = encoded_y if is_label else np.ascontiguousarray(encoded_y.reshape(len(encoded_y), -1), dtype)
-        n_outputs = weights.model.sizes[-1]
+        n_outputs = weights.architecture.n_outputs
         if Y.shape[1:] not in ((), (n_outputs,)):
             raise ValueError(f"y has {Y.shape[1]} outputs, but the estimator was fitted with {n_outputs}")
         weights_of_examples = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype)
@@ -258,7 +258,7 @@ class TrainableMLP(Helpers, BaseMLP):
             outputs = self._weights.predictor.outputs(validation.examples.X, n_threads=self.n_threads)
             assert outputs is not None, "examples were validated"
             return self._score_outputs(outputs, validation)
-        if not np.isfinite(self._weights.model.theta).all():
+        if not np.isfinite(self._weights.parameters.theta).all():
             return float("nan")  # scorers raise for NaN
         scorer = check_scoring(self, scoring=self.scoring)
         weighted = {}

@@ -28,7 +28,7 @@ class Helpers(BaseMLP):
     def _forward_pass(self, activations: list[Any]) -> list[Any]:
         """Set activations[1:] to A[1] .. A[L], each (m, n[l]), for X = activations[0]; return the list."""
         weights = self._fitted_weights()
-        cache = weights.predictor.caches(as_core_reads(activations[0], weights.model.dtype), self.n_threads)
+        cache = weights.predictor.caches(as_core_reads(activations[0], weights.architecture.dtype), self.n_threads)
         activations[1:] = [A.T for A in cache.A]
         return activations
 

@@ -56,7 +56,7 @@ def _our_solver(optimizer: AdamOptimizer | SGDOptimizer, weights: Weights) -> So
     settings.solver = "adam" if isinstance(optimizer, AdamOptimizer) else "sgd"
     settings.learning_rate = getattr(optimizer, "lr_schedule", "constant")
     settings.nesterovs_momentum = getattr(optimizer, "nesterov", True)
-    solver = Solver(settings, weights.model.layout, weights.model.dtype)
+    solver = Solver(settings, weights.parameters.layout, weights.architecture.dtype)
     if isinstance(optimizer, AdamOptimizer):
         pairs = [(solver.ms, optimizer.ms), (solver.vs, optimizer.vs)]
         solver.t = optimizer.t

@@ -1,6 +1,5 @@
 """Training by SciPy's L-BFGS on the core's cost and gradient."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,21 +8,23 @@ from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn import _tuning, runtime
-from fastnn._model.model import Examples, Model
-from fastnn._model.parameters import aligned_empty
+from fastnn._data.examples import Examples
+from fastnn._model.objective import Objective
+from fastnn._model.workspace import aligned_empty
 from fastnn._training import loop
+from fastnn._training.optimizer_state import OptimizerState
 from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.weights import Weights
 from fastnn.history import History
 from fastnn.losses import Loss
-from fastnn.optimizers import SGD, OptimizerState
+from fastnn.optimizers import SGD
 
 __all__ = ["cost_and_gradients", "minimize"]
 
 
-def penalized(weights: Weights, loss: Loss, alpha: float, examples: Examples) -> Model:
-    """Return the model whose J is scikit-learn's objective: alpha is divided by the sum of the sample weights."""
-    return replace(weights.model, loss=loss, l2=float(alpha) / examples.weight(0, len(examples)))
+def penalized(loss: Loss, alpha: float, examples: Examples) -> Objective:
+    """Return scikit-learn's objective: alpha is divided by the sum of the sample weights."""
+    return Objective(loss, l2=float(alpha) / examples.weight(0, len(examples)))
 
 
 RECORDED = ("epoch", "loss")  # after each iteration, for callbacks
@@ -58,9 +59,10 @@ def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, c
     """
     import scipy.optimize  # imported here: it takes 0.1 s
 
-    model = penalized(weights, loss, estimator.alpha, examples)
-    theta, gradient = model.theta, aligned_empty(model.layout.size, model.dtype)
-    state = OptimizerState(SGD(), model.layout.size, model.dtype)
+    architecture, parameters = weights.architecture, weights.parameters
+    objective = penalized(loss, estimator.alpha, examples)
+    theta, gradient = parameters.theta, aligned_empty(parameters.size, architecture.dtype)
+    state = OptimizerState(SGD(), parameters.size, architecture.dtype)
     fit = LbfgsFit(estimator, callbacks)
     options: dict[str, Any] = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
 
@@ -71,8 +73,9 @@ def minimize(estimator: Any, weights: Weights, loss: Loss, examples: Examples, c
     for callback in callbacks:
         callback.on_fit_begin(fit)
     try:
-        with loop.bound_plan(model, examples, state, batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
-                                 n_threads=runtime.thread_count(estimator.n_threads)) as plan:
+        with loop.bound_plan(architecture, objective, parameters, examples, state,
+                             batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
+                             n_threads=runtime.thread_count(estimator.n_threads)) as plan:
             def cost(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
                 np.copyto(theta, point)
                 return loop.whole_gradient(plan, examples, gradient), gradient.astype(np.float64)  # SciPy keeps it
@@ -104,8 +107,10 @@ def cost_and_gradients(estimator: Any, X: Any, y: NDArray[Any], sample_weight: N
     y = np.asarray(y)
     encoded_y = y.argmax(axis=1).astype(np.int32) if estimator.out_activation_ == "softmax" else y
     examples = estimator._examples(weights, X, encoded_y, sample_weight)
-    model = penalized(weights, estimator._core_loss(weights.model.dtype), estimator.alpha, examples)
-    gradient = aligned_empty(model.layout.size, model.dtype)
-    J = loop.gradients(model, examples, gradient, runtime.thread_count(estimator.n_threads))
-    dW, db = model.layout.views(gradient)
+    architecture, parameters = weights.architecture, weights.parameters
+    objective = penalized(estimator._core_loss(architecture.dtype), estimator.alpha, examples)
+    gradient = aligned_empty(parameters.size, architecture.dtype)
+    J = loop.gradients(architecture, objective, parameters, examples, gradient,
+                       runtime.thread_count(estimator.n_threads))
+    dW, db = parameters.layout.views(gradient)
     return J, [dW_l.T for dW_l in dW], [db_l[:, 0] for db_l in db]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastnn import optimizers, schedules
 from fastnn._model.parameters import ParameterLayout
-from fastnn.optimizers import OptimizerState
+from fastnn._training.optimizer_state import OptimizerState
 
 __all__ = ["STOCHASTIC_SOLVERS", "Solver"]
 

@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite, nan
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnn import runtime
 from fastnn._core.training_plan import Plan
 from fastnn._data import checks
+from fastnn._data.examples import Examples
 from fastnn._data.feeds import bounds
-from fastnn._model.model import Examples
-from fastnn._prediction.predictor import Predictor
+from fastnn._model.objective import Objective
 from fastnn._training import loop
 from fastnn.callbacks import asked_to_stop
 from fastnn.estimators.solvers import Solver
@@ -88,8 +88,8 @@ class StochasticFit:
         self.weights, self.solver, self.examples, self.validation = weights, solver, examples, validation
         self.callbacks, self.incremental = callbacks, incremental
         decoupled = solver.name == "adamw"
-        self.model = replace(weights.model, loss=loss, l2=0.0 if decoupled else float(estimator.alpha))
-        self.validator = Predictor(replace(weights.model, loss=loss))
+        self.objective = Objective(loss, l2=0.0 if decoupled else float(estimator.alpha), l2_by_batch=True,
+                                   dropout=checks.dropout(estimator.dropout, weights.architecture.hidden))
         self.m = len(examples) if rows is None else len(rows)
         self.batch_size = rows_of_batch(estimator.batch_size, self.m)
         self.bounds = list(bounds(self.m, self.batch_size))
@@ -145,14 +145,13 @@ class StochasticFit:
     def _bound_plan(self) -> AbstractContextManager[Plan]:
         estimator = self.estimator
         return loop.bound_plan(
-            self.model, self.examples, self.solver.state, batch_size=self.batch_size, order=self.order,
-            n_threads=runtime.thread_count(estimator.n_threads), l2_by_batch=True,
-            dropout=checks.dropout(estimator.dropout, self.model.activations[:-1]),
+            self.weights.architecture, self.objective, self.weights.parameters, self.examples, self.solver.state,
+            batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(estimator.n_threads),
             clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm))
 
     def _run_epoch(self, plan: Plan) -> None:
         """Run the steps of an epoch, then record and score it."""
-        estimator, solver, theta = self.estimator, self.solver, self.model.theta
+        estimator, solver, theta = self.estimator, self.solver, self.weights.parameters.theta
         if estimator.shuffle:
             self._shuffle(estimator._random_state)
         self._check_batch_weights()
@@ -196,7 +195,8 @@ class StochasticFit:
         """Score the validation set and count the epochs without improvement of the score or the loss."""
         estimator, validation = self.estimator, self.validation
         if validation is not None:
-            J = self.validator.evaluate(validation.examples, n_threads=estimator.n_threads)["loss"]
+            J = self.weights.predictor.evaluate(Objective(self.objective.loss), validation.examples,
+                                                n_threads=estimator.n_threads)["loss"]
             estimator.validation_loss_curve_.append(J)
             estimator.validation_scores_.append(estimator._score_validation(validation))
         if not estimator.early_stopping:

@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn._model.model import Model
+from fastnn._model.architecture import Architecture
+from fastnn._model.parameters import Parameters
 from fastnn._prediction.predictor import Predictor
 
 __all__ = ["CORE_NAMES", "Weights"]
@@ -21,8 +22,8 @@ class Weights:
 
     Parameters
     ----------
-    model : Model
-        Its loss and penalties are not used.
+    architecture : Architecture
+    parameters : Parameters
 
     Attributes
     ----------
@@ -32,10 +33,10 @@ class Weights:
     predictor : Predictor
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.predictor = Predictor(model)
-        W, b = model.layout.views(model.theta)
+    def __init__(self, architecture: Architecture, parameters: Parameters) -> None:
+        self.architecture, self.parameters = architecture, parameters
+        self.predictor = Predictor(architecture, parameters)
+        W, b = parameters.views()
         self.coefs = [W_l.T for W_l in W]
         self.intercepts = [b_l[:, 0] for b_l in b]
 
@@ -43,8 +44,8 @@ class Weights:
     def allocate(cls, sizes: Sequence[int], hidden: Sequence[str], output: str, dtype: Any) -> Self:
         """Return uninitialised parameters for these layer sizes and scikit-learn's names of activations."""
         hidden = [CORE_NAMES.get(name, name) for name in hidden]
-        return cls(Model.build(sizes, activation=hidden, output=CORE_NAMES.get(output, output), loss="auto",
-                               init="zeros", l2=0.0, dtype=dtype))
+        architecture = Architecture.check(sizes, activation=hidden, output=CORE_NAMES.get(output, output), dtype=dtype)
+        return cls(architecture, Parameters.allocate(architecture))
 
     @classmethod
     def of(cls, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]], hidden: Sequence[str],
@@ -78,20 +79,18 @@ class Weights:
 
     def as_dtype(self, dtype: Any) -> "Weights":
         """Return these parameters, or a copy in another dtype."""
-        model = self.model
-        if model.dtype == dtype:
+        if self.architecture.dtype == dtype:
             return self
-        return Weights(replace(model, dtype=np.dtype(dtype), theta=model.layout.moved(model.theta.astype(dtype),
-                                                                                      model.layout)))
+        return Weights(replace(self.architecture, dtype=np.dtype(dtype)), self.parameters.as_dtype(dtype))
 
     def column_major(self) -> "Weights":
         """Return these parameters, or a copy with a column-major W[1], which products with a sparse X require."""
-        model = self.model.column_major()
-        return self if model is self.model else Weights(model)
+        parameters = self.parameters.column_major()
+        return self if parameters is self.parameters else Weights(self.architecture, parameters)
 
     def layers_below(self, count: int) -> "Weights":
         """Return a copy of the first `count` layers."""
-        model = self.model
+        model = self.architecture
         below = Weights.allocate(model.sizes[: count + 1], model.activations[: count - 1],
                                  model.activations[count - 1], model.dtype)
         below.copy_from(self.coefs[:count], self.intercepts[:count])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import losses, runtime
+from fastnn import runtime
 from fastnn._core import kernels
 from fastnn._core.course import ANY, as_matrix, as_real, moved, product, zeros
 from fastnn._data import checks
@@ -80,7 +80,7 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
     if n_threads is not None:
         runtime.thread_count(n_threads)
     Y = as_matrix(Y, "Y", 1, X.shape[1], "(1, m)")
-    losses.check_binary(Y, "Y")
+    checks.binary(Y, "Y")
     costs: list[float] = []
     w_last, b_last = w, b
     if last > 0:

@@ -5,14 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn import losses, runtime
+from fastnn import runtime
 from fastnn._core.course import ANY, as_matrix
 from fastnn._data import checks
-from fastnn._model.model import Model
+from fastnn._data.examples import Examples
+from fastnn._model.architecture import Architecture
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters as Arena
 from fastnn._training import loop
+from fastnn._training.optimizer_state import OptimizerState
 from fastnn.functional._blocks import initialize_parameters, initialize_parameters_deep
 from fastnn.functional._parameters import Parameters, as_examples, as_parameters
-from fastnn.optimizers import SGD, OptimizerState
+from fastnn.losses import BinaryCrossEntropy
+from fastnn.optimizers import SGD
 
 __all__ = ["L_layer_model", "descend", "nn_model", "two_layer_model"]
 
@@ -54,15 +59,18 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     X = as_examples(X, "X", sizes[0])
     m = X.shape[1]
     Y = as_matrix(Y, "Y", sizes[-1], m, "(n_y, m)")
-    losses.check_binary(Y, "Y")
-    model = Model.build(sizes, activation=hidden, output="sigmoid", loss="auto", init="zeros", l2=0.0, dtype=FLOAT64)
-    W, b = model.layout.views(model.theta)
+    checks.binary(Y, "Y")
+    architecture = Architecture.check(sizes, activation=hidden, output="sigmoid", dtype=FLOAT64)
+    objective, arena = Objective(BinaryCrossEntropy()), Arena.allocate(architecture)
+    W, b = arena.views()
     for l in range(L):
         W[l], b[l] = arrays[f"W{l + 1}"], arrays[f"b{l + 1}"]
-    examples = model.examples(np.asfortranarray(X).T, Y.T, None)  # (m, n_x), a view of the same memory
+    # (m, n_x), a view of the same memory
+    examples = Examples.check(np.asfortranarray(X).T, Y.T, None, architecture, objective.loss)
     costs = []
-    with loop.bound_plan(model, examples, OptimizerState(SGD(), model.layout.size, FLOAT64), batch_size=m,
-                             n_threads=runtime.thread_count(n_threads)) as plan:
+    state = OptimizerState(SGD(), arena.size, FLOAT64)
+    with loop.bound_plan(architecture, objective, arena, examples, state, batch_size=m,
+                         n_threads=runtime.thread_count(n_threads)) as plan:
         step = plan.step
         for i in range(iterations):
             cost = step(0, m, rate)

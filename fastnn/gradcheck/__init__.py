@@ -71,7 +71,7 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
         raise ValueError(f"a gradient check needs a network of dtype float64, got {network.dtype}, whose rounding "
                          "hides small errors: build it with dtype='float64' and copy W and b into it")
     twin = network.copy()
-    theta, layout = twin._model.theta, twin._model.layout
+    theta, layout = twin._parameters.theta, twin._parameters.layout
     _, dW, db = twin.gradients(X, y, sample_weight=sample_weight)
     gradient = np.empty_like(theta)
     for views, values in zip(layout.views(gradient), (dW, db), strict=True):

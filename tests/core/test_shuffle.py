@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fastnn import Network
 from fastnn._core import kernels
 from fastnn._data import feeds
-from fastnn._model.model import Examples
+from fastnn._data.examples import Examples
 
 WORD = 2**64
 GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]

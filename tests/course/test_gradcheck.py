@@ -262,7 +262,7 @@ SIZES = (130, 2, 17, 2)  # W[1] and W[3] are stored row-major, W[2] column-major
 
 
 def test_both_storage_orders_are_tried():
-    assert network(SIZES)._model.layout.row_major == (True, False, True)
+    assert network(SIZES)._parameters.row_major == (True, False, True)
 
 
 @settings(max_examples=12)

@@ -133,7 +133,7 @@ def test_rows():
 def wide(**keywords):
     """A network whose W[1] is stored row-major for dense data."""
     network = Network([2000, 4, 1], output="sigmoid", dtype="float64", random_state=3, **keywords)
-    assert network._model.layout.row_major[0]
+    assert network._parameters.row_major[0]
     return network
 
 
@@ -145,7 +145,7 @@ def test_parameters_move_where_they_are_stored_otherwise():
     other.fit(X.toarray(), y, epochs=2, n_threads=1)
     one.fit(X, y, epochs=2, n_threads=1)
     other.fit(X.toarray(), y, epochs=2, n_threads=1)
-    assert not one._model.layout.row_major[0] and not np.array_equal(one.W[0], W)
+    assert not one._parameters.row_major[0] and not np.array_equal(one.W[0], W)
     np.testing.assert_allclose(one.W[0], other.W[0], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(one.predict_proba(X.toarray()), other.predict_proba(X.toarray()), rtol=1e-9)
 
@@ -156,7 +156,7 @@ def test_predicting_moves_nothing():
     np.testing.assert_allclose(network.predict_proba(X), network.predict_proba(X.toarray()), rtol=1e-12)
     network.gradients(X, labels(80, 2))
     network.forward(X, return_cache=True)
-    assert network.W[0] is W and network._model.layout.row_major[0]
+    assert network.W[0] is W and network._parameters.row_major[0]
 
 
 def test_copies_pickles_and_files_of_a_moved_network(tmp_path):

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.network_cases import as_source
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -37,7 +38,7 @@ def make(kind="softmax", dtype="float32", **settings):
 
 def state(net):
     """Everything that training changes but the history, byte by byte."""
-    return pickle.dumps((net._model, net._state, net._rng))
+    return pickle.dumps((net._parameters, net._target_ndim, net._state, net._rng))
 
 
 def cut(size, *arrays):
@@ -130,7 +131,7 @@ def test_batches_of_any_form():
                  lambda x, y: (np.asfortranarray(x), np.eye(3)[y]), lambda x, y: (x.astype(">f8"), y.astype(np.uint8))):
         net = make()
         net.fit((form(x, y) for x, y in cut(23, X, LABELS)), epochs=1)
-        assert net._model.theta.tobytes() == expected._model.theta.tobytes()
+        assert net._parameters.theta.tobytes() == expected._parameters.theta.tobytes()
 
 
 class Loader:
@@ -268,7 +269,7 @@ def test_a_bad_batch_is_named_and_leaves_the_last_step(case, index, epoch):
     # And a later fit goes on from there.
     net.fit(good, epochs=2)
     expected.fit(good, epochs=2)
-    assert net._model.theta.tobytes() == expected._model.theta.tobytes()
+    assert net._parameters.theta.tobytes() == expected._parameters.theta.tobytes()
 
 
 def test_an_error_of_the_iterable_comes_through():
@@ -306,7 +307,7 @@ def test_divergence_early_stopping_and_progress_with_batches():
     net = make("identity")
     with pytest.warns(RuntimeWarning, match="diverged"):
         net.fit(cut(23, X, REALS), optimizer="sgd", learning_rate=1e20, epochs=4)
-    assert np.isfinite(net._model.theta).all()
+    assert np.isfinite(net._parameters.theta).all()
 
 
 # ---- Objects read by slices
@@ -342,7 +343,7 @@ def test_only_the_targets_are_read_by_slices(small_blocks, tmp_path):
         read = make("identity")
         read.fit(X, targets, shuffle=False, batch_size=16, epochs=2)
         assert state(read) == state(whole)
-        assert isinstance(sources.labelled(read._model, X, targets, None), sources.Reader)
+        assert isinstance(as_source(read, X, targets, None), sources.SlicedSource)
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -361,7 +362,7 @@ def test_an_epoch_reads_every_row_once_by_blocks(shuffle, small_blocks):
 def test_shuffling_stays_inside_the_blocks_and_follows_the_generator(small_blocks):
     """Without a hidden layer's help: record the batches through the feed itself."""
     net = make()
-    source = sources.labelled(net._model, Recorded(np.arange(M)[:, None] * np.ones(N_X)), LABELS, None)
+    source = as_source(net, Recorded(np.arange(M)[:, None] * np.ones(N_X)), LABELS, None)
     taken = []
     for seed in (0, 0, 1):
         feed = stream_feeds.feed(source, 16, True, None)
@@ -458,7 +459,7 @@ def test_memory_maps_that_are_not_read_as_they_are(kept, tmp_path, small_blocks)
     else:
         values.astype(kept).tofile(tmp_path / "X")
         mapped = np.memmap(tmp_path / "X", kept, "r", shape=values.shape)
-    assert isinstance(sources.labelled(make()._model, mapped, LABELS, None), sources.Reader)
+    assert isinstance(as_source(make(), mapped, LABELS, None), sources.SlicedSource)
     whole, read = make(), make()
     whole.fit(values, LABELS, shuffle=False, batch_size=16, epochs=2)
     read.fit(mapped, LABELS, shuffle=False, batch_size=16, epochs=2)

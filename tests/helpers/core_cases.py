@@ -7,7 +7,8 @@ import numpy as np
 
 from fastnn import reference
 from fastnn._core import kernels
-from fastnn._model.parameters import Caches, ParameterLayout
+from fastnn._model.parameters import ParameterLayout
+from fastnn._model.workspace import Workspace
 
 # Each loss with the outputs that it is tried on: the squared error on all, since the losses from A share the way back.
 PAIRS = [
@@ -117,7 +118,7 @@ def plan_buffers(
     """Everything that `Plan` binds for a `Task`, allocated plainly; outputs are NaN before."""
     row_major = row_major or (False,) * len(net.W)
     theta = arena(net, row_major)
-    caches = Caches(net.sizes, net.activations, batch, net.dtype)
+    caches = Workspace(net.sizes, net.activations, batch, net.dtype)
     for matrix in (*caches.Z, *caches.A, *caches.dZ):
         matrix.fill(np.nan)
     labels = net.Y.ndim == 1

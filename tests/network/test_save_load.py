@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fastnn._model.model
+import fastnn._model.parameters
 from fastnn import ModelFileError, Network
 from fastnn._model import file_format
 
@@ -53,12 +53,12 @@ def test_predictions_are_equal_to_the_bit(activation, dtype, path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_either_storage_order_of_W(orders, dtype, path, monkeypatch):
     """Row-major or column-major: the same file is read under any choice of the orders."""
-    monkeypatch.setattr(fastnn._model.model, "weight_orders", lambda sizes: orders)
+    monkeypatch.setattr(fastnn._model.parameters, "weight_orders", lambda sizes: orders)
     net = Network([7, 9, 3], dtype=dtype, random_state=0)
     assert [W.flags.c_contiguous for W in net.W] == list(orders)
     net.save(path)
     assert bits(Network.load(path)) == bits(net)
-    monkeypatch.setattr(fastnn._model.model, "weight_orders", lambda sizes: tuple(not order for order in orders))
+    monkeypatch.setattr(fastnn._model.parameters, "weight_orders", lambda sizes: tuple(not order for order in orders))
     assert parameters(Network.load(path)) == parameters(net)
 
 

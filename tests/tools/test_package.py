@@ -157,7 +157,7 @@ def compiled(module):
 def test_the_rules_see_the_imports():
     """The test's own eyes: a known import of each kind is found."""
     found = {target for target, _, _ in imports("fastnn.network")}
-    assert {"fastnn._data.checks", "fastnn._model.model", "numpy"} <= found
+    assert {"fastnn._data.checks", "fastnn._model.architecture", "numpy"} <= found
     found = {(target, top) for target, _, top in imports("fastnn._training.loop")}
     assert {("fastnn._core.training_plan", True), ("tqdm.auto", False)} <= found
     assert len(SOURCES) > 10

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers.network_cases import checked
 
 from fastnn import DivergenceWarning, Network
 from fastnn._data.feeds import ArrayFeed, bounds
@@ -231,7 +232,7 @@ def test_validation_fraction_is_validation_data_of_these_rows(output, n_out, dty
     net, twin = (make(dtype, output, n_out) for _ in range(2))
     history = net.fit(X, y, sample_weight=weights, validation_fraction=0.2, **settings)
     # The twin's generator draws the same split, and goes on with the same orders.
-    held = hold_out(twin._model, twin._model.examples(X, y, weights), 0.2, twin._rng)
+    held = hold_out(twin._architecture, checked(twin, X, y, weights), 0.2, twin._rng)
     rest = np.delete(np.arange(61), held)
     assert len(held) == 12
     if output == "softmax":
@@ -292,7 +293,7 @@ def test_bounds(m, batch_size):
 def test_array_feed(shuffle, rows):
     X, y = problem(m=20)
     rows = None if rows is None else np.array(rows)
-    feed = ArrayFeed(make()._model.examples(X, y, None), 4, shuffle, rows)
+    feed = ArrayFeed(checked(make(), X, y), 4, shuffle, rows)
     wanted = np.arange(20) if rows is None else rows
     orders = []
     for _ in range(2):

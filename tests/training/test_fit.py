@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from helpers.network_cases import checked
 from threadpoolctl import threadpool_info
 
 from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, datasets, reference
@@ -695,7 +696,7 @@ def test_sorted_and_weightless_examples_do_not_blind_the_judge():
     with pytest.warns(DivergenceWarning, match="those after epoch 63"):
         net.fit(X, y, sample_weight=weights, optimizer="sgd", learning_rate=0.01, batch_size=None, epochs=120,
                 callbacks=[poison])
-    examples = net._model.examples(X, y, weights)
+    examples = checked(net, X, y, weights)
     assert len(examples.sample(128)) == 128 and examples.sample(128).weights.all()
     assert np.array_equal(examples.sample(1000).X, X[300:])
 

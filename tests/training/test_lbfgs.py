@@ -86,7 +86,7 @@ def test_an_interrupted_evaluation_leaves_the_last_iteration(error, dtype, monke
         assert network.history.stop_reason == ("interrupted" if error is KeyboardInterrupt else "error")
         left = 1000
         whole.fit(X, Y, optimizer="lbfgs", epochs=len(network.history))
-        assert network._model.theta.tobytes() == whole._model.theta.tobytes()
+        assert network._parameters.theta.tobytes() == whole._parameters.theta.tobytes()
 
 
 def test_callbacks_validation_and_early_stopping():
@@ -127,11 +127,11 @@ def test_data_larger_than_a_block(monkeypatch, tuning):
     ("resume", "nowhere"), ("checkpoints", callbacks.Checkpoint("nowhere"))])
 def test_what_it_cannot_take_is_refused(name, value):
     network = net()
-    before = network._model.theta.copy()
+    before = network._parameters.theta.copy()
     keywords = {"callbacks": [value]} if name == "checkpoints" else {name: value}
     with pytest.raises(ValueError, match=f"optimizer='lbfgs' works on all examples .* it takes no {name}"):
         network.fit(X, Y, optimizer="lbfgs", **keywords)
-    assert np.array_equal(network._model.theta, before)
+    assert np.array_equal(network._parameters.theta, before)
 
 
 def test_dropout_is_refused():

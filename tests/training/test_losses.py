@@ -61,7 +61,7 @@ def test_copies_files_and_text_keep_it(loss, tmp_path):
     network = net(loss, l1=0.25, dropout=0.5)
     network.save(tmp_path / "net")
     for other in (network.copy(), pickle.loads(pickle.dumps(network)), Network.load(tmp_path / "net")):
-        assert other.loss_name == loss.name and other._model.loss == loss
+        assert other.loss_name == loss.name and other._objective.loss == loss
         assert (other.l1, other.dropout) == (0.25, (0.5,))
         assert repr(other) == repr(network)
     assert repr(loss) in repr(network) or loss == type(loss)()
@@ -69,7 +69,7 @@ def test_copies_files_and_text_keep_it(loss, tmp_path):
 
 @pytest.mark.parametrize("name", losses.BY_NAME)
 def test_names_are_the_default_objects(name):
-    assert net(name)._model.loss == losses.BY_NAME[name]()
+    assert net(name)._objective.loss == losses.BY_NAME[name]()
 
 
 def test_auto_follows_the_output():

@@ -17,9 +17,13 @@ import scipy.sparse
 from fastnn import Network, losses, optimizers, runtime
 from fastnn._core import kernels
 from fastnn._data import feeds
+from fastnn._data.examples import Examples
 from fastnn._data.sparse import SparseRows
-from fastnn._model.model import Examples, Model
+from fastnn._model.architecture import Architecture
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters
 from fastnn._training import loop
+from fastnn._training.optimizer_state import OptimizerState
 
 LEVELS = range(len(kernels.LEVELS))
 ROWS, BATCH, EPOCHS = 50, 16, 5  # batches of 16, 16, 16 and 2: twenty steps
@@ -158,6 +162,10 @@ def loss_of(net):
     return kind(net.loss_parameter) if net.loss_parameter else kind()
 
 
+ARCHITECTURE = "activation", "output", "dtype"
+OBJECTIVE = "loss", "l2", "l1", "dropout"
+
+
 def settings_of(net):
     """What a network of the task is made with, beside its sizes."""
     *hidden, output = net.activations
@@ -178,20 +186,24 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
     for level in LEVELS:
         monkeypatch.setattr(runtime, "LEVEL", level)
         for n_shards, team in ((1, 1), (2, 1), (2, 2)) if level == LEVELS[-1] else ((1, 1), (2, 1)):
-            model = Model.build(net.sizes, init="zeros", **settings_of(net))
-            W, b = model.layout.views(model.theta)
+            settings = settings_of(net)
+            architecture = Architecture.check(net.sizes, **{key: settings[key] for key in ARCHITECTURE})
+            objective = Objective.check(architecture, **{key: settings[key] for key in OBJECTIVE})
+            parameters = Parameters.allocate(architecture)
+            W, b = parameters.views()
             for l in range(len(W)):
                 W[l], b[l] = net.W[l], net.b[l]
-            state = optimizers.OptimizerState(optimizer, model.layout.size, model.dtype, net.dropout_seed)
+            state = OptimizerState(optimizer, parameters.size, architecture.dtype, net.dropout_seed)
             plan = loop.bind(
-                model,
+                architecture,
+                objective,
+                parameters,
                 Examples(X, net.Y, net.weights),
                 state,
                 batch_size=BATCH,
                 n_shards=n_shards,
                 team=team,
                 order=None,
-                dropout=model.dropout,
                 clip_norm=clip_norm_of(name),
             )
             losses = [plan.step(rows.start, rows.stop, rate) for rows in BATCHES]

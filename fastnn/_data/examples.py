@@ -1,0 +1,165 @@
+"""Checked examples: features, encoded targets and sample weights, as the compiled core reads them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn._data import checks
+from fastnn._data.sparse import SparseRows
+from fastnn._model.architecture import Architecture
+from fastnn.losses import CrossEntropy, Loss, Poisson
+
+__all__ = ["ExampleChunks", "Examples", "class_labels", "encode_targets"]
+
+
+@dataclass
+class Examples:
+    """Checked examples.
+
+    Attributes
+    ----------
+    X : ndarray or SparseRows (m, n[0])
+    Y : ndarray
+        Targets as `encode_targets` returns them.
+    weights : ndarray (m,) or None
+        Sample weights.
+    y_ndim : int
+        The number of dimensions of y as it was given.
+    """
+
+    X: NDArray[Any] | SparseRows
+    Y: NDArray[Any]
+    weights: NDArray[Any] | None
+    y_ndim: int = 1
+
+    @classmethod
+    def check(cls, X: Any, y: Any, sample_weight: Any, architecture: Architecture, loss: Loss, *, prefix: str = "",
+              class_weight: Any = None, part: bool = False) -> Self:
+        """Return the checked data.
+
+        Parameters
+        ----------
+        X, y, sample_weight, class_weight
+            As for `Network.fit`, in memory.
+        architecture : Architecture
+        loss : Loss
+        prefix : str
+            Precedes their names in error messages.
+        part : bool
+            They are a part of all examples, whose sample weights may all be zero.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described.
+        """
+        features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X")
+        m = len(features)
+        Y = encode_targets(y, m, architecture, loss, f"{prefix}y")
+        if class_weight is not None:
+            sample_weight = _weights_by_class(class_weight, Y, sample_weight, architecture, part)
+        weights = checks.sample_weight(sample_weight, m, architecture.dtype, what=f"{prefix}sample_weight", part=part)
+        return cls(features, Y, weights, np.ndim(y))
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def sample(self, count: int) -> "Examples":
+        """Return a copy of up to `count` examples with weight, evenly spaced so that sorted data are represented."""
+        some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
+        return self.take(some[:: max(1, len(some) // count)][:count])
+
+    def take(self, rows: NDArray[Any]) -> "Examples":
+        """Return a copy of the examples at these positions."""
+        return replace(self, X=self.X[rows], Y=self.Y[rows],
+                       weights=None if self.weights is None else self.weights[rows])
+
+    def parts(self, size: int) -> Iterator["Examples"]:
+        """Yield the examples in chunks of up to `size`, not copied."""
+        for start in range(0, len(self), size):
+            yield self.rows(start, start + size)
+
+    def effective_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return `sizes`, n[0] replaced by the mean number of non-zeros per row if X is sparse."""
+        if isinstance(self.X, SparseRows):
+            return (max(1, self.X.n_values // len(self)), *sizes[1:])
+        return sizes
+
+    def weight(self, start: int, stop: int) -> float:
+        """Return the sum of the weights of some examples; without weights, their number."""
+        return stop - start if self.weights is None else float(self.weights[start:stop].sum(dtype=np.float64))
+
+    def rows(self, start: int, stop: int) -> "Examples":
+        """Return the examples `start` to `stop`, not copied."""
+        part = slice(start, stop)
+        return Examples(self.X[part], self.Y[part], None if self.weights is None else self.weights[part])
+
+
+class ExampleChunks(Protocol):
+    """Examples to evaluate, in memory or read in chunks."""
+
+    def parts(self, size: int) -> Iterator[Examples]:
+        """Yield the examples in chunks of up to `size`."""
+
+
+def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what: str = "y") -> NDArray[Any]:
+    """Return the targets as the compiled core reads them.
+
+    Parameters
+    ----------
+    y : array_like
+        softmax output: class labels (m,) or one-hot (m, n[L]); sigmoid: 0 and 1, (m,) or (m, n[L]); else real
+        values (m,) or (m, n[L]).
+    m : int
+        Examples.
+    architecture : Architecture
+    loss : Loss
+    what : str
+        Their name in error messages.
+
+    Returns
+    -------
+    ndarray
+        int32 labels (m,) for cross_entropy, else C-ordered (m, n[L]) of the network's dtype.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they do not match the output or the loss.
+    """
+    n_out, dtype = architecture.n_outputs, architecture.dtype
+    if architecture.output == "softmax":
+        labels = checks.labels(y, m, n_out, what)
+        if isinstance(loss, CrossEntropy):
+            return labels
+        return np.eye(n_out, dtype=dtype)[labels]
+    values = checks.values(y, m, n_out, dtype, what)
+    if architecture.output == "sigmoid":
+        checks.binary(values, what)
+    if isinstance(loss, Poisson) and values.min() < 0:
+        raise ValueError(f"{what} must not be negative for the Poisson loss, got {values.min():g}")
+    return values
+
+
+def class_labels(Y: NDArray[Any], architecture: Architecture) -> NDArray[Any] | None:
+    """Return the label of each example (m,) from encoded targets, None unless the output is softmax or one sigmoid."""
+    if architecture.output == "softmax":
+        return Y if Y.ndim == 1 else np.asarray(Y.argmax(axis=1))
+    if architecture.output == "sigmoid" and architecture.n_outputs == 1:
+        return Y[:, 0].astype(np.intp)
+    return None
+
+
+def _weights_by_class(class_weight: Any, Y: NDArray[Any], sample_weight: Any, architecture: Architecture,
+                      part: bool) -> NDArray[np.float64]:
+    """Return the sample weights multiplied by the weights of the classes."""
+    labels = class_labels(Y, architecture)
+    if labels is None:
+        raise ValueError("class_weight needs a softmax or a single sigmoid output")
+    n_classes = max(architecture.n_outputs, 2)
+    factors: NDArray[np.float64] = checks.class_weight(class_weight, np.bincount(labels, minlength=n_classes))[labels]
+    given = checks.sample_weight(sample_weight, len(labels), np.dtype(np.float64), part=part)
+    return factors if given is None else factors * given

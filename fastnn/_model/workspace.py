@@ -1,0 +1,55 @@
+"""Aligned memory, and the matrices that a training step reads and writes besides the parameters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastnn._core.registry import KEEPS_Z
+
+__all__ = ["Workspace", "aligned_empty"]
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike, order: str = "C") -> NDArray[Any]:
+    """Return an uninitialised array whose first element lies on a cache line."""
+    dtype = np.dtype(dtype)
+    shape = (shape,) if isinstance(shape, int) else shape
+    size = dtype.itemsize
+    for n in shape:
+        size *= n
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    flat = raw[start : start + size].view(dtype)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+class Workspace:
+    """The matrices of the forward and backward passes, for mini-batches of up to `m` examples.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        n[0], ..., n[L].
+    activations : sequence of str
+        One name per layer.
+    m : int
+        Examples.
+    dtype : dtype
+        Of every matrix.
+
+    Attributes
+    ----------
+    Z, A : list of ndarray (n[l], m), Fortran-ordered
+        A[l] is Z[l] wherever the derivative can be computed from A.
+    dZ : list of ndarray
+        Two (max n[l], m) that the backward pass uses in turns.
+    """
+
+    def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike) -> None:
+        self.Z = [aligned_empty((n, m), dtype, "F") for n in sizes[1:]]
+        self.A = [aligned_empty(Z.shape, dtype, "F") if name in KEEPS_Z else Z
+                  for Z, name in zip(self.Z, activations, strict=True)]
+        self.dZ = [aligned_empty((max(sizes[1:]), m), dtype, "F") for _ in range(2)]
