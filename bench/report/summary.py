@@ -28,7 +28,7 @@ def step_summary(rows: list[dict]) -> dict[str, str]:
         alike = [row for row in of if row["workload"] == name]
         lines.append([network(name), str(NETWORKS[name][1]), *(joined(alike, system) for system in systems),
                       advantage(alike)])
-    return {"step summary": table(["network", "batch", *labels(systems), "times faster than the next"], lines)}
+    return {"step summary": table(["network", "batch", *labels(systems), "speed-up over the next"], lines)}
 
 
 def predict_summary(rows: list[dict]) -> dict[str, str]:
@@ -70,7 +70,7 @@ def estimators_summary(rows: list[dict]) -> dict[str, str]:
         times = [" / ".join(digits(value["us"]) for value in values) for values in (ours, theirs)]
         gain = " / ".join(f"{them['us'] / us['us']:.1f}" for us, them in zip(ours, theirs, strict=True))
         lines.append([name, *times, gain, *peaks])
-    return {"estimators": table(["data", "fastnn, us", "scikit-learn, us", "times faster", "fastnn, peak MB",
+    return {"estimators": table(["data", "fastnn, us", "scikit-learn, us", "speed-up", "fastnn, peak MB",
                                  "scikit-learn, peak MB"], lines)}
 
 

@@ -85,7 +85,7 @@ def test_report_fills_the_tables_that_it_has_figures_for(report, tmp_path):
     (row,) = rows_of(tables, "scaling")
     assert row["slope"] == "2.00"
     (row,) = rows_of(summary, "step summary")
-    assert row["JAX"] == "500 / 400" and row["times faster than the next"] == "2.0 / 1.0"
+    assert row["JAX"] == "500 / 400" and row["speed-up over the next"] == "2.0 / 1.0"
     (row,) = rows_of(summary, "predict summary")
     assert row["rows"] == "1" and row["onnxruntime"] == "8"
     (row,) = rows_of(summary, "errors")
@@ -127,11 +127,18 @@ def test_report_shows_missing_figures_and_missed_targets(report):
     assert rows_of(tables, "memory")[0]["lowest"] == "**NumPy**"
     assert rows_of(summary, "memory summary") == [{"threads": "1", "fastnn": "9", "NumPy": "**8**"}]
     (row,) = rows_of(summary, "estimators")
-    assert row["fastnn, us"] == "2 / 1" and row["times faster"] == "4.0 / 8.0" and row["scikit-learn, peak MB"] == "130"
+    assert row["fastnn, us"] == "2 / 1" and row["speed-up"] == "4.0 / 8.0" and row["scikit-learn, peak MB"] == "130"
     rises = [row["increase of RssAnon in MB"] for row in rows_of(tables, "memory map")]
     assert rises == ["1.5", "20.0, **missed** (constant)", "20.0"]
     assert rows_of(tables, "products float32")[0]["dA"] == "BLAS 2, **own 1**"
     assert rows_of(tables, "passes")[0]["20"] == "2.0"
+
+
+def test_summary_in_words_agrees_with_the_table():
+    """Fastest in every training step, and in all but three of the predictions."""
+    text = SUMMARY.read_text(encoding="utf-8")
+    assert "fastest in every training step" in text and "in all but three of the predictions" in text
+    assert [row["call"] for row in rows_of(text, "slower")] == ["prediction, 10,000 rows"] * 3
 
 
 def test_report_refuses_a_folder_without_figures(tmp_path):
