@@ -9,7 +9,7 @@ from fastnn import __version__, runtime
 
 __all__ = ["main"]
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
+INTERRUPTED = 130  # the convention of shells: 128 + SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,18 +18,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those after the program's name; by default the process's.
+        Arguments after the program name; by default those of the process.
 
     Returns
     -------
     int
-        0; 1 where a check of the demo failed or a file could not be written; 2 where the demo's data or folder cannot
-        be used; 130 after Ctrl-C.
+        0 for success, 1 if a check of the demo failed or a file could not be written, 2 if the demo cannot use its data
+        or output folder, 130 after Ctrl-C.
 
     Raises
     ------
     SystemExit
-        With code 2 for arguments that cannot be read, with 0 for --help and --version.
+        With code 2 for invalid arguments, with 0 for --help and --version.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nfastnn: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # fastnn demo | head: the interpreter must not try to flush the rest either
+    except BrokenPipeError:  # as in fastnn demo | head: also keep the interpreter from flushing the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
@@ -78,25 +78,25 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="demo|info")
     commands.add_parser("info", help="print version, SIMD level, BLAS and threads")
     demo = commands.add_parser(
-        "demo", help="train a network on pictures and compare it with NumPy and scikit-learn",
-        description="Train a network on pictures and test it; save it and draw its mistakes; run the same steps in "
-                    "NumPy and the same training in scikit-learn beside it.")
+        "demo", help="train a network on images and compare it with NumPy and scikit-learn",
+        description="Train a network on images and test it, save it and draw its mistakes, then compare it with the "
+                    "same steps in NumPy and the same training in scikit-learn.")
     demo.add_argument("--data", default="digits", metavar="digits|fashion-mnist|PATH",
-                      help="the pictures (default: digits); PATH is a folder with the four IDX files of a data set "
-                           "laid out as MNIST is")
+                      help="the data set (default: digits); PATH is a folder with four IDX files named like those of "
+                           "MNIST")
     demo.add_argument("--out", default="fastnn-demo", metavar="DIR",
-                      help="where files are written (default: ./fastnn-demo)")
+                      help="output folder (default: ./fastnn-demo)")
     demo.add_argument("--epochs", type=_whole(1, 100_000), metavar="N",
-                      help="passes over the training pictures (default: 40 for the digits, else 10)")
+                      help="number of epochs (default: 40 for the digits, else 10)")
     demo.add_argument("--threads", type=_whole(1, 4096), metavar="N",
                       help="at most N threads (default: FASTNN_NUM_THREADS, OMP_NUM_THREADS or all cores)")
     demo.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0, metavar="N",
-                      help="of the held-out digits, the first weights and the order of the examples (default: 0)")
+                      help="seed of the held-out digits, initial weights and order of examples (default: 0)")
     return parser
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from `low` to `high`, for argparse."""
+    """Return an argparse type for whole numbers from `low` to `high`."""
 
     def read(text: str) -> int:
         try:

@@ -1,4 +1,4 @@
-"""The losses: values with their parameters, which output each goes with, and what its targets look like."""
+"""Loss functions."""
 
 from dataclasses import asdict, dataclass
 from math import inf
@@ -16,32 +16,32 @@ __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "P
 
 @dataclass(frozen=True)
 class Loss:
-    """The base of all losses; instances are values: equal parameters, equal losses.
+    """Base class of the losses. Instances are immutable and compare equal if their parameters are equal.
 
-    L is a sum over the output units; J is its weighted mean over the examples.
+    L is the loss of one example, summed over the output units; J is the weighted mean of L over the examples.
     """
 
     name: ClassVar[str]
-    output: ClassVar[str | None] = None  # the activation that it needs; None for any
+    output: ClassVar[str | None] = None  # the required output activation; None for any
 
     @property
     def code(self) -> int:
-        """The loss's number in the compiled core."""
+        """The number of the loss in the compiled core."""
         return loss_code(self.name)
 
     @property
     def from_z(self) -> bool:
-        """Whether it is taken from Z[L], its output activation inside it, rather than from A[L]."""
+        """Whether the loss is computed from Z[L], including the output activation, rather than from A[L]."""
         return self.name in FROM_Z
 
     @property
     def parameter(self) -> float:
-        """The one number that the kernel needs."""
+        """The parameter passed to the kernel; 0 if the loss has none."""
         return next(iter(self.parameters.values()), 0.0)
 
     @property
     def ceiling(self) -> float:
-        """Upper bound on a reported loss term: per example for the cross-entropy, per output unit otherwise.
+        """Upper bound on a reported loss term: per example for cross-entropy, per output unit otherwise.
 
         Gradients ignore it.
         """
@@ -60,12 +60,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """L = -sum_i t_i log a_i on a softmax output, t the one-hot target.
+    """Cross-entropy for a softmax output: L = -sum_i t_i log a_i with the one-hot target t.
 
     Parameters
     ----------
     label_smoothing : float, default 0.0
-        s, from 0 to below 1: t becomes (1 - s) t + s / n[L] (Szegedy et al. 2016, section 7).
+        s in [0, 1): replaces t by (1 - s) t + s / n[L] (Szegedy et al. 2016, section 7).
     """
 
     label_smoothing: float = 0.0
@@ -78,12 +78,12 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(CrossEntropy):
-    """L = -(y log a + (1 - y) log(1 - a)) on a sigmoid output: the notes' loss of logistic regression.
+    """Binary cross-entropy for a sigmoid output: L = -(y log a + (1 - y) log(1 - a)).
 
     Parameters
     ----------
     label_smoothing : float, default 0.0
-        s, from 0 to below 1: y becomes (1 - s) y + s / 2.
+        s in [0, 1): replaces y by (1 - s) y + s / 2.
     """
 
     name: ClassVar[str] = "binary_cross_entropy"
@@ -92,7 +92,7 @@ class BinaryCrossEntropy(CrossEntropy):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """L = y log(y / a) - y + a on an exp output: half the Poisson deviance, for counts y >= 0."""
+    """Half the Poisson deviance for an exp output and counts y >= 0: L = y log(y / a) - y + a."""
 
     name: ClassVar[str] = "poisson"
     output: ClassVar[str | None] = "exp"
@@ -100,26 +100,26 @@ class Poisson(Loss):
 
 @dataclass(frozen=True)
 class SquaredError(Loss):
-    """L = (a - y)^2 / 2."""
+    """Squared error: L = (a - y)^2 / 2."""
 
     name: ClassVar[str] = "squared_error"
 
 
 @dataclass(frozen=True)
 class Absolute(Loss):
-    """L = |a - y|, whose minimum is at the median; its derivative at 0 is taken as 0."""
+    """Absolute error, minimised by the median: L = |a - y|, with derivative 0 at a = y."""
 
     name: ClassVar[str] = "absolute"
 
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """L = (a - y)^2 / 2 where |a - y| <= delta, else delta (|a - y| - delta / 2) (Huber 1964).
+    """Huber loss (1964): L = (a - y)^2 / 2 if |a - y| <= delta, else delta (|a - y| - delta / 2).
 
     Parameters
     ----------
     delta : float, default 1.0
-        Positive, in units of y.
+        Where the loss becomes linear, in units of y; positive.
     """
 
     delta: float = 1.0
@@ -131,12 +131,14 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """L = q (y - a) where a < y, else (1 - q) (a - y), whose minimum is at the q-quantile (Koenker & Bassett 1978).
+    """Quantile (pinball) loss, minimised by the q-quantile: L = q (y - a) if a < y, else (1 - q) (a - y).
+
+    See Koenker & Bassett (1978).
 
     Parameters
     ----------
     q : float, default 0.5
-        Between 0 and 1. 0.5 is half the absolute error.
+        Strictly between 0 and 1; 0.5 gives half the absolute error.
     """
 
     q: float = 0.5
@@ -153,12 +155,14 @@ AUTO = {kind.output: kind for kind in BY_NAME.values() if kind.output is not Non
 
 
 def resolve(loss: str | Loss, output: str) -> Loss:
-    """Return the loss of that name with its default parameters, or the given object; "auto" follows the output.
+    """Return the loss with the given name and default parameters, or the given Loss itself.
+
+    "auto" selects the cross-entropy or deviance that belongs to the output activation, else the squared error.
 
     Raises
     ------
     ValueError, TypeError
-        If it is unknown, or needs another output activation.
+        If the loss is unknown or needs another output activation.
     """
     if isinstance(loss, str):
         name = checks.name(loss, ("auto", *BY_NAME), "loss")
@@ -172,9 +176,9 @@ def resolve(loss: str | Loss, output: str) -> Loss:
 
 
 def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:
-    """Return sum_j w_j L_j, as J reports it; `raw` (m, n[L]), C-ordered, is overwritten.
+    """Return sum_j w_j L_j with `loss.ceiling` and `loss.factor` applied.
 
-    It holds Z[L] if `loss.from_z`, else A[L].
+    `raw` is C-ordered (m, n[L]) and holds Z[L] if `loss.from_z`, else A[L]. It is overwritten.
     """
     dZ = raw.T
     targets = Y if Y.ndim == 1 else Y.T

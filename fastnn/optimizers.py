@@ -1,4 +1,4 @@
-"""What an optimiser is: its hyperparameters and its state arenas. The update itself is a kernel."""
+"""Optimisers: hyperparameters and state. The updates themselves are compiled kernels."""
 
 from dataclasses import asdict, dataclass
 from typing import ClassVar
@@ -11,23 +11,23 @@ __all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Op
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The base of all update rules; instances are values: equal hyperparameters, equal optimisers."""
+    """Base class of the optimisers. Instances are immutable and compare equal if their hyperparameters are equal."""
 
     name: ClassVar[str]
 
     @property
     def rule(self) -> str:
-        """The compiled core's name of the update."""
+        """The name of the update rule in the compiled core."""
         return self.name
 
     @property
     def code(self) -> int:
-        """The rule's number in the compiled core."""
+        """The number of the update rule in the compiled core."""
         return rule_code(self.rule)
 
     @property
     def n_states(self) -> int:
-        """Its state arenas: velocity, moments."""
+        """The number of state arenas, such as velocity or moments."""
         return STATES[self.rule]
 
     @property
@@ -38,7 +38,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Gradient descent, as the notes write it: theta = theta - alpha dtheta."""
+    """Gradient descent: theta = theta - alpha dtheta."""
 
     name: ClassVar[str] = "sgd"
 
@@ -50,7 +50,7 @@ class Momentum(Optimizer):
     Parameters
     ----------
     momentum : float, default 0.9
-        mu, from 0 to below 1.
+        mu, in [0, 1).
     """
 
     momentum: float = 0.9
@@ -62,14 +62,14 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Momentum):
-    """Nesterov's momentum: v = mu v - alpha dtheta; theta = theta + mu v - alpha dtheta.
+    """Gradient descent with Nesterov momentum: v = mu v - alpha dtheta; theta = theta + mu v - alpha dtheta.
 
-    The form of Sutskever et al. (2013), whose parameters are those of the look-ahead point.
+    theta is the look-ahead point of the formulation of Sutskever et al. (2013).
 
     Parameters
     ----------
     momentum : float, default 0.9
-        mu, from 0 to below 1.
+        mu, in [0, 1).
     """
 
     name: ClassVar[str] = "nesterov"
@@ -77,16 +77,16 @@ class Nesterov(Momentum):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015), in the efficient form at the end of their section 2.
+    """Adam (Kingma & Ba 2015), in the efficient form at the end of section 2.
 
     alpha_t = alpha sqrt(1 - beta_2^t) / (1 - beta_1^t); theta = theta - alpha_t m / (sqrt(v) + epsilon).
 
     Parameters
     ----------
     beta_1, beta_2 : float, default 0.9, 0.999
-        Decay of the first and second moment, from 0 to below 1.
+        Decay rates of the first and second moment, in [0, 1).
     epsilon : float, default 1e-8
-        Added to the root of the second moment; positive.
+        Added to the square root of the second moment; positive.
     """
 
     beta_1: float = 0.9
@@ -109,7 +109,7 @@ class AdamW(Adam):
     beta_1, beta_2, epsilon : float
         As for `Adam`.
     weight_decay : float, default 0.01
-        Not negative; biases do not decay.
+        Non-negative; applied to W only, not to the biases.
     """
 
     weight_decay: float = 0.01
@@ -117,7 +117,7 @@ class AdamW(Adam):
 
     @property
     def rule(self) -> str:
-        """Adam's."""
+        """The rule of Adam."""
         return "adam"
 
     def __post_init__(self) -> None:
@@ -127,9 +127,9 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class NAdam(Adam):
-    """Adam with Nesterov's momentum (Dozat 2016), its momentum constant.
+    """Adam with Nesterov momentum (Dozat 2016) and constant beta_1.
 
-    In Adam's efficient form: theta = theta - alpha sqrt(1 - beta_2^t) d / (sqrt(v) + epsilon) with
+    In the efficient form of Adam: theta = theta - alpha sqrt(1 - beta_2^t) d / (sqrt(v) + epsilon) with
     d = beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) dtheta / (1 - beta_1^t).
 
     Parameters
@@ -145,17 +145,17 @@ class NAdam(Adam):
 class RMSprop(Optimizer):
     """RMSprop (Tieleman & Hinton 2012): theta = theta - alpha dtheta / (sqrt(v) + epsilon).
 
-    v = rho v + (1 - rho) dtheta^2. With a momentum, dtheta / (sqrt(v) + epsilon) takes the place of dtheta in
+    v = rho v + (1 - rho) dtheta^2. With momentum, dtheta / (sqrt(v) + epsilon) replaces dtheta in the update of
     `Momentum` or `Nesterov`.
 
     Parameters
     ----------
     rho : float, default 0.9
-        Decay of the second moment, from 0 to below 1.
+        Decay rate of the second moment, in [0, 1).
     momentum : float, default 0.0
-        mu, from 0 to below 1.
+        mu, in [0, 1).
     nesterov : bool, default False
-        Use Nesterov's momentum.
+        Whether the momentum is Nesterov's.
     epsilon : float, default 1e-8
         Positive.
     """
@@ -174,7 +174,7 @@ class RMSprop(Optimizer):
 
     @property
     def rule(self) -> str:
-        """Plain, or with momentum of either kind."""
+        """The rule without momentum, or with one of the two kinds of momentum."""
         if self.momentum == 0:
             return "rmsprop"
         return "rmsprop_nesterov" if self.nesterov else "rmsprop_momentum"
@@ -187,23 +187,23 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class LBFGS(Optimizer):
-    """L-BFGS-B of SciPy (Zhu, Byrd, Lu & Nocedal 1997) on all examples: for small data, and to the last digits.
+    """Full-batch L-BFGS-B from SciPy (Zhu, Byrd, Lu & Nocedal 1997), for small data and accurate minima.
 
-    An epoch is one of its iterations; it ends by itself where it has converged. It takes neither mini-batches nor a
-    learning rate, dropout or `clip_norm`, and works in float64; its memory of past steps begins anew with each fit.
+    Each epoch is one iteration, and training stops at convergence. L-BFGS computes in float64 and does not support
+    mini-batches, learning rates, dropout or `clip_norm`. Each fit starts with an empty memory of past steps.
 
     Parameters
     ----------
     memory : int, default 10
-        Past steps from which the Hessian is estimated.
+        Number of past steps used to estimate the Hessian.
     gradient_tolerance : float, default 1e-5
-        It has converged when no entry of the gradient of J is larger.
+        Converged if no entry of the gradient of J has a larger absolute value.
     cost_tolerance : float, default 2.2e-9
-        Or when an iteration lowers J by less than this part of max(J, 1).
+        Converged if an iteration reduces J by less than this fraction of max(J, 1).
     max_evaluations : int, default 15000
-        Of J and its gradient; it ends after the iteration that reaches them.
+        Maximum number of evaluations of J and its gradient; training stops after the iteration that reaches it.
     max_line_search : int, default 20
-        Evaluations of one iteration.
+        Maximum number of evaluations per iteration.
     """
 
     memory: int = 10
@@ -237,12 +237,12 @@ BY_NAME: dict[str, type[Optimizer]] = {
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
-    """Return the optimiser of that name with its default hyperparameters, or the given object.
+    """Return the optimiser with the given name and default hyperparameters, or the given Optimizer itself.
 
     Raises
     ------
     ValueError, TypeError
-        If the name is unknown or the object is no optimiser.
+        If the name is unknown, or the object is not an Optimizer.
     """
     if isinstance(optimizer, Optimizer):
         return optimizer

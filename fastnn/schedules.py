@@ -1,7 +1,8 @@
-"""Learning rates that change during training, each a formula in the position t of a run.
+"""Learning-rate schedules: each is a formula for the learning rate at position t of a run.
 
-A position is a step (``per="step"``: one mini-batch) or an epoch (``per="epoch"``), counted from 0. Pass a schedule as
-``learning_rate=`` of `Network.fit`. It starts anew with each fit; only ``fit(resume=...)`` goes on where it stood.
+A position is a step, that is one mini-batch (``per="step"``), or an epoch (``per="epoch"``), counted from 0. Pass a
+schedule to `Network.fit` as ``learning_rate``. Every fit starts the schedule at t = 0; only ``fit(resume=...)``
+continues it.
 """
 
 from collections.abc import Collection
@@ -20,9 +21,10 @@ __all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "R
 
 
 class Schedule:
-    """The base of all schedules: ``schedule(t, total)`` is the rate at position t of a run of `total` positions.
+    """Base class of the schedules: ``schedule(t, total)`` is the rate at position t of a run of `total` positions.
 
-    Instances are values: equal parameters, equal schedules, and equal `repr`, which a checkpoint compares.
+    Instances are immutable. They compare equal and have the same `repr`, which checkpoints compare, if their parameters
+    are equal.
     """
 
     rate: float
@@ -37,29 +39,29 @@ class Schedule:
             checks.count(self.total, "total")
 
     def __call__(self, t: int, total: int | None = None) -> float:
-        """Return the rate from position t to the next; `total` matters only to schedules with an end."""
+        """Return the rate at position t; only schedules with an end use `total`."""
         raise NotImplementedError
 
     def rates(self, total: int) -> NDArray[np.float64]:
-        """Return the rates at the positions 0, ..., total-1 of a run of that length: (total,), to look at."""
+        """Return the rates at positions 0, ..., total - 1 of a run of `total` positions, for inspection: (total,)."""
         length = self.length(checks.count(total, "total"))
         return np.array([self(t, length) for t in range(total)])
 
     def length(self, run: int | None) -> int | None:
-        """Return the position at which the schedule ends, given the run's."""
+        """Return the position at which the schedule ends in a run of `run` positions (None if unknown)."""
         return run
 
 
 class Ending(Schedule):
-    """The base of schedules that end: at their own `total`, else at that of the run."""
+    """Base class of schedules that end: at their own `total` if given, else at the end of the run."""
 
     def length(self, run: int | None) -> int:
-        """Return the position at which the schedule ends, given the run's.
+        """Return the position at which the schedule ends in a run of `run` positions (None if unknown).
 
         Raises
         ------
         ValueError
-            If neither is known.
+            If neither end is known.
         """
         if self.total is None and run is None:
             raise ValueError(f"{type(self).__name__} needs total=: how many positions the run has is not known")
@@ -68,7 +70,7 @@ class Ending(Schedule):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same rate all the time: what a number as ``learning_rate`` means.
+    """A constant rate, to which a number passed as ``learning_rate`` is converted.
 
     Parameters
     ----------
@@ -86,16 +88,16 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """alpha(t) = rate * factor^floor(t / every): staircase decay.
+    """Step decay: alpha(t) = rate * factor^floor(t / every).
 
     Parameters
     ----------
     rate : float
-        The first rate, positive.
+        The initial rate, positive.
     factor : float, default 0.5
-        Above 0, at most 1.
+        In (0, 1].
     every : int, default 10
-        Positions between two reductions.
+        Number of positions between two reductions.
     per : {"epoch", "step"}, default "epoch"
     """
 
@@ -116,14 +118,14 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """alpha(t) = rate * factor^t.
+    """Exponential decay: alpha(t) = rate * factor^t.
 
     Parameters
     ----------
     rate : float
-        The first rate, positive.
+        The initial rate, positive.
     factor : float, default 0.95
-        Above 0, at most 1.
+        In (0, 1].
     per : {"epoch", "step"}, default "epoch"
     """
 
@@ -142,17 +144,17 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """alpha(t) = rate / (1 + scale t)^power.
+    """Inverse scaling: alpha(t) = rate / (1 + scale t)^power.
 
-    With power 1 the rate of Robbins & Monro (1951); with power 0.5 and the number of examples as `scale`, per epoch,
-    scikit-learn's "invscaling".
+    Power 1 is the schedule of Robbins & Monro (1951). Power 0.5, applied per epoch with the number of examples as
+    `scale`, is scikit-learn's "invscaling".
 
     Parameters
     ----------
     rate : float
-        The first rate, positive.
+        The initial rate, positive.
     power : float, default 0.5
-        Not negative.
+        Non-negative.
     scale : float, default 1.0
         Positive.
     per : {"epoch", "step"}, default "epoch"
@@ -170,28 +172,28 @@ class InverseScaling(Schedule):
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate at position t."""
-        return float(self.rate * (1 + self.scale * t) ** -self.power)  # a division would overflow
+        return float(self.rate * (1 + self.scale * t) ** -self.power)  # a power in the denominator could overflow
 
 
 @dataclass(frozen=True)
 class Cosine(Ending):
-    """Half a cosine from `rate` to `end`, after a linear warm-up.
+    """Cosine decay from `rate` to `end`, after a linear warm-up.
 
-    With w = warmup * total: alpha(t) = rate (t + 1) / (w + 1) for t < w, then
-    end + (rate - end) (1 + cos(pi (t - w) / (total - w))) / 2, and `end` from `total` on, which a run of `total`
-    positions does not reach. The cosine is SGDR's (Loshchilov & Hutter 2017, equation 5) without restarts, the warm-up
-    that of Goyal et al. (2017, section 2.2).
+    With w = warmup * total, alpha(t) = rate (t + 1) / (w + 1) for t < w, then
+    end + (rate - end) (1 + cos(pi (t - w) / (total - w))) / 2. The rate `end` is only reached at t = total, after the
+    last position of the run. The decay is SGDR (Loshchilov & Hutter 2017, equation 5) without restarts; the warm-up
+    follows Goyal et al. (2017, section 2.2).
 
     Parameters
     ----------
     rate : float
         The highest rate, positive.
     end : float, default 0.0
-        The last one, from 0 to `rate`.
+        The final rate, from 0 to `rate`.
     warmup : float, default 0.0
-        The share of the run that is warm-up, from 0 to below 1.
+        Fraction of the run used for the warm-up, in [0, 1).
     total : int, optional
-        Positions to the end; by default as many as the run has.
+        Position of the end; by default the length of the run.
     per : {"step", "epoch"}, default "step"
     """
 
@@ -218,22 +220,22 @@ class Cosine(Ending):
 
 @dataclass(frozen=True)
 class OneCycle(Ending):
-    """One cycle: half a cosine up from rate / divide to `rate`, then one down to rate / (divide final_divide).
+    """One cycle: half a cosine up from rate / divide to `rate`, then half down to rate / (divide final_divide).
 
-    With p = rise * total the rate rises until t = p and falls until `total`, which a run of `total` positions does not
-    reach. The cycle is that of Smith & Topin (2017) and Smith (2018, "1cycle"), in two half cosines where they have
-    straight lines. The momentum stays as it is.
+    The rate rises until t = rise * total and falls until t = total, which is after the last position of the run. This
+    is the 1cycle policy of Smith & Topin (2017) and Smith (2018) with half cosines instead of straight lines, and
+    without changes of the momentum.
 
     Parameters
     ----------
     rate : float
         The highest rate, positive.
     rise : float, default 0.3
-        The share of the run in which the rate rises, from 0 to below 1.
+        Fraction of the run in which the rate rises, in [0, 1).
     divide, final_divide : float, default 25.0, 1e4
         At least 1.
     total : int, optional
-        Positions to the end; by default as many as the run has.
+        Position of the end; by default the length of the run.
     per : {"step", "epoch"}, default "step"
     """
 
@@ -261,25 +263,26 @@ class OneCycle(Ending):
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """max(minimum, rate * factor^t), where t counts the plateaus: `patience` epochs without an improvement.
+    """Reduce the rate at every plateau, that is after `patience` epochs without an improvement.
 
-    After a reduction the epochs without improvement are counted from 0 again.
+    After t plateaus alpha = max(minimum, rate * factor^t). Each reduction restarts the count of epochs.
 
     Parameters
     ----------
     rate : float
-        The first rate, positive.
+        The initial rate, positive.
     factor : float, default 0.5
-        Above 0, at most 1.
+        In (0, 1].
     patience : int, default 10
+        Number of epochs without an improvement that make a plateau.
     min_delta : float, default 0.0
-        By how much a value must be better than the best yet to be an improvement: by more than this.
+        An improvement must exceed the best value so far by more than this.
     minimum : float, default 0.0
-        The rate does not fall below it; at most `rate`.
+        Lower bound of the rate, from 0 to `rate`.
     monitor : str, default "auto"
-        The recorded value to watch: "auto" is "validation_loss" where there is validation data, else "loss".
+        The recorded value to monitor; "auto" is "validation_loss" if there is validation data, else "loss".
     mode : {"auto", "min", "max"}, default "auto"
-        Which values are better; "auto" knows it of losses and of the metrics that have names.
+        Whether smaller or larger values are better; "auto" infers it for losses and built-in metrics.
     """
 
     rate: float
@@ -317,17 +320,17 @@ def _factor(value: float) -> None:
 
 
 def _half_cosine(start: float, end: float, t: float, length: float) -> float:
-    """Return the point at t of the half cosine from `start` at 0 to `end` at `length`, and from there on."""
+    """Return the half cosine from `start` at t = 0 to `end` at t = length; `end` beyond that."""
     return end + (start - end) * (1 + cos(pi * t / length)) / 2 if t < length else end
 
 
 def get(learning_rate: Any) -> Schedule:
-    """Return the schedule that `learning_rate` is or, as a number, means.
+    """Return the given schedule, or a constant schedule for a number.
 
     Raises
     ------
     ValueError, TypeError
-        If it is neither a positive number nor a schedule.
+        If `learning_rate` is neither a positive number nor a schedule.
     """
     if isinstance(learning_rate, Schedule):
         return learning_rate

@@ -1,115 +1,23 @@
-"""The demo: pictures -> a trained network -> its test; then the same steps in NumPy, and scikit-learn's network."""
+"""The demo: train a network on pictures and test it, then compare it with NumPy and scikit-learn."""
 
-import math
 import os
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from fastnn import SGD, History, Network, __version__, datasets, runtime
-from fastnn._data.feeds import bounds
-from fastnn.reference import ReferenceNetwork, one_hot
+from fastnn import History, Network, __version__, runtime
+from fastnn._demo.comparison import INSTALL, CheckFailed, compare_with_numpy, compare_with_sklearn, duration, say
+from fastnn._demo.data import Pictures, Recipe, load
 
-__all__ = ["CheckFailed", "Pictures", "Recipe", "compare_with_numpy", "load", "run"]
+__all__ = ["CheckFailed", "Pictures", "Recipe", "load", "run"]
 
-FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-INSTALL = "pip install 'fastnn[demo]'"
-
-# The comparison with NumPy: passes over the first mini-batches, gradient descent.
-PASSES, BATCHES, COMPARED_RATE = 10, 20, 0.1
-REPEATS = 3  # of each timing; the shortest counts
-ROWS, COLUMNS = 4, 7  # of wrongly classified pictures
-
-say = partial(print, flush=True)  # in order with the progress bar, which goes to stderr
-
-
-class CheckFailed(Exception):
-    """Two computations that must agree do not."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: the last quarter of the epochs takes a tenth of the learning rate."""
-
-    hidden: tuple[int, ...]
-    batch_size: int
-    epochs: int
-    learning_rate: float
-
-    def stages(self) -> list[tuple[int, float]]:
-        """Return (epochs, learning rate) of each part of the training."""
-        late = (self.epochs + 2) // 4
-        stages = [(self.epochs - late, self.learning_rate), (late, self.learning_rate / 10)]
-        return [stage for stage in stages if stage[0]]
-
-
-# Measured (test accuracy): digits, 50 seeds, each with another fifth held out: mean 98.1 %, lowest 96.7 %;
-# Fashion-MNIST, 5 seeds: 89.3 to 89.4 %.
-DIGITS = Recipe(hidden=(256, 128), batch_size=32, epochs=40, learning_rate=2e-3)
-LARGE = Recipe(hidden=(256, 128), batch_size=128, epochs=10, learning_rate=1e-3)
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Labelled pictures, pixels from 0 to 1: X (m, n[0]) float32, y (m,) labels 0 .. K-1."""
-
-    name: str
-    X_train: NDArray[np.float32]
-    y_train: NDArray[np.intp]
-    X_test: NDArray[np.float32]
-    y_test: NDArray[np.intp]
-    class_names: tuple[str, ...]
-    recipe: Recipe
-
-    @property
-    def shape(self) -> tuple[int, int] | None:
-        """Rows and columns of a picture; None where they are not square and so not known."""
-        side = math.isqrt(self.X_train.shape[1])
-        return (side, side) if side * side == self.X_train.shape[1] else None
-
-
-def load(data: str, seed: int) -> Pictures:
-    """Return the pictures that `data` names: "digits", "fashion-mnist" or a folder of IDX files.
-
-    Raises
-    ------
-    OSError, ValueError
-        If there are no such data, or they are damaged.
-    """
-    if data == "digits":
-        X, y = datasets.load_digits()
-        train, test = datasets.stratified_split(y, 0.2, seed)
-        return _pictures(data, X[train], y[train], X[test], y[test], 16, DIGITS)
-    if data == "fashion-mnist":
-        return _pictures(data, *datasets.load_fashion_mnist(), 255, LARGE, FASHION)
-    if not os.path.isdir(data):
-        raise ValueError(f"--data must be digits, fashion-mnist or a folder of IDX files, got {data!r}")
-    return _pictures(Path(data).resolve().name, *datasets.load_idx_folder(data), 255, LARGE)
-
-
-def _pictures(name: str, X_train: NDArray[Any], y_train: NDArray[Any], X_test: NDArray[Any], y_test: NDArray[Any],
-              ink: int, recipe: Recipe, class_names: tuple[str, ...] = ()) -> Pictures:
-    if not X_train.size or not X_test.size:
-        raise ValueError(f"{name} must hold pictures to train on and to test, got {len(X_train)} and {len(X_test)}")
-    classes, labels = np.unique(np.concatenate([y_train, y_test]), return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(f"{name} must hold at least two classes, got only {classes[0]}")
-    X_train, X_test = (np.divide(X, ink, dtype=np.float32) for X in (X_train, X_test))
-    return Pictures(name, X_train, labels[: len(X_train)], X_test, labels[len(X_train) :],
-                    class_names or tuple(map(str, classes)), recipe)
+ROWS, COLUMNS = 4, 7  # of the grid of misclassified pictures
 
 
 def run(pictures: Pictures, out: str | os.PathLike[str], *, epochs: int | None, n_threads: int, seed: int) -> None:
-    """Run the whole demo, printing as it goes; files go into the folder `out`.
+    """Run the whole demo, print its results, and write files to the folder `out`.
 
     Parameters
     ----------
@@ -117,14 +25,14 @@ def run(pictures: Pictures, out: str | os.PathLike[str], *, epochs: int | None, 
     out : path
         An existing folder.
     epochs : int or None
-        None takes the recipe's.
+        None uses the number of the recipe.
     n_threads, seed : int
 
     Raises
     ------
     CheckFailed
-        If the costs differ from the NumPy reference by more than rounding explains, or the saved network predicts
-        something else than the trained one.
+        If the costs differ from those of the NumPy reference by more than rounding errors, or the saved network makes
+        other predictions than the trained one.
     OSError
         If a file cannot be written.
     """
@@ -140,7 +48,7 @@ def run(pictures: Pictures, out: str | os.PathLike[str], *, epochs: int | None, 
     history = train(network, pictures, recipe, n_threads)
     scores = network.evaluate(pictures.X_test, pictures.y_test)
     seconds = sum(history["seconds"])
-    say(f"trained in {_duration(seconds)}; loss: {history.loss[-1]:.4g} on the training pictures, "
+    say(f"trained in {duration(seconds)}; loss: {history.loss[-1]:.4g} on the training pictures, "
         f"{scores['loss']:.4g} on those held out")
     say(f"test accuracy: {100 * scores['accuracy']:.1f} %\n")
 
@@ -152,7 +60,7 @@ def run(pictures: Pictures, out: str | os.PathLike[str], *, epochs: int | None, 
 
 
 def train(network: Network, pictures: Pictures, recipe: Recipe, n_threads: int) -> History:
-    """Train, watching the held-out pictures (nothing is chosen by them); return the history of all stages."""
+    """Train and return the history of all stages. The held-out pictures are only reported, not used for choices."""
     callbacks: list[Callable[[Any, dict[str, float]], None]] = []
     try:
         import tqdm.auto  # noqa: F401
@@ -178,23 +86,23 @@ def _report_every(period: int) -> Callable[[Any, dict[str, float]], None]:
     return report
 
 
-# ---- what is kept
+# ---- Output files
 
 
 def keep(network: Network, pictures: Pictures, history: History, out: Path) -> None:
-    """Save the network, check that it comes back the same, and draw; say what was written.
+    """Save the network, verify the saved file, and draw the loss and the mistakes.
 
     Raises
     ------
     CheckFailed
-        If the loaded network predicts something else.
+        If the loaded network makes other predictions.
     """
     path = out / "network.fastnn"
     network.save(path)
     loaded = Network.load(path)
     if not np.array_equal(loaded.predict_proba(pictures.X_test), network.predict_proba(pictures.X_test)):
         raise CheckFailed(f"the network in {path} predicts something else than the one that was saved")
-    say(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB); loaded again, it predicts the same, bit for bit")
+    say(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB); loaded again, its predictions are bitwise identical")
     try:
         draw_loss(history, pictures, out / "loss.png")
         draw_mistakes(network, pictures, out / "wrong.png")
@@ -203,13 +111,13 @@ def keep(network: Network, pictures: Pictures, history: History, out: Path) -> N
 
 
 def _figure(width: float, height: float) -> Any:
-    from matplotlib.figure import Figure  # without pyplot: no display, no global state
+    from matplotlib.figure import Figure  # not pyplot: needs no display and keeps no global state
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def draw_loss(history: History, pictures: Pictures, path: Path) -> None:
-    """Draw the costs of the epochs."""
+    """Draw the cost over the epochs."""
     figure = _figure(7, 4.5)
     axes = history.plot(ax=figure.subplots())
     axes.set_title(f"{pictures.name}: cost of the pictures trained on, and of those held out (validation)", fontsize=10)
@@ -218,7 +126,7 @@ def draw_loss(history: History, pictures: Pictures, path: Path) -> None:
 
 
 def draw_mistakes(network: Network, pictures: Pictures, path: Path) -> None:
-    """Draw the wrongly classified pictures of which the network is most certain."""
+    """Draw the misclassified pictures with the highest predicted probabilities."""
     probabilities = network.predict_proba(pictures.X_test)
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != pictures.y_test)
@@ -241,102 +149,3 @@ def draw_mistakes(network: Network, pictures: Pictures, path: Path) -> None:
                        fontsize=8)
     figure.savefig(path, dpi=120)
     say(f"wrote {path}: {len(shown)} of the {len(wrong)} wrongly classified pictures")
-
-
-# ---- beside others
-
-
-def compare_with_numpy(sizes: tuple[int, ...], pictures: Pictures, batch_size: int, n_threads: int, seed: int) -> None:
-    """Run the same steps on fastnn and on `fastnn.reference`; print costs, differences and times.
-
-    Raises
-    ------
-    CheckFailed
-        If they differ by more than the rounding errors of the steps can add up to.
-    """
-    rows = min(BATCHES * batch_size, len(pictures.X_train))
-    X, y = pictures.X_train[:rows].astype(np.float64), pictures.y_train[:rows]
-    batches = [(np.ascontiguousarray(X[i:j].T), one_hot(y[i:j], sizes[-1])) for i, j in bounds(rows, batch_size)]
-    start = Network(sizes, dtype="float64", random_state=seed)
-    n_steps = PASSES * len(batches)
-    say(f"The same {n_steps} steps of gradient descent in NumPy (fastnn.reference): float64, the same first weights, "
-        f"the same\nmini-batches of {batch_size}, learning rate {COMPARED_RATE:g}; the cost of a pass is the mean over "
-        "its mini-batches")
-
-    def on_fastnn() -> tuple[Network, list[float]]:
-        network = start.copy()
-        history = network.fit(X, y, optimizer=SGD(), learning_rate=COMPARED_RATE, batch_size=batch_size, epochs=PASSES,
-                              shuffle=False, n_threads=n_threads)
-        return network, history.loss
-
-    def on_numpy() -> tuple[ReferenceNetwork, list[float]]:
-        network = ReferenceNetwork(start.W, start.b, start.activations, start.loss_name)
-        costs = []
-        for _ in range(PASSES):
-            total = sum(network.step(X_t, Y_t, COMPARED_RATE) * X_t.shape[1] for X_t, Y_t in batches)
-            costs.append(total / rows)
-        return network, costs
-
-    ours, costs, seconds = _fastest(on_fastnn)
-    with threadpool_limits(n_threads):
-        theirs, reference_costs, reference_seconds = _fastest(on_numpy)
-
-    differences = np.abs(np.subtract(costs, reference_costs))
-    say(f"{'pass':>4}  {'cost, fastnn':>18}  {'cost, NumPy':>18}  {'difference':>10}")
-    for k in sorted({0, 1, 2, 4, PASSES - 1}):
-        say(f"{k + 1:4}  {costs[k]:18.15f}  {reference_costs[k]:18.15f}  {differences[k]:10.1e}")
-    parameters = max(float(np.abs(mine - other).max())
-                     for mine, other in zip([*ours.W, *ours.b], [*theirs.W, *theirs.b], strict=True))
-    say(f"largest difference: {differences.max():.1e} between costs, {parameters:.1e} between parameters")
-    say(f"fastnn {_duration(seconds)}, NumPy {_duration(reference_seconds)}: "
-        f"fastnn is {_ratio(seconds, reference_seconds)}")
-
-    # A sum of n terms is off by at most n eps of its size, activation and update by less; the errors of steps add up.
-    bound = n_steps * sum(n_prev + n for n_prev, n in pairwise(sizes)) * np.finfo(np.float64).eps * max(reference_costs)
-    if not max(float(differences.max()), parameters) <= bound:
-        raise CheckFailed(f"fastnn and the NumPy reference differ by more than rounding explains ({bound:.1e})")
-
-
-def _fastest(work: Callable[[], tuple[Any, list[float]]]) -> tuple[Any, list[float], float]:
-    times = []
-    for _ in range(REPEATS):
-        began = perf_counter()
-        network, costs = work()
-        times.append(perf_counter() - began)
-    return network, costs, min(times)
-
-
-def compare_with_sklearn(pictures: Pictures, recipe: Recipe, n_threads: int, seed: int, seconds: float,
-                         accuracy: float) -> None:
-    """Train scikit-learn's MLPClassifier by the same recipe; print time and accuracy beside ours."""
-    try:
-        import sklearn
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.neural_network import MLPClassifier
-    except ImportError:
-        say(f"no comparison with scikit-learn: it is not installed ({INSTALL})")
-        return
-    say(f"scikit-learn {sklearn.__version__}, MLPClassifier: the same layers, float32, Adam, learning rates, "
-        "mini-batch size and epochs ...")
-    other = MLPClassifier(recipe.hidden, alpha=0, batch_size=recipe.batch_size, warm_start=True, tol=0,
-                          n_iter_no_change=recipe.epochs + 1, random_state=seed)
-    began = perf_counter()
-    with threadpool_limits(n_threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is meant to end the training
-        for epochs, learning_rate in recipe.stages():
-            other.set_params(max_iter=epochs, learning_rate_init=learning_rate)
-            other.fit(pictures.X_train, pictures.y_train)
-    other_seconds = perf_counter() - began
-    say(f"{'':14}{'training':>10}  {'test accuracy':>13}")
-    for name, time, score in (("fastnn", seconds, accuracy),
-                              ("scikit-learn", other_seconds, other.score(pictures.X_test, pictures.y_test))):
-        say(f"{name:14}{_duration(time):>10}  {100 * score:11.1f} %")
-    say(f"fastnn is {_ratio(seconds, other_seconds)}")
-
-
-def _duration(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _ratio(ours: float, theirs: float) -> str:
-    return f"{theirs / ours:.1f} times faster" if ours <= theirs else f"{ours / theirs:.1f} times slower"

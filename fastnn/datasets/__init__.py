@@ -1,6 +1,6 @@
-"""Data to train on: the digits that ship with fastnn, the planar flower, and a reader of IDX files.
+"""Data sets: handwritten digits that ship with fastnn, the planar flower, and a reader of IDX files.
 
-Examples are rows here, as NumPy users hold them: X is (m, n_x), y is (m,). Nothing is loaded before it is asked for.
+Examples are rows: X is (m, n_x), y is (m,). Importing this module loads no data.
 """
 
 import gzip
@@ -19,9 +19,9 @@ __all__ = ["load_digits", "load_fashion_mnist", "load_idx_folder", "make_flower"
 Seed = int | np.random.Generator | None
 
 _DATA = Path(__file__).parent
-_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts it
+_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # the folder of the Debian package
 _CHUNK = 1 << 20
-# Deflate's densest code is a copy of 258 bytes in 2 bits, so no gzip file holds more than 1032 bytes a byte.
+# The densest code of Deflate copies 258 bytes with 2 bits: a byte of a gzip file yields at most 1032 bytes.
 _DEFLATE_MAX_RATIO = 258 * 4
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -29,14 +29,14 @@ _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """Load the 1797 handwritten digits that ship with fastnn.
 
-    They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI Machine
-    Learning Repository, 1998, DOI 10.24432/C50P49, CC BY 4.0): pictures of 8 x 8 pixels, row by row, each pixel the
-    count of ink dots in a 4 x 4 block of the scan.
+    The data are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI Machine
+    Learning Repository, 1998, DOI 10.24432/C50P49, CC BY 4.0): images of 8 x 8 pixels, stored row by row. Each pixel
+    counts the ink dots in a 4 x 4 block of the scan.
 
     Returns
     -------
     X : ndarray of shape (1797, 64), float64
-        The pixels as in the source, 0 (paper) to 16 (ink); divide by 16 for values in [0, 1].
+        Pixels from 0 (paper) to 16 (ink), as in the source; divide by 16 to scale them to [0, 1].
     y : ndarray of shape (1797,), int64
         The digits, 0 to 9.
     """
@@ -48,11 +48,12 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
 def make_flower(
     n_samples: int = 400, *, noise: float = 0.2, n_petals: int = 4, random_state: Seed = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the planar flower of the deep-learning course: two classes that no straight line separates.
+    """Generate the planar flower of the course: two classes that no straight line separates.
 
-    Class j (0 or 1) runs once along the polar curve r = 4 sin(n_petals t) for t from j pi to (j + 1) pi, which is one
-    petal for each half wave, ``n_petals`` petals a class. A half wave with r < 0 lies opposite, at t + pi, so the
-    petals of the two classes take turns around the origin, but for two places where neighbours share a class::
+    The points of class j (0 or 1) lie on the polar curve r = 4 sin(n_petals t) for t from j pi to (j + 1) pi. Each half
+    wave is one petal, which makes ``n_petals`` petals per class. A half wave with r < 0 is drawn on the opposite side,
+    at t + pi, so that the petals of both classes alternate around the origin, except in two places where neighbouring
+    petals belong to the same class::
 
         t[i] = pi (j + i / (m[j] - 1)) + noise * N(0, 1)      i = 0 .. m[j] - 1
         r[i] = 4 sin(n_petals t[i])    + noise * N(0, 1)
@@ -61,11 +62,11 @@ def make_flower(
     Parameters
     ----------
     n_samples : int
-        m, at least 2; m[0] = ceil(m / 2), m[1] = floor(m / 2).
+        Number of examples m, at least 2; class 0 has m[0] = ceil(m / 2), class 1 has m[1] = floor(m / 2).
     noise : float
-        Standard deviation of the noise on the angle (radians) and on the radius, 0 or more.
+        Standard deviation of the noise added to the angle (in radians) and to the radius, at least 0.
     n_petals : int
-        Petals of each class, even: with an odd number the curve repeats itself after pi and the classes would coincide.
+        Number of petals per class; even, because with an odd number the curves of both classes coincide.
     random_state : int, numpy.random.Generator or None
         Seed, as for ``numpy.random.default_rng``.
 
@@ -98,26 +99,26 @@ def make_flower(
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read an IDX file, plain or gzipped: the format of MNIST, Fashion-MNIST and their kin.
+    """Read an IDX file, plain or gzipped, the format of MNIST and Fashion-MNIST.
 
-    The layout, integers and values big-endian: two zero bytes, the type code, the number of dimensions, each dimension
-    as uint32, then the values, the last dimension fastest.
+    The file consists of two zero bytes, the type code, the number of dimensions, each dimension as uint32, and the
+    values in C order. All numbers are big-endian.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file; gzip is recognised by its content, not by the name.
+        The file; gzip is detected by content, not by name.
 
     Returns
     -------
     ndarray
-        C-ordered and writable, in the file's shape; uint8, int8, int16, int32, float32 or float64, native byte order.
+        C-ordered and writable, in native byte order; uint8, int8, int16, int32, float32 or float64.
 
     Raises
     ------
     ValueError
-        If the file is no IDX file, or does not hold exactly the values that its header declares. The declared size is
-        believed only as far as there are bytes: a false header costs no memory.
+        If the file is not an IDX file, or does not hold exactly the values that its header declares. Memory is only
+        allocated for bytes that exist, so a wrong header cannot exhaust it.
     OSError
         If the file cannot be read.
     """
@@ -135,8 +136,8 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
             raise ValueError(f"{name!r}: the gzip data are truncated or damaged ({error})") from error
 
 
-def _parse_idx(stream: BinaryIO | gzip.GzipFile, most: int, name: str) -> np.ndarray:
-    """Read one IDX array; `most` is the largest number of bytes that the stream can hold."""
+def _parse_idx(stream: BinaryIO | gzip.GzipFile, max_bytes: int, name: str) -> np.ndarray:
+    """Read one IDX array; `max_bytes` is an upper bound on the bytes in the stream."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_DTYPES or magic[3] == 0:
         raise ValueError(
@@ -150,7 +151,7 @@ def _parse_idx(stream: BinaryIO | gzip.GzipFile, most: int, name: str) -> np.nda
     shape = tuple(np.frombuffer(dimensions, ">u4").tolist())
     declared = math.prod(shape) * dtype.itemsize
     what = f"its IDX header declares {' x '.join(map(str, shape))} values of {dtype.name}, {declared} bytes"
-    if declared > most:
+    if declared > max_bytes:
         raise ValueError(f"{name!r} is truncated or damaged: {what}, more than the file can hold")
     values = _read_at_most(stream, declared + 1)
     if len(values) < declared:
@@ -159,13 +160,13 @@ def _parse_idx(stream: BinaryIO | gzip.GzipFile, most: int, name: str) -> np.nda
         raise ValueError(f"{name!r} is damaged: {what}, but more follow")
     try:
         array: np.ndarray = np.ndarray(shape, dtype, buffer=values)
-    except ValueError as error:  # more dimensions, or larger empty ones, than NumPy knows
+    except ValueError as error:  # more dimensions than NumPy supports, or too large ones beside an empty one
         raise ValueError(f"{name!r}: {what}, which does not make an array ({error})") from error
     return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
 def _read_at_most(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
-    """Read up to `size` bytes into memory that grows only as bytes arrive."""
+    """Read up to `size` bytes in chunks, without allocating memory for bytes that do not exist."""
     data = bytearray()
     while len(data) < size and (chunk := stream.read(min(_CHUNK, size - len(data)))):
         data += chunk
@@ -173,14 +174,14 @@ def _read_at_most(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
 
 
 def load_idx_folder(folder: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Load the four IDX files of a data set laid out as MNIST is.
+    """Load a data set that consists of four IDX files named like those of MNIST.
 
     Parameters
     ----------
     folder : str or os.PathLike
-        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
-        ``t10k-labels-idx1-ubyte``, each plain (which is preferred) or with ``.gz``; '.' or '_' may stand for '-', and
-        ``test`` for ``t10k``.
+        Folder with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
+        ``t10k-labels-idx1-ubyte``, plain or with ``.gz``; plain files take precedence. Names may use '.' or '_' instead
+        of '-', and ``test`` instead of ``t10k``.
 
     Returns
     -------
@@ -192,12 +193,12 @@ def load_idx_folder(folder: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndar
     Raises
     ------
     FileNotFoundError
-        If the folder or one of the files is missing; the message names every one that is.
+        If the folder or a file is missing; the message lists all missing files.
     ValueError
-        If a file is damaged, is not pictures (3 dimensions, uint8) or labels (1 dimension, integers), if the numbers of
-        pictures and labels differ, or the sizes of training and test pictures.
+        If a file is damaged or does not hold images (3 dimensions, uint8) or labels (1 dimension, integers), or if the
+        numbers of images and labels, or the image sizes of training and test set, differ.
     """
-    names = sorted(os.listdir(folder))  # so that "x" comes before "x.gz"
+    names = sorted(os.listdir(folder))  # "x" comes before "x.gz"
     paths, missing = [], []
     for prefix, alias in (("train", "train"), ("t10k", "t10k|test")):
         for kind, n_dims in (("images", 3), ("labels", 1)):
@@ -221,7 +222,7 @@ def load_idx_folder(folder: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndar
 
 
 def _load_pair(images_path: str, labels_path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read pictures (m, rows, columns) and their labels (m,)."""
+    """Read images (m, rows, columns) and their labels (m,)."""
     labels = read_idx(labels_path)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"{labels_path!r} must hold integer labels (m,), got {labels.dtype} {labels.shape}")
@@ -236,12 +237,12 @@ def _load_pair(images_path: str, labels_path: str) -> tuple[np.ndarray, np.ndarr
 def load_fashion_mnist(
     folder: str | os.PathLike[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Load Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747): 70 000 pictures of 28 x 28 pixels.
+    """Load Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747): 70 000 images of 28 x 28 pixels.
 
     Parameters
     ----------
     folder : str, os.PathLike or None
-        The folder with the four IDX files; None means the one of Debian's package ``dataset-fashion-mnist``.
+        Folder with the four IDX files; by default that of the Debian package ``dataset-fashion-mnist``.
 
     Returns
     -------
@@ -251,7 +252,7 @@ def load_fashion_mnist(
     Raises
     ------
     FileNotFoundError, ValueError
-        As `load_idx_folder`; without the Debian package the message says how to get the data.
+        As `load_idx_folder`. If the Debian package is missing, the message says how to get the data.
     """
     if folder is None and not _FASHION_MNIST.is_dir():
         raise FileNotFoundError(
@@ -264,27 +265,27 @@ def load_fashion_mnist(
 def stratified_split(
     y: np.ndarray, test_fraction: float = 0.2, random_state: Seed = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split examples at random into a training and a test part that hold the same share of every class.
+    """Split examples at random into a training and a test set with the same proportions of all classes.
 
     Parameters
     ----------
     y : array_like of shape (m,)
-        Class labels, of any type that NumPy can sort.
+        Class labels of any type that NumPy can sort.
     test_fraction : float
-        The share of the test part, between 0 and 1.
+        Fraction of the examples in the test set, between 0 and 1.
     random_state : int, numpy.random.Generator or None
         Seed, as for ``numpy.random.default_rng``.
 
     Returns
     -------
     train_index, test_index : ndarray of intp
-        Positions in y, ascending. The test part has floor(m test_fraction + 1/2) examples; of each class it has the
-        exact share, up to less than one example.
+        Indices into y, in ascending order. The test set has floor(m test_fraction + 1/2) examples; the number of each
+        class differs from its exact proportion by less than one.
 
     Raises
     ------
     ValueError
-        If y is not (m,), the fraction is not between 0 and 1, or one part would be empty.
+        If y is not 1-dimensional, the fraction is not between 0 and 1, or one set would be empty.
     """
     labels = np.asarray(y)
     if labels.ndim != 1:
@@ -292,7 +293,7 @@ def stratified_split(
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
     m = len(labels)
-    # Class after class, each in random order; taking every 1/fraction-th example then takes from each its share.
+    # Sort by class, with random order within each; picking every (1 / test_fraction)-th example is then proportional.
     shuffled = np.random.default_rng(random_state).permutation(m)
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]
     is_test = np.empty(m, dtype=bool)

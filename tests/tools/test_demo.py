@@ -1,4 +1,4 @@
-"""The console script: its demo from start to end, without its optional libraries, interrupted, and misused."""
+"""The console script: the whole demo, without its optional libraries, interrupted, and with invalid arguments."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import fastnn
 from fastnn import Network, datasets
 from fastnn.__main__ import main
-from fastnn._demo import demo
+from fastnn._demo import comparison, demo
 
 OPTIONAL = ("tqdm", "matplotlib", "sklearn")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -25,7 +25,7 @@ ACCURACY = re.compile(r"^test accuracy: (\d+\.\d) %$", re.MULTILINE)
 
 
 def run(folder, *arguments, without=()):
-    """Run the program in `folder` in a process of its own, some libraries made impossible to import."""
+    """Run the program in `folder` in its own process, with the libraries `without` blocked from import."""
     block = "".join(f"sys.modules[{name!r}] = None; " for name in without)
     code = f"import sys; {block}from fastnn.__main__ import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True,
@@ -38,7 +38,7 @@ def write_idx(path, array):
 
 
 def idx_folder(folder, shape=(5, 5), train=60, test=20, classes=(3, 7)):
-    """Write a data set of dark and bright pictures; the i-th has the label classes[i % len(classes)]."""
+    """Write a data set of dark and bright pictures; picture i has the label classes[i % len(classes)]."""
     folder.mkdir()
     rng = np.random.default_rng(1)
     for prefix, m in (("train", train), ("t10k", test)):
@@ -51,7 +51,7 @@ def idx_folder(folder, shape=(5, 5), train=60, test=20, classes=(3, 7)):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """The demo as it runs by default, with whatever is installed; on one thread, since others may use the cores."""
+    """Run the demo with default settings, on one thread because other tests may use the cores."""
     folder = tmp_path_factory.mktemp("demo")
     return run(folder, "demo", "--threads", "1"), folder / "fastnn-demo"
 
@@ -68,22 +68,22 @@ def test_digits_are_learned(digits):
     assert "(64, m)" in process.stdout and "parameters" in process.stdout  # the table of dimensions
 
 
-def test_costs_are_those_of_numpy(digits):
+def test_costs_agree_with_numpy(digits):
     output = digits[0].stdout
     rows = re.findall(r"^ *\d+  +(\d\.\d{15})  +(\d\.\d{15})  +(\d\.\de[+-]\d\d)$", output, re.MULTILINE)
     assert len(rows) >= 5
     for ours, theirs, difference in rows:
-        # printed with 15 decimals, the difference with 2 digits of it
+        # costs are printed with 15 decimals, the difference with 2 digits
         assert abs(abs(float(ours) - float(theirs)) - float(difference)) <= 1e-15 + 0.05 * float(difference)
     first, last = float(rows[0][0]), float(rows[-1][0])
-    assert last < first / 2  # real steps, not a standstill
+    assert last < first / 2  # the network has learned
     costs, parameters = re.search(r"largest difference: (\S+) between costs, (\S+) between", output).groups()
-    # 200 steps through layers of 64 + 256 + 128 + 10 units, a rounding error each of at most 1.1e-16
+    # 200 steps through 64 + 256 + 128 + 10 units, with a rounding error of at most 1.1e-16 each
     assert float(costs) <= 200 * 458 * 1.2e-16 and float(parameters) <= 200 * 458 * 1.2e-16
     assert re.search(r"NumPy \d.*: fastnn is \d+\.\d times (faster|slower)", output)
 
 
-def test_files(digits):
+def test_demo_writes_network_and_plots(digits):
     process, out = digits
     network = Network.load(out / "network.fastnn")
     X, y = datasets.load_digits()
@@ -98,18 +98,18 @@ def test_files(digits):
     assert all(os.path.join("fastnn-demo", name) in process.stdout for name in expected)
 
 
-def test_beside_sklearn(digits):
+def test_accuracy_of_sklearn_is_printed(digits):
     pytest.importorskip("sklearn")
     assert re.search(r"^scikit-learn +\d.* +\d\d\.\d %$", digits[0].stdout, re.MULTILINE)
 
 
-def test_progress_bar(digits):
+def test_progress_bar_shows_validation_accuracy(digits):
     pytest.importorskip("tqdm")
     assert "epoch/s" in digits[0].stderr and "validation_accuracy" in digits[0].stderr
 
 
 @pytest.mark.parametrize("without", [(name,) for name in OPTIONAL] + [OPTIONAL], ids="-".join)
-def test_without(without, tmp_path):
+def test_demo_runs_without_optional_libraries(without, tmp_path):
     folder = idx_folder(tmp_path / "data")
     process = run(tmp_path, "demo", "--data", str(folder), "--out", "out", "--epochs", "3", without=without)
     assert process.returncode == 0, process.stderr
@@ -125,7 +125,7 @@ def test_without(without, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--threads", "1"], ["--threads", "3", "--seed", "2147483647"]])
-def test_folder_of_idx_files(arguments, tmp_path, capsys, monkeypatch):
+def test_demo_reads_a_folder_of_idx_files(arguments, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     folder = idx_folder(tmp_path / "data", train=61, test=9, classes=(3, 250, 7))
     assert main(["demo", "--data", str(folder), "--out", str(tmp_path / "a" / "b"), "--epochs", "40", *arguments]) == 0
@@ -135,10 +135,10 @@ def test_folder_of_idx_files(arguments, tmp_path, capsys, monkeypatch):
     assert Network.load(tmp_path / "a" / "b" / "network.fastnn").layer_sizes == (25, 256, 128, 3)
 
 
-def test_pictures_that_are_not_square(tmp_path, capsys, monkeypatch):
+def test_mistakes_are_not_drawn_if_pictures_are_not_square(tmp_path, capsys, monkeypatch):
     for name in OPTIONAL[2:]:
         monkeypatch.setitem(sys.modules, name, None)
-    # more noise than signal: some are wrong
+    # more noise than signal, so that some are misclassified
     folder = idx_folder(tmp_path / "data", shape=(2, 3), classes=(0, 2))
     assert main(["demo", "--data", str(folder), "--out", str(tmp_path / "out"), "--epochs", "1"]) == 0
     assert "60 pictures to train on" in capsys.readouterr().out
@@ -146,14 +146,14 @@ def test_pictures_that_are_not_square(tmp_path, capsys, monkeypatch):
 
 
 @given(st.integers(1, 100_000))
-def test_recipe_stages(epochs):
+def test_recipe_stages_add_up_to_all_epochs(epochs):
     stages = demo.Recipe((5,), 32, epochs, 0.01).stages()
     assert sum(n for n, _ in stages) == epochs and all(n >= 1 for n, _ in stages)
     assert stages[0][1] == 0.01 and [rate for _, rate in stages[1:]] in ([], [0.001])
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_digits_split(seed):
+def test_digits_are_split_by_seed(seed):
     pictures = demo.load("digits", seed)
     assert (len(pictures.X_train), len(pictures.X_test)) == (1438, 359)
     assert pictures.X_train.dtype == np.float32 and pictures.X_train.min() == 0 and pictures.X_train.max() == 1
@@ -163,27 +163,31 @@ def test_digits_split(seed):
     assert not np.array_equal(pictures.X_test, demo.load("digits", seed + 1).X_test)
 
 
-# ---- checks that must be able to fail
+# ---- the checks of the demo can fail
 
 
 @pytest.mark.parametrize("error", [1e-9, np.nan])
-def test_wrong_cost(error, monkeypatch, tmp_path, capsys):
-    right = demo.ReferenceNetwork.step
-    monkeypatch.setattr(demo.ReferenceNetwork, "step", lambda *arguments: right(*arguments) + error)
+def test_demo_fails_if_a_cost_differs(error, monkeypatch, tmp_path, capsys):
+    right = comparison.ReferenceNetwork.step
+    monkeypatch.setattr(comparison.ReferenceNetwork, "step", lambda *arguments: right(*arguments) + error)
     folder = idx_folder(tmp_path / "data")
     assert main(["demo", "--data", str(folder), "--out", str(tmp_path / "out"), "--epochs", "1"]) == 1
     assert "differ by more than rounding explains" in capsys.readouterr().err
 
 
-def test_wrong_step(monkeypatch, tmp_path, capsys):
-    right = demo.ReferenceNetwork.step
-    monkeypatch.setattr(demo.ReferenceNetwork, "step", lambda self, X, Y, rate: right(self, X, Y, rate * (1 + 1e-8)))
+def test_demo_fails_if_a_step_differs(monkeypatch, tmp_path, capsys):
+    right = comparison.ReferenceNetwork.step
+
+    def step(self, X, Y, rate):
+        return right(self, X, Y, rate * (1 + 1e-8))
+
+    monkeypatch.setattr(comparison.ReferenceNetwork, "step", step)
     folder = idx_folder(tmp_path / "data")
     assert main(["demo", "--data", str(folder), "--out", str(tmp_path / "out"), "--epochs", "1"]) == 1
     assert "differ by more than rounding explains" in capsys.readouterr().err
 
 
-def test_wrong_file(monkeypatch, tmp_path, capsys):
+def test_demo_fails_if_the_saved_network_differs(monkeypatch, tmp_path, capsys):
     right = Network.load
 
     def load(path):
@@ -196,7 +200,7 @@ def test_wrong_file(monkeypatch, tmp_path, capsys):
     assert "predicts something else" in capsys.readouterr().err
 
 
-def test_full_disk(monkeypatch, tmp_path, capsys):
+def test_demo_reports_a_full_disk(monkeypatch, tmp_path, capsys):
     def save(self, path):
         raise OSError(28, "No space left on device", str(path))
 
@@ -221,7 +225,7 @@ def test_full_disk(monkeypatch, tmp_path, capsys):
         (["demo", "--seed", "x"], "got 'x'"),
     ],
 )
-def test_arguments_that_cannot_be_read(arguments, message, capsys):
+def test_invalid_arguments_exit_with_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
     assert exit_.value.code == 2
@@ -229,14 +233,14 @@ def test_arguments_that_cannot_be_read(arguments, message, capsys):
 
 
 def fails(capsys, *arguments):
-    """Run a demo that must end with 2; return its one line of complaint."""
+    """Run a demo that must exit with 2; return its error message."""
     assert main(["demo", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("fastnn demo: error: ")
     return captured.err
 
 
-def test_data_that_cannot_be_used(tmp_path, capsys, monkeypatch):
+def test_invalid_data_exits_with_2(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "digits, fashion-mnist or a folder of IDX files, got 'mnist'" in fails(capsys, "--data", "mnist")
     (tmp_path / "empty").mkdir()
@@ -253,7 +257,7 @@ def test_data_that_cannot_be_used(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "fastnn-demo").exists()
 
 
-def test_out_that_cannot_be_used(tmp_path, capsys):
+def test_invalid_output_folder_exits_with_2(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert "file" in fails(capsys, "--out", str(tmp_path / "file"))
 
@@ -261,7 +265,7 @@ def test_out_that_cannot_be_used(tmp_path, capsys):
 # ---- the program
 
 
-def test_version_and_info(tmp_path):
+def test_version_and_info_are_printed(tmp_path):
     process = run(tmp_path, "--version")
     assert (process.returncode, process.stdout) == (0, f"fastnn {fastnn.__version__}\n")
     process = run(tmp_path, "info")
@@ -270,7 +274,7 @@ def test_version_and_info(tmp_path):
     assert "threads" in process.stdout and "blas" in process.stdout
 
 
-def test_console_script():
+def test_console_script_calls_main():
     try:
         distribution = metadata.distribution("fastnn")
     except metadata.PackageNotFoundError:
@@ -280,8 +284,8 @@ def test_console_script():
 
 
 def started(folder):
-    """Start a demo that would take long, and wait until it trains."""
-    # a shell starts background jobs, and with them all children, with SIGINT ignored
+    """Start a demo that would run for long, and wait until it trains."""
+    # shells start background jobs, and so their children, with SIGINT ignored
     code = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
             "from fastnn.__main__ import main; sys.exit(main(['demo', '--epochs', '100000']))")
     process = subprocess.Popen([sys.executable, "-P", "-c", code], cwd=folder, stdout=subprocess.PIPE,
@@ -294,7 +298,7 @@ def started(folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
-def test_ctrl_c(tmp_path):
+def test_ctrl_c_exits_with_130(tmp_path):
     process = started(tmp_path)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=120)[1]
@@ -302,9 +306,9 @@ def test_ctrl_c(tmp_path):
     assert "fastnn: interrupted" in errors and "Traceback" not in errors
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error on Windows")
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe raises another error on Windows")
 @pytest.mark.parametrize("command", ["demo", "info"])
-def test_nobody_reads(command, tmp_path):
+def test_closed_pipe_exits_quietly(command, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run([sys.executable, "-m", "fastnn", command], cwd=tmp_path, stdout=writer,

@@ -23,7 +23,7 @@ OPTIONAL = {"sklearn", "matplotlib", "tqdm"}
 # Faces: nothing imports them. The console script is one of two modules, and a user of the public names.
 FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.gradcheck", "fastnn.graph", "fastnn.__main__",
          "fastnn._demo"}
-SCRIPT = {"fastnn.__main__", "fastnn._demo", "fastnn._demo.demo"}
+SCRIPT = {"fastnn.__main__", "fastnn._demo", *(f"fastnn._demo.{name}" for name in ("comparison", "data", "demo"))}
 
 
 def python(code):
