@@ -28,7 +28,7 @@ def refuse(**settings: Any) -> None:
 
 
 def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[Any]], float], iterations: int,
-             after_iteration: Callable[[float], str | None]) -> str:
+             after_iteration: Callable[[float], str | None]) -> tuple[str, Any]:
     """Move `theta` (P,) to a minimum of J.
 
     Parameters
@@ -46,8 +46,9 @@ def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[
 
     Returns
     -------
-    str
+    reason : str
         That reason; "converged"; "evaluations" where they are used up; "stalled" where no step lowers J any further.
+    result : scipy.optimize.OptimizeResult
     """
     from scipy.optimize import minimize as scipy_minimize  # a tenth of a second that other optimisers need not pay
 
@@ -77,8 +78,8 @@ def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[
         np.copyto(theta, reached)
         raise
     if reason is not None:
-        return reason
+        return reason, result
     np.copyto(theta, result.x, casting="same_kind")
     if result.status == CONVERGED:
-        return "converged"
-    return "evaluations" if result.nfev >= optimizer.max_evaluations else "stalled"
+        return "converged", result
+    return "evaluations" if result.nfev >= optimizer.max_evaluations else "stalled", result

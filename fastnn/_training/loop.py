@@ -252,9 +252,10 @@ class Run:
             began = perf_counter()
             return reason
 
-        return lbfgs.minimize(optimizer, self.values.parameters.theta,
-                              partial(whole_gradient, plan, self.feed.examples), self.settings.epochs - self.epoch,
-                              after_iteration)
+        reason, _ = lbfgs.minimize(optimizer, self.values.parameters.theta,
+                                   partial(whole_gradient, plan, self.feed.examples),
+                                   self.settings.epochs - self.epoch, after_iteration)
+        return reason
 
     def _rows_at_once(self) -> int:
         if isinstance(self.state.optimizer, LBFGS):

@@ -11,8 +11,8 @@ except (ImportError, AttributeError):
     raise ImportError("fastnn's MLPClassifier and MLPRegressor need scikit-learn 1.6 or newer: "
                       "pip install 'fastnn[sklearn]'", name="sklearn") from None
 
+from fastnn.estimators._from_sklearn import from_sklearn
 from fastnn.estimators.classifier import MLPClassifier
-from fastnn.estimators.incoming import from_sklearn
 from fastnn.estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn"]

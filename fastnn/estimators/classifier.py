@@ -9,20 +9,20 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.fitting import TrainableMLP
-from fastnn.estimators.losses import BinaryLogLoss, LogLoss
-from fastnn.estimators.stochastic import ValidationSet
+from fastnn.estimators._base import BaseMLP
+from fastnn.estimators._fit import ValidationArguments, fit_estimator
+from fastnn.estimators._inputs import FitData, class_factors
+from fastnn.estimators._objective import BinaryLogLoss, LogLoss
 from fastnn.losses import Loss
 
 __all__ = ["MLPClassifier"]
 
 
-class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     """Multi-layer perceptron classifier: scikit-learn's `MLPClassifier` on fastnn's compiled core.
 
     The same data, parameters and `random_state` give the same results up to rounding.
@@ -146,7 +146,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
     loss = "log_loss"  # an attribute, as in scikit-learn
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TrainableMLP._parameter_constraints,
+        **BaseMLP._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
@@ -218,18 +218,9 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
     def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
-        if encoded_y.ndim != 1:
-            raise ValueError("class_weight is for one label an example; where there are several, pass sample_weight")
         if incremental and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
-        labels = self.classes_[encoded_y.astype(np.intp)]
-        present = np.unique(labels) if self.class_weight == "balanced" else self.classes_
-        by_class = compute_class_weight(self.class_weight, classes=present, y=labels)
-        for label, factor in zip(present, by_class, strict=True):
-            if not 0 <= factor < np.inf:
-                raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}")
-        factors: NDArray[np.float64] = by_class[np.searchsorted(present, labels)]
-        return factors
+        return class_factors(self.class_weight, self.classes_, encoded_y)
 
     def _decide(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
         """Return class indices (m,) for outputs A[L] (m, n[L]); for multilabel targets, 0 or 1 of shape (m, n[L])."""
@@ -241,10 +232,10 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
             return decided
         return decided[:, 0] if len(self._label_binarizer.classes_) == 2 else np.zeros(len(outputs), np.intp)
 
-    def _score_outputs(self, outputs: NDArray[Any], validation: ValidationSet) -> float:
-        decided, Y = self._decide(outputs), validation.examples.Y
+    def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
+        decided, Y = self._decide(outputs), data.encoded_y
         correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
-        return float(np.average(correct, weights=validation.weights))
+        return float(np.average(correct, weights=data.sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
@@ -275,7 +266,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         ValueError, TypeError
             If an argument is invalid, or the parameters did not stay finite.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -298,7 +290,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):  # type: ignore[misc]
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        return self._fit(X, y, sample_weight, incremental=True)
+        fit_estimator(self, X, y, sample_weight, incremental=True)
+        return self
 
     def predict(self, X: Any) -> Any:
         """Return the class of each row of X.

@@ -12,15 +12,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from fastnn.estimators.fitting import TrainableMLP
-from fastnn.estimators.losses import MeanSquaredError
-from fastnn.estimators.stochastic import ValidationSet
+from fastnn.estimators._base import BaseMLP
+from fastnn.estimators._fit import ValidationArguments, fit_estimator
+from fastnn.estimators._inputs import FitData
+from fastnn.estimators._objective import MeanSquaredError
 from fastnn.losses import Absolute, Huber, Loss, Poisson, Quantile
 
 __all__ = ["MLPRegressor"]
 
 
-class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     """Multi-layer perceptron regressor: scikit-learn's `MLPRegressor` on fastnn's compiled core.
 
     The same data, parameters and `random_state` give the same results up to rounding.
@@ -143,7 +144,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TrainableMLP._parameter_constraints,
+        **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
@@ -189,10 +190,10 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
         }
         return losses[self.loss]
 
-    def _score_outputs(self, outputs: NDArray[Any], validation: ValidationSet) -> float:
+    def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         if not np.isfinite(outputs).all():
             return float("nan")
-        return float(r2_score(validation.y, outputs.reshape(validation.y.shape), sample_weight=validation.weights))
+        return float(r2_score(data.y, outputs.reshape(data.y.shape), sample_weight=data.sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
@@ -223,7 +224,8 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
         ValueError, TypeError
             If an argument is invalid, or the parameters did not stay finite.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -241,7 +243,8 @@ class MLPRegressor(RegressorMixin, TrainableMLP):  # type: ignore[misc]
         self : object
             The estimator.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        fit_estimator(self, X, y, sample_weight, incremental=True)
+        return self
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the prediction for each row of X.

@@ -1,6 +1,6 @@
-"""The part of both estimators that is not training: parameters, fitted state, prediction, pickling."""
+"""The base class of both estimators: their common parameters, fitted state, predictions and pickling."""
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -12,24 +12,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn._data import checks
 from fastnn._data.sparse import SparseRows, is_sparse
-from fastnn.estimators.outgoing import to_sklearn
-from fastnn.estimators.solvers import STOCHASTIC_SOLVERS
-from fastnn.estimators.weights import Weights
+from fastnn.estimators._inputs import FitData, as_core_X
+from fastnn.estimators._internals import Internals
+from fastnn.estimators._network import CoreNetwork
+from fastnn.estimators._solver import STOCHASTIC_SOLVERS
+from fastnn.estimators._to_sklearn import to_sklearn
+from fastnn.losses import Loss
 
-__all__ = ["BaseMLP", "as_core_reads"]
+__all__ = ["BaseMLP"]
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
 # Rebuilt after copying or unpickling.
-TRANSIENT = frozenset({"_weights"})
+TRANSIENT = frozenset({"_network"})
 
 
-def as_core_reads(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
-    """Return an array or sparse matrix X (m, n[0]) as the core reads it, copied only if necessary."""
-    return SparseRows.of(X, dtype) if is_sparse(X) else checks.as_real(X, dtype)
-
-
-class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """Parameters, fitted state and prediction of `MLPClassifier` and `MLPRegressor`."""
+class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """Base class of `MLPClassifier` and `MLPRegressor`. Training is in `fastnn.estimators._fit`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -73,74 +71,91 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
                                  f"{self.solver} is not stochastic.")
         return True
 
+    # Methods in which classifier and regressor differ
+
+    @abstractmethod
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        """Return X and y, validated by scikit-learn."""
+
+    @abstractmethod
+    def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return X_val and y_val, validated by scikit-learn."""
+
+    @abstractmethod
+    def _encode(self, y: Any) -> NDArray[Any]:
+        """Return validated targets as numbers: int32 labels (m,) for a softmax output, else (m,) or (m, n[L])."""
+
+    @abstractmethod
+    def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
+        """Return the loss to minimise."""
+
+    @abstractmethod
+    def _output_activation(self) -> str:
+        """Return the activation of the output layer."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
+        """Return the accuracy or R2 of outputs A[L] (m, n[L])."""
+
+    def _n_outputs(self, encoded_y: NDArray[Any]) -> int:
+        return 1 if encoded_y.ndim == 1 else int(encoded_y.shape[1])
+
+    def _strata(self, encoded_y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the labels by which early stopping stratifies its split, or None."""
+        return None
+
+    def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
+        """Return factors (m,) of the sample weights, or None."""
+        return None
+
     # Fitted state
 
     def _hidden_activations(self, n_hidden: int) -> list[str]:
         return list(checks.hidden_activations(self.activation, n_hidden, ACTIVATIONS))
 
-    def _description(self) -> tuple[Any, str]:
-        """Return the activations of the layers: users may set both attributes after a fit."""
+    def _current_activations(self) -> tuple[Any, str]:
+        """Return the activations of the layers; users may set either attribute after a fit."""
         activation = self.activation
         return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
 
-    def _take(self, weights: Weights) -> None:
+    def _use_network(self, network: CoreNetwork) -> None:
+        """Make `coefs_` and `intercepts_` views of this network's parameters."""
         before = self.__dict__
         best = "_best_coefs" in before and before["_best_coefs"] is before.get("coefs_")
-        self._weights = weights
-        self._described = self._description()
-        self.coefs_: list[NDArray[Any]] = list(weights.coefs)
-        self.intercepts_: list[NDArray[Any]] = list(weights.intercepts)
+        self._network = network
+        self._network_activations = self._current_activations()
+        self.coefs_: list[NDArray[Any]] = list(network.coefs)
+        self.intercepts_: list[NDArray[Any]] = list(network.intercepts)
         if best:
             self._best_coefs, self._best_intercepts = self.coefs_, self.intercepts_
 
-    def _fitted_weights(self) -> Weights:
-        """Return the parameter arena; a copy if an array of `coefs_` or `intercepts_` has been replaced."""
-        weights: Weights | None = self.__dict__.get("_weights")
-        if (weights is not None and self._described == self._description()
-                and weights.are(self.coefs_, self.intercepts_)):
-            return weights
+    def _fitted_network(self) -> CoreNetwork:
+        """Return the network; a copy if an array of `coefs_` or `intercepts_`, or an activation, has been replaced."""
+        network: CoreNetwork | None = self.__dict__.get("_network")
+        if (network is not None and self._network_activations == self._current_activations()
+                and network.is_viewed_by(self.coefs_, self.intercepts_)):
+            return network
         names = self._hidden_activations(len(self.coefs_) - 1)
-        return Weights.of(self.coefs_, self.intercepts_, names, self.out_activation_)
+        return CoreNetwork.from_arrays(self.coefs_, self.intercepts_, names, self.out_activation_)
 
-    def _trainable_weights(self, X: Any) -> Weights:
-        """Return the parameters in the dtype and layout for training on X, and make coefs_ and intercepts_ views."""
-        weights = self._fitted_weights()
+    def _trainable_network(self, X: Any) -> CoreNetwork:
+        """Return the network in the dtype and layout for training on X; coefs_ and intercepts_ become its views."""
+        network = self._fitted_network()
         if self.solver == "lbfgs" and self.dtype is None:
-            weights = weights.as_dtype(np.float64)
+            network = network.as_dtype(np.float64)
         if is_sparse(X):
-            weights = weights.column_major()
-        if weights is not self.__dict__.get("_weights"):
-            self._take(weights)
-        return weights
+            network = network.column_major()
+        if network is not self.__dict__.get("_network"):
+            self._use_network(network)
+        return network
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in super().__getstate__().items() if key not in TRANSIENT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_described" in state:
-            self._take(self._fitted_weights())
-
-    # Prediction
-
-    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> NDArray[Any]:
-        """Return the outputs A[L] as (m, n[L]) for X (m, n_x)."""
-        weights = self._fitted_weights()
-        return self._outputs(weights, X, check_input)
-
-    def _outputs(self, weights: Weights, X: Any, check_input: bool = True) -> NDArray[Any]:
-        dtype = weights.architecture.dtype
-        if not hasattr(self, "feature_names_in_"):
-            outputs = weights.predictor.at_once(X, n_threads=self.n_threads)
-            if outputs is not None:
-                return outputs
-        if check_input:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        core_X = as_core_reads(X, dtype)
-        outputs = weights.predictor.outputs(core_X, n_threads=self.n_threads)
-        if outputs is None:
-            checks.refuse_not_finite(core_X.values if isinstance(core_X, SparseRows) else core_X, "X", dtype)
-        return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
+        if "_network_activations" in state:
+            self._use_network(self._fitted_network())
 
     def to_sklearn(self) -> Any:
         """Return the equivalent scikit-learn estimator, with the same parameters and fitted state.
@@ -155,6 +170,26 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             If a parameter that exists only in fastnn is not at its default, or a value is invalid in scikit-learn.
         """
         return to_sklearn(self)
+
+    # Prediction
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> NDArray[Any]:
+        """Return the outputs A[L] as (m, n[L]) for X (m, n_x)."""
+        return self._outputs(self._fitted_network(), X, check_input)
+
+    def _outputs(self, network: CoreNetwork, X: Any, check_input: bool = True) -> NDArray[Any]:
+        dtype = network.architecture.dtype
+        if not hasattr(self, "feature_names_in_"):
+            outputs = network.predictor.at_once(X, n_threads=self.n_threads)
+            if outputs is not None:
+                return outputs
+        if check_input:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        core_X = as_core_X(X, dtype)
+        outputs = network.predictor.outputs(core_X, n_threads=self.n_threads)
+        if outputs is None:
+            checks.refuse_not_finite(core_X.values if isinstance(core_X, SparseRows) else core_X, "X", dtype)
+        return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
 
     def _check_fitted(self) -> None:
         if "coefs_" not in self.__dict__:  # check_is_fitted takes longer than a prediction
@@ -183,7 +218,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
             raise ValueError(f"layer must be one of the {n_hidden} hidden layers, from {-n_hidden} to {n_hidden - 1}, "
                              f"got {layer}" if n_hidden else "this network has no hidden layer")
-        return self._outputs(self._fitted_weights().layers_below(int(layer) % n_hidden + 1), X)
+        return self._outputs(self._fitted_network().first_layers(int(layer) % n_hidden + 1), X)
 
     @property
     def _n_features_out(self) -> int:

@@ -1,6 +1,5 @@
 """Convert scikit-learn's estimators to fastnn's."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from sklearn.base import clone
@@ -8,9 +7,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from fastnn.estimators import classifier, regressor
-from fastnn.estimators.outgoing import copy_fitted
-from fastnn.estimators.solvers import Solver
-from fastnn.estimators.weights import Weights
+from fastnn.estimators._network import CoreNetwork
+from fastnn.estimators._solver import Solver
+from fastnn.estimators._to_sklearn import copy_fitted
 
 __all__ = ["from_sklearn"]
 
@@ -42,21 +41,19 @@ def from_sklearn(estimator: Any) -> Any:
         return ours
     copy_fitted(estimator, ours)
     names = ours._hidden_activations(len(estimator.coefs_) - 1)
-    weights = Weights.of(estimator.coefs_, estimator.intercepts_, names, estimator.out_activation_)
-    ours._take(weights)
+    network = CoreNetwork.from_arrays(estimator.coefs_, estimator.intercepts_, names, estimator.out_activation_)
+    ours._use_network(network)
     if hasattr(estimator, "_optimizer"):
-        ours._optimizer = _our_solver(estimator._optimizer, weights)
+        ours._optimizer = _our_solver(estimator._optimizer, network)
     return ours
 
 
-def _our_solver(optimizer: AdamOptimizer | SGDOptimizer, weights: Weights) -> Solver:
+def _our_solver(optimizer: AdamOptimizer | SGDOptimizer, network: CoreNetwork) -> Solver:
     """Return a solver with the state of scikit-learn's optimiser."""
-    settings = SimpleNamespace(power_t=0.5, momentum=0.9, alpha=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
-    settings.__dict__.update(vars(optimizer))
-    settings.solver = "adam" if isinstance(optimizer, AdamOptimizer) else "sgd"
-    settings.learning_rate = getattr(optimizer, "lr_schedule", "constant")
-    settings.nesterovs_momentum = getattr(optimizer, "nesterov", True)
-    solver = Solver(settings, weights.parameters.layout, weights.architecture.dtype)
+    names = ("learning_rate_init", "lr_schedule", "power_t", "momentum", "nesterov", "beta_1", "beta_2", "epsilon")
+    hyperparameters = {name: value for name, value in vars(optimizer).items() if name in names}
+    solver = Solver("adam" if isinstance(optimizer, AdamOptimizer) else "sgd", network.parameters.layout,
+                    network.architecture.dtype, **hyperparameters)
     if isinstance(optimizer, AdamOptimizer):
         pairs = [(solver.ms, optimizer.ms), (solver.vs, optimizer.vs)]
         solver.t = optimizer.t

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count, repeat
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,30 +39,40 @@ class Solver:
 
     Parameters
     ----------
-    estimator : BaseMLP
-        Source of the hyperparameters. They are copied, except `alpha`.
+    name : str
+        One of `STOCHASTIC_SOLVERS`.
     layout : ParameterLayout
+        Layout of the parameters and of the state.
     dtype : dtype
     dropout_seed : int
+    alpha : float
+        Weight decay of 'adamw'.
+    learning_rate_init, lr_schedule, power_t, momentum, nesterov, beta_1, beta_2, epsilon
+        Hyperparameters under the names of scikit-learn's optimisers.
 
     Attributes
     ----------
-    name : str
-        Name of the solver.
-    learning_rate_init, lr_schedule, power_t, momentum, nesterov, beta_1, beta_2, epsilon
-        Hyperparameters under the names of scikit-learn's optimisers.
-    layout : ParameterLayout
-        Layout of the parameters and of the state.
     state : OptimizerState
     """
 
-    def __init__(self, estimator: Any, layout: ParameterLayout, dtype: Any, dropout_seed: int = 0) -> None:
-        self.name, self.layout = estimator.solver, layout
-        self.learning_rate_init, self.lr_schedule = estimator.learning_rate_init, estimator.learning_rate
-        self.power_t, self.momentum, self.nesterov = estimator.power_t, estimator.momentum, estimator.nesterovs_momentum
-        self.beta_1, self.beta_2, self.epsilon = estimator.beta_1, estimator.beta_2, estimator.epsilon
-        self.sgd_rate = float(estimator.learning_rate_init)
-        self.state = OptimizerState(self._rule(estimator.alpha), layout.size, dtype, dropout_seed)
+    def __init__(self, name: str, layout: ParameterLayout, dtype: Any, *, learning_rate_init: float,
+                 lr_schedule: str = "constant", power_t: float = 0.5, momentum: float = 0.9, nesterov: bool = True,
+                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, alpha: float = 0.0,
+                 dropout_seed: int = 0) -> None:
+        self.name, self.layout = name, layout
+        self.learning_rate_init, self.lr_schedule, self.power_t = learning_rate_init, lr_schedule, power_t
+        self.momentum, self.nesterov = momentum, nesterov
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.sgd_rate = float(learning_rate_init)
+        self.state = OptimizerState(self._rule(alpha), layout.size, dtype, dropout_seed)
+
+    @classmethod
+    def of(cls, estimator: Any, layout: ParameterLayout, dtype: Any, dropout_seed: int) -> Self:
+        """Return a new solver with the hyperparameters of an estimator."""
+        return cls(estimator.solver, layout, dtype, learning_rate_init=estimator.learning_rate_init,
+                   lr_schedule=estimator.learning_rate, power_t=estimator.power_t, momentum=estimator.momentum,
+                   nesterov=estimator.nesterovs_momentum, beta_1=estimator.beta_1, beta_2=estimator.beta_2,
+                   epsilon=estimator.epsilon, alpha=estimator.alpha, dropout_seed=dropout_seed)
 
     def _rule(self, alpha: float) -> optimizers.Optimizer:
         """Return the update rule for the current hyperparameters."""

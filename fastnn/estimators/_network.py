@@ -1,4 +1,4 @@
-"""The parameters of an estimator: an arena of the core, viewed as scikit-learn's coefs_ and intercepts_."""
+"""The network behind an estimator: an arena of the core, viewed as scikit-learn's coefs_ and intercepts_."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,14 +11,14 @@ from fastnn._model.architecture import Architecture
 from fastnn._model.parameters import Parameters
 from fastnn._prediction.predictor import Predictor
 
-__all__ = ["CORE_NAMES", "Weights"]
+__all__ = ["CoreNetwork"]
 
 # The core's names of activations, where they differ from scikit-learn's.
 CORE_NAMES = {"logistic": "sigmoid"}
 
 
-class Weights:
-    """A parameter arena and its views.
+class CoreNetwork:
+    """An architecture and its parameters in the core, with views of the parameters.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ class Weights:
     coefs : list of ndarray (n[l-1], n[l])
         Transposed views of W[l].
     intercepts : list of ndarray (n[l],)
+        Views of b[l].
     predictor : Predictor
     """
 
@@ -42,15 +43,15 @@ class Weights:
 
     @classmethod
     def allocate(cls, sizes: Sequence[int], hidden: Sequence[str], output: str, dtype: Any) -> Self:
-        """Return uninitialised parameters for these layer sizes and scikit-learn's names of activations."""
-        hidden = [CORE_NAMES.get(name, name) for name in hidden]
-        architecture = Architecture.check(sizes, activation=hidden, output=CORE_NAMES.get(output, output), dtype=dtype)
+        """Return a network with uninitialised parameters for these layer sizes and scikit-learn's activations."""
+        architecture = Architecture.check(sizes, activation=[CORE_NAMES.get(name, name) for name in hidden],
+                                          output=CORE_NAMES.get(output, output), dtype=dtype)
         return cls(architecture, Parameters.allocate(architecture))
 
     @classmethod
-    def of(cls, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]], hidden: Sequence[str],
-           output: str) -> Self:
-        """Return copies of these parameters.
+    def from_arrays(cls, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]], hidden: Sequence[str],
+                    output: str) -> Self:
+        """Return a network with copies of these parameters.
 
         Raises
         ------
@@ -59,9 +60,9 @@ class Weights:
         """
         coefs, intercepts = [np.asarray(W) for W in coefs], [np.asarray(b) for b in intercepts]
         sizes = [len(coefs[0]), *(np.shape(coef)[1] for coef in coefs)]
-        weights = cls.allocate(sizes, hidden, output, np.result_type(np.float32, *coefs, *intercepts))
-        weights.copy_from(coefs, intercepts)
-        return weights
+        network = cls.allocate(sizes, hidden, output, np.result_type(np.float32, *coefs, *intercepts))
+        network.copy_from(coefs, intercepts)
+        return network
 
     def copy_from(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> None:
         """Overwrite the parameters with these values."""
@@ -71,27 +72,27 @@ class Weights:
                     raise ValueError(f"{kind}[{l}] must have shape {view.shape}, got {np.shape(array)}")
                 view[...] = array
 
-    def are(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> bool:
+    def is_viewed_by(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> bool:
         """Return whether these arrays are the views themselves, so that values written to them are in the arena."""
         return (len(coefs) == len(self.coefs) and len(intercepts) == len(self.intercepts)
                 and all(mine is given for mine, given in zip(self.coefs, coefs, strict=True))
                 and all(mine is given for mine, given in zip(self.intercepts, intercepts, strict=True)))
 
-    def as_dtype(self, dtype: Any) -> "Weights":
-        """Return these parameters, or a copy in another dtype."""
+    def as_dtype(self, dtype: Any) -> "CoreNetwork":
+        """Return this network, or a copy in another dtype."""
         if self.architecture.dtype == dtype:
             return self
-        return Weights(replace(self.architecture, dtype=np.dtype(dtype)), self.parameters.as_dtype(dtype))
+        return CoreNetwork(replace(self.architecture, dtype=np.dtype(dtype)), self.parameters.as_dtype(dtype))
 
-    def column_major(self) -> "Weights":
-        """Return these parameters, or a copy with a column-major W[1], which products with a sparse X require."""
+    def column_major(self) -> "CoreNetwork":
+        """Return this network, or a copy with a column-major W[1], which products with a sparse X require."""
         parameters = self.parameters.column_major()
-        return self if parameters is self.parameters else Weights(self.architecture, parameters)
+        return self if parameters is self.parameters else CoreNetwork(self.architecture, parameters)
 
-    def layers_below(self, count: int) -> "Weights":
+    def first_layers(self, count: int) -> "CoreNetwork":
         """Return a copy of the first `count` layers."""
-        model = self.architecture
-        below = Weights.allocate(model.sizes[: count + 1], model.activations[: count - 1],
-                                 model.activations[count - 1], model.dtype)
-        below.copy_from(self.coefs[:count], self.intercepts[:count])
-        return below
+        whole = self.architecture
+        network = CoreNetwork.allocate(whole.sizes[: count + 1], whole.activations[: count - 1],
+                                       whole.activations[count - 1], whole.dtype)
+        network.copy_from(self.coefs[:count], self.intercepts[:count])
+        return network

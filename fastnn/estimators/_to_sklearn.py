@@ -8,7 +8,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from fastnn.estimators.solvers import Solver
+from fastnn.estimators._solver import Solver
 
 __all__ = ["copy_fitted", "to_sklearn"]
 

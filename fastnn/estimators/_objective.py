@@ -1,12 +1,17 @@
-"""Losses with the values that scikit-learn reports; gradients are those of `fastnn.losses`."""
+"""The objectives that scikit-learn minimises: its losses, with the values that it reports, and its L2 penalty.
+
+Gradients are those of `fastnn.losses`.
+"""
 
 from dataclasses import dataclass
 from math import inf, log
 from typing import ClassVar
 
-from fastnn.losses import CrossEntropy, SquaredError
+from fastnn._data.examples import Examples
+from fastnn._model.objective import Objective
+from fastnn.losses import CrossEntropy, Loss, SquaredError
 
-__all__ = ["BinaryLogLoss", "LogLoss", "MeanSquaredError"]
+__all__ = ["BinaryLogLoss", "LogLoss", "MeanSquaredError", "full_batch_objective"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +58,8 @@ class MeanSquaredError(SquaredError):
     def factor(self) -> float:
         """Factor from the sum over the outputs to their mean."""
         return 1 / self.n_outputs
+
+
+def full_batch_objective(loss: Loss, alpha: float, examples: Examples) -> Objective:
+    """Return the objective of L-BFGS, whose penalty is `alpha` divided by the sum of the sample weights."""
+    return Objective(loss, l2=float(alpha) / examples.weight(0, len(examples)))

@@ -1,0 +1,261 @@
+"""`fit` and `partial_fit` of both estimators: validate, initialise or continue, then run a solver."""
+
+import inspect
+import warnings
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.optimize import _check_optimize_result
+
+from fastnn import _tuning, runtime
+from fastnn._data import checks
+from fastnn._data.examples import Examples
+from fastnn._model.objective import Objective
+from fastnn._training import lbfgs, loop
+from fastnn._training.optimizer_state import OptimizerState
+from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
+from fastnn.estimators._inputs import FitData, check_sample_weight
+from fastnn.estimators._network import CoreNetwork
+from fastnn.estimators._objective import full_batch_objective
+from fastnn.estimators._solver import Solver
+from fastnn.estimators._stochastic import StochasticFit, ValidationSet
+from fastnn.estimators._view import FitView
+from fastnn.optimizers import LBFGS, SGD
+
+__all__ = ["ValidationArguments", "fit_estimator"]
+
+
+SCIPY_FTOL = 2.220446049250313e-09  # SciPy's default, which scikit-learn does not change
+
+
+class ValidationArguments(NamedTuple):
+    """The validation data that the user passes to `fit`."""
+
+    X: Any = None
+    y: Any = None
+    sample_weight: Any = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any argument was passed."""
+        return any(argument is not None for argument in self)
+
+
+def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
+                  validation: ValidationArguments | None = None, *, incremental: bool = False) -> None:
+    """Train an estimator, for a single epoch if `incremental`.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    X, y, sample_weight
+        As for `MLPClassifier.fit`.
+    validation : ValidationArguments, optional
+    incremental : bool
+        This is a call of `partial_fit`.
+    """
+    validation = validation if validation is not None and validation.given else None
+    hidden = check_parameters(estimator, validation is not None, incremental)
+    view = FitView(estimator, epochs=1 if incremental else estimator.max_iter,
+                   recorded=recorded(estimator, validation is not None))
+    callbacks = check_callbacks(estimator.callbacks, view)
+    continues = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
+    data = training_data(estimator, X, y, sample_weight, incremental, reset=not continues)
+    estimator._random_state = check_random_state(estimator.random_state)
+    if not continues:
+        sizes = [data.X.shape[1], *hidden, estimator._n_outputs(data.encoded_y)]
+        estimator._initialize(data.encoded_y, sizes, estimator.dtype or data.X.dtype)
+    network = estimator._trainable_network(data.X)
+    estimator.n_outputs_ = network.architecture.n_outputs
+    if estimator.solver == "lbfgs":
+        fit_lbfgs(estimator, network, data, callbacks, view)
+    else:
+        fit_stochastic(estimator, network, data, validation, callbacks, view, incremental)
+    if not np.isfinite(network.parameters.theta).all():
+        raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
+                         "and need to be preprocessed.")
+
+
+def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validation: ValidationArguments | None,
+                   callbacks: tuple[Callback, ...], view: Any, incremental: bool) -> None:
+    """Train by a stochastic solver; with early stopping, restore the best parameters."""
+    architecture = network.architecture
+    examples = data.examples(architecture)
+    solver = prepared_solver(estimator, network, incremental)
+    l2 = 0.0 if solver.name == "adamw" else float(estimator.alpha)  # adamw decays the weights itself
+    objective = Objective(estimator._core_loss(architecture.dtype), l2=l2, l2_by_batch=True,
+                          dropout=checks.dropout(estimator.dropout, architecture.hidden))
+    rows, held_out = None, None
+    if validation is not None:
+        held_out = validation_data(estimator, validation)
+    elif estimator.early_stopping:
+        rows, held_rows = early_stopping_split(estimator, data)
+        held_out = data.take(held_rows)
+    StochasticFit(estimator, network, objective, solver, examples, rows=rows,
+                  validation=None if held_out is None else validation_set(estimator, network, held_out),
+                  callbacks=callbacks, view=view, incremental=incremental).run()
+    if estimator.early_stopping:
+        network.copy_from(estimator._best_coefs, estimator._best_intercepts)
+        # The same lists, as in scikit-learn: a warm start without improvement keeps its last parameters.
+        estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
+
+
+def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, callbacks: tuple[Callback, ...],
+              view: Any) -> None:
+    """Train by L-BFGS with the settings of scikit-learn.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the maximum number of iterations or evaluations was reached.
+    """
+    architecture, parameters = network.architecture, network.parameters
+    examples = data.examples(architecture)
+    objective = full_batch_objective(estimator._core_loss(architecture.dtype), estimator.alpha, examples)
+    optimizer = LBFGS(gradient_tolerance=estimator.tol, cost_tolerance=SCIPY_FTOL, max_evaluations=estimator.max_fun)
+
+    def after_iteration(J: float) -> str | None:
+        return "callback" if view.end_epoch(callbacks, {"epoch": view.epoch + 1, "loss": J}) else None
+
+    for callback in callbacks:
+        callback.on_fit_begin(view)
+    try:
+        with loop.bound_plan(architecture, objective, parameters, examples,
+                             OptimizerState(SGD(), parameters.size, architecture.dtype),
+                             batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
+                             n_threads=runtime.thread_count(estimator.n_threads)) as plan:
+            reason, result = lbfgs.minimize(optimizer, parameters.theta, partial(loop.whole_gradient, plan, examples),
+                                            estimator.max_iter, after_iteration)
+    finally:
+        for callback in callbacks:
+            callback.on_fit_end(view)
+    stopped = reason == "callback"
+    estimator.n_iter_ = result.nit if stopped else _check_optimize_result("lbfgs", result, estimator.max_iter)
+    estimator.loss_ = np.float64(result.fun)
+
+
+# Arguments
+
+
+def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list[int]:
+    """Check what scikit-learn's parameter constraints cannot express; return the sizes of the hidden layers."""
+    if estimator.solver == "lbfgs":
+        unusable = {"dropout": np.any(estimator.dropout), "clip_norm": estimator.clip_norm is not None,
+                    "X_val": validates, "verbose='bar'": estimator.verbose == "bar"}
+        for name, given in unusable.items():
+            if given:
+                raise ValueError("solver='lbfgs' works on all examples with its own step lengths: it takes no "
+                                 f"{name}")
+    elif estimator.early_stopping and incremental:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    hidden = list(np.atleast_1d(np.asarray(estimator.hidden_layer_sizes)).tolist())
+    if np.any(np.array(hidden) <= 0):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+    checks.dropout(estimator.dropout, estimator._hidden_activations(len(hidden)))
+    if estimator.scoring is not None:
+        check_scoring(estimator, scoring=estimator.scoring)
+    return hidden
+
+
+def recorded(estimator: Any, validates: bool) -> tuple[str, ...]:
+    """Return the names of the values that callbacks get after each epoch."""
+    if estimator.solver == "lbfgs":
+        return "epoch", "loss"
+    validation = ("validation_loss", "validation_score") if validates or estimator.early_stopping else ()
+    return ("epoch", "loss", *validation, "learning_rate")
+
+
+def check_callbacks(given: Any, view: Any) -> tuple[Callback, ...]:
+    """Return the callbacks of a fit after checking that they work with it."""
+    callbacks, rule = prepare(given, None)
+    if rule is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):
+        kind = EarlyStopping if rule is not None else Checkpoint
+        raise ValueError(f"callbacks: {kind.__name__} is for fastnn.Network; here early_stopping, n_iter_no_change "
+                         "and scoring say when to stop, and pickle keeps an estimator between calls of partial_fit")
+    for callback in callbacks:
+        callback.check(view)
+    return callbacks
+
+
+# Data
+
+
+def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incremental: bool, reset: bool) -> FitData:
+    """Validate and encode the training data."""
+    X, y = estimator._validate_input(X, y, incremental, reset=reset)
+    encoded_y = estimator._encode(y)
+    sample_weight = loss_weight = check_sample_weight(sample_weight, X)
+    factors = estimator._class_factors(encoded_y, incremental)
+    if factors is not None:
+        loss_weight = factors if sample_weight is None else sample_weight * factors
+        if not loss_weight.any():
+            raise ValueError("class_weight leaves no example with a weight that is not zero")
+    return FitData(X, y, encoded_y, sample_weight, loss_weight)
+
+
+def validation_data(estimator: Any, given: ValidationArguments) -> FitData:
+    """Validate and encode the validation data that the user passed."""
+    if given.X is None or given.y is None:
+        raise ValueError("X_val and y_val go together")
+    X, y = estimator._validate_validation_data(given.X, given.y)
+    sample_weight = check_sample_weight(given.sample_weight, X, "sample_weight_val")
+    return FitData(X, y, estimator._encode(y), sample_weight, sample_weight)
+
+
+def early_stopping_split(estimator: Any, data: FitData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions of the training examples and of those that early stopping holds out."""
+    rows, held_rows = train_test_split(np.arange(len(data.encoded_y)), random_state=estimator._random_state,
+                                       test_size=estimator.validation_fraction,
+                                       stratify=estimator._strata(data.encoded_y))
+    if len(held_rows) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
+                         "dataset.")
+    return rows, held_rows
+
+
+def validation_set(estimator: Any, network: CoreNetwork, data: FitData) -> ValidationSet:
+    """Return the examples to evaluate after each epoch, with their score."""
+    examples = data.examples(network.architecture)
+    return ValidationSet(examples, partial(score, estimator, network, data, examples))
+
+
+# Solver and score
+
+
+def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool) -> Solver:
+    """Return a new solver, or for partial_fit the previous one. It is also the attribute `_optimizer`."""
+    layout = network.parameters.layout
+    if not incremental or not hasattr(estimator, "_optimizer"):
+        drops = np.any(estimator.dropout)  # without dropout nothing is drawn, as in scikit-learn
+        seed = int(estimator._random_state.randint(2**31 - 1)) if drops else 0
+        estimator._optimizer = Solver.of(estimator, layout, network.architecture.dtype, seed)
+    solver: Solver = estimator._optimizer
+    solver.prepare(layout, estimator.alpha)
+    return solver
+
+
+def score(estimator: Any, network: CoreNetwork, data: FitData, examples: Examples) -> float:
+    """Return the validation score of the current parameters: that of `scoring`, by default accuracy or R2."""
+    if estimator.scoring is None:
+        outputs = network.predictor.outputs(examples.X, n_threads=estimator.n_threads)
+        assert outputs is not None, "examples were validated"
+        return float(estimator._score_outputs(outputs, data))
+    if not np.isfinite(network.parameters.theta).all():
+        return float("nan")  # scorers raise for NaN
+    scorer, weights = check_scoring(estimator, scoring=estimator.scoring), {}
+    if data.sample_weight is not None and accepts_sample_weight(scorer):
+        weights["sample_weight"] = data.sample_weight
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        return float(scorer(estimator, data.X, data.y, **weights))
+
+
+def accepts_sample_weight(scorer: Any) -> bool:
+    """Return whether a scorer, or the metric it wraps, accepts `sample_weight`."""
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())

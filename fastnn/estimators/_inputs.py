@@ -1,0 +1,108 @@
+"""The data of a fit: validated by scikit-learn, then converted to the layout and dtype of the core."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import _check_sample_weight
+
+from fastnn._data import checks
+from fastnn._data.examples import Examples
+from fastnn._data.sparse import SparseRows, is_sparse
+from fastnn._model.architecture import Architecture
+
+__all__ = ["FitData", "as_core_X", "as_examples", "check_sample_weight", "class_factors"]
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Validated training or validation data.
+
+    Attributes
+    ----------
+    X : ndarray or sparse matrix (m, n_x)
+    y : ndarray or sparse matrix (m,) or (m, n_outputs)
+    encoded_y : ndarray
+        y as numbers: int32 labels (m,) for a softmax output, else (m,) or (m, n[L]).
+    sample_weight : ndarray (m,) or None
+        The user's weights.
+    loss_weight : ndarray (m,) or None
+        The weights in the loss: those of the classes are included.
+    """
+
+    X: Any
+    y: Any
+    encoded_y: NDArray[Any]
+    sample_weight: NDArray[Any] | None
+    loss_weight: NDArray[Any] | None
+
+    def take(self, rows: NDArray[Any]) -> "FitData":
+        """Return a copy of the examples at these positions."""
+        sample_weight, loss_weight = (None if weights is None else weights[rows]
+                                      for weights in (self.sample_weight, self.loss_weight))
+        return FitData(self.X[rows], self.y[rows], self.encoded_y[rows], sample_weight, loss_weight)
+
+    def examples(self, architecture: Architecture) -> Examples:
+        """Return the data as the core reads them, with the weights of the loss."""
+        return as_examples(self.X, self.encoded_y, self.loss_weight, architecture)
+
+
+def as_core_X(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
+    """Return an array or sparse matrix X (m, n[0]) as the core reads it, copied only if necessary."""
+    return SparseRows.of(X, dtype) if is_sparse(X) else checks.as_real(X, dtype)
+
+
+def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, architecture: Architecture) -> Examples:
+    """Return validated data in the core's layout and dtype.
+
+    Raises
+    ------
+    ValueError
+        If y does not have the outputs of the network.
+    """
+    dtype, n_outputs, Y = architecture.dtype, architecture.n_outputs, encoded_y
+    if Y.dtype != np.int32:  # not labels
+        Y = np.ascontiguousarray(Y.reshape(len(Y), -1), dtype)
+        if Y.shape[1] != n_outputs:
+            raise ValueError(f"y has {Y.shape[1]} outputs, but the estimator was fitted with {n_outputs}")
+    return Examples(as_core_X(X, dtype), Y, None if weights is None else np.ascontiguousarray(weights, dtype))
+
+
+def check_sample_weight(sample_weight: Any, X: Any, name: str = "sample_weight") -> NDArray[Any] | None:
+    """Return the sample weights (m,) of X, or None.
+
+    Raises
+    ------
+    ValueError
+        If they are invalid for scikit-learn, negative or all zero.
+    """
+    if sample_weight is None:
+        return None
+    weights: NDArray[Any] = _check_sample_weight(sample_weight, X)
+    if (weights < 0).any():
+        raise ValueError(f"{name} must not be negative, got {weights.min():g}")
+    if not weights.any():
+        raise ValueError(f"{name} must not be all zero")
+    return weights
+
+
+def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the factors (m,) of the sample weights by class, for encoded labels y (m,).
+
+    Raises
+    ------
+    ValueError
+        If y is not one label per example, or a factor is negative or infinite.
+    """
+    if encoded_y.ndim != 1:
+        raise ValueError("class_weight is for one label an example; where there are several, pass sample_weight")
+    labels = classes[encoded_y.astype(np.intp)]
+    present = np.unique(labels) if class_weight == "balanced" else classes
+    by_class = compute_class_weight(class_weight, classes=present, y=labels)
+    for label, factor in zip(present, by_class, strict=True):
+        if not 0 <= factor < np.inf:
+            raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}")
+    factors: NDArray[np.float64] = by_class[np.searchsorted(present, labels)]
+    return factors

@@ -1,0 +1,293 @@
+"""Training by a stochastic solver, with scikit-learn's epochs. Each step is one call into the core."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import islice
+from math import inf, isfinite, nan
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from fastnn import runtime
+from fastnn._core.training_plan import Plan
+from fastnn._data.examples import Examples
+from fastnn._data.feeds import bounds
+from fastnn._model.objective import Objective
+from fastnn._training import loop
+from fastnn.callbacks import Callback
+from fastnn.estimators._network import CoreNetwork
+from fastnn.estimators._solver import Solver
+
+__all__ = ["FitRecords", "StochasticFit", "ValidationSet"]
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Validation examples, and a function that returns the score of the current parameters on them."""
+
+    examples: Examples
+    score: Callable[[], float]
+
+
+@dataclass
+class FitRecords:
+    """The fitted attributes of an estimator that change in each epoch; the field `loss` is the attribute `loss_`.
+
+    Attributes
+    ----------
+    best_loss : float or None
+        Not recorded with early stopping.
+    validation_scores, validation_losses : list of float or None
+        Not recorded without validation data.
+    best_score : float or None
+        Recorded with early stopping, like `best_coefs` and `best_intercepts`.
+    no_improvement_count : int
+        Consecutive epochs without an improvement.
+    """
+
+    n_iter: int = 0
+    t: int = 0
+    loss: float | None = None
+    loss_curve: list[float] = field(default_factory=list)
+    best_loss: float | None = None
+    validation_losses: list[float] | None = None
+    validation_scores: list[float] | None = None
+    best_score: float | None = None
+    best_coefs: list[NDArray[Any]] | None = None
+    best_intercepts: list[NDArray[Any]] | None = None
+    no_improvement_count: int = 0
+
+    @classmethod
+    def of(cls, estimator: Any) -> Self:
+        """Return the records of the previous fit, to be continued, or new ones."""
+        get = vars(estimator).get
+        if get("loss_curve_") is None:
+            return cls(t=estimator.t_, validation_losses=get("validation_loss_curve_"))
+        return cls(t=estimator.t_, loss_curve=get("loss_curve_"), best_loss=get("best_loss_"),
+                   validation_losses=get("validation_loss_curve_"), validation_scores=get("validation_scores_"),
+                   best_score=get("best_validation_score_"), best_coefs=get("_best_coefs"),
+                   best_intercepts=get("_best_intercepts"), no_improvement_count=get("_no_improvement_count", 0))
+
+    def copy_to(self, estimator: Any) -> None:
+        """Set the attributes of the estimator. The lists are shared."""
+        estimator.n_iter_, estimator.t_ = self.n_iter, self.t
+        estimator.loss_curve_, estimator.best_loss_ = self.loss_curve, self.best_loss
+        estimator.validation_scores_, estimator.best_validation_score_ = self.validation_scores, self.best_score
+        estimator._no_improvement_count = self.no_improvement_count
+        if self.loss is not None:
+            estimator.loss_ = self.loss
+        if self.validation_losses is not None:
+            estimator.validation_loss_curve_ = self.validation_losses
+        if self.best_coefs is not None:
+            estimator._best_coefs, estimator._best_intercepts = self.best_coefs, self.best_intercepts
+
+    def keep_best(self, network: CoreNetwork) -> None:
+        """Store a copy of the current parameters as the best ones."""
+        self.best_coefs = [coef.copy() for coef in network.coefs]
+        self.best_intercepts = [intercept.copy() for intercept in network.intercepts]
+
+
+def batch_rows(batch_size: Any, m: int) -> int:
+    """Return the number of examples in a mini-batch."""
+    if isinstance(batch_size, str):  # "auto"
+        return min(200, m)
+    if batch_size > m:
+        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                      stacklevel=2)
+    return int(min(batch_size, m))
+
+
+class StochasticFit:
+    """A fit, or the single epoch of partial_fit.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Source of the hyperparameters. After each epoch it gets the records, which callbacks and scorers read.
+    network : CoreNetwork
+        Its parameters are trained in place.
+    objective : Objective
+    solver : Solver
+    examples : Examples
+    rows : ndarray of int64 or None
+        Positions of the training examples, in the order of the first epoch; None for all.
+    validation : ValidationSet or None
+    callbacks : tuple of Callback
+    view : FitView
+        Passed to the callbacks.
+    incremental : bool
+        A call of partial_fit, which does not warn that the single epoch did not converge.
+    """
+
+    def __init__(self, estimator: Any, network: CoreNetwork, objective: Objective, solver: Solver, examples: Examples,
+                 *, rows: NDArray[np.int64] | None, validation: ValidationSet | None,
+                 callbacks: tuple[Callback, ...], view: Any, incremental: bool) -> None:
+        self.estimator, self.network, self.objective, self.solver = estimator, network, objective, solver
+        self.examples, self.validation = examples, validation
+        self.callbacks, self.view, self.incremental = callbacks, view, incremental
+        self.m = len(examples) if rows is None else len(rows)
+        self.batch_size = batch_rows(estimator.batch_size, self.m)
+        self.batches = list(bounds(self.m, self.batch_size))
+        self.order: NDArray[np.int64] | None = None
+        if rows is not None or (estimator.shuffle and len(self.batches) > 1):
+            self.order = np.arange(len(examples))
+            if rows is not None:
+                self.order[: self.m] = rows
+        self.records = self._initial_records()
+        self.prints = estimator.verbose and estimator.verbose != "bar"
+
+    def _initial_records(self) -> FitRecords:
+        """Continue the records of the previous fit; add those that it did not keep."""
+        records = FitRecords.of(self.estimator)
+        if self.estimator.early_stopping and records.best_score is None:
+            records.best_score = -inf
+            records.keep_best(self.network)
+        elif not self.estimator.early_stopping and records.best_loss is None:
+            records.best_loss = inf
+        if self.validation is not None:
+            records.validation_scores = records.validation_scores or []
+            records.validation_losses = records.validation_losses or []
+        return records
+
+    def run(self) -> None:
+        """Run the epochs.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the last epoch was reached without convergence.
+        """
+        estimator, records = self.estimator, self.records
+        records.copy_to(estimator)
+        bar = loop.progress_bar()(total=self.view.epochs, unit="epoch") if estimator.verbose == "bar" else None
+        try:
+            for callback in self.callbacks:
+                callback.on_fit_begin(self.view)
+            with self._bound_plan() as plan:
+                for _ in range(self.view.epochs):
+                    self._run_epoch(plan)
+                    if self._report(bar) or self._stalled():
+                        break
+                else:
+                    if not self.incremental:
+                        warnings.warn(f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and "
+                                      "the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=2)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        finally:
+            if bar is not None:
+                bar.close()
+            for callback in self.callbacks:
+                callback.on_fit_end(self.view)
+
+    def _bound_plan(self) -> AbstractContextManager[Plan]:
+        estimator = self.estimator
+        return loop.bound_plan(
+            self.network.architecture, self.objective, self.network.parameters, self.examples, self.solver.state,
+            batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(estimator.n_threads),
+            clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm))
+
+    def _run_epoch(self, plan: Plan) -> None:
+        """Run the steps of an epoch, then record and score it."""
+        estimator, records = self.estimator, self.records
+        if estimator.shuffle:
+            self._shuffle(estimator._random_state)
+        self._check_batch_weights()
+        rates = list(islice(self.solver.rates(estimator.max_iter * len(self.batches)), len(self.batches)))
+        total = 0.0
+        for (start, stop), rate in zip(self.batches, rates, strict=True):
+            total += plan.step(start, stop, rate) * (stop - start)
+        if not isfinite(total):
+            self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
+        self.rate = rates[-1]
+        records.n_iter += 1
+        records.t += self.m
+        records.loss = np.float64(total / self.m)  # a NumPy scalar, as in scikit-learn
+        records.loss_curve.append(records.loss)
+        if self.prints:
+            print(f"Iteration {records.n_iter}, loss = {records.loss:.8f}")
+        records.copy_to(estimator)  # scorers read them
+        self._score_validation_set()
+        self._count_improvement()
+        records.copy_to(estimator)
+        self.solver.iteration_ends(records.t)
+
+    def _shuffle(self, random_state: np.random.RandomState) -> None:
+        """Permute the order again, with the random draws of `sklearn.utils.shuffle`."""
+        permutation = np.arange(self.m)
+        random_state.shuffle(permutation)
+        if self.order is not None and len(self.batches) > 1:  # with one batch, the order does not matter
+            self.order[: self.m] = self.order[permutation]
+
+    def _check_batch_weights(self) -> None:
+        """Raise, before the first step of the epoch, if the weights of a mini-batch are all zero."""
+        weights = self.examples.weights
+        if weights is None or weights.all():
+            return
+        if self.order is not None:
+            weights = weights[self.order]
+        for start, stop in self.batches:
+            if not weights[start:stop].any():
+                raise ValueError(f"sample_weight is zero for all {stop - start} examples of a mini-batch: its mean "
+                                 "loss is not defined. Leave out examples without weight or raise batch_size.")
+
+    def _score_validation_set(self) -> None:
+        validation, records = self.validation, self.records
+        if validation is None:
+            return
+        values = self.network.predictor.evaluate(Objective(self.objective.loss), validation.examples,
+                                                 n_threads=self.estimator.n_threads)
+        assert records.validation_losses is not None and records.validation_scores is not None
+        records.validation_losses.append(values["loss"])
+        records.validation_scores.append(validation.score())
+
+    def _count_improvement(self) -> None:
+        """Count the epochs without improvement: of the validation score with early stopping, else of the loss."""
+        tol, records = self.estimator.tol, self.records
+        if self.estimator.early_stopping:
+            assert records.validation_scores is not None and records.best_score is not None
+            score = records.validation_scores[-1]
+            if self.prints:
+                print(f"Validation score: {score:f}")
+            worse = score < records.best_score + tol
+            if score > records.best_score:
+                records.best_score = score
+                records.keep_best(self.network)
+        else:
+            assert records.best_loss is not None
+            loss = records.loss_curve[-1]
+            worse = loss > records.best_loss - tol
+            if loss < records.best_loss:
+                records.best_loss = loss
+        records.no_improvement_count = records.no_improvement_count + 1 if worse else 0
+
+    def _stalled(self) -> bool:
+        """Return whether to stop because nothing has improved for more than `n_iter_no_change` epochs."""
+        estimator, records = self.estimator, self.records
+        if records.no_improvement_count <= estimator.n_iter_no_change:
+            return False
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        if self.solver.trigger_stopping(f"{what} did not improve more than tol={estimator.tol:f} for "
+                                        f"{estimator.n_iter_no_change} consecutive epochs.", self.prints):
+            return True
+        records.no_improvement_count = estimator._no_improvement_count = 0
+        return False
+
+    def _report(self, bar: Any) -> bool:
+        """Update the progress bar and call the callbacks; return whether a callback asks to stop."""
+        records = self.records
+        if bar is not None:
+            bar.set_postfix(loss=f"{records.loss:.4g}", refresh=False)
+            bar.update()
+        if not self.callbacks:
+            return False
+        record = {"epoch": records.n_iter, "loss": records.loss}
+        if records.validation_losses and records.validation_scores and self.validation is not None:
+            record |= {"validation_loss": records.validation_losses[-1],
+                       "validation_score": records.validation_scores[-1]}
+        record["learning_rate"] = self.rate
+        return bool(self.view.end_epoch(self.callbacks, record))
