@@ -1,13 +1,13 @@
-"""The compiled core once more, in plain NumPy float64, written as the course notes write it.
+"""The computations of the compiled core in plain NumPy float64, written as in textbooks.
 
-Slow and obvious: the kernels are tested against these functions. The notes' symbols: X = A[0] is (n[0], m), a column
-per example; W[l] is (n[l], n[l-1]), b[l] is (n[l], 1), Z[l] and A[l] are (n[l], m), l = 1 .. L. The lists Z and A have
-an entry for l = 0, so their indices are the notes'; W, b, dW, db and activations are lists of L, so the notes' W[l] is
-``W[l - 1]`` here (error texts use the notes' index).
+These functions are slow and simple; the kernels are tested against them. The notation is that of the course: X = A[0]
+is (n[0], m) with one example per column, W[l] is (n[l], n[l-1]), b[l] is (n[l], 1), Z[l] and A[l] are (n[l], m) for
+l = 1 .. L. The lists Z and A have an entry for l = 0, so ``Z[l]`` is Z[l]. The lists W, b, dW, db and activations have
+L entries, so W[l] is ``W[l - 1]``; error messages count layers from 1.
 
-Everywhere: an array is whatever `numpy.asarray` takes; computation and results are in float64. A shape that does not
-fit, an unknown name and a negative weight raise ValueError, complex numbers TypeError. J is NaN where there is no
-example of positive weight: the mean of nothing.
+Arrays may be anything that `numpy.asarray` accepts; computations and results are float64. Shapes that do not fit,
+unknown names and negative weights raise ValueError, complex numbers raise TypeError. J is NaN if no example has a
+positive weight.
 """
 
 from fastnn.reference.activations import ACTIVATIONS, activate, activate_backward

@@ -1,4 +1,4 @@
-"""Activations: A = g(Z) and g'(Z)."""
+"""Activations A = g(Z) and their derivatives g'(Z)."""
 
 import math
 from collections.abc import Callable
@@ -13,18 +13,18 @@ LEAKY_SLOPE = 0.01
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
-# exp(-1000) and erfc(700) are 0 in float64, so a factor z may be clamped here: it changes
-# no product but that of an infinite z with 0, from NaN to its limit.
+# exp(-1000) and erfc(700) are 0 in float64, so a factor z can be clamped to this range. The clamp only changes the
+# product of an infinite z and 0, from NaN to the limit 0.
 FAR = 1000.0
 
 
 def _sigmoid(Z: Array) -> Array:
-    e: Array = np.exp(-np.abs(Z))  # never overflows
+    e: Array = np.exp(-np.abs(Z))  # cannot overflow
     return np.where(Z < 0, e, 1.0) / (1 + e)
 
 
 def _sigmoid_derivative(Z: Array) -> Array:
-    return _sigmoid(Z) * _sigmoid(-Z)  # g (1 - g) without the cancellation
+    return _sigmoid(Z) * _sigmoid(-Z)  # g (1 - g), without cancellation
 
 
 def _elu(Z: Array) -> Array:
@@ -38,34 +38,34 @@ def _elu_derivative(Z: Array) -> Array:
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
-def _normal_cdf(Z: Array) -> Array:  # off by about z^2 roundings in the left tail: erfc magnifies its argument's
+def _normal_cdf(Z: Array) -> Array:  # about z^2 rounding errors in the left tail, where erfc amplifies that of Z
     return np.asarray(_erfc(-Z / math.sqrt(2)), dtype=np.float64) / 2
 
 
 def _normal_pdf(Z: Array) -> Array:
-    return np.exp(-(np.clip(Z, -FAR, FAR) ** 2) / 2) / math.sqrt(2 * math.pi)  # clamped: the square can't overflow
+    return np.exp(-(np.clip(Z, -FAR, FAR) ** 2) / 2) / math.sqrt(2 * math.pi)  # clamped, so the square cannot overflow
 
 
 def _exp(Z: Array) -> Array:
-    with np.errstate(over="ignore"):  # e^z is infinite where it is beyond float64
+    with np.errstate(over="ignore"):  # infinity is the intended result
         return np.exp(Z)
 
 
 def column_sums(M: Array) -> Array:
-    """Return the sum of each column of M (n, m), (1, m)."""
+    """Return the column sums (1, m) of M (n, m)."""
     sums: Array = np.sum(M, axis=0, keepdims=True)
     return sums
 
 
 def _softmax(Z: Array) -> Array:
-    e: Array = np.exp(Z - np.max(Z, axis=0, keepdims=True, initial=-np.inf))  # the largest term is 1: no overflow
+    e: Array = np.exp(Z - np.max(Z, axis=0, keepdims=True, initial=-np.inf))  # the largest term is 1, so no overflow
     return e / column_sums(e)
 
 
 def log_softmax(Z: Array) -> Array:
-    """Return log(softmax(Z)) without rounding next to 1."""
+    """Return log(softmax(Z)), accurate also where the softmax is close to 1."""
     S: Array = Z - np.max(Z, axis=0, keepdims=True, initial=-np.inf)
-    others = np.sort(np.exp(S), axis=0)[:-1]  # without the largest term, exp(0) = 1: log1p adds it exactly
+    others = np.sort(np.exp(S), axis=0)[:-1]  # drop the largest term, exp(0) = 1, which log1p adds exactly
     return S - np.log1p(column_sums(others))
 
 
@@ -84,10 +84,10 @@ _ACTIVATE: dict[str, Callable[[Array], Array]] = {
     "exp": _exp,
 }
 
-# At a kink (z = 0) the left-hand value. Softmax is not here: it mixes the units of a column.
+# At a kink (z = 0), the left-hand derivative. Softmax is missing, because it depends on all units of a column.
 _DERIVATIVE: dict[str, Callable[[Array], Array]] = {
     "sigmoid": _sigmoid_derivative,
-    "tanh": lambda Z: 4 * _sigmoid_derivative(2 * Z),  # 1 - tanh^2 without the cancellation
+    "tanh": lambda Z: 4 * _sigmoid_derivative(2 * Z),  # 1 - tanh^2, without cancellation
     "relu": lambda Z: np.where(Z > 0, 1.0, 0.0),
     "leaky_relu": lambda Z: np.where(Z > 0, 1.0, LEAKY_SLOPE),
     "identity": np.ones_like,
@@ -103,15 +103,15 @@ ACTIVATIONS = tuple(_ACTIVATE)
 
 
 def activate(name: str, Z: ArrayLike) -> Array:
-    """A = g(Z), a new array.
+    """Return A = g(Z) as a new array.
 
-    NaN in gives NaN out, +-inf gives the limit (in softmax both make their column NaN).
+    NaN gives NaN and +-inf gives the limit, except that both make their column NaN in softmax.
 
     Parameters
     ----------
     name : str
-        One of `ACTIVATIONS`. leaky_relu has slope 0.01, elu alpha 1, gelu is the exact z Phi(z), softmax is over the
-        units (axis 0).
+        One of `ACTIVATIONS`. leaky_relu has slope 0.01, elu has alpha 1, gelu is the exact z Phi(z), softmax runs over
+        the units (axis 0).
     Z : array_like, (n, m)
     """
     known("activation", name, ACTIVATIONS)
@@ -119,7 +119,7 @@ def activate(name: str, Z: ArrayLike) -> Array:
 
 
 def activate_backward(name: str, dA: ArrayLike, Z: ArrayLike) -> Array:
-    """dZ = dA * g'(Z); for softmax dZ = A * (dA - sum of dA * A over the units).
+    """Return dZ = dA * g'(Z); for softmax dZ = A * (dA - sum of dA * A over the units).
 
     At a kink (z = 0) g' is the left-hand derivative: 0 for relu, 0.01 for leaky_relu.
 

@@ -1,4 +1,4 @@
-"""What every module of the reference asks of its arguments."""
+"""Argument checks shared by all modules of the reference."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ Array = NDArray[np.float64]
 
 
 def float64(array: ArrayLike) -> Array:
-    """Return the real numbers of `array` in float64; TypeError for complex ones."""
+    """Return a real array in float64; raise TypeError for complex numbers."""
     array = np.asarray(array)
     if np.iscomplexobj(array):
         raise TypeError(f"expected real numbers, got {array.dtype}")

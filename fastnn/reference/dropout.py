@@ -1,7 +1,7 @@
-"""Dropout: which units a step leaves out, by a counter-based generator.
+"""Dropout masks from a counter-based random generator.
 
-Threefry-2x32 of Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011), with 13 rounds: a
-word depends on its key and its number alone, so the units are the same in whatever order they are worked out.
+The generator is Threefry-2x32 with 13 rounds (Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2,
+3, 2011). Each word is a function of its key and counter only, so a mask does not depend on the order of computation.
 """
 
 import numpy as np
@@ -18,13 +18,13 @@ LOW = 0xFFFFFFFF  # the lower 32 bits
 
 
 def random_words(key: tuple[int, int], counter: tuple[ArrayLike, ArrayLike]) -> tuple[Words, Words]:
-    """Two words of 32 random bits for each counter: Threefry-2x32.
+    """Return two words of 32 random bits for each counter.
 
     Parameters
     ----------
     key : pair of int
-        Below 2^32.
-    counter : pair of array_like of uint32, in one shape
+        Each below 2^32.
+    counter : pair of array_like of uint32, of the same shape
     """
     keys = [np.uint32(k) for k in (*key, key[0] ^ key[1] ^ PARITY)]
     with np.errstate(over="ignore"):  # all sums are modulo 2^32
@@ -41,22 +41,22 @@ def random_words(key: tuple[int, int], counter: tuple[ArrayLike, ArrayLike]) -> 
 
 
 def dropout_mask(rate: float, shape: tuple[int, int], *, seed: int, step: int, layer: int) -> Array:
-    """What dropout multiplies A[l] (n[l], m) by: 0 for a unit that is left out, else 1 / (1 - rate).
+    """Return the factors (n[l], m) that dropout applies to A[l]: 0 for a dropped unit, else 1 / (1 - rate).
 
-    The units of the mini-batch are numbered down its columns; unit e has word e of the layer and step, and is kept
-    unless that is below floor(rate 2^32).
+    The units of the mini-batch are numbered in column-major order. Unit e uses word e of its layer and step and is
+    dropped if the word is below floor(rate 2^32).
 
     Parameters
     ----------
     rate : float
-        From 0 to below 1.
+        In [0, 1).
     shape : (n[l], m)
     seed : int
-        From 0 to below 2^64.
+        In [0, 2^64).
     step : int
-        Updates done before.
+        Number of updates before this step.
     layer : int
-        l, from 1.
+        l, counted from 1.
     """
     n, m = shape
     first, second = random_words((seed & LOW, seed >> 32), (step & LOW, step >> 32))

@@ -1,4 +1,4 @@
-"""Losses: J and its derivative by Z[L]."""
+"""Losses: J and its derivative with respect to Z[L]."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from fastnn.reference.activations import ACTIVATIONS, activate_backward, column_sums, log_softmax
 from fastnn.reference.checks import Array, float64, known
 
-# The losses that are computed from Z[L], each of one output activation; and L itself, by Z, Y and the parameter.
+# Losses computed from Z[L], and the output activation that each of them needs.
 _OUTPUT_OF = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
 
 
@@ -17,11 +17,11 @@ def _cross_entropy(Z: Array, Y: Array) -> Array:
 
 
 def _binary_cross_entropy(Z: Array, Y: Array) -> Array:
-    return np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z)))  # -y log a - (1 - y) log(1 - a), without overflow
+    return np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z)))  # -y log a - (1 - y) log(1 - a) without overflow
 
 
 def _poisson(Z: Array, Y: Array) -> Array:
-    log_Y = np.log(np.where(Y == 0, 1, Y))  # y log y is 0 at 0
+    log_Y = np.log(np.where(Y == 0, 1, Y))  # makes y log y = 0 at y = 0
     with np.errstate(over="ignore"):
         return Y * (log_Y - Z) - Y + np.exp(Z)
 
@@ -32,7 +32,7 @@ _OF_Z: dict[str, Callable[[Array, Array], Array]] = {
     "poisson": _poisson,
 }
 
-# The losses that are computed from A[L] of any activation: L and dL/da, by D = A - Y and the parameter.
+# Losses computed from A[L] with any activation: L and dL/da as functions of D = A - Y and the parameter.
 _OF_A: dict[str, tuple[Callable[[Array, float], Array], Callable[[Array, float], Array]]] = {
     "squared_error": (lambda D, _: D**2 / 2, lambda D, _: D),
     "absolute": (lambda D, _: np.abs(D), lambda D, _: np.sign(D)),
@@ -50,7 +50,7 @@ LOSSES = (*_OF_Z, *_OF_A)
 
 
 def check_loss(loss: str, output_activation: str) -> None:
-    """Raise ValueError unless both names are known and go together."""
+    """Raise ValueError unless both names are known and compatible."""
     known("loss", loss, LOSSES)
     known("activation", output_activation, ACTIVATIONS)
     needed = _OUTPUT_OF.get(loss, output_activation)
@@ -59,7 +59,7 @@ def check_loss(loss: str, output_activation: str) -> None:
 
 
 def _targets(name: str, Y: ArrayLike, shape: tuple[int, ...], parameter: float) -> Array:
-    """Y, checked; smoothed for the cross-entropies."""
+    """Check Y and return it, with label smoothing for the cross-entropies."""
     Y = float64(Y)
     if Y.ndim != 2 or Y.shape != shape:
         raise ValueError(f"Y must have shape (n[L], m) = {shape}, got {Y.shape}")
@@ -73,7 +73,7 @@ def _targets(name: str, Y: ArrayLike, shape: tuple[int, ...], parameter: float) 
 
 
 def example_weights(sample_weight: ArrayLike | None, m: int) -> Array:
-    """Return the weights (m,), ones for None; ValueError for others."""
+    """Check the weights and return them, (m,); None gives ones."""
     if sample_weight is None:
         return np.ones(m)
     w = float64(sample_weight)
@@ -92,30 +92,30 @@ def cost(
     sample_weight: ArrayLike | None = None,
     parameter: float = 0.0,
 ) -> float:
-    """J = (1/m) sum of L over the examples; with weights w, (sum of w L) / (sum of w).
+    """Return J = (1/m) sum of L over the examples; with weights w, J = (sum of w L) / (sum of w).
 
-    L is a sum over the output units:
+    L is the sum over the output units of
 
     - cross_entropy: -y log softmax(z), from Z
     - binary_cross_entropy: -(y log a + (1 - y) log(1 - a)) with a = sigmoid(z), from Z
-    - poisson: y log(y / a) - y + a with a = e^z, half the deviance, from Z; y log y is 0 at y = 0
+    - poisson: y log(y / a) - y + a with a = e^z, half the deviance, from Z; y log y = 0 at y = 0
     - squared_error: (a - y)^2 / 2, from A
     - absolute: |a - y|, from A
-    - huber: (a - y)^2 / 2 where |a - y| <= delta, beyond it delta (|a - y| - delta / 2), from A
-    - quantile: q (y - a) where a < y, (1 - q) (a - y) where a > y, from A
+    - huber: (a - y)^2 / 2 if |a - y| <= delta, else delta (|a - y| - delta / 2), from A
+    - quantile: q (y - a) if a < y, else (1 - q) (a - y), from A
 
     Parameters
     ----------
     name : str
         One of `LOSSES`.
     Z, A : array_like, (n[L], m)
-        Z[L] and A[L]. The one that the loss is not computed from may be None.
+        Z[L] and A[L]. The one that the loss does not use may be None.
     Y : array_like, (n[L], m)
-        One-hot columns for cross_entropy, nowhere negative for poisson (else ValueError).
+        One-hot columns for cross_entropy; non-negative for poisson, else ValueError.
     sample_weight : array_like, (m,), optional
     parameter : float
-        huber: delta, positive. quantile: q, between 0 and 1. Both cross-entropies: label smoothing s, from 0 to 1;
-        the targets are then (1 - s) y + s / n[L], of binary_cross_entropy y + s (1/2 - y).
+        delta > 0 of huber, q in (0, 1) of quantile, or the label smoothing s in [0, 1] of both cross-entropies, which
+        replaces y by (1 - s) y + s / n[L] and, for binary_cross_entropy, by y + s (1/2 - y).
     """
     known("loss", name, LOSSES)
     output = float64(Z if name in _OF_Z else A)
@@ -135,39 +135,38 @@ def output_gradient(
     sample_weight: ArrayLike | None = None,
     parameter: float = 0.0,
 ) -> Array:
-    """dZ[L], (n[L], m): the derivative of each example's loss by Z[L], times the example's weight.
+    """Return dZ[L] (n[L], m): the derivative of each example's loss with respect to Z[L], times the example's weight.
 
-    The notes' dZ[L] = A[L] - Y for the losses from Z (smoothed targets for Y), dL/da * g'(Z[L]) for those from A.
-    Where L has a kink (absolute and quantile at a = y) dL/da is 0. As in the notes the factor 1/m is not in it, but in
-    dW and db.
+    Losses from Z have dZ[L] = A[L] - Y (with smoothed Y), losses from A have dZ[L] = dL/da * g'(Z[L]). At a kink of L
+    (absolute and quantile at a = y) dL/da is 0. As in the course, dZ excludes the factor 1/m, which dW and db include.
 
     Parameters
     ----------
     name : str
         One of `LOSSES`.
     output_activation : str
-        softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for poisson, else any (else ValueError).
+        softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for poisson, any for the other losses.
     Z, A, Y, sample_weight, parameter
-        As in `cost`; A is always read, Z by the losses from A alone.
+        As in `cost`. A is always needed, Z only by the losses from A.
     """
     check_loss(name, output_activation)
     A = float64(A)
     Y = _targets(name, Y, A.shape, parameter)
     w = example_weights(sample_weight, A.shape[1])
     if name == "cross_entropy":
-        return w * (A * column_sums(Y) - Y)  # the sums are 1 for one-hot columns
+        return w * (A * column_sums(Y) - Y)  # the column sums are 1 for one-hot targets
     if name in _OF_Z:
         return w * (A - Y)
     return w * activate_backward(output_activation, _OF_A[name][1](A - Y, parameter), Z)
 
 
 def one_hot(labels: ArrayLike, n_classes: int) -> Array:
-    """Y (n_classes, m): 1 in row labels[i] of column i, 0 elsewhere.
+    """Return Y (n_classes, m) with 1 in row labels[i] of column i and 0 elsewhere.
 
     Parameters
     ----------
     labels : array_like, (m,)
-        Whole numbers from 0 to n_classes - 1 (else ValueError).
+        Whole numbers from 0 to n_classes - 1, else ValueError.
     n_classes : int
     """
     labels = float64(labels)

@@ -1,4 +1,4 @@
-"""A network that trains step by step."""
+"""`ReferenceNetwork`: parameters, loss and optimiser, trained one step at a time."""
 
 import math
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from fastnn.reference.propagation import check_layers, forward, gradients
 
 
 class ReferenceNetwork:
-    """A network that trains step by step.
+    """A network that is trained one step at a time.
 
     Parameters
     ----------
     W, b, activations, loss, loss_parameter, l2, l1
-        As in `gradients`. W and b are copied; the attributes W and b are lists of float64 arrays.
+        As in `gradients`. W and b are copied into the attributes `W` and `b`, lists of float64 arrays.
     optimizer : str
         One of `UPDATES`.
     weight_decay : float
-        Before each update W := (1 - learning_rate weight_decay) W; decoupled from the gradient, as in AdamW
-        (Loshchilov and Hutter 2019).
+        Decoupled weight decay as in AdamW (Loshchilov and Hutter 2019): W := (1 - learning_rate weight_decay) W before
+        each update.
     clip_norm : float
-        Where the norm of the gradient of J by all parameters is larger, the gradient is scaled down to it; 0 for never.
+        Upper bound on the norm of the gradient over all parameters; larger gradients are scaled down. 0 disables it.
     dropout : sequence of L - 1 float
-        The rate of each hidden layer; empty for none.
+        Rate of each hidden layer; empty for no dropout.
     dropout_seed : int
-        From 0 to below 2^64.
+        In [0, 2^64).
     **hyperparameters : float
-        Those of `Optimizer`.
+        Hyperparameters of `Optimizer`.
     """
 
     def __init__(
@@ -66,23 +66,23 @@ class ReferenceNetwork:
             raise ValueError(f"dropout must have {len(self.W) - 1} rates, one per hidden layer, got {self.dropout}")
 
     def masks(self, m: int) -> list[Array]:
-        """What the next step multiplies the A of each hidden layer by, for m examples; empty without dropout."""
+        """Return the dropout mask of each hidden layer for the next step on m examples; empty without dropout."""
         return [
             dropout_mask(rate, (len(b_l), m), seed=self.dropout_seed, step=self.optimizer.t, layer=layer)
             for layer, (rate, b_l) in enumerate(zip(self.dropout, self.b, strict=False), start=1)
         ]
 
     def step(self, X: ArrayLike, Y: ArrayLike, learning_rate: float, sample_weight: ArrayLike | None = None) -> float:
-        """One update of all parameters on the mini-batch X (n[0], m), Y (n[L], m); errors as in `gradients`.
+        """Update all parameters on the mini-batch X (n[0], m), Y (n[L], m); raises the errors of `gradients`.
 
         Returns
         -------
         J : float
-            Before the update. If it is not finite, parameters and optimizer stay as they were; likewise, with J NaN,
-            if a norm to be clipped is not.
+            Cost before the update. If it is not finite, parameters and optimiser state do not change. With `clip_norm`,
+            J is NaN if the norm of the gradient is not finite.
         """
         X = float64(X)
-        with np.errstate(over="ignore", invalid="ignore"):  # a diverging run shows in J
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence shows in J
             J, dW, db = gradients(
                 X, Y, self.W, self.b, self.activations, self.loss, sample_weight, self.l2,
                 l1=self.l1, loss_parameter=self.loss_parameter, masks=self.masks(X.shape[1]) if X.ndim == 2 else (),
@@ -98,5 +98,5 @@ class ReferenceNetwork:
         return J
 
     def predict(self, X: ArrayLike) -> Array:
-        """A[L], (n[L], m), for X (n[0], m)."""
+        """Return A[L] (n[L], m) for X (n[0], m)."""
         return forward(X, self.W, self.b, self.activations)[1][-1]

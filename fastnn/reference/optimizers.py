@@ -1,4 +1,4 @@
-"""Updates: how parameters move along their gradients."""
+"""Update rules and gradient clipping."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ UPDATES = ("sgd", "momentum", "nesterov", "adam", "nadam", "rmsprop", "rmsprop_m
 
 
 def clip(gradients: Sequence[ArrayLike], norm: float) -> tuple[list[Array], float]:
-    """Scale all gradients by min(1, norm / their norm); also return that norm, of all their elements together."""
+    """Scale all gradients by min(1, norm / N), where N is their joint Euclidean norm; return them and N."""
     G = [float64(g) for g in gradients]
     with np.errstate(over="ignore"):
         size = math.sqrt(sum(float(np.sum(g**2)) for g in G))
@@ -20,7 +20,9 @@ def clip(gradients: Sequence[ArrayLike], norm: float) -> tuple[list[Array], floa
 
 
 class Optimizer:
-    """An update rule and its state, for parameters p with gradients g and learning rate alpha.
+    """An update rule and its state.
+
+    With parameters p, gradients g and learning rate alpha, the rules are
 
     - sgd: p := p - alpha g
     - momentum: v := mu v - alpha g, p := p + v
@@ -30,18 +32,18 @@ class Optimizer:
       (Kingma and Ba 2015, the efficient form at the end of section 2)
     - nadam: m and s as adam, p := p - alpha sqrt(1 - beta_2^t)
       (beta_1 m / (1 - beta_1^(t + 1)) + (1 - beta_1) g / (1 - beta_1^t)) / (sqrt(s) + epsilon)
-      (Dozat 2016, without a schedule of beta_1, in the same efficient form)
-    - rmsprop: s := beta_2 s + (1 - beta_2) g^2, then sgd with g / (sqrt(s) + epsilon) in the place of g
-      (Tieleman and Hinton 2012); rmsprop_momentum, rmsprop_nesterov: then those
+      (Dozat 2016, with constant beta_1, in the same efficient form)
+    - rmsprop: s := beta_2 s + (1 - beta_2) g^2, then sgd with g / (sqrt(s) + epsilon) instead of g
+      (Tieleman and Hinton 2012); rmsprop_momentum and rmsprop_nesterov: then momentum or nesterov instead of sgd
 
     Parameters
     ----------
     rule : str
         One of `UPDATES`.
     momentum : float
-        mu, for the rules with momentum or nesterov.
+        mu of the momentum and nesterov rules.
     beta_1, beta_2, epsilon : float
-        For adam and nadam; beta_2 and epsilon for rmsprop.
+        Used by adam and nadam; beta_2 and epsilon also by rmsprop.
     """
 
     def __init__(
@@ -59,18 +61,18 @@ class Optimizer:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.t = 0  # updates done
-        self._state: list[tuple[Array, Array]] = []  # per parameter: m or v, s
+        self.t = 0  # number of updates so far
+        self._state: list[tuple[Array, Array]] = []  # for each parameter: (m or v, s)
 
     def update(self, parameters: Sequence[Array], gradients: Sequence[ArrayLike], learning_rate: float) -> None:
-        """Move the parameters in place by one step.
+        """Update the parameters in place by one step.
 
         Parameters
         ----------
-        parameters : sequence of ndarray of float64 (else TypeError)
-            The same at every call.
+        parameters : sequence of ndarray of float64
+            The same arrays in every call; TypeError for other dtypes.
         gradients : sequence of array_like
-            In the parameters' shapes.
+            In the shapes of the parameters.
         learning_rate : float
         """
         for p in parameters:

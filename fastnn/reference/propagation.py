@@ -1,4 +1,4 @@
-"""Forward and backward propagation, and the two together."""
+"""Forward propagation, back propagation, and gradients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from fastnn.reference.losses import cost, example_weights, output_gradient
 
 
 def check_layers(n_x: int, W: Sequence[Array], b: Sequence[Array], activations: Sequence[str]) -> None:
-    """Raise ValueError unless the shapes chain from n[0] = n_x on, and the activations are known."""
+    """Raise ValueError unless the shapes of all layers fit together, with n[0] = n_x, and all activations are known."""
     if isinstance(activations, str) or not len(W) == len(b) == len(activations) > 0:
         raise ValueError(
             "W, b and activations must be lists with one entry per layer, at least one; "
@@ -32,7 +32,7 @@ def check_layers(n_x: int, W: Sequence[Array], b: Sequence[Array], activations: 
 
 
 def _masks(masks: Sequence[ArrayLike], shapes: list[tuple[int, ...]]) -> list[Array]:
-    """The masks of the hidden layers, in these shapes; ones without dropout."""
+    """Check the dropout masks of the hidden layers and return them; without dropout return ones."""
     checked = [float64(D) for D in masks] if len(masks) else [np.ones(shape) for shape in shapes]
     if [D.shape for D in checked] != shapes:
         raise ValueError(f"masks must have the shapes (n[l], m) = {shapes}, got {[D.shape for D in checked]}")
@@ -53,9 +53,9 @@ def forward(
     X : array_like, (n[0], m)
     W, b : sequences of L array_like, (n[l], n[l-1]) and (n[l], 1)
     activations : sequence of L str
-        One of `ACTIVATIONS` per layer, the output's included.
+        One of `ACTIVATIONS` for each layer, including the output layer.
     masks : sequence of L - 1 array_like, (n[l], m)
-        D[l] of each hidden layer, as from `dropout_mask`; empty for none.
+        D[l] of each hidden layer, for example from `dropout_mask`; empty for no dropout.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def backward(
     l1: float = 0.0,
     masks: Sequence[ArrayLike] = (),
 ) -> tuple[list[Array], list[Array]]:
-    """Back propagation, l = L .. 1.
+    """Back propagation for l = L .. 1.
 
     dW[l] = (1/m) dZ[l] A[l-1]^T + l2 W[l] + l1 sign(W[l]), db[l] = (1/m) sum of dZ[l] over the examples,
     dA[l-1] = W[l]^T dZ[l] * D[l-1], dZ[l-1] = dA[l-1] * g[l-1]'(Z[l-1]).
@@ -102,11 +102,11 @@ def backward(
         From `output_gradient`.
     activations : sequence of L str
     total_weight : float
-        m; with weights their sum.
+        m, or the sum of the weights.
     l2, l1 : float
         As in `gradients`.
     masks : sequence of L - 1 array_like
-        Those given to `forward`.
+        The masks passed to `forward`.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def gradients(
     loss_parameter: float = 0.0,
     masks: Sequence[ArrayLike] = (),
 ) -> tuple[float, list[Array], list[Array]]:
-    """J and its derivatives by all parameters.
+    """Return J and its derivatives with respect to all parameters.
 
     Parameters
     ----------
@@ -158,10 +158,10 @@ def gradients(
     Y, sample_weight, loss_parameter
         As in `cost`.
     loss : str
-        One of `LOSSES`; it must go with the output activation as in `output_gradient`.
+        One of `LOSSES`, compatible with the output activation as in `output_gradient`.
     l2, l1 : float
-        J is the cost plus l2/2 times the sum of squares of all W, plus l1 times the sum of their moduli (whose
-        derivative is taken as 0 at 0); b is in neither.
+        J is the cost plus l2/2 times the sum of squares of all W, plus l1 times the sum of their absolute values (with
+        derivative 0 at 0). The penalties exclude b.
 
     Returns
     -------
