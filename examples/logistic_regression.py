@@ -1,4 +1,4 @@
-"""Logistic regression, and what a hidden layer adds to it: the planar flower of the deep-learning course."""
+"""Logistic regression and a network with one hidden layer on the planar flower of the course."""
 
 from fastnn import Network, datasets
 
@@ -8,7 +8,7 @@ logistic = Network([2, 1], output="sigmoid", random_state=0)
 logistic.fit(X, y, batch_size=None, optimizer="sgd", learning_rate=0.1, epochs=1000)
 print(f"logistic regression: accuracy {100 * logistic.evaluate(X, y)['accuracy']:.0f} %")
 
-# The course's network: one hidden layer of 4 tanh units, gradient descent on all examples.
+# The network of the course: one hidden layer of 4 tanh units, full-batch gradient descent.
 shallow = Network([2, 4, 1], activation="tanh", output="sigmoid", random_state=0)
 history = shallow.fit(X, y, batch_size=None, optimizer="sgd", learning_rate=1.2, epochs=10_000)
 print(f"4 hidden units:      accuracy {100 * shallow.evaluate(X, y)['accuracy']:.0f} %, "

@@ -1,12 +1,12 @@
-"""The activation functions, their derivatives, saturation, and the kink of relu.
+"""Activation functions, their derivatives, saturation, and the kink of ReLU.
 
 Notes 000 and 001, "Derivatives of activation functions": sigmoid g'(z) = g(z)(1 - g(z)) = a(1 - a); tanh g'(z) = 1
 - (tanh z)^2; ReLU g(z) = max(0, z), g' = 0 for z < 0, 1 for z > 0; leaky ReLU g(z) = max(0.01z, z), g' = 0.01 or 1.
 "z = 10: g(z) ~ 1, g'(z) ~ 0; z = -10: g(z) ~ 0, g'(z) ~ 0" for the sigmoid; "tanh(10) ~ 1, tanh(-10) ~ -1, g'(z) ~
 0". Note 000: tanh "is the shifted version of our sigmoid function": tanh z = 2 sigma(2z) - 1. "One disadvantage of
 ReLU is that it has derivative zero with z being less than zero." "undefined if z = 0; at zero we take g'(0) = 1 or
-doesn't matter; probability of z being 0.0000000000000001 very low". fastnn takes relu's g'(0) = 0 and leaky relu's
-0.01.
+doesn't matter; probability of z being 0.0000000000000001 very low". fastnn uses g'(0) = 0 for ReLU and 0.01 for
+leaky ReLU.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from pictures import parser, save
 
 from fastnn import functional
 
-FORMULAS = {  # g'(z) from z and a = g(z), as the notes write it
+FORMULAS = {  # g'(z) as a function of z and a = g(z), as in the course
     "sigmoid": lambda z, a: a * (1 - a),
     "tanh": lambda z, a: 1 - a**2,
     "relu": lambda z, a: np.where(z > 0, 1.0, 0.0),
@@ -25,17 +25,17 @@ FORMULAS = {  # g'(z) from z and a = g(z), as the notes write it
 
 
 def value(name, z):
-    """g(z) by the compiled kernel."""
+    """g(z), computed by the compiled kernel."""
     return getattr(functional, name)(z)[0]
 
 
 def derivative(name, z):
-    """g'(z): what the backward function makes of dA = 1."""
+    """g'(z), computed by the backward function with dA = 1."""
     return getattr(functional, f"{name}_backward")(np.ones_like(z), z)
 
 
 def exact_zeros(m=1_000_000):
-    """How many of m values z = w^T x + b with random w, x, b are exactly 0."""
+    """The number of exact zeros among m values z = w^T x + b with random w, x, b."""
     rng = np.random.default_rng(0)
     return int(np.sum(rng.standard_normal((1, 3)) @ rng.standard_normal((3, m)) + rng.standard_normal() == 0))
 
@@ -45,7 +45,7 @@ def draw(axes):
     for ax, name in zip(axes.flat, FORMULAS, strict=True):
         g, slope = value(name, z), derivative(name, z)
         if "relu" in name:
-            slope = np.where(z == 0, np.nan, slope)  # a gap: not defined there
+            slope = np.where(z == 0, np.nan, slope)  # leave a gap where it is undefined
         ax.plot(z, g, label="g(z)")
         ax.plot(z, slope, "--", label="g'(z)")
         ax.set(title=name.replace("_", " "), xlabel="z", ylim=(-1.2, 3) if "relu" in name else (-1.2, 1.2))
@@ -61,7 +61,7 @@ def main(out: Path | None = None) -> None:
         print(f"{'':11}g'" + "".join(f"{v:>14.7g}" for v in derivative(name, z)))
     difference = np.abs(value("tanh", z) - (2 * value("sigmoid", 2 * z) - 1)).max()
     print(f"tanh z and 2 sigma(2z) - 1 differ by at most {difference:.1e}")
-    print(f"Of a million random z = w^T x + b, exactly 0 are {exact_zeros()}: g'(0) hardly ever matters")
+    print(f"{exact_zeros()} of a million random z = w^T x + b are exactly 0: g'(0) hardly ever matters")
     save(out, "activations.png", draw, rows=2, columns=2, size=(8, 6))
 
 

@@ -1,11 +1,11 @@
-"""Cat or not: logistic regression, a 2-layer and a 5-layer network on pictures from a file of your own.
+"""Cat or not: logistic regression, a 2-layer and a 5-layer network on images from a file of yours.
 
-Note 001, "Binary classification": "img -> 1 (cat) vs 0 (non cat); unroll pixel values into a feature vector". On
-the course's pictures, 209 to train and 50 to test, its exercises publish a test accuracy of 70 % for logistic
-regression, 72 % for [12288, 7, 1] and 80 % for [12288, 20, 7, 5, 1].
+Note 001, "Binary classification": "img -> 1 (cat) vs 0 (non cat); unroll pixel values into a feature vector". On the
+images of the course (209 training and 50 test images) the published test accuracies are 70 % for logistic regression,
+72 % for [12288, 7, 1] and 80 % for [12288, 20, 7, 5, 1].
 
-The pictures do not come with fastnn. Give a .npz file with X_train (m, 64, 64, 3) uint8, y_train (m,) of 0 and 1,
-and X_test, y_test likewise: python cat_pictures.py FILE
+The images are not part of fastnn. Pass a .npz file with X_train (m, 64, 64, 3) uint8, y_train (m,) of 0 and 1, and
+X_test, y_test likewise: python cat_pictures.py FILE
 """
 
 from pathlib import Path
@@ -21,14 +21,14 @@ PUBLISHED = {"logistic regression": 0.70, "2 layers": 0.72, "5 layers": 0.80}
 
 
 def load(path):
-    """X_train (12288, m), Y_train (1, m), X_test, Y_test."""
+    """Return X_train (12288, m), Y_train (1, m), X_test, Y_test."""
     with np.load(path) as file:
         return tuple(array for part in ("train", "test")
                      for array in (unroll(file[f"X_{part}"]), file[f"y_{part}"].reshape(1, -1)))
 
 
 def logistic(data, learning_rate=0.005, iterations=2000):
-    """Probabilities of the test pictures, and the costs."""
+    """Return the probabilities of the test images, and the costs."""
     X, Y, X_test, Y_test = data
     d = functional.logistic_regression(X, Y, X_test, Y_test, num_iterations=iterations, learning_rate=learning_rate)
     return functional.sigmoid(d["w"].T @ X_test + d["b"])[0], d["costs"]
@@ -95,6 +95,6 @@ def main(out: Path | None = None, file: Path | None = None) -> None:
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
-    arguments.add_argument("file", type=Path, nargs="?", help="the .npz file with the pictures")
+    arguments.add_argument("file", type=Path, nargs="?", help="the .npz file with the images")
     given = arguments.parse_args()
     main(given.out, given.file)

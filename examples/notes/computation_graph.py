@@ -16,7 +16,7 @@ from fastnn.graph import Node, log, sigmoid
 
 
 def cost_of_three():
-    """The notes' J = 3(a + bc) at a = 5, b = 3, c = 2, after its backward pass."""
+    """J = 3(a + bc) at a = 5, b = 3, c = 2, as in the course, after its backward pass."""
     a, b, c = Node(5, "a"), Node(3, "b"), Node(2, "c")
     u = b * c
     v = a + u

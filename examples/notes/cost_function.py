@@ -1,11 +1,11 @@
-"""The cost function of logistic regression, and why not the squared error.
+"""The cost function of logistic regression, and why it is not the squared error.
 
 Note 001, "logistic Regression cost func": the loss L = 1/2 (y_hat - y)^2 is written down and then replaced by
 L(y_hat, y) = -(y log y_hat + (1 - y) log(1 - y_hat)); "y = 1: L = -log y_hat, want y_hat large; y = 0: L = -log(1 -
 y_hat), want y_hat small"; J(w, b) = 1/m sum of L(y_hat(i), y(i)). "want to find w and b that minimise J(w, b)".
 
-With the squared error J(w, b) is not convex: gradient descent ends in one of several minima, whichever is near. With
-the cross-entropy it is convex, so any minimum is the minimum.
+With the squared error J(w, b) is not convex: depending on its start, gradient descent ends in one of several minima.
+With the cross-entropy J is convex, so every minimum is the global minimum.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pictures import parser, save
 
-# Four examples of one feature that show it, and a fixed b, so that J is a curve over w.
+# Four examples of one feature that show the difference. With a fixed b, J is a curve over w.
 X = np.array([[5.0, 2.5, 1.25, 0.625]])
 Y = np.array([[1.0, 0.0, 1.0, 0.0]])
 B = -10.0
@@ -24,7 +24,7 @@ def sigmoid(z):
 
 
 def cross_entropy(w, b=B):
-    """J at every w of an array, from log(1 + e^z) - y z, which is the cross-entropy of y_hat = sigma(z)."""
+    """J at every w of an array. L = log(1 + e^z) - y z is the cross-entropy of y_hat = sigma(z)."""
     z = np.multiply.outer(w, X[0]) + b
     return np.mean(np.logaddexp(0, z) - Y[0] * z, axis=-1)
 
@@ -51,7 +51,7 @@ def descend(slope, w, learning_rate, iterations=5_000):
 
 
 def local_minima(J):
-    """Positions where a sampled curve is lower than on both sides."""
+    """Indices at which a sampled curve is lower than at both neighbours."""
     return np.flatnonzero((J[1:-1] < J[:-2]) & (J[1:-1] < J[2:])) + 1
 
 

@@ -1,4 +1,4 @@
-"""Derivatives as slopes: nudge a a little and see how much f moves; and gradient descent, which follows them downhill.
+"""Derivatives as slopes (nudge a and see how f changes), and gradient descent, which follows them downhill.
 
 Note 001, "Derivatives": "a = 2, f(a) = 6; a = 2.001, f(a) = 6.003; slope of f(a) at a = 2 is 3: 0.003 / 0.001";
 then for f(a) = a^2: "a = 2, f(a) = 4; a = 2.001, f(a) ~ 4.004; df/da = 4 at a = 2"; "nudging by infinitesimally
@@ -15,12 +15,12 @@ FUNCTIONS = {"3a": (lambda a: 3 * a, lambda a: 3.0), "a^2": (lambda a: a * a, la
 
 
 def nudged(f, a, nudge=0.001):
-    """The notes' slope: (f(a + nudge) - f(a)) / nudge."""
+    """The slope as in the course: (f(a + nudge) - f(a)) / nudge."""
     return (f(a + nudge) - f(a)) / nudge
 
 
 def descend(derivative, w, learning_rate, iterations):
-    """All w of: Repeat { w := w - alpha dJ/dw }."""
+    """All w visited by: Repeat { w := w - alpha dJ/dw }."""
     path = [w]
     for _ in range(iterations):
         path.append(path[-1] - learning_rate * derivative(path[-1]))

@@ -1,4 +1,4 @@
-"""Getting the matrix dimensions right, forward and backward, and from single units to all units and all examples.
+"""Matrix dimensions, forward and backward, and the step from single units to all units and all examples.
 
 Note 001, "getting matrix dimensions right": W[l] = (n[l], n[l-1]), b[l] = (n[l], 1), Z[l], A[l] = (n[l], m),
 "broadcasting here"; note 002, "Dimensional Analysis", forward and backward: dZ, dA as Z, A; dW, db as W, b; note
@@ -19,12 +19,12 @@ NOTES_SIZES = (3, 5, 5, 2, 1)  # n[0] .. n[4] of note 001
 
 
 def unit_by_unit(W, b, x):
-    """z of one layer and one example x (n[l-1],): z_i = w_i1 x_1 + ... + w_in x_n + b_i."""
+    """z of one layer for one example x (n[l-1],): z_i = w_i1 x_1 + ... + w_in x_n + b_i."""
     return np.array([sum(W[i, j] * x[j] for j in range(len(x))) + b[i, 0] for i in range(len(W))])
 
 
 def example_by_example(W, b, X):
-    """Z by the loop over the examples that vectorisation replaces."""
+    """Z, computed by the loop over the examples that vectorisation replaces."""
     return np.stack([W @ X[:, i] + b[:, 0] for i in range(X.shape[1])], axis=1)
 
 
@@ -43,7 +43,7 @@ def shapes(sizes=NOTES_SIZES, m=7):
 
 
 def mistakes():
-    """Calls with a wrong dimension, and what the error says."""
+    """Error messages of calls with a wrong dimension."""
     W, b, X = np.ones((4, 3)), np.zeros((4, 1)), np.ones((3, 7))
     A, cache = functional.linear_activation_forward(X, W, b, "relu")
     deep = {"W1": W, "b1": b, "W2": np.ones((1, 3)), "b2": np.zeros((1, 1))}
@@ -78,7 +78,7 @@ def main(out: Path | None = None) -> None:
     units = np.stack([unit_by_unit(W, b, X[:, i]) for i in range(5)], axis=1)
     print(f"\nZ = W X + b and unit by unit: largest difference {np.abs(Z - units).max():.1e}; "
           f"and example by example: {np.abs(Z - example_by_example(W, b, X)).max():.1e}")
-    print("\nMistakes, and what fastnn says:")
+    print("\nMistakes and their error messages:")
     for what, text in mistakes().items():
         print(f"  {what}: {text}")
 

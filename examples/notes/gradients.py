@@ -1,4 +1,4 @@
-"""The gradients of a 2-layer and of an L-layer network, for one example and for many, and that they are right.
+"""The gradients of a 2-layer and of an L-layer network, for one example and for many, checked in several ways.
 
 Note 002 (and 000, 001): da[2] = -y/a[2] + (1 - y)/(1 - a[2]); dz[2] = a[2] - y; dW[2] = 1/m dZ[2] A[1]^T, "1/m
 indicates average"; db[2] = 1/m "sum of all the elements" of dZ[2]; dZ[1] = W[2]^T dZ[2] * g[1]'(Z[1]),
@@ -24,7 +24,7 @@ def sigmoid(Z):
 
 
 def two_layers(X, Y, W, b):
-    """dW, db of a 2-layer network, tanh and sigmoid, as note 002 writes them; the lists begin with None."""
+    """dW, db of a 2-layer network, tanh and sigmoid, as in note 002; the lists start with None."""
     m = X.shape[1]
     A1 = np.tanh(W[1] @ X + b[1])
     A2 = sigmoid(W[2] @ A1 + b[2])
@@ -38,13 +38,13 @@ def two_layers(X, Y, W, b):
 
 
 def on_fastnn(X, Y, W, b, activations):
-    """dW, db by the blocks of all layers."""
+    """dW, db, computed by the blocks of all layers."""
     AL, caches = forward(X, W, b, activations)
     return backward(AL, Y, caches, activations)[1:]
 
 
 def on_the_graph(X, Y, W, b):
-    """dW, db of tanh layers and a sigmoid output by the computation graph of J."""
+    """dW, db of tanh layers and a sigmoid output, computed by the graph of J."""
     W, b = [None, *map(graph.Node, W[1:])], [None, *map(graph.Node, b[1:])]
     A = X
     for l in range(1, len(W)):
@@ -56,14 +56,14 @@ def on_the_graph(X, Y, W, b):
 
 
 def mean_over_examples(X, Y, W, b, activations):
-    """dW, db as the mean of the gradients of the single examples: what 1/m and the sums over the examples do."""
+    """dW, db as the mean of the gradients of single examples, which 1/m and the sums over the examples compute."""
     m = X.shape[1]
     single = [on_fastnn(X[:, [i]], Y[:, [i]], W, b, activations) for i in range(m)]
     return tuple([None, *(sum(one[k][l] for one in single) / m for l in range(1, len(W)))] for k in (0, 1))
 
 
 def chain_of_jacobians(x, y, W, b):
-    """dz[l] of every layer for one example x (n[0], 1) as note 004's product of matrices, and a[l]; tanh layers."""
+    """dz[l] and a[l] of every tanh layer for one example x (n[0], 1), by the product of matrices in note 004."""
     L = len(W) - 1
     a, slope = [x], [None]
     for l in range(1, L + 1):
@@ -86,7 +86,7 @@ def largest_difference(one, other):
 
 
 def check(X, Y, W, b, activations):
-    """The gradients against numerical derivatives of J."""
+    """Compare the gradients with numerical derivatives of J."""
     def cost(parameters):
         values = [[None, *(parameters[f"{s}{l}"] for l in range(1, len(W)))] for s in "Wb"]
         AL, _ = forward(X, *values, activations)

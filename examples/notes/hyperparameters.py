@@ -1,8 +1,8 @@
-"""Parameters and hyperparameters told apart, and what the learning rate does.
+"""Parameters and hyperparameters, and the effect of the learning rate.
 
 Note 001, "Parameters vs Hyperparameters": parameters are W, b; hyperparameters are the learning rate alpha, the
 number of iterations, of hidden layers L and of hidden units n[1], n[2], ..., and the choice of activation function.
-Training changes the parameters; the hyperparameters are chosen beforehand, and decide what the parameters become.
+Training changes the parameters; the hyperparameters are chosen beforehand and determine the trained parameters.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ RATES = (0.01, 0.1, 1.0, 10.0)
 
 
 def train(learning_rate=1.0, iterations=1000, hidden=(4,), activation="tanh"):
-    """A network on the flower: every argument is a hyperparameter. Returns it, its first W and b, and the costs."""
+    """Train a network on the flower with these hyperparameters; return it, its initial W and b, and the costs."""
     X, y = datasets.make_flower(400, random_state=2)
     net = Network([2, *hidden, 1], activation=activation, output="sigmoid", dtype="float64", random_state=0)
     before = [array.copy() for array in (*net.W, *net.b)]

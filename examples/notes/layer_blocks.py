@@ -1,4 +1,4 @@
-"""The forward and the backward block of layer l, and what goes between them: the caches.
+"""The forward and the backward block of layer l, and the caches passed between them.
 
 Note 003 (and note 001, "Building blocks of deep NN"): "Forward: input a[l-1], output a[l], cache (z[l])";
 "Backward: input da[l], output da[l-1], dW[l], db[l]":
@@ -26,7 +26,7 @@ ACTIVATIONS = ("tanh", "relu", "leaky_relu", "sigmoid")
 
 
 def problem(m=8, sizes=SIZES):
-    """X, Y, W, b: the lists begin with None, so that W[l] is the notes' W[l]."""
+    """X, Y, W, b; the lists start with None, so that ``W[l]`` is W[l]."""
     rng = np.random.default_rng(0)
     W = [None] + [rng.standard_normal((n, n_prev)) for n_prev, n in pairwise(sizes)]
     b = [None] + [0.1 * rng.standard_normal((n, 1)) for n in sizes[1:]]
@@ -34,7 +34,7 @@ def problem(m=8, sizes=SIZES):
 
 
 def forward(X, W, b, activations=ACTIVATIONS):
-    """A[L] and the caches of the blocks, from left to right."""
+    """A[L] and the caches of all blocks, computed from left to right."""
     A, caches = X, [None]
     for l, g in enumerate(activations, 1):
         A, cache = functional.linear_activation_forward(A, W[l], b[l], g)
@@ -43,7 +43,7 @@ def forward(X, W, b, activations=ACTIVATIONS):
 
 
 def backward(AL, Y, caches, activations=ACTIVATIONS):
-    """dA, dW, db of all layers, from right to left; dA[0] as well."""
+    """dA, dW, db of all layers, computed from right to left, including dA[0]."""
     L = len(activations)
     dA, dW, db = [None] * (L + 1), [None] * (L + 1), [None] * (L + 1)
     dA[L] = -Y / AL + (1 - Y) / (1 - AL)
@@ -66,7 +66,7 @@ def main(out: Path | None = None) -> None:
     for l in range(len(ACTIVATIONS), 0, -1):
         print(f"  block {l}: dA[{l}] {dA[l].shape} -> dA[{l - 1}] {dA[l - 1].shape}, "
               f"|dW[{l}]| = {np.linalg.norm(dW[l]):.4f}, |db[{l}]| = {np.linalg.norm(db[l]):.4f}")
-    print("L_model_backward stops before dA[0] unless it is asked for with input_gradient=True")
+    print("L_model_backward computes dA[0] only with input_gradient=True")
 
 
 if __name__ == "__main__":

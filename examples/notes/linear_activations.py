@@ -1,4 +1,4 @@
-"""Why a network needs non-linear activations, and where a linear one belongs: regression.
+"""Why a network needs non-linear activations, and where a linear one is used: regression.
 
 Note 000, "Why do you need a non-linear activation function?": with g(z) = z, a[2] = W[2](W[1]x + b[1]) + b[2] =
 (W[2]W[1])x + (W[2]b[1] + b[2]) = W*x + b*; "linear hidden layer is more or less useless". Note 001: "linear
@@ -17,7 +17,7 @@ from fastnn import Network
 
 
 def identity_network(sizes=(3, 8, 8, 8, 2)):
-    """A network whose every g is the identity, with random W and b."""
+    """A network with identity activations and random W and b."""
     net = Network(list(sizes), activation="identity", output="identity", dtype="float64", random_state=0)
     rng = np.random.default_rng(1)
     for b in net.b:
@@ -26,7 +26,7 @@ def identity_network(sizes=(3, 8, 8, 8, 2)):
 
 
 def collapsed(net):
-    """W* and b* of the one linear map that an identity network is."""
+    """W* and b* of the linear map that an identity network computes."""
     W_star, b_star = np.eye(net.layer_sizes[0]), np.zeros((net.layer_sizes[0], 1))
     for W, b in zip(net.W, net.b, strict=True):
         W_star, b_star = W @ W_star, W @ b_star + b
@@ -34,14 +34,14 @@ def collapsed(net):
 
 
 def parabola(m=200):
-    """Noisy points of y = x^2 - 1, a target that no linear map follows."""
+    """Noisy points of y = x^2 - 1, which no linear map can fit."""
     rng = np.random.default_rng(2)
     x = rng.uniform(-2, 2, (m, 1))
     return x, x[:, 0] ** 2 - 1 + 0.05 * rng.standard_normal(m)
 
 
 def regression(hidden):
-    """A network with a linear output, fitted to the parabola; `hidden` is the activation of its hidden layer."""
+    """Fit a network with a linear output to the parabola; `hidden` is the activation of its hidden layer."""
     x, y = parabola()
     net = Network([1, 16, 1], activation=hidden, output="identity", dtype="float64", random_state=0)
     net.fit(x, y, learning_rate=0.02, batch_size=None, epochs=1000)

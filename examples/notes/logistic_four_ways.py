@@ -1,4 +1,4 @@
-"""Logistic regression as a network of one unit, computed in four ways that agree.
+"""Logistic regression as a network with one unit, computed in four equivalent ways.
 
 Note 001, "logistic regression Grad. Descent": J = 0; dw1 = 0; dw2 = 0; db = 0; for i = 1 to m: z(i) = w^T x(i) + b,
 a(i) = sigma(z(i)), J += ..., dz(i) = a(i) - y(i), dw1 += x1(i) dz(i), dw2 += x2(i) dz(i), db += dz(i); then all of
@@ -34,7 +34,7 @@ def explicit_loops(w, b, X, Y):
 
 
 def vectorised_over_features(w, b, X, Y):
-    """J, dw, db with one loop left, over the examples."""
+    """J, dw, db by a loop over the examples only."""
     n_x, m = X.shape
     J, dw, db = 0.0, np.zeros(n_x), 0.0
     for i in range(m):
@@ -48,7 +48,7 @@ def vectorised_over_features(w, b, X, Y):
 
 
 def vectorised_over_examples(w, b, X, Y):
-    """J, dw, db without a loop."""
+    """J, dw, db without loops."""
     m = X.shape[1]
     Z = np.dot(w.T, X) + b
     A = 1 / (1 + np.exp(-Z))
@@ -68,7 +68,7 @@ WAYS = {"explicit loops": explicit_loops, "vectorised over features": vectorised
 
 
 def with_theta(theta, X, Y):
-    """J and dtheta of y_hat = sigma(theta^T x), where theta = [b; w] (n_x + 1, 1) and x has x_0 = 1 on top."""
+    """J and dtheta of y_hat = sigma(theta^T x) with theta = [b; w] (n_x + 1, 1) and x_0 = 1."""
     m = X.shape[1]
     X1 = np.vstack([np.ones((1, m)), X])
     A = 1 / (1 + np.exp(-np.dot(theta.T, X1)))
@@ -77,7 +77,7 @@ def with_theta(theta, X, Y):
 
 
 def problem(n_x, m):
-    """w, b, X, Y of examples that a plane through the origin divides, but for some noise."""
+    """w, b, X, Y of two classes separated by a plane through the origin, apart from noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_x, m))
     Y = (rng.standard_normal((1, n_x)) @ X + 0.5 * rng.standard_normal((1, m)) > 0).astype(int)
@@ -94,7 +94,7 @@ def main(out: Path | None = None) -> None:
         print(f"  {name:<25} J = {J:.15f}  dw_1 = {dw[0, 0]:+.15f}  db = {db:+.15f}  {took * 1e3:8.3f} ms")
     J, dtheta = with_theta(np.vstack([[[b]], w]), X, Y)
     print(f"  {'theta, with x_0 = 1':<25} J = {J:.15f}  dw_1 = {dtheta[1, 0]:+.15f}  db = {dtheta[0, 0]:+.15f}")
-    print("(python bench vectorization measures the times properly, on several shapes)")
+    print("(for accurate times on several shapes, run python bench vectorization)")
     _, _, costs = functional.optimize(w, b, X, Y, num_iterations=1001, learning_rate=0.5)
     print("Gradient descent, J every 200 iterations:", " ".join(f"{cost:.4f}" for cost in costs[::2]))
 

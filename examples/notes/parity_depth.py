@@ -4,13 +4,13 @@ Note 001, "Circuit theory & deep learning: function[s] to compute with small [de
 NN need[s] exponential[ly many] hidden [units]". The lecture's example is the XOR (parity) of n bits, built here by
 hand on relu units:
 
-- deep: a tree. x XOR y = relu(x + y) - 2 relu(x + y - 1), so each XOR takes 2 hidden units, 2(n - 1) in all for n a
-  power of 2, in log2(n) hidden layers (a bit without a partner takes one unit more to be passed on).
-- shallow: one hidden layer of units that each know one pattern p with an odd number of ones: relu(sum over p_j = 1
-  of x_j - sum over p_j = 0 of x_j - (|p| - 1)) is 1 at x = p and 0 at every other x. There are 2^(n-1) of them.
+- deep: a tree. x XOR y = relu(x + y) - 2 relu(x + y - 1), so each XOR takes 2 hidden units. If n is a power of 2, the
+  tree has 2(n - 1) hidden units in log2(n) hidden layers. (A bit without a partner takes one more unit to pass it on.)
+- shallow: one hidden layer with one unit for each pattern p with an odd number of ones: relu(sum over p_j = 1 of x_j -
+  sum over p_j = 0 of x_j - (|p| - 1)) is 1 at x = p and 0 at every other x. There are 2^(n-1) such patterns.
 
-The exponential is that of circuits: an OR of ANDs needs 2^(n-1) ANDs for parity, as `prime_implicants` shows for
-small n. A hidden layer with real weights can do with n units, which only count the ones: `counting_network`.
+The exponential growth holds for circuits: an OR of ANDs needs 2^(n-1) ANDs for parity, as `prime_implicants` shows for
+small n. A hidden layer with real weights needs only n units, which count the ones: see `counting_network`.
 """
 
 from itertools import product
@@ -23,7 +23,7 @@ from fastnn import Network
 
 
 def all_inputs(n):
-    """All 2^n inputs, in rows."""
+    """All 2^n inputs, one per row."""
     return np.array(list(product((0.0, 1.0), repeat=n)))
 
 
@@ -32,7 +32,7 @@ def parity(X):
 
 
 def network(layers):
-    """A network of relu units and a linear output with the given [(W, b), ...]."""
+    """A network of relu units with a linear output and the parameters [(W, b), ...]."""
     net = Network([layers[0][0].shape[1], *(len(W) for W, _ in layers)], activation="relu", output="identity",
                   dtype="float64")
     for l, (W, b) in enumerate(layers):
@@ -41,8 +41,8 @@ def network(layers):
 
 
 def deep_network(n):
-    """A tree of XORs, 2 or more bits: about log2(n) hidden layers."""
-    layers, read = [], np.eye(n)  # `read` @ (the layer before) gives the bits of this level
+    """A tree of XORs of n >= 2 bits, with ceil(log2(n)) hidden layers."""
+    layers, read = [], np.eye(n)  # `read` @ (previous layer) gives the bits of this level
     while len(read) > 1:
         pairs, odd = divmod(len(read), 2)
         W, b = [], []
@@ -79,13 +79,13 @@ def hidden_units(net):
 
 
 def right_everywhere(net):
-    """Whether the network gives exactly the parity of every input."""
+    """Whether the output equals the parity of every input exactly."""
     X = all_inputs(net.layer_sizes[0])
     return bool(np.array_equal(net.forward(X)[:, 0], parity(X)))
 
 
 def prime_implicants(n):
-    """The ANDs of literals (0, 1, or None: not asked for) that imply odd parity."""
+    """The ANDs of literals (0, 1, or None for no literal) that imply odd parity."""
     X = all_inputs(n)
     found = []
     for term in product((0.0, 1.0, None), repeat=n):

@@ -1,5 +1,4 @@
-"""What the scripts of this folder share: the argument --out, and pictures, which need matplotlib.
-"""
+"""Shared by the scripts in this folder: the argument --out, and saving figures, which needs matplotlib."""
 
 import argparse
 from collections.abc import Callable
@@ -8,15 +7,15 @@ from typing import Any
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser that knows the argument --out."""
+    """Return a parser with the argument --out."""
     result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--out", type=Path, default=Path("fastnn-notes"), help="folder of the pictures (%(default)s)")
+    result.add_argument("--out", type=Path, default=Path("fastnn-notes"), help="folder for the figures (%(default)s)")
     return result
 
 
 def save(out: Path | None, name: str, draw: Callable[[Any], None], rows: int = 1, columns: int = 1,
          size: tuple[float, float] = (7, 4.5)) -> None:
-    """Write the picture `out`/`name`: `draw` gets the axes; without `out` nothing is written."""
+    """Save a figure as `out`/`name`; `draw` is called with its axes. If `out` is None, do nothing."""
     if out is None:
         return
     try:

@@ -2,9 +2,9 @@
 
 Notes 000 and 001, "gradient descent for neural network": parameters W[1], b[1], W[2], b[2], "Repeat { compute
 predictions, dW[1] = dJ/dW[1], ..., W[1] := W[1] - alpha dW[1], b[1] := b[1] - alpha db[1], ... }", on the course's
-exercise: logistic regression gets about 47 % right (44 to 50 %, as the points are drawn), 4 hidden units about 90 %
-and more. Note 000: "tanh works better (always) with the exception of the output layer": costs with sigmoid and with
-tanh units.
+exercise: logistic regression classifies about 47 % correctly (44 to 50 %, depending on the random points), 4 hidden
+units at least 90 %. Note 000: "tanh works better (always) with the exception of the output layer": the costs with
+sigmoid and with tanh units are compared.
 """
 
 from pathlib import Path
@@ -29,13 +29,13 @@ def logistic_accuracy(X, Y):
 
 
 def shallow(X, Y, n_h, iterations=5000):
-    """The course's model with n_h tanh units: its parameters."""
+    """Train the model of the course with n_h tanh units and return its parameters."""
     np.random.seed(3)  # noqa: NPY002  (the course draws from the global generator)
     return functional.nn_model(X, Y, n_h, num_iterations=iterations)
 
 
 def network(parameters):
-    """A Network with these parameters W1, b1, ...: tanh units below a sigmoid output."""
+    """A Network of tanh units and a sigmoid output with the parameters W1, b1, ...."""
     W, b = ([parameters[f"{symbol}{l}"] for l in range(1, len(parameters) // 2 + 1)] for symbol in "Wb")
     net = Network([2, *map(len, W)], activation="tanh", output="sigmoid", dtype="float64")
     net.W[:], net.b[:] = W, b
@@ -47,7 +47,7 @@ def accuracy(parameters, X, Y):
 
 
 def costs(hidden, X, Y, iterations=2000):
-    """The costs of gradient descent with 4 units of this activation."""
+    """The costs of gradient descent with 4 hidden units of the given activation."""
     net = Network([2, 4, 1], activation=hidden, output="sigmoid", init="small_normal", dtype="float64", random_state=3)
     return net.fit(X.T, Y[0], optimizer="sgd", batch_size=None, learning_rate=1.2, epochs=iterations).loss
 

@@ -1,8 +1,8 @@
-"""Supervised learning with neural networks: who takes which network; and how a picture becomes a column of X.
+"""Supervised learning: which application uses which network, and how an image becomes a column of X.
 
 Note 001, "Supervised learning with Neural N/w": a table of input x, output y, application and network. "Binary
 classification": "unroll pixel values into a feature vector; if img is 64 x 64, 3 [colours], n_x = 64 x 64 x 3 =
-12288"; "X in R^(n_x x m), Y in R^(1 x m)". Only dense ("standard") networks are built by fastnn.
+12288"; "X in R^(n_x x m), Y in R^(1 x m)". fastnn only builds dense ("standard") networks.
 """
 
 from pathlib import Path
@@ -22,12 +22,12 @@ APPLICATIONS = (
 
 
 def built_here(network):
-    """Whether fastnn builds this kind."""
+    """Whether fastnn builds this kind of network."""
     return network == "standard NN"
 
 
 def unroll(pictures):
-    """X (n_x, m) of m pictures (m, height, width, colours), a column each; pixels of 0 .. 255 become 0 .. 1."""
+    """Flatten images (m, height, width, colours) to X (n_x, m), one per column, and scale 0 .. 255 to 0 .. 1."""
     return pictures.reshape(len(pictures), -1).T / 255
 
 

@@ -1,4 +1,4 @@
-"""Vectorisation and broadcasting: u = Av, u_i = e^(v_i), the calories table.
+"""Vectorisation and broadcasting: u = Av, u_i = e^(v_i), and the calories table.
 
 Note 001, "Vectorisation": "avoid for loops wherever possible. u = Av, u_i = sum_j A_ij v_j; for i ... for j ... } long
 time; vector version u = np.dot(A, v)"; "non vectorised u[i] = math.exp(v[i]); vectorised u = np.exp(v), np.log(v),
@@ -32,7 +32,7 @@ def product_by_loops(A, v):
 
 
 def product_on_fastnn(A, v):
-    """The same as one layer: Z = W A_prev + b with W = A, A_prev = v, b = 0."""
+    """u = A v as one layer: Z = W A_prev + b with W = A, A_prev = v, b = 0."""
     return functional.linear_forward(v, A, np.zeros((A.shape[0], 1)))[0]
 
 
@@ -44,7 +44,7 @@ def exp_by_loops(v):
 
 
 def percentages(A):
-    """Share in per cent of each row in its column's sum: (3, 4) / (1, 4)."""
+    """The percentage of each entry in the sum of its column: (3, 4) / (1, 4)."""
     cal = A.sum(axis=0)
     return 100 * A / cal.reshape(1, 4)
 
