@@ -24,12 +24,12 @@ DEBUG = os.environ.get("FASTNN_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTNN_SANITIZE") == "1"
 
 if MSVC:
-    COMMON = ["/O2", "/std:c11"]
+    COMMON = ["/O2", "/std:c11", "/fp:precise"]
     LEVEL_FLAGS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
 else:
-    # No -ffast-math: only what it may assume here, that no one reads errno or floating-point traps.
+    # No -ffast-math, but the parts of it that hold here: nobody reads errno or floating-point traps.
     COMMON = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fvisibility=hidden", "-fPIC"]
-    COMMON += ["-fno-lto", "-Wall", "-Wextra"]
+    COMMON += ["-ffp-contract=off", "-fno-lto", "-Wall", "-Wextra"]  # simd.h: fused where the source says so
     LEVEL_FLAGS = {
         "baseline": [],
         "avx2": ["-mavx2", "-mfma"],
@@ -90,7 +90,7 @@ def extension(name: str, openmp: list[str]) -> Extension:
         # The target is the oldest NumPy that pyproject.toml allows; NumPy's own default rises with its versions.
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
                        ("NPY_TARGET_VERSION", "NPY_1_25_API_VERSION")],
-        extra_compile_args=[*([] if MSVC else ["-O2", "-fvisibility=hidden"]), *openmp, *DEBUGGING],
+        extra_compile_args=[*([] if MSVC else ["-O2", "-ffp-contract=off", "-fvisibility=hidden"]), *openmp, *DEBUGGING],
         extra_link_args=[*([] if MSVC else openmp), *SANITIZERS],
         depends=[*HEADERS, *glob("csrc/**/*.c", recursive=True), *glob("fastnn/_core/*.pxd")],
     )

@@ -51,7 +51,7 @@ FASTNN_INLINE real FN(d_silu)(real z)
     const real e = FN(v_exp)(z < 0 ? z : -z), large = 1 / (1 + e), small = e * large;
     const real s = z < 0 ? small : large, complement = z < 0 ? large : small; /* sigmoid(z), sigmoid(-z) */
     const real bounded = z > R(800) ? R(800) : z < R(-800) ? R(-800) : z;     /* inf * 0 */
-    return s * (1 + bounded * complement);
+    return s * FN(fma)(bounded, complement, 1);
 }
 FASTNN_INLINE real FN(d_softplus)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(d_exp)(real a) { return a; }

@@ -38,16 +38,16 @@ static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrd
         picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
     if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
     FN(softmax_block)(n, m, Z, weights, E, top, rest);
-    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(v_log1p)(rest[j]) - hit * (picked[j] - top[j]);
+    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(fma)(-hit, picked[j] - top[j], FN(v_log1p)(rest[j]));
     if (smoothing > 0)
-        for (ptrdiff_t j = 0; j < m; j++) picked[j] -= share * spread[j];
+        for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(fma)(-share, spread[j], picked[j]);
     for (ptrdiff_t j = 0; j < m; j++) w[j] = weights ? weights[j] : 1;
     SIMD_REDUCE(+, sum)
-    for (ptrdiff_t j = 0; j < m; j++) sum += (double)w[j] * (double)FN(at_most)(picked[j], ceiling);
+    for (ptrdiff_t j = 0; j < m; j++) sum = fma_f64((double)w[j], (double)FN(at_most)(picked[j], ceiling), sum);
     for (ptrdiff_t j = 0; j < m; j++) {
         if (smoothing > 0)
             for (ptrdiff_t i = 0; i < n; i++) E[j * n + i] -= w[j] * share;
-        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] -= w[j] * hit;
+        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] = FN(fma)(-w[j], hit, E[j * n + y[j]]);
     }
     return sum;
 }
@@ -60,8 +60,8 @@ typedef struct {
 /* With y moved towards 1/2 by the label smoothing: L = max(z, 0) - y z + log(1 + e^-|z|); dL/dz = sigmoid(z) - y. */
 FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, double smoothing)
 {
-    const real e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e), t = y + R(smoothing) * (R(0.5) - y);
-    const FN(unit_loss) l = {(z > 0 ? z : 0) - t * z + FN(v_log1p)(e), (z < 0 ? e * inverse : inverse) - t};
+    const real e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e), t = FN(fma)(R(smoothing), R(0.5) - y, y);
+    const FN(unit_loss) l = {FN(fma)(-t, z, z > 0 ? z : 0) + FN(v_log1p)(e), (z < 0 ? e * inverse : inverse) - t};
     return l;
 }
 
@@ -71,7 +71,7 @@ FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, double unused)
 {
     (void)unused;
     const real a = FN(v_exp)(z), d = z - FN(v_log)(y > 0 ? y : 1), near = y * (FN(v_expm1)(d) - d);
-    const FN(unit_loss) l = {y > 0 && d > -1 && d < 1 ? near : a - y - y * d, a - y};
+    const FN(unit_loss) l = {y > 0 && d > -1 && d < 1 ? near : FN(fma)(-y, d, a - y), a - y};
     return l;
 }
 

@@ -50,8 +50,8 @@ static double FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
         real sum = 0;
         SIMD_REDUCE(+, sum)
         for (ptrdiff_t i = 0; i < decayed; i++) {
-            g[i] += l2 * theta[i];
-            sum += theta[i] * theta[i];
+            g[i] = FN(fma)(l2, theta[i], g[i]);
+            sum = FN(fma)(theta[i], theta[i], sum);
         }
         penalty += 0.5 * u->l2 * (double)sum;
     }
@@ -64,7 +64,7 @@ static double FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
             g[i] += w > 0 ? l1 : w < 0 ? -l1 : 0;
             sum += w < 0 ? -w : w;
         }
-        penalty += u->l1 * (double)sum;
+        penalty = fma_f64(u->l1, (double)sum, penalty);
     }
     if (u->clip != 1) {
         const real clip = R(u->clip);
@@ -83,7 +83,7 @@ static double FN(total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
         const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
         penalty += FN(block_gradient)(u, i, end, gradients, theta, g);
         SIMD_REDUCE(+, sum)
-        for (ptrdiff_t k = 0; k < count; k++) sum += (double)g[k] * (double)g[k];
+        for (ptrdiff_t k = 0; k < count; k++) sum = fma_f64((double)g[k], (double)g[k], sum);
         memcpy(out + (i - start), g, (size_t)count * sizeof(real));
     }
     *squares = sum;
@@ -99,7 +99,7 @@ static void FN(sgd)(const fastnn_update *u, ptrdiff_t count, const real *restric
     (void)unused_1;
     (void)unused_2;
     const real rate = R(u->rate);
-    for (ptrdiff_t i = 0; i < count; i++) theta[i] -= rate * g[i];
+    for (ptrdiff_t i = 0; i < count; i++) theta[i] = FN(fma)(-rate, g[i], theta[i]);
 }
 
 /* v = mu v - alpha g; theta += v. */
@@ -109,7 +109,7 @@ static void FN(momentum)(const fastnn_update *u, ptrdiff_t count, const real *re
     (void)unused;
     const real rate = R(u->rate), mu = R(u->momentum);
     for (ptrdiff_t i = 0; i < count; i++) {
-        v[i] = mu * v[i] - rate * g[i];
+        v[i] = FN(fma)(mu, v[i], -(rate * g[i]));
         theta[i] += v[i];
     }
 }
@@ -121,8 +121,8 @@ static void FN(nesterov)(const fastnn_update *u, ptrdiff_t count, const real *re
     (void)unused;
     const real rate = R(u->rate), mu = R(u->momentum);
     for (ptrdiff_t i = 0; i < count; i++) {
-        v[i] = mu * v[i] - rate * g[i];
-        theta[i] += mu * v[i] - rate * g[i];
+        v[i] = FN(fma)(mu, v[i], -(rate * g[i]));
+        theta[i] += FN(fma)(mu, v[i], -(rate * g[i]));
     }
 }
 
@@ -139,11 +139,11 @@ FASTNN_INLINE double FN(adam_loop)(const fastnn_update *u, int nesterov, int dec
     real squares = 0;
     SIMD_REDUCE(+, squares)
     for (ptrdiff_t i = 0; i < count; i++) {
-        const real w = theta[i], g = decays ? gradient[i] + l2 * w : gradient[i];
-        const real m = beta_1 * first[i] + rest_1 * g;
-        const real v = beta_2 * second[i] + rest_2 * g * g;
-        const real step = nesterov ? rate * m + gradient_rate * g : rate * m;
-        if (decays) squares += w * w;
+        const real w = theta[i], g = decays ? FN(fma)(l2, w, gradient[i]) : gradient[i];
+        const real m = FN(fma)(beta_1, first[i], rest_1 * g);
+        const real step = nesterov ? FN(fma)(rate, m, gradient_rate * g) : rate * m;
+        const real v = FN(fma)(beta_2, second[i], rest_2 * g * g);
+        if (decays) squares = FN(fma)(w, w, squares);
         first[i] = m;
         second[i] = v;
         theta[i] = w - step / (FN(square_root)(v) + epsilon);
@@ -157,11 +157,11 @@ static void FN(adam)(const fastnn_update *u, ptrdiff_t count, const real *restri
     FN(adam_loop)(u, 0, 0, count, g, theta, first, second);
 }
 
-/* The same on weights of which g lacks the L2 term: no pass over them before. Returns the term. */
+/* The same on weights of which g lacks the L2 term: no pass over them before. Returns the sum of theta^2. */
 static double FN(adam_with_l2)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
                                real *restrict first, real *restrict second)
 {
-    return 0.5 * u->l2 * FN(adam_loop)(u, 0, 1, count, g, theta, first, second);
+    return FN(adam_loop)(u, 0, 1, count, g, theta, first, second);
 }
 
 static void FN(nadam)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
@@ -177,7 +177,7 @@ static void FN(divide_by_root_mean_square)(const fastnn_update *u, ptrdiff_t cou
     const real beta_2 = R(u->beta_2), rest_2 = R(1 - u->beta_2);
     const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
     for (ptrdiff_t i = 0; i < count; i++) {
-        v[i] = beta_2 * v[i] + rest_2 * g[i] * g[i];
+        v[i] = FN(fma)(beta_2, v[i], rest_2 * g[i] * g[i]);
         g[i] /= FN(square_root)(v[i]) + epsilon;
     }
 }
@@ -225,7 +225,7 @@ static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop
         const real *g = gradients + i;
         real *first = FN(state_at)(first_, i), *second = FN(state_at)(second_, i);
         if (alone && u->l2 > 0 && u->rule == FASTNN_ADAM && u->shrink == 1 && end <= u->n_decayed) {
-            penalty += FN(adam_with_l2)(u, count, g, theta + i, first, second);
+            penalty = fma_f64(0.5 * u->l2, FN(adam_with_l2)(u, count, g, theta + i, first, second), penalty);
             continue;
         }
         if (!unchanged) {

@@ -134,7 +134,7 @@ static void FN(softmax_derivative)(ptrdiff_t n, ptrdiff_t m,
     for (ptrdiff_t j = 0; j < m; j++, A += n, dZ += n) {
         real dot = 0;
         SIMD_REDUCE(+, dot)
-        for (ptrdiff_t i = 0; i < n; i++) dot += A[i] * dZ[i];
+        for (ptrdiff_t i = 0; i < n; i++) dot = FN(fma)(A[i], dZ[i], dot);
         for (ptrdiff_t i = 0; i < n; i++) dZ[i] = A[i] * (dZ[i] - dot);
     }
 }

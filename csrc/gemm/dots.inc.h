@@ -94,7 +94,10 @@ FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int
     UNROLL for (int j = 0; j < columns; j++) {
         FN(vector) b = FN(terms)(last, p, depth, counted, B + j * ldb);
         IN_REGISTER(b);
-        UNROLL for (int i = 0; i < rows; i++) sum[j * rows + i] += a[i] * b;
+        UNROLL for (int i = 0; i < rows; i++) {
+            FN(vector) *s = sum + j * rows + i;
+            *s = FN(vector_fma)(a[i], b, *s);
+        }
     }
 }
 
@@ -119,7 +122,6 @@ FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(do
         if (whole < depth) FN(add_products)(rows, columns, 1, counted, depth, 0, A, lda, B, ldb, sum);
         UNROLL for (int v = 0; v < vectors; v++) {
             FN(vector) dot = alpha * FN(sums_of_lanes)(MIN(LANES, size - v * LANES), sum + v * LANES);
-            IN_REGISTER(dot); /* rounded here, not together with what is added */
             if (row->bias && !row->adds) dot += bias[v];
             if (row->relu && !row->adds) dot = FN(only)(~(FN(mask))(dot <= (FN(vector)){0}), dot);
             tile[v] = dot;

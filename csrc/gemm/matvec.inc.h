@@ -30,7 +30,8 @@ FASTNN_INLINE void FN(stretch)(const int height, ptrdiff_t last, ptrdiff_t depth
     UNROLL for (int i = 0; i < height; i++) sum[i] = (FN(vector)){0};
     for (ptrdiff_t p = 0; p < depth; p++, A += lda)
         UNROLL for (int i = 0; i < height; i++)
-            sum[i] += *(const FN(vector_at) *)(A + (i < height - 1 ? i * LANES : last)) * b[p];
+            sum[i] = FN(vector_fma)(*(const FN(vector_at) *)(A + (i < height - 1 ? i * LANES : last)),
+                                    FN(broadcast)(b[p]), sum[i]);
     UNROLL for (int i = 0; i < height - 1; i++) {
         FN(vector_at) *to = (FN(vector_at) *)(c + i * LANES);
         FN(vector) result = alpha * sum[i];
@@ -74,15 +75,15 @@ static void FN(stripe)(ptrdiff_t rows, ptrdiff_t depth, real alpha, int adds,
             FN(vector) s = *(FN(vector) *)(sum + i);
             UNROLL for (int q = 0; q < FASTNN_COLUMNS; q++) {
                 PREFETCH(next + i + q * lda);
-                s += *(const FN(vector_at) *)(A + i + q * lda) * b[p + q];
+                s = FN(vector_fma)(*(const FN(vector_at) *)(A + i + q * lda), FN(broadcast)(b[p + q]), s);
             }
             *(FN(vector) *)(sum + i) = s;
         }
         for (ptrdiff_t i = whole; i < rows; i++)
-            for (int q = 0; q < FASTNN_COLUMNS; q++) sum[i] += A[i + q * lda] * b[p + q];
+            for (int q = 0; q < FASTNN_COLUMNS; q++) sum[i] = FN(fma)(A[i + q * lda], b[p + q], sum[i]);
     }
     for (; p < depth; p++, A += lda)
-        for (ptrdiff_t i = 0; i < rows; i++) sum[i] += A[i] * b[p];
+        for (ptrdiff_t i = 0; i < rows; i++) sum[i] = FN(fma)(A[i], b[p], sum[i]);
     for (ptrdiff_t i = 0; i < rows; i++) {
         const real result = alpha * sum[i];
         c[i] = adds ? c[i] + result : result;

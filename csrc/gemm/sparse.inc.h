@@ -20,7 +20,7 @@ FASTNN_INLINE void FN(add_columns)(ptrdiff_t n, ptrdiff_t count, ptrdiff_t n_val
             const real *next = W + n * columns[k + FASTNN_NONZEROS_AHEAD];
             for (ptrdiff_t i = 0; i < count; i += 64 / (ptrdiff_t)sizeof(real)) PREFETCH(next + i);
         }
-        for (ptrdiff_t i = 0; i < count; i++) sums[i] += x * w[i];
+        for (ptrdiff_t i = 0; i < count; i++) sums[i] = FN(fma)(x, w[i], sums[i]);
     }
 }
 
@@ -60,7 +60,7 @@ static void FN(sparse_weight_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t n_pre
                 for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real)) PREFETCH(next + i);
             }
             real *restrict target = dW + n * columns[k];
-            for (ptrdiff_t i = 0; i < n; i++) target[i] += x * dZ[i];
+            for (ptrdiff_t i = 0; i < n; i++) target[i] = FN(fma)(x, dZ[i], target[i]);
         }
     }
 }

@@ -51,11 +51,6 @@ static inline equal_parts cut(ptrdiff_t total, ptrdiff_t most)
 
 #define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real))
 
-typedef real FN(vector) __attribute__((vector_size(FASTNN_VECTOR)));
-typedef int_real FN(mask) __attribute__((vector_size(FASTNN_VECTOR)));
-/* The same anywhere in an array. */
-typedef real FN(vector_at) __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(real)), may_alias));
-
 /* What the tiles of a panel share. A tile's vectors follow each other; the last may overlap the one before. */
 typedef struct {
     const real *A;        /* IN (rows, depth) */
@@ -103,21 +98,19 @@ FASTNN_INLINE void FN(tiles)(const int height, const int width, const FN(panel) 
                 IN_REGISTER(a[i]);
             }
             UNROLL for (int j = 0; j < width; j++)
-                UNROLL for (int i = 0; i < height; i++) sum[j][i] += a[i] * b[j * next];
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] = FN(vector_fma)(a[i], FN(broadcast)(b[j * next]), sum[j][i]);
         }
         if (alpha != 1)
             UNROLL for (int j = 0; j < width; j++)
-                UNROLL for (int i = 0; i < height; i++) {
-                    sum[j][i] *= alpha;
-                    IN_REGISTER(sum[j][i]); /* rounded here, not together with what is added */
-                }
+                UNROLL for (int i = 0; i < height; i++) sum[j][i] *= alpha;
         if (panel->adds)
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++) sum[j][i] += *(FN(vector_at) *)(C + j * ldc + ROW(i, last_C));
         if (panel->zeros) {
             FN(vector) part[3] = {zero, zero, zero}; /* few steps one after another */
             UNROLL for (int j = 0; j < width; j++) part[j % 3] += sum[j][0];
-            *(FN(vector) *)panel->zeros += 0 * (part[0] + part[1] + part[2]);
+            FN(vector) *zeros = (FN(vector) *)panel->zeros;
+            *zeros = FN(vector_fma)(zero, part[0] + part[1] + part[2], *zeros);
         }
         if (panel->bias)
             UNROLL for (int i = 0; i < height; i++) {
@@ -192,7 +185,7 @@ FASTNN_INLINE void FN(finish_column)(const FN(panel) *panel, ptrdiff_t rows, ptr
     if (panel->adds)
         for (ptrdiff_t i = 0; i < rows; i++) sum[i] += C[i];
     if (panel->zeros)
-        for (ptrdiff_t i = 0; i < rows; i++) *panel->zeros += 0 * sum[i];
+        for (ptrdiff_t i = 0; i < rows; i++) *panel->zeros = FN(fma)(0, sum[i], *panel->zeros);
     if (panel->bias)
         for (ptrdiff_t i = 0; i < rows; i++) sum[i] += panel->bias[i];
     if (panel->shifts)

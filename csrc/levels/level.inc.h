@@ -5,50 +5,12 @@
    could be linked in its place and crash an older machine. */
 #include "fastnn.h"
 #include "random/threefry.h"
+#include "simd.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define FASTNN_INLINE static inline __attribute__((always_inline))
-#elif defined(_MSC_VER)
-#define FASTNN_INLINE static __forceinline
-#else
-#define FASTNN_INLINE static inline
-#endif
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define restrict __restrict
-#define SIMD
-#define SIMD_REDUCE(op, ...)
-#define UNROLL
-#undef FASTNN_VECTOR /* this compiler has no vector types: the products are BLAS's */
-#else
-#define FASTNN_PRAGMA(text) _Pragma(#text)
-#define SIMD FASTNN_PRAGMA(omp simd)
-#define SIMD_REDUCE(op, ...) FASTNN_PRAGMA(omp simd reduction(op : __VA_ARGS__))
-#if defined(__clang__)
-#define UNROLL FASTNN_PRAGMA(clang loop unroll(full))
-#else
-#define UNROLL FASTNN_PRAGMA(GCC unroll 16)
-#endif
-#endif
-
-#if defined(__GNUC__)
-#define PREFETCH(address) __builtin_prefetch(address)
-#else
-#define PREFETCH(address) ((void)(address))
-#endif
-
-/* A vector's value is needed here: it is loaded once, where compilers would take it from memory again for each product
-   that it is in; and rounded. */
-#if defined(__GNUC__) || defined(__clang__)
-#define IN_REGISTER(x) __asm__("" : "+v"(x))
-#endif
-
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define R(x) ((real)(x))
 
 #define real float

@@ -2,8 +2,8 @@
  *
  * Every function is straight-line code with selects instead of branches, calls nothing, and uses only operations
  * that SSE2 already has (no 64-bit arithmetic shift, no 64-bit integer <-> double conversion), so that a plain loop
- * around it is vectorised at every SIMD level. All are right with and without contraction to FMA; none may be built
- * with -ffast-math. `x > limit ? limit : x` is written so that NaN passes through.
+ * around it is vectorised at every SIMD level. FN(fma) is fused where the level has FMA and not at baseline; the bounds
+ * hold for both. None may be built with -ffast-math. `x > limit ? limit : x` is written so that NaN passes through.
  *
  * Every function takes the whole range of the type, limits, NaN and subnormals included. The errors beside them,
  * float / double, are the largest found over the three x86-64 levels (gcc 12), in units in the last place of the exact
@@ -80,23 +80,23 @@ FASTNN_INLINE real FN(vm_exp_poly)(real r)
 {
 #if REAL_BITS == 32
     real p = 0.00138143613f;
-    p = p * r + 0.00836884789f;
-    p = p * r + 0.0416683219f;
-    p = p * r + 0.166665196f;
-    p = p * r + 0.49999994f;
+    p = FN(fma)(p, r, 0.00836884789f);
+    p = FN(fma)(p, r, 0.0416683219f);
+    p = FN(fma)(p, r, 0.166665196f);
+    p = FN(fma)(p, r, 0.49999994f);
 #else
     real p = 2.4999984152849362e-08;
-    p = p * r + 2.7630379726944697e-07;
-    p = p * r + 2.7557587283514142e-06;
-    p = p * r + 2.4801492759583932e-05;
-    p = p * r + 0.0001984126950483085;
-    p = p * r + 0.0013888888943925847;
-    p = p * r + 0.008333333333495592;
-    p = p * r + 0.04166666666652918;
-    p = p * r + 0.1666666666666641;
-    p = p * r + 0.5000000000000011;
+    p = FN(fma)(p, r, 2.7630379726944697e-07);
+    p = FN(fma)(p, r, 2.7557587283514142e-06);
+    p = FN(fma)(p, r, 2.4801492759583932e-05);
+    p = FN(fma)(p, r, 0.0001984126950483085);
+    p = FN(fma)(p, r, 0.0013888888943925847);
+    p = FN(fma)(p, r, 0.008333333333495592);
+    p = FN(fma)(p, r, 0.04166666666652918);
+    p = FN(fma)(p, r, 0.1666666666666641);
+    p = FN(fma)(p, r, 0.5000000000000011);
 #endif
-    return 1 + (r + r * r * p);
+    return 1 + FN(fma)(r * r, p, r);
 }
 
 /* e^r - 1 = r + r^2 P(r) on -0.288 <= r <= 0.522. float: degree 7, relative error 2^-29.8;
@@ -105,44 +105,44 @@ FASTNN_INLINE real FN(vm_expm1_poly)(real r)
 {
 #if REAL_BITS == 32
     real p = 0.000219291163f;
-    p = p * r + 0.00138918962f;
-    p = p * r + 0.00833069813f;
-    p = p * r + 0.0416667871f;
-    p = p * r + 0.166666746f;
+    p = FN(fma)(p, r, 0.00138918962f);
+    p = FN(fma)(p, r, 0.00833069813f);
+    p = FN(fma)(p, r, 0.0416667871f);
+    p = FN(fma)(p, r, 0.166666746f);
 #else
     real p = 2.323605295825234e-09;
-    p = p * r + 2.4986100566002406e-08;
-    p = p * r + 2.755338224304458e-07;
-    p = p * r + 2.755751126127111e-06;
-    p = p * r + 2.480158905486928e-05;
-    p = p * r + 0.00019841269681222066;
-    p = p * r + 0.0013888888888923497;
-    p = p * r + 0.008333333333385633;
-    p = p * r + 0.041666666666665575;
-    p = p * r + 0.16666666666666613;
+    p = FN(fma)(p, r, 2.4986100566002406e-08);
+    p = FN(fma)(p, r, 2.755338224304458e-07);
+    p = FN(fma)(p, r, 2.755751126127111e-06);
+    p = FN(fma)(p, r, 2.480158905486928e-05);
+    p = FN(fma)(p, r, 0.00019841269681222066);
+    p = FN(fma)(p, r, 0.0013888888888923497);
+    p = FN(fma)(p, r, 0.008333333333385633);
+    p = FN(fma)(p, r, 0.041666666666665575);
+    p = FN(fma)(p, r, 0.16666666666666613);
 #endif
-    p = p * r + (real)0.5;
-    return r + r * r * p;
+    p = FN(fma)(p, r, (real)0.5);
+    return FN(fma)(r * r, p, r);
 }
 
-/* R(z) with log(1 + f) = f - s (f - R), s = f / (2 + f), z = s^2 in [0, 0.02947]: R = (2 atanh(s) - 2 s) / s.
+/* R(z) / z with log(1 + f) = f - s (f - R), s = f / (2 + f), z = s^2 in [0, 0.02947]: R = (2 atanh(s) - 2 s) / s.
  * Error relative to log(1 + f): float, 3 terms, 2^-30.2; double, 7 terms, 2^-59.1. */
 FASTNN_INLINE real FN(vm_log_poly)(real z)
 {
 #if REAL_BITS == 32
     real p = 0.298731923f;
-    p = p * z + 0.399775296f;
-    p = p * z + 0.666667759f;
+    p = FN(fma)(p, z, 0.399775296f);
+    p = FN(fma)(p, z, 0.666667759f);
 #else
     real p = 0.14797508218137082;
-    p = p * z + 0.15313903211891272;
-    p = p * z + 0.18183569740495178;
-    p = p * z + 0.22222198475988242;
-    p = p * z + 0.2857142874326243;
-    p = p * z + 0.39999999999411096;
-    p = p * z + 0.6666666666666735;
+    p = FN(fma)(p, z, 0.15313903211891272);
+    p = FN(fma)(p, z, 0.18183569740495178);
+    p = FN(fma)(p, z, 0.22222198475988242);
+    p = FN(fma)(p, z, 0.2857142874326243);
+    p = FN(fma)(p, z, 0.39999999999411096);
+    p = FN(fma)(p, z, 0.6666666666666735);
 #endif
-    return p * z;
+    return p;
 }
 
 /* e^(-a^2 / 2) / Phi(-a) = 2 + a (sqrt(2 pi) - T(a)) on 0 <= a <= VM_NORMAL_MAX, T = P / Q falling from 0.911 to 0:
@@ -152,64 +152,73 @@ FASTNN_INLINE real FN(vm_normal_ratio)(real a)
 {
 #if REAL_BITS == 32
     real p = 0.00498405332f, q = 0.00249202689f;
-    p = p * a + 0.0534640215f;
-    p = p * a + 0.26701051f;
-    p = p * a + 0.716009319f;
-    p = p * a + 0.910859227f;
-    q = q * a + 0.0298555959f;
-    q = q * a + 0.170908675f;
-    q = q * a + 0.566292346f;
-    q = q * a + 1.08606231f;
+    p = FN(fma)(p, a, 0.0534640215f);
+    p = FN(fma)(p, a, 0.26701051f);
+    p = FN(fma)(p, a, 0.716009319f);
+    p = FN(fma)(p, a, 0.910859227f);
+    q = FN(fma)(q, a, 0.0298555959f);
+    q = FN(fma)(q, a, 0.170908675f);
+    q = FN(fma)(q, a, 0.566292346f);
+    q = FN(fma)(q, a, 1.08606231f);
 #else
     real p = 1.1214191014339918e-06, q = 5.607095507169943e-07;
-    p = p * a + 3.243324749949238e-05;
-    p = p * a + 0.0004608646931034896;
-    p = p * a + 0.004164607944826964;
-    p = p * a + 0.0261880251905152;
-    p = p * a + 0.11848015807072912;
-    p = p * a + 0.3858105695569163;
-    p = p * a + 0.8755335677743362;
-    p = p * a + 1.2681336572649962;
-    p = p * a + 0.9108591530252697;
-    q = q * a + 1.691936895654471e-05;
-    q = q * a + 0.0002516376308680608;
-    q = q * a + 0.0023962794814681265;
-    q = q * a + 0.01605489301996128;
-    q = q * a + 0.07873816733368875;
-    q = q * a + 0.2857944550571416;
-    q = q * a + 0.758814348694732;
-    q = q * a + 1.416208881029536;
-    q = q * a + 1.6922190405407118;
+    p = FN(fma)(p, a, 3.243324749949238e-05);
+    p = FN(fma)(p, a, 0.0004608646931034896);
+    p = FN(fma)(p, a, 0.004164607944826964);
+    p = FN(fma)(p, a, 0.0261880251905152);
+    p = FN(fma)(p, a, 0.11848015807072912);
+    p = FN(fma)(p, a, 0.3858105695569163);
+    p = FN(fma)(p, a, 0.8755335677743362);
+    p = FN(fma)(p, a, 1.2681336572649962);
+    p = FN(fma)(p, a, 0.9108591530252697);
+    q = FN(fma)(q, a, 1.691936895654471e-05);
+    q = FN(fma)(q, a, 0.0002516376308680608);
+    q = FN(fma)(q, a, 0.0023962794814681265);
+    q = FN(fma)(q, a, 0.01605489301996128);
+    q = FN(fma)(q, a, 0.07873816733368875);
+    q = FN(fma)(q, a, 0.2857944550571416);
+    q = FN(fma)(q, a, 0.758814348694732);
+    q = FN(fma)(q, a, 1.416208881029536);
+    q = FN(fma)(q, a, 1.6922190405407118);
 #endif
-    q = q * a + 1;
-    return 2 + a * ((real)2.50662827463100050 - p / q);
+    q = FN(fma)(q, a, 1);
+    return FN(fma)(a, (real)2.50662827463100050 - p / q, 2);
 }
 
 /* ---- Shared cores. ---- */
 
-/* e^hi for VM_EXP_MIN <= hi <= 0 in two steps, so that it underflows gradually: 2^n is lifted to a normal number, and
- * the one rounding is in the last multiplication. `lo` is a small correction to hi (see vm_exp_half_square). */
-FASTNN_INLINE real FN(vm_exp_nonpositive)(real hi, real lo)
+/* x - n ln 2; n * VM_LN2_HI is exact. */
+FASTNN_INLINE real FN(vm_reduced)(real x, real n)
 {
-    const real magic = VM_ROUND + (VM_BIAS + VM_LIFT);
-    real shifted = (hi + lo) * VM_LOG2E + magic;
-    real n = shifted - magic;
-    real r = ((hi - n * VM_LN2_HI) - n * VM_LN2_LO) + lo;
+    return FN(fma)(-n, VM_LN2_LO, FN(fma)(-n, VM_LN2_HI, x));
+}
+
+/* e^r 2^n for a non-positive exponent, n in the low bits of `shifted` (see VM_ROUND), in two steps so that it underflows
+ * gradually: 2^n is lifted to a normal number, and the one rounding is in the last multiplication. */
+FASTNN_INLINE real FN(vm_exp_lifted)(real r, real shifted)
+{
     return FN(vm_exp_poly)(r) * FN(vm_pow2)(FN(vm_bits)(shifted)) * VM_UNLIFT;
 }
 
-/* e^-|x|; -0.0 is the zero whose addition the compiler may drop. */
+/* e^-|x| */
 FASTNN_INLINE real FN(vm_exp_neg_abs)(real x)
 {
+    const real magic = VM_ROUND + (VM_BIAS + VM_LIFT);
     real y = -VM_FABS(x);
-    return FN(vm_exp_nonpositive)(y < VM_EXP_MIN ? VM_EXP_MIN : y, (real)-0.0);
+    y = y < VM_EXP_MIN ? VM_EXP_MIN : y;
+    real shifted = FN(fma)(y, VM_LOG2E, magic);
+    return FN(vm_exp_lifted)(FN(vm_reduced)(y, shifted - magic), shifted);
 }
 
-/* e^(-a^2 / 2) for 0 <= a <= VM_NORMAL_MAX. a = c + d with c^2 exact: a^2 = c^2 + d (a + c). */
+/* e^(-a^2 / 2) for 0 <= a <= VM_NORMAL_MAX. a = c + d with c^2 exact: -a^2 / 2 = -c^2 / 2 - d / 2 (a + c). */
 FASTNN_INLINE real FN(vm_exp_half_square)(real a)
 {
+    const real magic = VM_ROUND + (VM_BIAS + VM_LIFT);
     real c = FN(vm_real)(FN(vm_bits)(a) & ~(uint_real)VM_LOW_HALF);
-    return FN(vm_exp_nonpositive)((real)-0.5 * c * c, (real)-0.5 * (a - c) * (a + c));
+    real exact = (real)-0.5 * c * c, half_d = (real)-0.5 * (a - c);
+    real shifted = FN(fma)(FN(fma)(half_d, a + c, exact), VM_LOG2E, magic);
+    real r = FN(fma)(half_d, a + c, FN(vm_reduced)(exact, shifted - magic));
+    return FN(vm_exp_lifted)(r, shifted);
 }
 
 /* (e^x - 1) / 2 for VM_EXPM1_MIN <= x <= VM_EXP_MAX: x = n ln 2 + r, 2^(n-1) (e^r - 1) + (2^(n-1) - 1/2).
@@ -219,11 +228,11 @@ FASTNN_INLINE real FN(vm_exp_half_square)(real a)
 FASTNN_INLINE real FN(vm_half_expm1)(real x, real nudge)
 {
     const real magic = VM_ROUND + (VM_BIAS - 1);
-    real shifted = (x * VM_LOG2E - nudge) + magic;
+    real shifted = FN(fma)(x, VM_LOG2E, -nudge) + magic;
     real n = shifted - magic;
-    real r = (x - n * VM_LN2_HI) - n * VM_LN2_LO;
+    real r = FN(vm_reduced)(x, n);
     real power = FN(vm_pow2)(FN(vm_bits)(shifted));
-    return power * FN(vm_expm1_poly)(r) + (power - (real)0.5);
+    return FN(fma)(power, FN(vm_expm1_poly)(r), power - (real)0.5);
 }
 
 /* numerator / (1 + h), h >= 0. While h is small the quotient only corrects the numerator, numerator - h * quotient (the
@@ -231,16 +240,16 @@ FASTNN_INLINE real FN(vm_half_expm1)(real x, real nudge)
 FASTNN_INLINE real FN(vm_quotient)(real numerator, real h)
 {
     real quotient = numerator / (1 + h);
-    return h < (real)0.35 ? numerator - h * quotient : quotient;
+    return h < (real)0.35 ? FN(fma)(-h, quotient, numerator) : quotient;
 }
 
 /* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f <= sqrt(2): the sums of fdlibm's log. */
 FASTNN_INLINE real FN(vm_log_sum)(real f, real k)
 {
-    real s = f / (2 + f);
-    real R = FN(vm_log_poly)(s * s);
+    real s = f / (2 + f), z = s * s;
     real half_square = (real)0.5 * f * f;
-    return k * VM_LN2_HI - ((half_square - (s * (half_square + R) + k * VM_LN2_LO)) - f);
+    real sum = FN(fma)(FN(vm_log_poly)(z), z, half_square); /* half_square + R */
+    return FN(fma)(k, VM_LN2_HI, -((half_square - FN(fma)(s, sum, k * VM_LN2_LO)) - f));
 }
 
 /* The bits of x > 0, moved so that their exponent field is k + VM_BIAS: x = 2^k m with sqrt(1/2) <= m < sqrt(2). */
@@ -264,9 +273,9 @@ FASTNN_INLINE real FN(v_exp)(real x)
     const real magic = VM_ROUND + 2 * VM_BIAS;
     real y = x > VM_EXP_MAX ? VM_EXP_MAX : x;
     y = x < VM_EXP_MIN ? VM_EXP_MIN : y; /* x, not y: gcc would split a chain into branches, at 10% of the speed */
-    real shifted = y * VM_LOG2E + magic;
+    real shifted = FN(fma)(y, VM_LOG2E, magic);
     real n = shifted - magic;
-    real r = (y - n * VM_LN2_HI) - n * VM_LN2_LO;
+    real r = FN(vm_reduced)(y, n);
     uint_real fields = FN(vm_bits)(shifted), half = fields >> 1;
     return FN(vm_exp_poly)(r) * FN(vm_pow2)(half) * FN(vm_pow2)(fields - half);
 }
@@ -301,7 +310,7 @@ FASTNN_INLINE real FN(v_log1p)(real x)
     const uint_real one = (uint_real)1 << VM_MANTISSA;
     uint_real bits = FN(vm_log_bits)(1 + x);
     real power = FN(vm_real)((2 * VM_BIAS + 2) * one - (bits & ~VM_MANTISSA_MASK));
-    real f = (real)0.25 * x * power + ((real)0.25 * power - 1);
+    real f = FN(fma)((real)0.25 * x, power, FN(fma)((real)0.25, power, -1));
     real value = FN(vm_log_sum)(f, FN(vm_log_exponent)(bits, VM_BIAS));
     real edge = x == -1 ? -(real)INFINITY : (real)NAN;
     value = VM_FABS(x) < VM_TINY ? x : value;
@@ -333,7 +342,7 @@ FASTNN_INLINE real FN(v_softplus)(real x)
 {
     const real sqrt2_less_1 = (real)0.41421356237309505;
     real e = FN(vm_exp_neg_abs)(x);
-    real f = e > sqrt2_less_1 ? (real)0.5 * e - (real)0.5 : e;
+    real f = e > sqrt2_less_1 ? FN(fma)((real)0.5, e, (real)-0.5) : e;
     real k = e > sqrt2_less_1 ? (real)1 : (real)0;
     return (x > 0 ? x : 0) + FN(vm_log_sum)(f, k);
 }
