@@ -103,8 +103,8 @@ setup(
     ext_modules=cythonize(
         [
             extension(name, OPENMP if name in {"training_plan", "prediction_plan"} else [])
-            for name in ["registry", "blas", "arrays", "kernels", "course", "shard", "network", "training_plan",
-                         "prediction_plan", "_testing"]
+            for name in ["registry", "blas", "arrays", "forkguard", "kernels", "course", "shard", "network",
+                         "training_plan", "prediction_plan", "_testing"]
         ],
         compiler_directives={
             "language_level": 3,

@@ -41,7 +41,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     import numpy as np
 
     from fastnn import runtime
-    from fastnn._core import kernels
+    from fastnn._core import _testing, kernels
     from fastnn._model.workspace import aligned_empty
 
     rng = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         return matrix(size, 1)[:, 0]
 
     def product(kernel: str, *matrices, **transposes):
-        return partial(kernels.multiply, *matrices, level, by=kernel, **transposes)
+        return partial(_testing.multiply, *matrices, level, by=kernel, **transposes)
 
     for n_prev, n, m in ((4, 100, 120), (64, 100, 200), (37, 29, 53)):
         W, A_prev, Z = matrix(n, n_prev), matrix(n_prev, m), matrix(n, m)
@@ -71,7 +71,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
             yield f"A = {name}(Z + b), ({n}, {m})", partial(kernels.activate, name, Z, b, A, level)
         for name in ("relu", "tanh"):
             yield f"dZ and db, {name}, ({n}, {m})", partial(kernels.activate_backward, name, A, dZ, 0.1, b, level)
-        yield f"db, ({n}, {m})", partial(kernels.sum_columns, dZ, 0.1, b, level)
+        yield f"db, ({n}, {m})", partial(_testing.sum_columns, dZ, 0.1, b, level)
     for n, m in ((10, 128), (3, 120), (100, 7)):
         Z, dZ, y = matrix(n, m), matrix(n, m), rng.integers(0, n, m).astype(np.int32)
         yield f"softmax cross-entropy, ({n}, {m})", partial(kernels.loss, "cross_entropy", Z, y, None, dZ, level)
@@ -80,12 +80,12 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     theta, v, s, gradients = vector(10_001), vector(10_001), vector(10_001) ** 2, vector(20_002).reshape(2, -1)
     settings = {"rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "l2": 1e-4, "n_decayed": 9_000}
     for n_shards in (1, 2):
-        yield f"Adam, 10001, {n_shards} gradients", partial(kernels.update, "adam", theta, gradients[:n_shards], v, s,
+        yield f"Adam, 10001, {n_shards} gradients", partial(_testing.update, "adam", theta, gradients[:n_shards], v, s,
                                                             level=level, **settings)
-    yield "SGD, 10001", partial(kernels.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
+    yield "SGD, 10001", partial(_testing.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
     X, out, order = matrix(300, 64), matrix(64, 128), rng.integers(0, 300, 128)
     for name, rows in (("columns", X), ("rows", np.ascontiguousarray(X))):
-        yield f"gather, 64 x 128, from {name}", partial(kernels.gather, rows, order, out, level)
+        yield f"gather, 64 x 128, from {name}", partial(_testing.gather, rows, order, out, level)
     yield "all finite, 64 x 128", partial(kernels.all_finite, out, level)
     yield "shuffle, 10000", partial(kernels.shuffle, np.arange(10_000), rng)
     words = rng.integers(2**64, size=8, dtype=np.uint64)
@@ -94,7 +94,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "relu and dropout, (100, 50)", partial(kernels.activate, "relu", dZ, None, dZ, level, dropout=dropout)
     X = vector(500), rng.integers(0, 300, 500, np.int32), np.arange(0, 501, 10)
     yield "Z = W X^T, sparse, 300 -> 100, 50", partial(kernels.sparse_linear, W, X, None, dZ, level)
-    yield "dW, sparse, 300 -> 100, 50", partial(kernels.sparse_weight_gradient, dZ, X, None, 0.1, W, level)
+    yield "dW, sparse, 300 -> 100, 50", partial(_testing.sparse_weight_gradient, dZ, X, None, 0.1, W, level)
 
 
 def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -34,7 +34,7 @@ def products(sizes: list[int], batch: int, dtype: str) -> list[dict]:
 
 def gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float:
     """Microseconds of all products of a step, called from Python one by one."""
-    from fastnn._core.kernels import multiply
+    from fastnn._core._testing import multiply
 
     calls = products(sizes, batch, dtype)
 
@@ -47,7 +47,7 @@ def gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float
 
 def compiled_gemm_step(sizes: list[int], batch: int, dtype: str, seconds: float) -> float:
     """The same without the cost of the Python calls: each product is repeated in compiled code."""
-    from fastnn._core.kernels import multiply
+    from fastnn._core._testing import multiply
 
     calls = products(sizes, batch, dtype)
     return sum(microseconds(lambda call=call: multiply(**call, repetitions=100), seconds=seconds / 3 / len(calls),

@@ -8,19 +8,19 @@ NUMPY = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "ta
 
 
 def work(function: str, dtype: str, level: int | None) -> float:
-    from fastnn._core import kernels
+    from fastnn._core import _testing
 
     x = np.random.default_rng(0).uniform(0.1, 5, COUNT).astype(dtype)
     out = np.empty_like(x)
     if level is None:
         us = microseconds(lambda: NUMPY[function](x, out=out), seconds=0.02)
     else:
-        us = microseconds(lambda: kernels.elementwise(function, x, out, level), seconds=0.02)
+        us = microseconds(lambda: _testing.elementwise(function, x, out, level), seconds=0.02)
     return us / COUNT * 1e3
 
 
 def run(options) -> list[dict]:
-    from fastnn._core.kernels import FUNCTIONS, LEVELS
+    from fastnn._core.registry import FUNCTIONS, LEVELS
 
     print("ns per element:  " + "".join(f"{name:>10}" for name in (*LEVELS, "numpy")))
     rows = []

@@ -26,7 +26,7 @@ def matrices(elements: int, rows: int, dtype: str, count: int) -> list[np.ndarra
 
 def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], object]]]:
     """For each kernel, the number of arrays that it reads or writes, and its call."""
-    from fastnn._core import kernels
+    from fastnn._core import _testing, kernels
     from fastnn.runtime import LEVEL
 
     Z, A = matrices(elements, UNITS, dtype, 2)
@@ -46,8 +46,8 @@ def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], objec
         calls[f"{name} backward"] = 3, lambda name=name: kernels.activate_backward(name, cache, dZ, 1.0, db, LEVEL)
     return calls | {
         "softmax + cross-entropy": (2, lambda: kernels.loss("cross_entropy", scores, labels, None, dscores, LEVEL)),
-        "Adam": (7, lambda: kernels.update("adam", theta, gradient[None], first, second, level=LEVEL, **adam)),
-        "gather": (2, lambda: kernels.gather(X.T, order, batch, LEVEL)),
+        "Adam": (7, lambda: _testing.update("adam", theta, gradient[None], first, second, level=LEVEL, **adam)),
+        "gather": (2, lambda: _testing.gather(X.T, order, batch, LEVEL)),
     }
 
 

@@ -9,7 +9,7 @@ SHAPES = [(12288, 20, 209), (12288, 7, 209), (12288, 1, 209), (1024, 10, 256), (
 
 
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, row_major: bool) -> float:
-    from fastnn._core.kernels import multiply
+    from fastnn._core._testing import multiply
     from fastnn._model.workspace import aligned_empty
     from fastnn.runtime import LEVEL, blas_threads
 

@@ -36,7 +36,7 @@ def kernels(n_prev: int, n: int, m: int, product: str) -> list[str]:
 def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> float:
     """Microseconds of a product by the kernel `by`."""
     from fastnn import runtime
-    from fastnn._core.kernels import multiply
+    from fastnn._core._testing import multiply
     from fastnn._model.workspace import aligned_empty
 
     rng = np.random.default_rng(0)

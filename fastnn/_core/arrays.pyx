@@ -1,7 +1,4 @@
-"""Checks between Python objects and C pointers."""
-import os
-import time
-
+"""Checked pointers to NumPy arrays."""
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc
@@ -11,52 +8,6 @@ from fastnn._core.dense cimport Csr, Layer
 from fastnn._core.registry cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_ops
 
 cnp.import_array()
-
-cdef bint forked = False
-cdef int calls = 0  # at work; the counts change with the GIL held alone
-cdef int forks = 0  # about to happen
-
-
-# OpenBLAS ends its threads before a fork, and its locks stay as they are: a product that is at work in another thread
-# would never end in the parent, nor the next one begin in the child.
-cdef int begin_call() except -1:
-    global calls
-    while forks > 0:
-        time.sleep(1e-4)
-    calls += 1
-    return 0
-
-
-cdef void end_call() noexcept:
-    global calls
-    calls -= 1
-
-
-def _before_fork():
-    global forks
-    forks += 1
-    while calls > 0:
-        time.sleep(1e-4)
-
-
-def _after_fork_in_parent():
-    global forks
-    forks -= 1
-
-
-def _after_fork_in_child():
-    global forked, forks, calls
-    forked, forks, calls = True, 0, 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent,
-                        after_in_child=_after_fork_in_child)
-
-
-# OpenMP's threads do not survive a fork: a child that enters a parallel region of its parent's team hangs.
-cdef bint in_forked_child() noexcept nogil:
-    return forked
 
 
 cdef int dtype_code(object array) except -1:
@@ -110,6 +61,20 @@ cdef int refuse_read_only(cnp.ndarray array, str name) except -1:
     if not cnp.PyArray_ISWRITEABLE(array):
         raise ValueError(f"{name} is read-only")
     return 0
+
+
+cdef tuple matrix_shape(object M, str name):
+    dtype_code(M)
+    cdef cnp.ndarray array = M
+    if array.ndim != 2 or not cnp.PyArray_IS_F_CONTIGUOUS(array):
+        raise ValueError(f"{name} must be a Fortran-ordered matrix (n, m), got shape {M.shape}")
+    return array.shape[0], array.shape[1]
+
+
+cdef char *matrix_pointer(object M, int dtype, tuple shape, str name, bint written=False) except NULL:
+    if matrix_shape(M, name) != shape:
+        raise ValueError(f"{name} must have shape (n, m) = {shape}, got {M.shape}")
+    return output_pointer(M, dtype, -1, name, None) if written else pointer(M, dtype, -1, name, None)
 
 
 cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_stride, ptrdiff_t *column_stride,

@@ -8,8 +8,9 @@ from libc.limits cimport INT_MAX
 from libc.stddef cimport ptrdiff_t
 from libc.string cimport memcpy
 
-from fastnn._core.arrays cimport begin_call, end_call, operations
+from fastnn._core.arrays cimport operations
 from fastnn._core.blas cimport check_dimension, matmul
+from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
     FASTNN_F_LOG, FASTNN_FLOAT64, FASTNN_IDENTITY, FASTNN_LEAKY_RELU, FASTNN_RELU, FASTNN_SGD, FASTNN_SOFTMAX,
     fastnn_ops, fastnn_update)

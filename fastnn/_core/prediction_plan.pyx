@@ -5,12 +5,12 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
 
 from fastnn._core.arrays cimport (
-    arena_size, begin_call, bind_csr, dtype_code, end_call, in_forked_child, make_layers, operations, output_pointer,
-    pointer, rows_pointer)
+    arena_size, bind_csr, dtype_code, make_layers, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.dense cimport (
     BLAS, TILES, Csr, Layer, finishes, linear_activate, linear_activate_across, linear_kernel, linear_units,
     outputs_across, rows_in_range, sparse_linear)
+from fastnn._core.forkguard cimport begin_call, end_call, in_forked_child
 from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_ops
 from fastnn._core.team_policy cimport fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_policy
 

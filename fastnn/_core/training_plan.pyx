@@ -5,7 +5,8 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 
-from fastnn._core.arrays cimport begin_call, end_call, in_forked_child, output_pointer
+from fastnn._core.arrays cimport output_pointer
+from fastnn._core.forkguard cimport begin_call, end_call, in_forked_child
 from fastnn._core.network cimport BoundRun
 from fastnn._core.registry cimport csrc, fastnn_loss, fastnn_update
 from fastnn._core.shard cimport Bound, examples_in_range, shard_pass, total_weight

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import runtime
-from fastnn._core import kernels
+from fastnn._core import kernels, registry
 from fastnn._data import checks
 from fastnn.gradcheck._comparison import GradientCheck, compare
 from fastnn.gradcheck._finite_differences import Array, by_entry, float64, numerical_derivative, shaped
@@ -194,7 +194,7 @@ def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> G
     ValueError, TypeError
         If the name is unknown or Z is invalid.
     """
-    name = checks.name(name, kernels.ACTIVATIONS, "activation")
+    name = checks.name(name, registry.ACTIVATIONS, "activation")
     Z = _matrix(Z)
     dA = np.random.default_rng(0).standard_normal(Z.shape)
 
@@ -204,7 +204,7 @@ def check_activation(name: str, Z: ArrayLike, *, step: float | None = None) -> G
         return A
 
     dZ = np.array(dA, order="F")
-    kernels.activate_backward(name, Z if name in kernels.KEEPS_Z else activated(Z), dZ, level=runtime.LEVEL)
+    kernels.activate_backward(name, Z if name in registry.KEEPS_Z else activated(Z), dZ, level=runtime.LEVEL)
     return _check_columns(lambda j, column: dA[:, j] @ activated(column)[:, 0], Z, dZ, step)
 
 

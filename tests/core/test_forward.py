@@ -9,12 +9,12 @@ from helpers.forward_cases import LEVELS, arguments, each_dtype, in_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn._core import kernels
+from fastnn._core import registry
 from fastnn._core.prediction_plan import Forward
 
 
 @each_dtype
-@pytest.mark.parametrize("activation", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @settings(max_examples=25)
 @given(data=st.data())
 def test_outputs(activation, dtype, task, pass_errors, buffers, data):
@@ -203,7 +203,7 @@ def test_wrong_arguments_are_refused(task):
             None,
             "342",
         ],
-        "activations": [[2], [2, 5, 5], [2, len(kernels.ACTIVATIONS)], [2, -1], [2, "x"], [2, None], None],
+        "activations": [[2], [2, 5, 5], [2, len(registry.ACTIVATIONS)], [2, -1], [2, "x"], [2, None], None],
         "row_major": [(False,), (False,) * 3, None, 1],
         "theta": [
             good["theta"][:-1],

@@ -6,14 +6,14 @@ from helpers.forward_cases import LEVELS, arguments, each_dtype, in_layout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnn._core import kernels
+from fastnn._core import _testing, kernels, registry
 from fastnn._core.prediction_plan import Forward
 
 VECTOR = {"avx2": 32, "avx512": 64}  # bytes
 
 
 @each_dtype
-@pytest.mark.parametrize("activation", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @given(data=st.data())
 def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, task, data):
     """Whatever goes along the vectors, however the rows are cut into blocks and by any team: so they do not depend on
@@ -29,12 +29,12 @@ def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, 
     net = task([23, hidden, n_out], ["relu", activation], loss, dtype, rows=rows, seed=data.draw(st.integers(0, 999)))
     X, W, b = in_layout(net.X, layout), net.W, net.b
     for level in LEVELS:
-        if VECTOR.get(kernels.LEVELS[level], 0) < 8 * np.dtype(dtype).itemsize:
+        if VECTOR.get(registry.LEVELS[level], 0) < 8 * np.dtype(dtype).itemsize:
             continue
         A_prev, Z, expected = (np.empty((n, rows), dtype, "F") for n in (hidden, n_out, n_out))
-        kernels.multiply(np.asfortranarray(W[0]), np.asfortranarray(net.X.T), A_prev, level, by="tiles",
+        _testing.multiply(np.asfortranarray(W[0]), np.asfortranarray(net.X.T), A_prev, level, by="tiles",
                           bias=b[0].ravel(), relu=True)
-        kernels.multiply(np.asfortranarray(W[1]), A_prev, Z, level, by="tiles")
+        _testing.multiply(np.asfortranarray(W[1]), A_prev, Z, level, by="tiles")
         kernels.activate("identity" if raw else activation, Z, b[1].ravel(), expected, level)
         for team in (1, 2):
             forward = Forward(**arguments(net, row_major=(False, row_major), team=team, block=block, level=level))

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn import reference
-from fastnn._core import kernels
+from fastnn._core import _testing, kernels, registry
 
 # ---- Activations ----------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ def activation_error(name, Z, A, dtype, has_b):
 
 
 @each_dtype
-@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("name", registry.ACTIVATIONS)
 @settings(max_examples=30)
 @given(data=st.data())
 def test_activate(name, dtype, buffers, data):
@@ -66,13 +66,13 @@ def test_activate(name, dtype, buffers, data):
         out_A = call.output(np.full(shape, np.nan, dtype)) if apart else out_Z
         kernels.activate(name, out_Z, None if b is None else call.input(b), out_A, level)
         call.check()
-        assert_within(out_A, A, bound, kernels.LEVELS[level])
+        assert_within(out_A, A, bound, registry.LEVELS[level])
         if apart:
             np.testing.assert_array_equal(out_Z, Z)  # one rounding: NumPy's
 
 
 @each_dtype
-@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("name", registry.ACTIVATIONS)
 def test_activation_limits(name, dtype):
     """The limit at +-inf, and NaN in gives NaN out (softmax: in the whole column)."""
     Z = np.array([[np.inf, -np.inf, np.nan, 1.0]], dtype)
@@ -121,7 +121,7 @@ def derivative_error(name, Z, A, dtype):
 
 
 @each_dtype
-@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("name", registry.ACTIVATIONS)
 @settings(max_examples=30)
 @given(data=st.data())
 def test_activate_backward(name, dtype, buffers, data):
@@ -131,7 +131,7 @@ def test_activate_backward(name, dtype, buffers, data):
     scale = data.draw(st.floats(-1e3, 1e3), label="scale")
     has_db = data.draw(st.booleans(), label="db")
     A = reference.activate(name, Z)
-    cache = (Z if name in kernels.KEEPS_Z else A).astype(dtype)
+    cache = (Z if name in registry.KEEPS_Z else A).astype(dtype)
     dA64 = dA.astype(np.float64)
     dZ = reference.activate_backward(name, dA, Z)
     u, tiny = unit_roundoff(dtype), smallest(dtype)
@@ -148,7 +148,7 @@ def test_activate_backward(name, dtype, buffers, data):
         db = call.output(np.full(n, np.nan, dtype)) if has_db else None
         kernels.activate_backward(name, call.input(cache), out, scale, db, level)
         call.check()
-        assert_within(out, dZ, bound, kernels.LEVELS[level])
+        assert_within(out, dZ, bound, registry.LEVELS[level])
         if has_db:
             assert_sums(db, out, scale, dtype)
 
@@ -163,7 +163,7 @@ def test_sum_columns(dtype, buffers, data):
     for level in LEVELS:
         call = buffers()
         out = call.output(np.full(shape[0], np.nan, dtype))
-        kernels.sum_columns(call.input(M), scale, out, level)
+        _testing.sum_columns(call.input(M), scale, out, level)
         call.check()
         assert_sums(out, M, scale, dtype)
 
@@ -203,7 +203,7 @@ def test_gather(dtype, buffers, data):
     for level in LEVELS:
         call = buffers()
         out = call.output(np.full((n, m), np.nan, dtype))
-        kernels.gather(X, None if order is None else call.input(order), out, level)
+        _testing.gather(X, None if order is None else call.input(order), out, level)
         call.check()
         np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(X, values)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn import reference
-from fastnn._core import kernels
+from fastnn._core import kernels, registry
 
 OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
 PARAMETERS = {
@@ -98,7 +98,7 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
 
 
 @each_dtype
-@pytest.mark.parametrize("name", kernels.LOSSES)
+@pytest.mark.parametrize("name", registry.LOSSES)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_loss(name, dtype, buffers, data):
@@ -132,12 +132,12 @@ def test_loss(name, dtype, buffers, data):
         given_weights = None if weights is None else call.input(weights)
         result = kernels.loss(name, source, call.input(targets), given_weights, out, level, parameter)
         call.check()
-        assert_within(result, total, e_total, f"loss, {kernels.LEVELS[level]}")
-        assert_within(out, dZ, e_dZ, f"dZ, {kernels.LEVELS[level]}")
+        assert_within(result, total, e_total, f"loss, {registry.LEVELS[level]}")
+        assert_within(out, dZ, e_dZ, f"dZ, {registry.LEVELS[level]}")
 
 
 @each_dtype
-@pytest.mark.parametrize("name", kernels.LOSSES)
+@pytest.mark.parametrize("name", registry.LOSSES)
 @settings(max_examples=30)
 @given(data=st.data())
 def test_ceiling(name, dtype, data):
@@ -167,12 +167,12 @@ def test_ceiling(name, dtype, data):
         plain, dZ = Z.copy(order="F"), Z.copy(order="F")
         kernels.loss(name, plain, targets, weights, plain, level, parameter)
         result = kernels.loss(name, dZ, targets, weights, dZ, level, parameter, ceiling)
-        assert_within(result, total, bound, f"loss, {kernels.LEVELS[level]}")
+        assert_within(result, total, bound, f"loss, {registry.LEVELS[level]}")
         assert dZ.tobytes() == plain.tobytes()
 
 
 @each_dtype
-@pytest.mark.parametrize("name", kernels.LOSSES)
+@pytest.mark.parametrize("name", registry.LOSSES)
 @given(data=st.data())
 def test_nan_and_infinity_show_in_the_loss(name, dtype, data):
     """Wherever they are among the numbers, and however the rest of the column looks: the sum is not finite."""
@@ -215,7 +215,7 @@ def block_of_numbers(rng, name, count):
     return Z, rng.normal(size=(2, count))
 
 
-@pytest.mark.parametrize("name", kernels.LOSSES)
+@pytest.mark.parametrize("name", registry.LOSSES)
 def test_sums_over_many_examples(name):
     """1e7 examples in float32, a block of 1e4 a thousand times over: within 1e-6 of the reference, relative, which is
     what the terms' own roundings allow; so next to nothing is left for the summation.

@@ -6,7 +6,7 @@ from helpers.kernel_cases import LEVELS, assert_within, each_dtype, smallest, un
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn._core import kernels
+from fastnn._core import _testing, kernels, registry
 
 
 @st.composite
@@ -67,7 +67,7 @@ def test_sparse_linear(dtype, buffers, data):
         arrays = tuple(call.input(array) for array in X)
         kernels.sparse_linear(call.input(W), arrays, None if order is None else call.input(order), Z, level)
         call.check()
-        assert_within(Z, W.astype(np.float64) @ dense.T, bound, kernels.LEVELS[level])
+        assert_within(Z, W.astype(np.float64) @ dense.T, bound, registry.LEVELS[level])
 
 
 @each_dtype
@@ -91,9 +91,9 @@ def test_sparse_weight_gradient(dtype, buffers, data):
         dW = call.output(np.full((n, n_prev), np.nan, dtype))
         arrays = tuple(call.input(array) for array in X)
         given_order = None if order is None else call.input(order)
-        kernels.sparse_weight_gradient(call.input(dZ), arrays, given_order, scale, dW, level)
+        _testing.sparse_weight_gradient(call.input(dZ), arrays, given_order, scale, dW, level)
         call.check()
-        assert_within(dW, scale * (dZ.astype(np.float64) @ dense), bound, kernels.LEVELS[level])
+        assert_within(dW, scale * (dZ.astype(np.float64) @ dense), bound, registry.LEVELS[level])
 
 
 @each_dtype
@@ -118,7 +118,7 @@ def test_elements_outside_are_refused(dtype, data):
         with pytest.raises(ValueError, match="must name"):
             kernels.sparse_linear(dW + 1, (values, columns, bounds), order, Z, level)
         with pytest.raises(ValueError, match="must name"):
-            kernels.sparse_weight_gradient(Z + 1, (values, columns, bounds), order, 1.0, dW, level)
+            _testing.sparse_weight_gradient(Z + 1, (values, columns, bounds), order, 1.0, dW, level)
     assert not Z.any() and not dW.any()
 
 
@@ -127,7 +127,7 @@ def test_arrays_of_other_kinds_are_refused():
     X = (np.ones(4), np.array([0, 2, 1, 0], np.int32), np.array([0, 2, 4]))
     Z, W = np.ones((5, 2), order="F"), np.ones((5, 3), order="F")
     kernels.sparse_linear(W, X, None, Z)
-    kernels.sparse_weight_gradient(Z, X, None, 1.0, W)
+    _testing.sparse_weight_gradient(Z, X, None, 1.0, W)
     for k, array in enumerate(X):
         wrong = [array.astype(t) for t in ("float32", "int64", "int32", "int16", "bool", "object", "complex128")]
         wrong = [w for w in wrong if w.dtype != array.dtype]
@@ -140,7 +140,7 @@ def test_arrays_of_other_kinds_are_refused():
             with pytest.raises((TypeError, ValueError)):
                 kernels.sparse_linear(W, arrays, None, Z)
             with pytest.raises((TypeError, ValueError)):
-                kernels.sparse_weight_gradient(Z, arrays, None, 1.0, W)
+                _testing.sparse_weight_gradient(Z, arrays, None, 1.0, W)
     for arrays in (X[:2], (*X, X[0]), list(X), None, np.ones((2, 3))):
         with pytest.raises((TypeError, ValueError)):
             kernels.sparse_linear(W, arrays, None, Z)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn import reference
-from fastnn._core import kernels
+from fastnn._core import _testing, registry
 
-each_rule = pytest.mark.parametrize("rule", kernels.RULES)
+each_rule = pytest.mark.parametrize("rule", registry.RULES)
 
 
 @st.composite
@@ -50,13 +50,13 @@ def updates(draw, dtype, rule):
 def kernel_states(rule, first, second):
     """The arenas in the kernel's order: rmsprop's second moment comes before its velocity."""
     arenas = (second, first) if rule.startswith("rmsprop") else (first, second)
-    return list(arenas[: kernels.STATES[rule]])
+    return list(arenas[: registry.STATES[rule]])
 
 
 def kernel_numbers(rule, hyper):
     """The kernel's hyperparameters at step t."""
     numbers = {key: value for key, value in hyper.items() if key not in ("alpha", "t")}
-    rates = kernels.rates(rule, hyper["t"], hyper["alpha"], beta_1=hyper["beta_1"], beta_2=hyper["beta_2"])
+    rates = _testing.rates(rule, hyper["t"], hyper["alpha"], beta_1=hyper["beta_1"], beta_2=hyper["beta_2"])
     return rates | numbers
 
 
@@ -184,14 +184,14 @@ def test_update(rule, dtype, buffers, data):
             gradients = call.input(G, order="C")
             penalty = 0.0
             for start, stop in slices:
-                penalty += kernels.update(
+                penalty += _testing.update(
                     rule, arenas[0], gradients, *arenas[1:], start=start, stop=stop, level=level, **numbers
                 )
             call.check()
             results += arenas
             assert_within(penalty, penalty_of(theta, hyper), penalty_error(theta, hyper, dtype), "penalty")
         for actual, value, bound, name in zip(whole, expected, bounds, ("theta", "first", "second"), strict=False):
-            assert_within(actual, value, bound, f"{name}, {kernels.LEVELS[level]}")
+            assert_within(actual, value, bound, f"{name}, {registry.LEVELS[level]}")
         for one, many in zip(whole, sliced, strict=True):
             assert one.tobytes() == many.tobytes()
 
@@ -206,20 +206,20 @@ def test_a_slice_leaves_the_rest_alone(rule, dtype, data):
     for level in LEVELS:
         arenas = [array.copy() for array in (theta_0, *states_0)]
         numbers = kernel_numbers(rule, hyper)
-        kernels.update(rule, arenas[0], G, *arenas[1:], start=start, stop=stop, level=level, **numbers)
+        _testing.update(rule, arenas[0], G, *arenas[1:], start=start, stop=stop, level=level, **numbers)
         for before, after in zip((theta_0, *states_0), arenas, strict=True):
             assert np.delete(after, np.s_[start:stop]).tobytes() == np.delete(before, np.s_[start:stop]).tobytes()
 
 
 @each_dtype
-@pytest.mark.parametrize("rule", [rule for rule in kernels.RULES if "adam" in rule or "rmsprop" in rule])
+@pytest.mark.parametrize("rule", [rule for rule in registry.RULES if "adam" in rule or "rmsprop" in rule])
 def test_what_has_no_gradient_is_left_alone(rule, dtype):
     """0 / (0 + epsilon) is 0, also where epsilon underflows in the dtype."""
     for level in LEVELS:
         for epsilon in (1e-8, 1e-50, 1e-320, 0.0):
-            theta, *states = np.ones(37, dtype), *(np.zeros(37, dtype) for _ in range(kernels.STATES[rule]))
+            theta, *states = np.ones(37, dtype), *(np.zeros(37, dtype) for _ in range(registry.STATES[rule]))
             numbers = {"rate": 1.0, "gradient_rate": 1.0, "momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999}
-            kernels.update(rule, theta, np.zeros((1, 37), dtype), *states, level=level, epsilon=epsilon, **numbers)
+            _testing.update(rule, theta, np.zeros((1, 37), dtype), *states, level=level, epsilon=epsilon, **numbers)
             assert np.all(theta == 1) and not any(state.any() for state in states)
 
 
@@ -238,9 +238,9 @@ def test_total_gradient(dtype, buffers, data):
             call = buffers()
             gradients = call.output(G, order="C") if in_place else call.input(G, order="C")
             out = gradients[0] if in_place else call.output(np.full(P, np.nan, dtype))
-            penalty, squares = kernels.total_gradient(call.input(theta_0), gradients, out, level, **numbers)
+            penalty, squares = _testing.total_gradient(call.input(theta_0), gradients, out, level, **numbers)
             call.check()
-            assert_within(out, whole_gradient(G64, theta, hyper), bound, kernels.LEVELS[level])
+            assert_within(out, whole_gradient(G64, theta, hyper), bound, registry.LEVELS[level])
             assert_within(penalty, penalty_of(theta, hyper), penalty_error(theta, hyper, dtype), "penalty")
             exact = np.sum(out.astype(np.float64) ** 2)
             assert_within(squares, exact, 2 * P * np.finfo(np.float64).eps * exact, "squares")

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn import reference
-from fastnn._core import kernels
+from fastnn._core import _testing, registry
 from fastnn._core.training_plan import Plan
 from fastnn._model.parameters import ParameterLayout
 
-LEVELS = range(len(kernels.LEVELS))
+LEVELS = range(len(registry.LEVELS))
 each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
 
 
@@ -47,7 +47,7 @@ def networks(draw, task, loss, output, dtype):
     hidden = draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
     L = len(hidden) + 1
     sizes = [draw(st.integers(1, 17), label="n[0]"), *hidden, draw(st.integers(1, 6), label="n[L]")]
-    known = [name for name in kernels.ACTIVATIONS if name != "exp"]
+    known = [name for name in registry.ACTIVATIONS if name != "exp"]
     activations = [draw(st.sampled_from(known), label="activation") for _ in hidden] + [output]
     if hidden and output != "exp" and draw(st.booleans(), label="one exp"):  # two would soon overflow
         activations[draw(st.integers(0, L - 2))] = "exp"
@@ -70,7 +70,7 @@ def networks(draw, task, loss, output, dtype):
 def numbers_of(net, rule, t, **hyperparameters):
     """The update kernel's hyperparameters at step t, with a learning rate of 0.25."""
     decay = {key: HYPER[rule][key] for key in ("beta_1", "beta_2") if key in HYPER[rule]}
-    rates = kernels.rates(rule, t, 0.25, **decay, **hyperparameters)
+    rates = _testing.rates(rule, t, 0.25, **decay, **hyperparameters)
     return HYPER[rule] | rates | {"n_decayed": sum(W_l.size for W_l in net.W)}
 
 
@@ -85,7 +85,7 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
     net, row_major = data.draw(networks(task, loss, output, dtype))
     rows = len(net.X)
     batch = data.draw(st.sampled_from([8, 33]), label="batch")
-    rule = data.draw(st.sampled_from(kernels.RULES), label="rule")
+    rule = data.draw(st.sampled_from(registry.RULES), label="rule")
     n_shards = data.draw(st.sampled_from([1, 2, 3, 5]), label="shards")
     blas = data.draw(st.booleans(), label="BLAS")
     step = data.draw(st.sampled_from([0, 1, 2**33]), label="steps before")
@@ -124,7 +124,7 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
             # the penalties are summed by slices: their roundings are J's bound
             assert abs(step_J - J) <= errors.J
             numbers = numbers_of(net, rule, step + 1, weight_decay=weight_decay)
-            kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+            _testing.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
             assert [
                 theta.tobytes(),
                 *[state.tobytes() for state in states],
@@ -182,7 +182,7 @@ def test_loss_factor_and_ceiling(dtype, task, arguments, changing):
 
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
-@pytest.mark.parametrize("hidden", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("hidden", registry.ACTIVATIONS)
 def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments):
     """(J(theta + h) - J(theta - h)) / 2h, from J alone. With h = 1e-5 and third derivatives of order 1 to 10 the
     truncation h^2/6 J''' is under 2e-10, the rounding u |J| / h under 2e-10; the norm of the differences is asked to
@@ -216,7 +216,7 @@ def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments
 
 
 @each_dtype
-@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse, task, arguments, changing):
@@ -243,7 +243,7 @@ def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse, task,
 
 
 @each_dtype
-@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize("rule", registry.RULES)
 @settings(max_examples=20)
 @given(data=st.data())
 def test_a_clipped_step(rule, dtype, task, arguments, changing, data):
@@ -256,9 +256,9 @@ def test_a_clipped_step(rule, dtype, task, arguments, changing, data):
         plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
         J = plan.gradient(0, 9, out)
         theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
-        norm = np.sqrt(kernels.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
+        norm = np.sqrt(_testing.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
         numbers = numbers_of(net, rule, 1, weight_decay=0.1) | {"clip": min(1.0, clip_norm / norm)}
-        kernels.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+        _testing.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
         assert plan.step(0, 9, 0.25) == pytest.approx(J, rel=1e-15)  # the penalties are added one by one here
         expected = [theta.tobytes(), *[state.tobytes() for state in states], np.ones(1, np.int64).tobytes()]
         assert changing(buffers) == expected
@@ -299,7 +299,7 @@ def test_mean_loss_is_weighted_and_taken_once(task, arguments):
 
 
 @each_dtype
-@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2])
 def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards, task, arguments, changing):
     net = task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, weighted=True, l2=0.1)
@@ -317,7 +317,7 @@ def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards, task, arg
 
 
 @each_dtype
-@pytest.mark.parametrize("rule", kernels.RULES)
+@pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize(("n_shards", "team"), [(1, 1), (2, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("where", ["X", "Y", "weights", "theta"])
 def test_a_loss_that_is_not_finite_changes_nothing(dtype, rule, n_shards, team, where, task, arguments, changing):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn._core import kernels
+from fastnn._core import registry
 from fastnn._core.training_plan import Plan
 
 each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
@@ -256,8 +256,8 @@ def test_wrong_codes_and_sizes_are_refused(task, arguments):
     good = arguments(net)
     wrong = {
         "level": [-1, 99, None, "x"],
-        "loss": [-1, len(kernels.LOSSES), None],
-        "rule": [-1, len(kernels.RULES), None],
+        "loss": [-1, len(registry.LOSSES), None],
+        "rule": [-1, len(registry.RULES), None],
         "team": [None, "x", 2**40],
         "sizes": [
             (3,),
@@ -272,7 +272,7 @@ def test_wrong_codes_and_sizes_are_refused(task, arguments):
             None,
             "342",
         ],
-        "activations": [[8], [8, 5, 5], [8, len(kernels.ACTIVATIONS)], [8, -1], [8, None], None],
+        "activations": [[8], [8, 5, 5], [8, len(registry.ACTIVATIONS)], [8, -1], [8, None], None],
         "row_major": [(False,), None, 1],
         "hyperparameters": [None, {"l2": "x"}, {"momentum": None}, {"clip_norm": "x"}, {"weight_decay": None}, []],
         "loss_parameter": [None, "x"],

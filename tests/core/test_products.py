@@ -1,4 +1,4 @@
-"""The matrix products, by `kernels.multiply`, against NumPy in float64: by BLAS, and by the kernels of each SIMD level
+"""The matrix products, by `_testing.multiply`, against NumPy in float64: by BLAS, and by the kernels of each SIMD level
 that has its own.
 """
 
@@ -11,7 +11,7 @@ from helpers.kernel_cases import assert_within, each_dtype, unit_roundoff
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnn._core import blas, kernels
+from fastnn._core import _testing, blas, registry
 
 # 1 takes BLAS's matrix-vector routines; the rest are around register and cache blocks. Only k must not be 0.
 SIZES = (0, 1, 2, 3, 5, 7, 16, 31, 127)
@@ -27,9 +27,9 @@ def own_levels(dtype):
     """The levels that have a product of their own."""
     one = np.ones((1, 1), dtype)
     levels = []
-    for level in range(len(kernels.LEVELS)):
+    for level in range(len(registry.LEVELS)):
         try:
-            kernels.multiply(one, one, one.copy(), level, by="tiles")
+            _testing.multiply(one, one, one.copy(), level, by="tiles")
         except ValueError:
             continue
         levels.append(level)
@@ -47,7 +47,7 @@ def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B
     stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
     C = call.output(np.full((n, m), np.nan, dtype))
     options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha}
-    kernels.multiply(stored_A, stored_B, C, level, by=by if level is not None else "", **options)
+    _testing.multiply(stored_A, stored_B, C, level, by=by if level is not None else "", **options)
     call.check()
     wide_A, wide_B = A.astype(np.float64), B.astype(np.float64)
     bound = (k + 3) * unit_roundoff(dtype) * abs(alpha) * (np.abs(wide_A) @ np.abs(wide_B))
@@ -76,7 +76,7 @@ def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
         A, B, C = check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, 0.25)
         A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
         part = np.full((n - top, m - left), np.nan, dtype, "F")
-        kernels.multiply(A, B, part, level, by="tiles", alpha=0.25)
+        _testing.multiply(A, B, part, level, by="tiles", alpha=0.25)
         np.testing.assert_array_equal(part, C[top:, left:])
 
 
@@ -92,7 +92,7 @@ def test_inner_products(dtype, buffers, data):
         A, B, C = check_product(n, m, k, seed, level, buffers, dtype, True, False, 0.25, "dots")
         A, B = np.asfortranarray(A[top:].T), np.asfortranarray(B[:, left:])
         part = np.full((n - top, m - left), np.nan, dtype, "F")
-        kernels.multiply(A, B, part, level, by="dots", transpose_A=True, alpha=0.25)
+        _testing.multiply(A, B, part, level, by="dots", transpose_A=True, alpha=0.25)
         np.testing.assert_array_equal(part, C[top:, left:])
 
 
@@ -110,7 +110,7 @@ def test_matrix_vector_product(dtype, buffers, data):
         A, b = np.asfortranarray(A), np.asfortranarray(b)
         for by, rows in (("tiles", A), ("matvec", np.asfortranarray(A[top:]))):
             again = np.full((len(rows), 1), np.nan, dtype, "F")
-            kernels.multiply(rows, b, again, level, by=by)
+            _testing.multiply(rows, b, again, level, by=by)
             np.testing.assert_array_equal(again, c[n - len(rows):])
 
 
@@ -121,16 +121,16 @@ def test_own_product_keeps_to_its_rows(dtype):
         A, B = np.ones((n, k), dtype, "F"), np.ones((k, 9), dtype, "F")
         A[n - 1, k - 1], B[0, 4] = np.inf, np.nan
         C = np.zeros((n, 9), dtype, "F")
-        kernels.multiply(A, B, C, level, by="tiles")
+        _testing.multiply(A, B, C, level, by="tiles")
         expected = np.full((n, 9), k, dtype)
         expected[n - 1], expected[:, 4] = np.inf, np.nan
         np.testing.assert_array_equal(C, expected)
         C[:] = 0
-        kernels.multiply(np.asfortranarray(A.T), B, C, level, by="dots", transpose_A=True)
+        _testing.multiply(np.asfortranarray(A.T), B, C, level, by="dots", transpose_A=True)
         np.testing.assert_array_equal(C, expected)
         if n > 16:
             c = np.zeros((n, 1), dtype, "F")
-            kernels.multiply(A, np.asfortranarray(B[:, :1]), c, level, by="matvec")
+            _testing.multiply(A, np.asfortranarray(B[:, :1]), c, level, by="matvec")
             np.testing.assert_array_equal(c, expected[:, :1])
 
 
@@ -148,7 +148,7 @@ def test_an_example_that_is_not_finite_is_so_in_each_unit(dtype, value):
                 for p in (0, k // 2, k - 1):
                     B[p, m - 1] = value
                     C = np.zeros((n, m), dtype, "F")
-                    kernels.multiply(A, B, C, level, by=by, transpose_A=transpose_A)
+                    _testing.multiply(A, B, C, level, by=by, transpose_A=transpose_A)
                     B[p, m - 1] = 1
                     assert not np.isfinite(C[:, m - 1]).any()
 
@@ -166,7 +166,7 @@ def test_an_example_that_is_not_finite_is_so_in_each_unit(dtype, value):
 def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
     square = np.ones((2, 2), order="F")
     with pytest.raises(ValueError, match=message):
-        kernels.multiply(square, square, square.copy("F"), level, by=by, **transposes)
+        _testing.multiply(square, square, square.copy("F"), level, by=by, **transposes)
 
 
 @each_dtype
@@ -193,11 +193,11 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
         stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
         C, D, E = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(3))
         sums = call.output(np.full(n, np.nan, dtype))
-        kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
-        kernels.multiply(stored_A, stored_B, D, level, active=call.input(active), sums=sums, scale=scale, **options)
+        _testing.multiply(stored_A, stored_B, C, level, bias=call.input(bias), relu=relu, **options)
+        _testing.multiply(stored_A, stored_B, D, level, active=call.input(active), sums=sums, scale=scale, **options)
         F = call.output(np.full((n, m), np.nan, dtype))
-        kernels.multiply(stored_A, stored_B, E, level, shifts=call.input(shifts), relu=relu, **options)
-        kernels.multiply(stored_A, stored_B, F, level, relu=relu, **options)
+        _testing.multiply(stored_A, stored_B, E, level, shifts=call.input(shifts), relu=relu, **options)
+        _testing.multiply(stored_A, stored_B, F, level, relu=relu, **options)
         call.check()
         for result, added in ((C, bias[:, None]), (E, shifts), (F, np.zeros(1))):
             Z = exact + added.astype(np.float64)
@@ -211,11 +211,11 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
         assert_within(sums, scale * wide.sum(axis=1), error, f"sums {n, m, k} at {level}")
         part = np.full((n, m - left), np.nan, dtype, "F")
         beside = np.asfortranarray(B[:, left:].T if transpose_B else B[:, left:])
-        kernels.multiply(stored_A, beside, part, level, bias=bias, relu=relu, **options)
+        _testing.multiply(stored_A, beside, part, level, bias=bias, relu=relu, **options)
         np.testing.assert_array_equal(part, C[:, left:])
         part = np.full((n - top, m), np.nan, dtype, "F")
         below = np.asfortranarray(A[top:].T if transpose_A else A[top:])
-        kernels.multiply(below, stored_B, part, level, shifts=shifts, relu=relu, **options)
+        _testing.multiply(below, stored_B, part, level, shifts=shifts, relu=relu, **options)
         np.testing.assert_array_equal(part, E[top:])
 
 
@@ -236,8 +236,8 @@ def test_finished_inner_products(dtype, buffers, data):
         stored_A, stored_B = call.input(A.T), call.input(B)
         C, alone = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
         options = {"transpose_A": True, "alpha": 0.3, "by": "dots"}
-        kernels.multiply(stored_A, stored_B, C, level, bias=call.input(bias) if biased else None, relu=relu, **options)
-        kernels.multiply(stored_A, stored_B, alone, level, **options)
+        _testing.multiply(stored_A, stored_B, C, level, bias=call.input(bias) if biased else None, relu=relu, **options)
+        _testing.multiply(stored_A, stored_B, alone, level, **options)
         call.check()
         Z = alone + bias[:, None]
         np.testing.assert_array_equal(C, np.where(Z <= 0, 0, Z) if relu else Z)
@@ -251,13 +251,13 @@ def test_finishing_what_is_not_finite(dtype):
         A, B = np.ones((n, 2), dtype, "F"), np.ones((2, 4), dtype, "F")
         B[0] = [np.nan, np.inf, -np.inf, 1]
         C, sums = np.zeros((n, 4), dtype, "F"), np.zeros(n, dtype)
-        kernels.multiply(A, B, C, level, by="tiles", bias=np.zeros(n, dtype), relu=True)
+        _testing.multiply(A, B, C, level, by="tiles", bias=np.zeros(n, dtype), relu=True)
         np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
-        kernels.multiply(np.asfortranarray(A.T), B, C, level, transpose_A=True, by="dots", bias=np.zeros(n, dtype),
+        _testing.multiply(np.asfortranarray(A.T), B, C, level, transpose_A=True, by="dots", bias=np.zeros(n, dtype),
                           relu=True)
         np.testing.assert_array_equal(C, np.tile(np.array([np.nan, np.inf, 0, 2], dtype), (n, 1)))
         active = np.asfortranarray(np.tile(np.array([0, -1, np.nan, 1], dtype), (n, 1)))
-        kernels.multiply(A, B, C, level, by="tiles", active=active, sums=sums)
+        _testing.multiply(A, B, C, level, by="tiles", active=active, sums=sums)
         np.testing.assert_array_equal(C, np.tile(np.array([0, 0, 0, 2], dtype), (n, 1)))
         np.testing.assert_array_equal(sums, np.full(n, 2, dtype))
 
@@ -266,10 +266,10 @@ def test_only_a_levels_own_product_is_finished():
     one = np.ones((1, 1))
     for options in ({"bias": np.ones(1)}, {"shifts": np.ones(1)}, {"relu": True}, {"active": one, "sums": np.ones(1)}):
         with pytest.raises(ValueError, match="only the level's own product"):
-            kernels.multiply(one, one, one.copy(), 0, **options)
+            _testing.multiply(one, one, one.copy(), 0, **options)
     for level in own_levels("float64"):
         with pytest.raises(ValueError, match="only the level's own product"):
-            kernels.multiply(one, one, one.copy(), level, transpose_A=True, by="dots", active=one, sums=np.ones(1))
+            _testing.multiply(one, one, one.copy(), level, transpose_A=True, by="dots", active=one, sums=np.ones(1))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX's")
@@ -280,7 +280,7 @@ def test_a_fork_after_refused_arguments():
              {"active": one, "sums": np.ones(1)}, {"relu": True}, {"repetitions": 0}]
     for options in wrong:
         with pytest.raises((TypeError, ValueError, AttributeError)):
-            kernels.multiply(one, one, one.copy(), 0, **options)
+            _testing.multiply(one, one, one.copy(), 0, **options)
     pid = os.fork()
     if pid == 0:
         os._exit(0)
@@ -300,13 +300,13 @@ def test_shapes_that_do_not_chain_are_refused(shapes):
     A, B, C = (np.zeros(shape, order="F") for shape in shapes)
     for level in (None, *own_levels("float64")):
         with pytest.raises(ValueError, match="do not chain"):
-            kernels.multiply(A, B, C, level)
+            _testing.multiply(A, B, C, level)
 
 
 def test_a_level_without_products_is_refused():
     one = np.ones((1, 1))
     with pytest.raises(ValueError, match="leaves products to BLAS"):
-        kernels.multiply(one, one, one.copy(), 0, by="tiles")
+        _testing.multiply(one, one, one.copy(), 0, by="tiles")
 
 
 def test_check_dimension():

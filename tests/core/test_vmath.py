@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special
 
-from fastnn._core import kernels
+from fastnn._core import _testing, registry
 
 # The largest error in ULP each function may have, for both types: the aim of the project is 2, for the normal
 # distribution 4. Where a function is better, its bound is what was measured (beside it in csrc/vmath.inc.h, over far
@@ -40,13 +40,13 @@ NEIGHBOURS = 40
 
 function = pytest.mark.parametrize("name", LARGEST_ERROR)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-levels = pytest.mark.parametrize("level", range(len(kernels.LEVELS)), ids=kernels.LEVELS)
+levels = pytest.mark.parametrize("level", range(len(registry.LEVELS)), ids=registry.LEVELS)
 
 
 def evaluate(name: str, x: Any, dtype: type, level: int) -> np.ndarray:
     x = np.ascontiguousarray(x, dtype=dtype)
     out = np.empty_like(x)
-    kernels.elementwise(name, x, out, level)
+    _testing.elementwise(name, x, out, level)
     return out
 
 
@@ -305,7 +305,7 @@ def test_lengths_and_bounds_of_the_output(name: str, dtype: type, level: int, le
     guard, sentinel = 64, dtype(-123.0)
     buffer = np.full(length + 2 * guard + 1, sentinel)
     out = buffer[guard + 1 : guard + 1 + length]  # one past the guard: not aligned to a vector
-    kernels.elementwise(name, x.copy(), out, level)
+    _testing.elementwise(name, x.copy(), out, level)
     assert np.all(buffer[: guard + 1] == sentinel) and np.all(buffer[guard + 1 + length :] == sentinel)
     alone = np.array([evaluate(name, [point], dtype, level)[0] for point in x], dtype)
     assert np.all(np.abs(out - alone) <= 2 * LARGEST_ERROR[name] * spacing(alone))

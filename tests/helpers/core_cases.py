@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from fastnn import reference
-from fastnn._core import kernels
+from fastnn._core import registry
 from fastnn._model.parameters import ParameterLayout
 from fastnn._model.workspace import Workspace
 
@@ -15,7 +15,7 @@ PAIRS = [
     ("cross_entropy", "softmax"),
     ("binary_cross_entropy", "sigmoid"),
     ("poisson", "exp"),
-    *(("squared_error", name) for name in kernels.ACTIVATIONS),
+    *(("squared_error", name) for name in registry.ACTIVATIONS),
     ("absolute", "identity"),
     ("huber", "tanh"),
     ("quantile", "softplus"),
@@ -126,9 +126,9 @@ def plan_buffers(
     return {
         "level": level,
         "sizes": net.sizes,
-        "activations": [kernels.ACTIVATIONS.index(g) for g in net.activations],
+        "activations": [registry.ACTIVATIONS.index(g) for g in net.activations],
         "row_major": row_major,
-        "loss": kernels.LOSSES.index(net.loss),
+        "loss": registry.LOSSES.index(net.loss),
         "loss_parameter": net.loss_parameter,
         "theta": theta,
         "gradients": np.full((n_shards, theta.size), np.nan, net.dtype),
@@ -144,8 +144,8 @@ def plan_buffers(
             np.full(batch, np.nan, net.dtype),
         ),
         "order": order,
-        "rule": kernels.RULES.index(rule),
-        "states": [np.zeros(theta.size, net.dtype) for _ in range(kernels.STATES[rule])],
+        "rule": registry.RULES.index(rule),
+        "states": [np.zeros(theta.size, net.dtype) for _ in range(registry.STATES[rule])],
         "step_count": np.zeros(1, np.int64),
         "hyperparameters": {**HYPER[rule], "l2": net.l2, "l1": net.l1, **hyperparameters},
         "team": team,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers.core_cases import arena
 
-from fastnn._core import kernels
+from fastnn._core import registry
 from fastnn._core.prediction_plan import Forward
 
-LEVELS = range(len(kernels.LEVELS))
+LEVELS = range(len(registry.LEVELS))
 
 each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
 
@@ -17,7 +17,7 @@ def arguments(net, *, row_major=None, team=1, block=8, level=0):
     return {
         "level": level,
         "sizes": net.sizes,
-        "activations": [kernels.ACTIVATIONS.index(g) for g in net.activations],
+        "activations": [registry.ACTIVATIONS.index(g) for g in net.activations],
         "row_major": row_major,
         "theta": arena(net, row_major),
         "scratch": np.full((team, Forward.needed(net.sizes, block)), np.nan, net.dtype),

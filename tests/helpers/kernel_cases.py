@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from fastnn._core import kernels
+from fastnn._core import registry
 
-LEVELS = range(len(kernels.LEVELS))
+LEVELS = range(len(registry.LEVELS))
 DTYPES = ("float32", "float64")
 # Around the kernels' blocks (tiles of 1024, loss blocks of 2048 and 256 columns), primes, vectors and their rests.
 SIZES = (1, 2, 3, 5, 7, 10, 13, 17, 31, 33, 64, 100, 127, 257, 1023, 1024, 1025, 2049)

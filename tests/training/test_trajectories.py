@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 
 from fastnn import Network, losses, optimizers, runtime
-from fastnn._core import kernels
+from fastnn._core import registry
 from fastnn._data import feeds
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import SparseRows
@@ -25,7 +25,7 @@ from fastnn._model.parameters import Parameters
 from fastnn._training import loop
 from fastnn._training.optimizer_state import OptimizerState
 
-LEVELS = range(len(kernels.LEVELS))
+LEVELS = range(len(registry.LEVELS))
 ROWS, BATCH, EPOCHS = 50, 16, 5  # batches of 16, 16, 16 and 2: twenty steps
 BATCHES = [slice(start, stop) for start, stop in feeds.bounds(ROWS, BATCH)] * EPOCHS
 RUNS = 3
