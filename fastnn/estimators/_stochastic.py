@@ -126,7 +126,8 @@ class StochasticFit:
     def __init__(self, estimator: Any, network: CoreNetwork, objective: Objective, solver: Solver, examples: Examples,
                  *, rows: NDArray[np.int64] | None, validation: ValidationSet | None,
                  callbacks: tuple[Callback, ...], view: Any, incremental: bool) -> None:
-        self.estimator, self.network, self.objective, self.solver = estimator, network, objective, solver
+        self.estimator, self.network, self.solver = estimator, network, solver
+        self.objective, self.unpenalized = objective, Objective(objective.loss)
         self.examples, self.validation = examples, validation
         self.callbacks, self.view, self.incremental = callbacks, view, incremental
         self.m = len(examples) if rows is None else len(rows)
@@ -210,8 +211,9 @@ class StochasticFit:
         records.loss_curve.append(records.loss)
         if self.prints:
             print(f"Iteration {records.n_iter}, loss = {records.loss:.8f}")
-        records.copy_to(estimator)  # scorers read them
-        self._score_validation_set()
+        if self.validation is not None:
+            records.copy_to(estimator)  # scorers may read them
+            self._score(self.validation)
         self._count_improvement()
         records.copy_to(estimator)
         self.solver.iteration_ends(records.t)
@@ -235,11 +237,10 @@ class StochasticFit:
                 raise ValueError(f"sample_weight is zero for all {stop - start} examples of a mini-batch: its mean "
                                  "loss is not defined. Leave out examples without weight or raise batch_size.")
 
-    def _score_validation_set(self) -> None:
-        validation, records = self.validation, self.records
-        if validation is None:
-            return
-        values = self.network.predictor.evaluate(Objective(self.objective.loss), validation.examples,
+    def _score(self, validation: ValidationSet) -> None:
+        """Record the loss, without the penalty, and the score on the validation set."""
+        records = self.records
+        values = self.network.predictor.evaluate(self.unpenalized, validation.examples,
                                                  n_threads=self.estimator.n_threads)
         assert records.validation_losses is not None and records.validation_scores is not None
         records.validation_losses.append(values["loss"])

@@ -235,6 +235,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         decided, Y = self._decide(outputs), data.encoded_y
         correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
+        if data.sample_weight is None:
+            return float(correct.mean())
         return float(np.average(correct, weights=data.sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
