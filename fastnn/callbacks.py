@@ -7,17 +7,15 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from fastnn._data import checks
-from fastnn._training import checkpoints, stopping
+from fastnn._monitor import check_monitor
+from fastnn._training import checkpoints
+from fastnn._training.state import FitState
+from fastnn._training.view import FitView
 
-if TYPE_CHECKING:
-    from fastnn._training.loop import Run
-
-__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "asked_to_stop", "prepare"]
+__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class EarlyStopping:
     mode: str = "auto"
 
     def __post_init__(self) -> None:
-        stopping.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
+        check_monitor(self.monitor, self.mode, self.patience, self.min_delta)
 
 
 class Callback:
@@ -62,16 +60,16 @@ class Callback:
     ``run.settings.epochs`` (of the whole run).
     """
 
-    def check(self, run: "Run") -> None:
+    def check(self, run: FitView) -> None:
         """Before anything changes: refuse, by an exception, a run that could not be followed to its end."""
 
-    def on_fit_begin(self, run: "Run") -> None:
+    def on_fit_begin(self, run: FitView) -> None:
         """Before the first epoch, or the first after a resume."""
 
-    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> bool | None:
+    def on_epoch_end(self, run: FitView, record: dict[str, float]) -> bool | None:
         """After each epoch, with a copy of its record; True stops the training."""
 
-    def on_fit_end(self, run: "Run") -> None:
+    def on_fit_end(self, run: FitView) -> None:
         """When training has ended, however it did: `run.history.stop_reason` says how."""
 
 
@@ -94,16 +92,16 @@ class LambdaCallback(Callback):
                 raise TypeError(f"{name} must be callable, got {type(function).__name__}")
         self.epoch_end, self.fit_begin, self.fit_end = on_epoch_end, on_fit_begin, on_fit_end
 
-    def on_fit_begin(self, run: "Run") -> None:
+    def on_fit_begin(self, run: FitView) -> None:
         """Call the function."""
         if self.fit_begin is not None:
             self.fit_begin(run.network)
 
-    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> Any:
+    def on_epoch_end(self, run: FitView, record: dict[str, float]) -> Any:
         """Call the function; return its answer."""
         return None if self.epoch_end is None else self.epoch_end(run.network, record)
 
-    def on_fit_end(self, run: "Run") -> None:
+    def on_fit_end(self, run: FitView) -> None:
         """Call the function."""
         if self.fit_end is not None:
             self.fit_end(run.network)
@@ -132,15 +130,15 @@ class Checkpoint(Callback):
         except (LookupError, ValueError) as error:
             raise ValueError(f"path may hold {{epoch}} and else no braces, got {self.path!r}") from error
 
-    def check(self, run: "Run") -> None:
-        """Refuse early what could not be written later."""
-        checkpoints.encode_generator(run.rng)
+    def check(self, run: FitView) -> None:
+        """Check early that the file can be written later."""
+        checkpoints.encode_generator(_state(run).rng)
         _check_place(self.path.format(epoch=1))
 
-    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> None:
+    def on_epoch_end(self, run: FitView, record: dict[str, float]) -> None:
         """Write the file if it is due."""
         if run.epoch % self.every == 0 or run.epoch == run.settings.epochs:
-            checkpoints.write(self.path.format(epoch=run.epoch), run)
+            checkpoints.write(self.path.format(epoch=run.epoch), _state(run))
 
 
 class CSVLogger(Callback):
@@ -161,13 +159,13 @@ class CSVLogger(Callback):
         self.append = checks.flag(append, "append")
         self.written = 0
 
-    def check(self, run: "Run") -> None:
+    def check(self, run: FitView) -> None:
         """Refuse early what could not be written later."""
         _check_place(self.path)
         if self.append and os.path.exists(self.path):
             self._kept(_line(run.recorded), resumed=False)
 
-    def on_fit_begin(self, run: "Run") -> None:
+    def on_fit_begin(self, run: FitView) -> None:
         """Write the header and what the run has recorded already, in place of the old file."""
         lines = [_line(run.recorded)]
         if self.append and os.path.exists(self.path):
@@ -184,11 +182,11 @@ class CSVLogger(Callback):
         self.written = 0
         self._write(run)
 
-    def on_epoch_end(self, run: "Run", record: dict[str, float]) -> None:
+    def on_epoch_end(self, run: FitView, record: dict[str, float]) -> None:
         """Append the epoch's row."""
         self._write(run)
 
-    def on_fit_end(self, run: "Run") -> None:
+    def on_fit_end(self, run: FitView) -> None:
         """Append the row of an epoch that diverged, after which no callback is called."""
         self._write(run)
 
@@ -203,12 +201,18 @@ class CSVLogger(Callback):
             lines = lines[: starts[-1]] if starts else lines
         return lines
 
-    def _write(self, run: "Run") -> None:
+    def _write(self, run: FitView) -> None:
         records = run.history.records[self.written :]
         if records:
             with open(self.path, "a", newline="", encoding="utf-8") as file:
                 file.writelines(_line([record.get(key, "") for key in run.recorded]) for record in records)
             self.written += len(records)
+
+
+def _state(run: FitView) -> FitState:
+    if not isinstance(run, FitState):
+        raise TypeError("a Checkpoint is for fits of fastnn.Network")
+    return run
 
 
 def _line(cells: Any) -> str:
@@ -230,12 +234,6 @@ def _check_place(path: str) -> None:
         raise FileNotFoundError(f"there is no folder {folder!r} to write {os.path.basename(path)!r} in")
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a folder, not a file to write")
-
-
-def asked_to_stop(callbacks: tuple[Callback, ...], run: Any, record: dict[str, Any]) -> bool:
-    """Show each callback the record of an epoch; return whether one of them returned True."""
-    answers = [callback.on_epoch_end(run, dict(record)) for callback in callbacks]
-    return any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers)
 
 
 def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:

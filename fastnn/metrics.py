@@ -60,14 +60,11 @@ class Metric:
     Attributes
     ----------
     name : str
-    larger_is_better : bool or None
-        None for one that does not know.
     outputs : tuple of str or None
         The output activations that it is for; None for all but softmax and sigmoid.
     """
 
     name: str
-    larger_is_better: bool | None
     outputs: tuple[str, ...] | None = CLASSIFYING
 
     def begin(self) -> None:
@@ -92,7 +89,6 @@ class Accuracy(Metric):
     """The share of the examples that are right; of several sigmoid outputs all must be."""
 
     name = "accuracy"
-    larger_is_better = True
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return whether each example is right."""
@@ -104,7 +100,6 @@ class LogLoss(Metric):
     """The mean of -log(probability of the true label), summed over several sigmoid outputs: no L2, no smoothing."""
 
     name = "log_loss"
-    larger_is_better = False
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's -log p, where no probability is taken for less than the smallest normal number."""
@@ -128,7 +123,6 @@ class RMSE(Metric):
     """The root of the mean of (y_hat - y)^2 over examples and outputs."""
 
     name = "rmse"
-    larger_is_better = False
     outputs = None
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
@@ -149,7 +143,6 @@ class R2(Metric):
     """
 
     name = "r2"
-    larger_is_better = True
     outputs = None
 
     def begin(self) -> None:
@@ -195,7 +188,6 @@ class Custom(Metric):
     name : str
     """
 
-    larger_is_better = None
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function, self.name = function, name

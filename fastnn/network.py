@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import initializers, optimizers, runtime, schedules
-from fastnn._data import checks, sources, split, stream_feeds
+from fastnn._data import checks, sources
 from fastnn._data.examples import Examples
 from fastnn._data.sources import Data
-from fastnn._data.sparse import SparseRows
+from fastnn._data.split import FitData
 from fastnn._model import files
 from fastnn._model.architecture import Architecture
 from fastnn._model.files import NetworkValues
@@ -21,10 +21,13 @@ from fastnn._model.parameters import Parameters, ParameterViews
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
 from fastnn._prediction.predictor import Cache, Predictor
-from fastnn._training import checkpoints, lbfgs, loop
+from fastnn._training import loop
+from fastnn._training.loop import FitLoop
 from fastnn._training.optimizer_state import OptimizerState
-from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
-from fastnn.callbacks import prepare as callback_objects
+from fastnn._training.prepare import commit, prepare
+from fastnn._training.settings import FitSettings
+from fastnn._training.state import FitState
+from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.history import History
 from fastnn.losses import BY_NAME, Loss
 from fastnn.metrics import Metric
@@ -289,65 +292,34 @@ class Network:
             If the loss is no longer finite; training stops and goes back to the best parameters so far. They are
             looked for after each epoch with `early_stopping`, else after 1, 3, 7, ..., 127 steps and then every 128.
         """
-        hooks, stopping = callback_objects(callbacks, early_stopping)
-        settings = loop.Settings(
-            epochs=checks.count(epochs, "epochs", 0),
-            metrics=metric_objects(metrics, self._architecture.output),
-            early_stopping=stopping,
-            callbacks=hooks,
-            progress_bar=loop.progress_bar() if checks.flag(progress, "progress") else None,
-            n_threads=runtime.thread_count(n_threads),
-            clip_norm=0.0 if clip_norm is None else checks.number(clip_norm, "clip_norm", above=0),
-        )
-        steps = None if steps_per_epoch is None else checks.count(steps_per_epoch, "steps_per_epoch")
-        rule = optimizers.get(optimizer)
-        if isinstance(rule, optimizers.LBFGS):
-            lbfgs.refuse(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
-                         clip_norm=clip_norm, resume=resume, dropout=self._objective.dropout or None,
-                         checkpoints=next((hook for hook in hooks if isinstance(hook, Checkpoint)), None))
-            batch_size = None
-        schedule = schedules.get(1e-3 if learning_rate is None else learning_rate)
-        size = checks.batch_size(batch_size)
-        shuffle = checks.flag(shuffle, "shuffle")
+        settings = FitSettings.check(
+            self._architecture.output, self._objective.dropout, optimizer=optimizer, learning_rate=learning_rate,
+            clip_norm=clip_norm, batch_size=batch_size, epochs=epochs, steps_per_epoch=steps_per_epoch,
+            shuffle=shuffle, metrics=metrics, early_stopping=early_stopping, callbacks=callbacks, progress=progress,
+            resume=resume, n_threads=n_threads)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
-        architecture, objective, parameters, rng = self._architecture, self._objective, self._parameters, self._rng
-        saved = None if resume is None else checkpoints.read(resume)
-        data = split.split(architecture, objective.loss, X, y, sample_weight, class_weight, validation_data,
-                           validation_fraction, rng, saved, settings.epochs)
-        if isinstance(rule, optimizers.LBFGS):
-            data.examples, data.rows = data.whole(), None
-        feed = stream_feeds.feed(data.examples, size, shuffle, steps, data.rows)
-        if isinstance(feed.examples.X, SparseRows):
-            parameters = parameters.column_major()
-        predictor = self._predictor if parameters is self._parameters else Predictor(architecture, parameters)
-        state, fresh = self._state, False
-        if state is None or state.optimizer != rule or saved is not None:
-            state, fresh = OptimizerState(rule, parameters.size, architecture.dtype), True
-        elif parameters is not self._parameters:
-            state = state.moved(self._parameters.layout, parameters.layout)
-        values = NetworkValues(architecture, objective, parameters, self._init, feed.examples.y_ndim)
-        run = loop.Run(self, values, predictor, feed, data.held_out, data.held_rows, state, rng, schedule, settings)
-        for hook in hooks:
-            hook.check(run)
-        # All is checked: from here on the network changes.
-        if saved is not None:
-            saved.restore(run)
-        elif data.rng is not rng:
-            run.take_generator(data.rng)
-        if fresh and saved is None and objective.dropout:
-            state.dropout_seed = int(run.rng.integers(2**63))
-        if parameters is not self._parameters:
-            self._parameters = parameters
-            self._connect()
-        self._target_ndim = feed.examples.y_ndim
-        self._state, self.history = state, run.history
+        data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction)
+        prepared = prepare(self, self._values(), self._state, self._rng, data, settings, resume)
+        commit(prepared)
+        self._adopt(prepared.state)
         self._in_training = True
         try:
-            run.train()
+            FitLoop(prepared).run()
         finally:
             self._in_training = False
-        return run.history
+        return prepared.state.history
+
+    def _adopt(self, state: FitState) -> None:
+        """Take the values of a fit that is about to start: those the fit trains, and its history."""
+        if state.values.parameters is not self._parameters:
+            self._parameters = state.values.parameters
+            self._connect()
+        self._target_ndim, self._state = state.values.target_ndim, state.optimizer_state
+        self._rng, self.history = state.rng, state.history
+
+    def _values(self) -> NetworkValues:
+        return NetworkValues(self._architecture, self._objective, self._parameters, self._init, self._target_ndim)
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                     optimizer: str | optimizers.Optimizer = "adam",
@@ -365,8 +337,7 @@ class Network:
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
         architecture, objective, parameters = self._architecture, self._objective, self._parameters
         examples = Examples.check(X, y, sample_weight, architecture, objective.loss)
-        if isinstance(examples.X, SparseRows):
-            parameters = parameters.column_major()
+        parameters = parameters.for_features(examples.X)
         gradient = aligned_empty(parameters.size, self.dtype)
         J = loop.gradients(architecture, objective, parameters, examples, gradient, runtime.thread_count(n_threads))
         dW, db = parameters.layout.views(gradient)
@@ -473,8 +444,7 @@ class Network:
 
         The optimiser's state and the random generator are not written.
         """
-        files.write(path, NetworkValues(self._architecture, self._objective, self._parameters, self._init,
-                                        self._target_ndim))
+        files.write(path, self._values())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -5,7 +5,6 @@ schedule to `Network.fit` as ``learning_rate``. Every fit starts the schedule at
 continues it.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import cos, pi
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._data import checks
-from fastnn._training import stopping
+from fastnn._monitor import check_monitor
 
 __all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "ReduceOnPlateau", "Schedule",
            "StepDecay", "get"]
@@ -300,18 +299,11 @@ class ReduceOnPlateau(Schedule):
         _factor(self.factor)
         if checks.number(self.minimum, "minimum", minimum=0) > self.rate:
             raise ValueError(f"minimum must be at most the rate {self.rate:g}, got {self.minimum:g}")
-        stopping.check_watched(self.monitor, self.mode, self.patience, self.min_delta)
+        check_monitor(self.monitor, self.mode, self.patience, self.min_delta)
 
     def __call__(self, t: int, total: int | None = None) -> float:
         """Return the rate after t plateaus."""
         return max(self.minimum, self.rate * self.factor**t)
-
-    def watch(self, recorded: Collection[str]) -> stopping.Watch:
-        """Return the watch for a run that records these values."""
-        monitor = self.monitor
-        if monitor == "auto":
-            monitor = "validation_loss" if "validation_loss" in recorded else "loss"
-        return stopping.Watch(monitor, self.mode, self.min_delta, recorded, "ReduceOnPlateau")
 
 
 def _factor(value: float) -> None:

@@ -23,9 +23,9 @@ def epoch_us() -> float:
 def loop_us(learning_rate: str = "0.1") -> float:
     """The loop alone, around a step that does nothing."""
     from fastnn import schedules
-    from fastnn._data.feeds import bounds
+    from fastnn._data.examples import batch_bounds
     from fastnn._training import loop
-    from fastnn._training.schedule_state import Pace
+    from fastnn._training.schedule_state import ScheduleState
 
     class Idle:
         @staticmethod
@@ -36,7 +36,7 @@ def loop_us(learning_rate: str = "0.1") -> float:
     best = float("inf")
     for _ in range(5):
         began = perf_counter()
-        loop._steps(Idle, bounds(STEPS, 1), Pace(schedule, 1, STEPS, ()).rates())
+        loop.run_batches(Idle.step, batch_bounds(STEPS, 1), ScheduleState(schedule, 1, STEPS, ()).rates())
         best = min(best, perf_counter() - began)
     return best / STEPS * 1e6
 

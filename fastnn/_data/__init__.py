@@ -1,1 +1,1 @@
-"""Where examples come from: checks, sources and the feeds of mini-batches."""
+"""The data of a fit or a prediction: checks, sources, splits and feeds of mini-batches."""

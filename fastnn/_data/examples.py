@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn.losses import CrossEntropy, Loss, Poisson
 
-__all__ = ["ExampleChunks", "Examples", "class_labels", "encode_targets"]
+__all__ = ["Examples", "Source", "batch_bounds", "class_labels", "encode_targets"]
 
 
 @dataclass
@@ -67,6 +68,20 @@ class Examples:
     def __len__(self) -> int:
         return len(self.X)
 
+    @property
+    def n_examples(self) -> int:
+        """The number of examples."""
+        return len(self.X)
+
+    @property
+    def single_pass(self) -> bool:
+        """False: see `Source`."""
+        return False
+
+    def first(self) -> "Examples":
+        """Return the examples themselves: see `Source`."""
+        return self
+
     def sample(self, count: int) -> "Examples":
         """Return a copy of up to `count` examples with weight, evenly spaced so that sorted data are represented."""
         some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
@@ -98,11 +113,36 @@ class Examples:
         return Examples(self.X[part], self.Y[part], None if self.weights is None else self.weights[part])
 
 
-class ExampleChunks(Protocol):
-    """Examples to evaluate, in memory or read in chunks."""
+class Source(Protocol):
+    """Examples in memory, read by slices, or in batches from an iterable: `Examples` and the classes of `sources`.
+
+    Attributes
+    ----------
+    n_examples : int or None
+        Their number; None if an iterable gives them.
+    single_pass : bool
+        They can be read only once.
+    """
+
+    @property
+    def n_examples(self) -> int | None:
+        """The number of examples, if known."""
+
+    @property
+    def single_pass(self) -> bool:
+        """Whether the examples can be read only once."""
+
+    def first(self) -> Examples:
+        """Return some checked examples, without losing them for the next pass."""
 
     def parts(self, size: int) -> Iterator[Examples]:
-        """Yield the examples in chunks of up to `size`."""
+        """Yield all examples in chunks of up to `size`."""
+
+
+def batch_bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """Return the start and stop of each mini-batch of `m` examples; the last one may be short."""
+    # Not a generator, which would double the time of a step in the loop.
+    return zip(range(0, m, batch_size), chain(range(batch_size, m, batch_size), (m,)), strict=False)
 
 
 def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what: str = "y") -> NDArray[Any]:

@@ -1,54 +1,37 @@
-"""An epoch: the bounds of its mini-batches, their order, and the feed that the loop takes them from."""
+"""Feeds of mini-batches: from examples in memory, or from examples read in chunks."""
 
 from collections.abc import Iterator
-from itertools import chain
-from typing import Any, Protocol
+from itertools import chain, islice
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import _tuning
 from fastnn._core import kernels
-from fastnn._data.examples import Examples
+from fastnn._data.examples import Examples, batch_bounds
+from fastnn._data.sources import BatchSource, SlicedSource, block_rows
 
-__all__ = ["ArrayFeed", "Feed", "bounds", "shuffle"]
+__all__ = ["ArrayFeed", "BatchFeed", "StreamFeed", "make_feed", "shuffle"]
 
-
-def bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """Return the start and stop of each mini-batch of `m` examples; the last one may be short."""
-    # No generator: a step in the loop would take twice as long.
-    return zip(range(0, m, batch_size), chain(range(batch_size, m, batch_size), (m,)), strict=False)
+AUTO_BATCH_SIZE = 200
 
 
-def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> None:
-    """Fill `order` (m,) with a new random permutation of 0 .. m-1, or of `rows` (m,), in place.
-
-    It starts from the identity each time, so that an epoch's order depends on the generator alone.
-    """
-    if rows is not None:
-        order[:] = rows
-    else:
-        for start in range(0, len(order), _tuning.SHUFFLE_CHUNK_ROWS):  # no second array of m indices
-            stop = min(start + _tuning.SHUFFLE_CHUNK_ROWS, len(order))
-            order[start:stop] = np.arange(start, stop)
-    kernels.shuffle(order, rng)
-
-
-class Feed(Protocol):
-    """Where the loop takes its mini-batches from.
+class BatchFeed(Protocol):
+    """The mini-batches of a fit.
 
     Attributes
     ----------
     examples : Examples
-        What the plan is bound to.
+        The arrays that the plan is bound to.
     order : ndarray of int64 or None
-        The order in which the plan takes them, or as much of it as there is now; None for as they come.
+        The order in which the plan takes the bound examples; None means as they are stored.
     batch_size : int
-        As it was asked for, at most `max_rows`.
+        The requested batch size, capped at `max_rows`.
     max_rows : int
         Examples of the largest mini-batch.
     steps : int or None
-        Mini-batches of an epoch; None while that is not known, which it is when an epoch has ended.
+        Mini-batches per epoch; None if unknown before the first epoch has ended.
     """
 
     examples: Examples
@@ -58,27 +41,61 @@ class Feed(Protocol):
     steps: int | None
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Begin an epoch; yield the start and stop of each mini-batch when the bound examples are ready for it."""
+        """Start an epoch: yield start and stop of each mini-batch once the bound examples are ready for it."""
 
-    def sample(self, count: int) -> Examples | None:
-        """Return a copy of up to `count` examples to judge parameters by; before the first epoch there may be none."""
+    def sample(self, count: int) -> Examples:
+        """Return a copy of up to `count` examples for scoring parameters."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what must be the same where a checkpoint is resumed, as JSON can hold it."""
+        """Return everything that must not change when a checkpoint is resumed, as JSON values."""
+
+
+def make_feed(source: Examples | SlicedSource | BatchSource, batch_size: int | Literal["auto"] | None,
+              shuffle: bool, steps_per_epoch: int | None, rows: NDArray[np.int64] | None = None) -> BatchFeed:
+    """Return the feed of a source, or of these `rows` of it; the other arguments are those of `Network.fit`.
+
+    Raises
+    ------
+    ValueError
+        If `steps_per_epoch` is given and the number of examples is known.
+    """
+    if isinstance(source, BatchSource):
+        return StreamFeed(source, None if isinstance(batch_size, str) else batch_size, shuffle, steps_per_epoch)
+    if steps_per_epoch is not None:
+        raise ValueError("steps_per_epoch goes with batches from an iterable or callable: else an epoch takes all "
+                         "examples")
+    size = AUTO_BATCH_SIZE if isinstance(batch_size, str) else batch_size or source.n_examples
+    if isinstance(source, Examples):
+        return ArrayFeed(source, size, shuffle, rows)
+    return StreamFeed(source, size, shuffle)
+
+
+def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> None:
+    """Fill `order` (m,) with a new random permutation of 0 .. m-1, or of `rows` (m,), in place.
+
+    Each call starts from the identity, so that the order of an epoch depends on the generator alone.
+    """
+    if rows is not None:
+        order[:] = rows
+    else:
+        for start in range(0, len(order), _tuning.SHUFFLE_CHUNK_ROWS):  # avoid a second array of m indices
+            stop = min(start + _tuning.SHUFFLE_CHUNK_ROWS, len(order))
+            order[start:stop] = np.arange(start, stop)
+    kernels.shuffle(order, rng)
 
 
 class ArrayFeed:
-    """Mini-batches of examples that are all there; see `Feed` for the attributes.
+    """Mini-batches of examples in memory; see `BatchFeed` for the attributes.
 
     Parameters
     ----------
     examples : Examples
     batch_size : int
     shuffle : bool
-        Take them in a new random order in each epoch: an exact shuffle, or from `_tuning.MAX_STORED_ORDER_ROWS`
-        examples on a pseudo-random permutation, of which only a part is stored at a time.
+        Use a new random order in each epoch: an exact shuffle for up to `_tuning.MAX_STORED_ORDER_ROWS` examples, above
+        that a pseudo-random permutation which is computed in chunks.
     rows : ndarray of int64, optional
-        Take these only.
+        Use these examples only.
     """
 
     def __init__(self, examples: Examples, batch_size: int, shuffle: bool,
@@ -87,35 +104,103 @@ class ArrayFeed:
         self.m = len(examples) if rows is None else len(rows)
         self.batch_size = self.max_rows = min(batch_size, self.m)
         self.steps: int | None = -(-self.m // self.batch_size)
-        self.shuffle = shuffle and self.m > self.batch_size  # of one batch the order does not matter
-        self.kept = rows is not None or self.m <= _tuning.MAX_STORED_ORDER_ROWS  # the order of a whole epoch
-        kept = len(examples) if self.kept else max(1, _tuning.SHUFFLE_CHUNK_ROWS // self.batch_size) * self.batch_size
-        self.order = None if rows is None and not self.shuffle else np.zeros(kept, np.int64)
+        self.shuffle = shuffle and self.m > self.batch_size  # the order within a single batch does not matter
+        self.stored = rows is not None or self.m <= _tuning.MAX_STORED_ORDER_ROWS
+        chunk = max(1, _tuning.SHUFFLE_CHUNK_ROWS // self.batch_size) * self.batch_size
+        size = len(examples) if self.stored else chunk
+        self.order = None if rows is None and not self.shuffle else np.zeros(size, np.int64)
         if self.order is not None and rows is not None:
             self.order[: self.m] = rows
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Begin an epoch: see `Feed`."""
+        """Start an epoch: see `BatchFeed`."""
         if not self.shuffle or self.order is None:
-            return bounds(self.m, self.batch_size)
-        if not self.kept:
-            return chain.from_iterable(self._parts(self.order, rng))
+            return batch_bounds(self.m, self.batch_size)
+        if not self.stored:
+            return chain.from_iterable(self._chunks(self.order, rng))
         shuffle(self.order[: self.m], rng, self.rows)
-        return bounds(self.m, self.batch_size)
+        return batch_bounds(self.m, self.batch_size)
 
-    def _parts(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[Iterator[tuple[int, int]]]:
-        """Fill `order` part after part; yield the bounds of each one's mini-batches."""
+    def _chunks(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[Iterator[tuple[int, int]]]:
+        """Fill `order` with one chunk of the permutation after another; yield the bounds of its mini-batches."""
         words = rng.integers(2**64, size=8, dtype=np.uint64)
         for first in range(0, self.m, len(order)):
-            part = order[: self.m - first]
-            kernels.permutation(part, first, self.m, words)
-            yield bounds(len(part), self.batch_size)
+            chunk = order[: self.m - first]
+            kernels.permutation(chunk, first, self.m, words)
+            yield batch_bounds(len(chunk), self.batch_size)
 
     def sample(self, count: int) -> Examples:
-        """Return a copy of up to `count` examples: see `Feed`."""
+        """Return a copy of up to `count` examples: see `BatchFeed`."""
         return self.examples.sample(count)
 
     def describe(self) -> dict[str, Any]:
-        """Return what must be the same where a checkpoint is resumed: see `Feed`."""
+        """Return everything that must not change when a checkpoint is resumed: see `BatchFeed`."""
         return {"examples": len(self.examples), "weighted": self.examples.weights is not None,
                 "batch_size": self.batch_size, "shuffle": self.shuffle}
+
+
+class StreamFeed:
+    """Mini-batches of examples read in chunks, each copied into the arrays the plan is bound to; see `BatchFeed`.
+
+    Parameters
+    ----------
+    source : SlicedSource or BatchSource
+    batch_size : int or None
+        None means all rows of a `SlicedSource`, or the size of the first batch.
+    shuffle : bool
+        Read the chunks of a `SlicedSource`, and take the rows in each, in a new random order in each epoch.
+    steps_per_epoch : int, optional
+        Mini-batches after which an epoch of a `BatchSource` ends.
+    """
+
+    def __init__(self, source: SlicedSource | BatchSource, batch_size: int | None, shuffle: bool,
+                 steps_per_epoch: int | None = None) -> None:
+        self.source, self.steps_per_epoch = source, steps_per_epoch
+        first = source.first()
+        assert isinstance(first.X, np.ndarray), "sparse batches were refused"
+        self._sample = first.sample(_tuning.SCORED_EXAMPLES)
+        self.order: NDArray[np.int64] | None = None
+        m = source.n_examples
+        if m is None:
+            rows = self.batch_size = batch_size or len(first)
+            self.steps = steps_per_epoch
+        else:
+            self.batch_size = min(batch_size or m, m)
+            self.steps = -(-m // self.batch_size)
+            rows = min(block_rows(first.X.shape[1], first.X.itemsize, self.batch_size), m)
+            if shuffle and self.steps > 1:
+                self.order = np.zeros(rows, np.int64)
+        self.max_rows = self.batch_size
+        # Zero weights: rows that are not filled yet do not count.
+        X, Y = (np.zeros((rows, *data.shape[1:]), data.dtype) for data in (first.X, first.Y))
+        self._weights = np.zeros(rows, first.X.dtype)
+        self._X, self.examples = X, Examples(X, Y, self._weights, first.y_ndim)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """Start an epoch: see `BatchFeed`."""
+        steps = 0
+        for start, stop in islice(self._read(rng), self.steps_per_epoch):
+            yield start, stop
+            steps += 1
+        self.steps = steps
+
+    def _read(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """Read all chunks; yield the bounds of the mini-batches of each after it is copied."""
+        for chunk in self.source.blocks(len(self.examples), rng if self.order is not None else None):
+            rows = len(chunk)
+            assert isinstance(chunk.X, np.ndarray)
+            self._X[:rows], self.examples.Y[:rows] = chunk.X, chunk.Y
+            self._weights[:rows] = 1 if chunk.weights is None else chunk.weights
+            del chunk  # free it before the next one is read
+            if self.order is not None:
+                shuffle(self.order[:rows], rng)
+            yield from batch_bounds(rows, self.batch_size)
+
+    def sample(self, count: int) -> Examples:
+        """Return a copy of up to `count` examples: see `BatchFeed`."""
+        return self._sample.sample(count)
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything that must not change when a checkpoint is resumed: see `BatchFeed`."""
+        return {"examples": self.source.n_examples, "batch_size": self.batch_size,
+                "shuffle": self.order is not None, "steps_per_epoch": self.steps_per_epoch}

@@ -1,6 +1,6 @@
-"""Where examples come from: arrays, objects read by slices (HDF5, Zarr, memory maps), batches from an iterable.
+"""Sources of examples: arrays, objects read by slices (HDF5, Zarr, memory maps), batches from an iterable.
 
-What is read bit by bit is checked as arrays are, a block or batch at a time; an error names the rows or the batch.
+Data read in chunks are validated like an array in memory; errors name the offending rows or batch.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,55 +13,54 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import _tuning
 from fastnn._data import checks
-from fastnn._data.examples import Examples
-from fastnn._data.feeds import bounds
+from fastnn._data.examples import Examples, batch_bounds
 from fastnn._data.sparse import SparseRows, is_sparse
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 
 __all__ = ["BatchSource", "Data", "Features", "SlicedSource", "as_source", "block_rows", "is_batches"]
 
-# What tells an array in memory, or a sparse matrix, from an object to be read by slices.
+# Attributes that mark an in-memory array or sparse matrix, as opposed to a sliceable object such as an HDF5 dataset.
 IN_MEMORY = ("__array_interface__", "__array_ufunc__", "__array_namespace__", "__dlpack__", "tocsr")
 
 
 class Sliced(Protocol):
-    """An object that is read by slices: h5py's and zarr's arrays."""
+    """An object that is read by slices, such as an h5py dataset or a zarr array."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The rows come first."""
+        """The shape; the first axis is that of the rows."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of real numbers."""
+        """The dtype, of real numbers."""
 
     def __getitem__(self, rows: slice, /) -> Any:
         """Read these rows."""
 
 
-# What examples may come in: an array, an object read by slices, batches from an iterable or a callable.
+# The forms of examples: an array, an object read by slices, batches from an iterable or a callable.
 Data = ArrayLike | Sliced | Iterable[Any] | Callable[[], Iterable[Any]]
 
 
 def is_sliced(data: Any) -> bool:
-    """Tell whether `data` is like h5py's and zarr's arrays: shape, dtype, read by slices."""
+    """Tell whether `data` is read by slices, as h5py datasets and zarr arrays are."""
     return (isinstance(getattr(data, "dtype", None), np.dtype) and isinstance(getattr(data, "shape", None), tuple)
             and hasattr(data, "__getitem__") and not any(hasattr(data, name) for name in IN_MEMORY))
 
 
 def is_reader(data: Any, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a matrix is to be read by slices: as above, or a memory map that the core can't read as it is."""
+    """Tell whether a matrix is read by slices: see `is_sliced`, or a memory map that the core cannot read directly."""
     if isinstance(data, np.memmap):
         return data.ndim == 2 and not checks.is_ready(data, dtype)
     return is_sliced(data) and len(data.shape) == 2
 
 
 def is_batches(data: Any, *, labelled: bool) -> bool:
-    """Tell whether `data` gives batches: an iterable or callable, `labelled` if of (X, y), that is no matrix itself."""
+    """Tell whether `data` is an iterable or callable that yields batches, `labelled` if of (X, y), and not a matrix."""
     if isinstance(data, (str, bytes, dict, set, frozenset, type)):
         return False
-    if isinstance(data, (list, tuple)):  # of rows, unless its items are labelled or matrices
+    if isinstance(data, (list, tuple)):  # a list of rows, unless its items are labelled or matrices
         return labelled or (bool(data) and getattr(data[0], "ndim", None) == 2)
     if callable(data) or hasattr(data, "__next__"):
         return True
@@ -69,7 +68,7 @@ def is_batches(data: Any, *, labelled: bool) -> bool:
 
 
 def block_rows(columns: int, itemsize: int, unit: int) -> int:
-    """Return how many rows are read at once: a multiple of `unit`."""
+    """Return the number of rows to read at a time: a multiple of `unit`."""
     return max(_tuning.READ_BLOCK_BYTES // (columns * itemsize) // unit, 1) * unit
 
 
@@ -88,18 +87,18 @@ def read(data: Any, start: int, stop: int, what: str) -> Any:
 
 
 class Features:
-    """X alone, in parts: of an array or an object read by slices, or batches (m, n[0]) from an iterable or callable.
+    """X without targets: an array, an object read by slices, or batches (m, n[0]) from an iterable or callable.
 
     Attributes
     ----------
     X : ndarray or the caller's object
     m : int or None
-        Rows; None where they are not known before they have come.
+        The number of rows; None if batches give them.
 
     Raises
     ------
     ValueError, TypeError
-        If X is not as `Network.predict` describes it; what is read later is checked then.
+        If X is not as `Network.predict` describes it. Data read later are checked then.
     """
 
     def __init__(self, X: Any, n_x: int, dtype: np.dtype[Any]) -> None:
@@ -115,14 +114,14 @@ class Features:
         self.m = int(self.X.shape[0])
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """Return the arrays that X lies in; none where it is yet to be read."""
+        """Return the arrays that hold X; none if it is read in chunks."""
         return _arrays(self.X)
 
     def parts(self, size: int, out: NDArray[Any] | None = None) -> Iterator[
             tuple[NDArray[Any] | SparseRows, Callable[[], NoReturn]]]:
-        """Yield up to `size` rows at a time, ready for the core, and what to call where they are not finite.
+        """Yield chunks of up to `size` rows for the core, each with a function that raises if it is not finite.
 
-        What comes in batches may not share memory with `out`.
+        Batches must not share memory with `out`.
         """
         for part, what in self._slices(size, out):
             ready = part if isinstance(part, SparseRows) else checks.as_real(part, self.dtype)
@@ -134,13 +133,13 @@ class Features:
                 what = f"batch {index}: X"
                 array = self._matrix(batch, what)
                 checks.apart(out, what, *_arrays(array))
-                for start, stop in bounds(len(array), size):
+                for start, stop in batch_bounds(len(array), size):
                     yield array[start:stop], what
         elif isinstance(self.X, (np.ndarray, SparseRows)):
-            for start, stop in bounds(self.m, size):
+            for start, stop in batch_bounds(self.m, size):
                 yield self.X[start:stop], "X"
         else:
-            for start, stop in bounds(self.m, size):
+            for start, stop in batch_bounds(self.m, size):
                 what = f"rows {start} to {stop - 1}: X"
                 yield self._matrix(read(self.X, start, stop, "X"), what), what
 
@@ -157,7 +156,7 @@ def _arrays(X: Any) -> tuple[NDArray[Any], ...]:
 
 
 def begin(source: Any, what: str = "X", when: str = "") -> Iterator[Any]:
-    """Yield the batches of an iterable, or of one that a callable returns; `what` and `when` are for error texts.
+    """Yield the batches of an iterable, or of the one a callable returns; `what` and `when` are for error messages.
 
     Raises
     ------
@@ -179,7 +178,7 @@ def begin(source: Any, what: str = "X", when: str = "") -> Iterator[Any]:
 
 
 class SlicedSource:
-    """Examples that are read by slices; used as `Examples` are, but each access reads and checks anew.
+    """Examples that are read by slices and checked at each access; a `Source`.
 
     Parameters
     ----------
@@ -187,9 +186,11 @@ class SlicedSource:
         (m, n[0]) and targets as for `Network.fit`.
     weights : array_like (m,) or None
     prefix : str
-        Comes before their names in error texts.
+        Precedes their names in error messages.
     class_weight : dict, optional
     """
+
+    single_pass = False
 
     def __init__(self, architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "",
                  class_weight: Any = None) -> None:
@@ -202,7 +203,9 @@ class SlicedSource:
             raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
         self.weights = checks.sample_weight(weights, m, architecture.dtype, what=f"{prefix}sample_weight")
 
-    def __len__(self) -> int:
+    @property
+    def n_examples(self) -> int:
+        """The number of examples."""
         return int(self.X.shape[0])
 
     def rows(self, start: int, stop: int) -> Examples:
@@ -217,45 +220,47 @@ class SlicedSource:
         return examples
 
     def first(self) -> Examples:
-        """Read some examples to begin with: runs of neighbours from evenly spaced places, which have weight."""
-        some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
+        """Read a few runs of consecutive examples with weight, from evenly spaced positions."""
+        some = np.arange(self.n_examples) if self.weights is None else np.flatnonzero(self.weights)
         run = _tuning.SCORED_EXAMPLES // _tuning.SCORED_EXAMPLES_READS
         starts = some[:: max(run, len(some) // _tuning.SCORED_EXAMPLES_READS)][:_tuning.SCORED_EXAMPLES_READS].tolist()
-        return joined([self.rows(start, min(start + run, len(self))) for start in starts])
+        return joined([self.rows(start, min(start + run, self.n_examples)) for start in starts])
 
     def parts(self, size: int) -> Iterator[Examples]:
-        """Yield the examples in blocks of up to `size`, and of no more memory than a block should take."""
+        """Yield the examples in chunks of up to `size`, and of at most `_tuning.READ_BLOCK_BYTES`."""
         return self.blocks(min(size, block_rows(self.architecture.n_features, self.architecture.dtype.itemsize, 1)))
 
     def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
-        """Yield the examples in blocks of `size`, in random order if there is a generator."""
-        starts = np.arange(0, len(self), size)
+        """Yield the examples in blocks of `size`; with a generator, the blocks in random order."""
+        starts = np.arange(0, self.n_examples, size)
         if rng is not None and len(starts) > 1:
             rng.shuffle(starts)
         for start in starts.tolist():
-            yield self.rows(start, min(start + size, len(self)))
+            yield self.rows(start, min(start + size, self.n_examples))
 
 
 def joined(parts: list[Examples]) -> Examples:
-    """Return copies of examples as one."""
+    """Concatenate examples."""
     weights = [part.weights for part in parts if part.weights is not None]
     return Examples(np.concatenate([part.X for part in parts]), np.concatenate([part.Y for part in parts]),
                     np.concatenate(weights) if weights else None, parts[0].y_ndim)
 
 
 class BatchSource:
-    """Batches (X, y) or (X, y, sample_weight) from an iterable, or from a callable that returns one.
+    """Batches (X, y) or (X, y, sample_weight) from an iterable, or from a callable that returns one; a `Source`.
 
     Parameters
     ----------
     source : iterable or callable
-        Iterated over, or called, once a pass.
+        Iterated over, or called, once per pass.
     prefix : str
-        Comes before a batch's name in error texts.
+        Precedes the name of a batch in error messages.
     class_weight : dict, optional
     training : bool
-        A pass is an epoch, which is part of a batch's name; and X is to be dense.
+        Each pass is an epoch, which error messages name; X must be dense.
     """
+
+    n_examples = None
 
     def __init__(self, architecture: Architecture, loss: Loss, source: Any, prefix: str = "", class_weight: Any = None,
                  *, training: bool = False) -> None:
@@ -264,19 +269,24 @@ class BatchSource:
         self.passes = 0
         self._begun: Iterator[Examples] | None = None
 
+    @property
+    def single_pass(self) -> bool:
+        """Whether the iterable is an iterator, which can be used only once."""
+        return hasattr(self.source, "__next__")
+
     def first(self) -> Examples:
-        """Return the first batch of the next pass, which begins with it all the same."""
+        """Return the first batch of the next pass, which will yield it again."""
         begun = self._pass()
         examples = next(begun)
         self._begun = chain([examples], begun)
         return examples
 
     def parts(self, size: int) -> Iterator[Examples]:
-        """Make a pass: yield the batches as they come, those of more than `size` examples in pieces."""
+        """Start a pass: yield the batches in order, those of more than `size` examples in pieces."""
         return self.blocks(size)
 
     def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
-        """Make a pass, which has no other order."""
+        """Start a pass; the order of batches is fixed."""
         begun, self._begun = self._begun or self._pass(), None
         for examples in begun:
             yield from examples.parts(size)
@@ -289,7 +299,7 @@ class BatchSource:
             examples = self._checked(batch, f"{self.prefix}batch {index}{of}: ")
             weighty = weighty or examples.weights is None or bool(examples.weights.any())
             yield examples
-            del examples  # before the next one is read
+            del examples  # free it before the next one is read
         if not weighty:
             raise ValueError(f"{self.prefix}X gave no example with weight{when}")
 
@@ -306,12 +316,12 @@ class BatchSource:
 
 def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "", *,
               class_weight: Any = None, training: bool = False) -> Examples | SlicedSource | BatchSource:
-    """Return checked examples of whatever (X, y) are: arrays, read by slices, or batches in X alone.
+    """Return the source for (X, y): arrays, objects read by slices, or batches in X alone.
 
     Raises
     ------
     ValueError, TypeError
-        If they are not as `Network.fit` describes them; what is read later is checked then.
+        If they are not as `Network.fit` describes them. Data read later are checked then.
     """
     if y is not None and is_batches(X, labelled=False):
         raise TypeError(f"{prefix}X gives batches: {prefix}y must come in them, as (X, y)")
@@ -327,6 +337,6 @@ def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: A
 
 
 def refuse_balanced(class_weight: Any) -> None:
-    """Raise a ValueError for class weights that need all labels at once."""
+    """Raise a ValueError for class weights that depend on all labels."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         raise ValueError("class_weight='balanced' needs all labels at once: where X is read in parts, pass a dict")

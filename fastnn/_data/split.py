@@ -1,87 +1,112 @@
-"""What a run trains on, and what it validates on."""
+"""The split of the data of a fit into examples to train and to validate on."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastnn._data import checks, sources
-from fastnn._data.examples import ExampleChunks, Examples, class_labels
+from fastnn._data.examples import Examples, Source, class_labels
 from fastnn._data.sources import BatchSource, SlicedSource
 from fastnn._model.architecture import Architecture
-from fastnn._training.checkpoints import Saved
-from fastnn.datasets import stratified_split
 from fastnn.losses import Loss
 
-__all__ = ["Split", "hold_out", "split"]
+__all__ = ["FitData", "Split", "hold_out", "split", "stratified_split"]
 
 
-@dataclass
+@dataclass(frozen=True)
+class FitData:
+    """The data arguments of `Network.fit`, unchecked."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    class_weight: Any = None
+    validation_data: Any = None
+    validation_fraction: Any = None
+
+
+@dataclass(frozen=True)
 class Split:
-    """The data of a run.
+    """The checked data of a fit.
 
     Attributes
     ----------
     examples : Examples, SlicedSource or BatchSource
     rows : ndarray of int64 or None
-        Those of the examples that are trained on, ascending; None for all.
-    held_out : ExampleChunks or None
-        To validate on.
+        The examples to train on, ascending; None for all.
+    held_out : Source or None
+        The examples to validate on.
     held_rows : ndarray of int64 or None
-        Where they are among the examples, if they come from there.
+        Their positions among the examples, if they were split off these.
     rng : Generator
-        As it was given, or a copy from which the rows were drawn.
+        The given generator, or a copy of it that drew the split.
     """
 
     examples: Examples | SlicedSource | BatchSource
     rows: NDArray[np.int64] | None
-    held_out: ExampleChunks | None
+    held_out: Source | None
     held_rows: NDArray[np.int64] | None
     rng: np.random.Generator
 
-    def whole(self) -> Examples:
-        """Return the examples that are trained on, as L-BFGS takes them: all at once.
+    def whole(self) -> "Split":
+        """Return this split with the examples to train on as one array, as L-BFGS needs them.
 
         Raises
         ------
         ValueError
-            If they are read in parts.
+            If they are read in chunks.
         """
         if not isinstance(self.examples, Examples):
             raise ValueError("optimizer='lbfgs' works on all examples at once: it needs X as an array")
-        return self.examples if self.rows is None else self.examples.take(self.rows)
+        examples = self.examples if self.rows is None else self.examples.take(self.rows)
+        return Split(examples, None, self.held_out, self.held_rows, self.rng)
 
 
-def split(architecture: Architecture, loss: Loss, X: Any, y: Any, sample_weight: Any, class_weight: Any,
-          validation_data: Any, validation_fraction: Any, rng: np.random.Generator, saved: Saved | None,
-          epochs: int) -> Split:
-    """Return the checked data of a run; arguments as for `Network.fit`, `saved` the checkpoint to go on from.
+def split(data: FitData, architecture: Architecture, loss: Loss, rng: np.random.Generator, epochs: int,
+          saved_rows: Callable[[int], NDArray[np.int64]] | None = None) -> Split:
+    """Check the data of a fit and split off the examples to validate on.
 
-    Of validation data that are read in parts the first are read here; no pass loses a batch by it.
+    Of validation data that are read in chunks the first chunk is read and checked; the first pass still gets it.
+
+    Parameters
+    ----------
+    data : FitData
+    architecture : Architecture
+    loss : Loss
+    rng : Generator
+        Draws the split from a copy.
+    epochs : int
+    saved_rows : callable, optional
+        For a resumed fit: returns the positions that it held out of `m` examples.
 
     Raises
     ------
     ValueError, TypeError
-        If they are not as described there.
+        If the data are not as `Network.fit` describes them.
     """
-    examples = sources.as_source(architecture, loss, X, y, sample_weight, class_weight=class_weight, training=True)
-    held_out = None if validation_data is None else _given(architecture, loss, validation_data, epochs)
-    if validation_fraction is None:
+    examples = sources.as_source(architecture, loss, data.X, data.y, data.sample_weight,
+                                 class_weight=data.class_weight, training=True)
+    held_out = None
+    if data.validation_data is not None:
+        held_out = _validation_source(architecture, loss, data.validation_data, epochs)
+    if data.validation_fraction is None:
         return Split(examples, None, held_out, None, rng)
-    fraction = checks.number(validation_fraction, "validation_fraction", above=0, below=1)
+    fraction = checks.number(data.validation_fraction, "validation_fraction", above=0, below=1)
     if held_out is not None:
         raise ValueError("give validation_data or validation_fraction, not both")
     if not isinstance(examples, Examples):
         raise ValueError("validation_fraction needs X as an array: of what is read in parts give validation_data")
     rng = copy.deepcopy(rng)
     m = len(examples)
-    held_rows = hold_out(architecture, examples, fraction, rng) if saved is None else saved.held_out_of(m)
+    held_rows = hold_out(architecture, examples, fraction, rng) if saved_rows is None else saved_rows(m)
     return Split(examples, np.delete(np.arange(m), held_rows), examples.take(held_rows), held_rows, rng)
 
 
-def _given(architecture: Architecture, loss: Loss, data: Any, epochs: int) -> ExampleChunks:
+def _validation_source(architecture: Architecture, loss: Loss, data: Any, epochs: int) -> Source:
     listed = isinstance(data, (tuple, list))
     if _is_list_of_batches(data) or (not listed and sources.is_batches(data, labelled=True)):
         X, y, weights = data, None, None
@@ -89,26 +114,23 @@ def _given(architecture: Architecture, loss: Loss, data: Any, epochs: int) -> Ex
         X, y, weights = (*data, None)[:3]
     else:
         raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight), or batches of such tuples")
-    given = sources.as_source(architecture, loss, X, y, weights, "validation ")
-    if isinstance(given, BatchSource) and hasattr(given.source, "__next__") and epochs > 1:
+    source = sources.as_source(architecture, loss, X, y, weights, "validation ")
+    if source.single_pass and epochs > 1:
         raise ValueError("validation_data is an iterator, which can be used once, but it is needed after each epoch: "
                          "pass a callable that returns a new one")
-    if not isinstance(given, Examples):
-        given.first()
-    return given
+    source.first()
+    return source
 
 
 def _is_list_of_batches(data: Any) -> bool:
-    """Tell a list of tuples that begin with a matrix from a list [X, y], whatever X and y are."""
+    """Tell a list of tuples that start with a matrix from a list [X, y]."""
     return isinstance(data, list) and bool(data) and all(
         isinstance(batch, tuple) and len(batch) in (2, 3) and getattr(batch[0], "ndim", None) == 2 for batch in data)
 
 
 def hold_out(architecture: Architecture, examples: Examples, fraction: float,
              rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the ascending positions of a random share of the examples, to validate on.
-
-    Of labels (softmax, one sigmoid output) each class has its share.
+    """Return the ascending positions of a random share of the examples, stratified by class if there are classes.
 
     Raises
     ------
@@ -120,3 +142,44 @@ def hold_out(architecture: Architecture, examples: Examples, fraction: float,
     if examples.weights is not None and not all(examples.weights[part].any() for part in parts):
         raise ValueError(f"validation_fraction={fraction:g} leaves no example with weight to train or to validate on")
     return parts[1].astype(np.int64)
+
+
+def stratified_split(
+    y: ArrayLike, test_fraction: float = 0.2, random_state: int | np.random.Generator | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split examples at random into a training and a test set with the same proportions of all classes.
+
+    Parameters
+    ----------
+    y : array_like of shape (m,)
+        Class labels of any type that NumPy can sort.
+    test_fraction : float
+        Fraction of the examples in the test set, between 0 and 1.
+    random_state : int, numpy.random.Generator or None
+        Seed, as for ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    train_index, test_index : ndarray of intp
+        Indices into y, in ascending order. The test set has floor(m test_fraction + 1/2) examples; the number of each
+        class differs from its exact proportion by less than one.
+
+    Raises
+    ------
+    ValueError
+        If y is not 1-dimensional, the fraction is not between 0 and 1, or one set would be empty.
+    """
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ValueError(f"y must have shape (m,), got {labels.shape}")
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
+    m = len(labels)
+    # Sort by class, with random order within each; picking every (1 / test_fraction)-th example is then proportional.
+    shuffled = np.random.default_rng(random_state).permutation(m)
+    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    is_test = np.empty(m, dtype=bool)
+    is_test[order] = np.diff(np.floor(np.arange(m + 1) * test_fraction + 0.5)) > 0
+    if is_test.all() or not is_test.any():
+        raise ValueError(f"m = {m} examples are too few to hold out {test_fraction!r} of them: one part would be empty")
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)

@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastnn import SGD, Network
-from fastnn._data.feeds import bounds
+from fastnn._data.examples import batch_bounds
 from fastnn._demo.data import Pictures, Recipe
 from fastnn.reference import ReferenceNetwork, one_hot
 
@@ -40,7 +40,7 @@ def compare_with_numpy(sizes: tuple[int, ...], pictures: Pictures, batch_size: i
     """
     rows = min(BATCHES * batch_size, len(pictures.X_train))
     X, y = pictures.X_train[:rows].astype(np.float64), pictures.y_train[:rows]
-    batches = [(np.ascontiguousarray(X[i:j].T), one_hot(y[i:j], sizes[-1])) for i, j in bounds(rows, batch_size)]
+    batches = [(np.ascontiguousarray(X[i:j].T), one_hot(y[i:j], sizes[-1])) for i, j in batch_bounds(rows, batch_size)]
     start = Network(sizes, dtype="float64", random_state=seed)
     n_steps = PASSES * len(batches)
     say(f"The same {n_steps} steps of gradient descent in NumPy (fastnn.reference): float64, the same first weights, "

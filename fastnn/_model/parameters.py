@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnn import _tuning
 from fastnn._core.registry import activation_code
 from fastnn._data import checks
+from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.workspace import aligned_empty
 
@@ -104,7 +105,7 @@ class ParameterLayout:
             start += n
         return ParameterViews(W, "W"), ParameterViews(b, "b")
 
-    def moved(self, arena: NDArray[Any], other: "ParameterLayout") -> NDArray[Any]:
+    def move(self, arena: NDArray[Any], other: "ParameterLayout") -> NDArray[Any]:
         """Return a copy of `arena` (P,) in the layout `other` of the same sizes."""
         copy = aligned_empty(other.size, arena.dtype)
         for mine, its in zip(self.views(arena), other.views(copy), strict=True):
@@ -187,15 +188,19 @@ class Parameters:
         return self.layout.views(self.theta)
 
     def column_major(self) -> "Parameters":
-        """Return these parameters, or a copy with W[1] column-major, as the products with a sparse X need it."""
+        """Return these parameters, or a copy with W[1] column-major."""
         layout = self.layout.column_major()
-        return self if layout is self.layout else Parameters(layout, self.layout.moved(self.theta, layout))
+        return self if layout is self.layout else Parameters(layout, self.layout.move(self.theta, layout))
+
+    def for_features(self, X: NDArray[Any] | SparseRows) -> "Parameters":
+        """Return these parameters, or a copy with W[1] column-major if X is sparse, as its products need it."""
+        return self.column_major() if isinstance(X, SparseRows) else self
 
     def as_dtype(self, dtype: DTypeLike) -> "Parameters":
         """Return these parameters, or a copy in another dtype."""
         if self.theta.dtype == dtype:
             return self
-        return Parameters(self.layout, self.layout.moved(self.theta.astype(dtype), self.layout))
+        return Parameters(self.layout, self.layout.move(self.theta.astype(dtype), self.layout))
 
 
 def activation_codes(names: Iterable[str]) -> list[int]:

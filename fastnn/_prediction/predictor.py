@@ -13,7 +13,7 @@ from fastnn import _tuning, losses, runtime
 from fastnn._core import kernels
 from fastnn._core.prediction_plan import Forward
 from fastnn._data import checks
-from fastnn._data.examples import ExampleChunks
+from fastnn._data.examples import Source
 from fastnn._data.sources import Features, block_rows
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
@@ -183,7 +183,7 @@ class Predictor:
                 A_prev = A
         return cache
 
-    def evaluate(self, objective: Objective, examples: ExampleChunks, metrics: Sequence[Metric] = (), *,
+    def evaluate(self, objective: Objective, examples: Source, metrics: Sequence[Metric] = (), *,
                  target_ndim: int = 1, n_threads: int | None = None) -> dict[str, float]:
         """Return {"loss": J, name: value of each metric} on the examples."""
         for metric in metrics:

@@ -1,1 +1,1 @@
-"""One fit: its loop and the state that it keeps."""
+"""Training: preparation of a fit, its loop, stopping, checkpoints and L-BFGS."""

@@ -1,9 +1,8 @@
-"""A run in a file: all that the rest of it depends on, and what a file must hold to be one."""
+"""Save and restore training checkpoints."""
 
 import os
 from collections.abc import Iterator, Mapping
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,41 +10,38 @@ from numpy.typing import NDArray
 from fastnn._data import checks
 from fastnn._model import file_format, files
 from fastnn._model.parameters import ParameterLayout
+from fastnn._training.state import FitState
 from fastnn.history import History
 
-if TYPE_CHECKING:
-    from fastnn._training.loop import Run
-
-__all__ = ["Saved", "encode_generator", "read", "write"]
+__all__ = ["SavedFit", "encode_generator", "read", "write"]
 
 GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's: each is its name and its state
-# The largest values of what NumPy does not check, and would read beyond its state with.
+# Upper limits of state entries that NumPy does not check and that would make it read out of bounds.
 LIMITS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 NOT_COMPARED = {"kind", "init", "target_ndim"}
 
 
-def write(path: str | os.PathLike[str], run: "Run") -> None:
-    """Write a run as it stands after an epoch; see `file_format.write`."""
-    best, state = run.best, run.state
-    header, arrays = files.describe(run.values)
-    records = run.history.records
+def write(path: str | os.PathLike[str], state: FitState) -> None:
+    """Write the state of a fit after an epoch; see `file_format.write`."""
+    optimizer_state = state.optimizer_state
+    header, arrays = files.describe(state.values)
     header |= {
-        "kind": files.CHECKPOINT, "run": run.describe(), "generator": encode_generator(run.rng),
-        # What an update depends on beside parameters and arenas.
-        "state": {"step_count": int(state.step_count[0]), "dropout_seed": state.dropout_seed},
-        "pace": run.pace.state(), "watch": None if run.watch is None else run.watch.state(),
-        "best": {"value": best.value if isfinite(best.value) else None, "epoch": best.epoch, "wait": best.wait,
-                 "interval": best.interval},
+        "kind": files.CHECKPOINT, "run": state.requirements, "generator": encode_generator(state.rng),
+        # Everything an update depends on besides the arenas.
+        "state": {"step_count": int(optimizer_state.step_count[0]), "dropout_seed": optimizer_state.dropout_seed},
+        "pace": state.schedule.state(), "watch": None if state.monitor is None else state.monitor.state(),
+        "best": state.best.state(),
     }
-    for prefix, arena in _arenas(run).items():
-        arrays |= dict(_named(prefix, run.values.parameters.layout, arena))
-    arrays["history"] = np.array([[record[key] for key in run.recorded] for record in records], np.float64)
-    if run.held_rows is not None:
-        arrays["held_rows"] = run.held_rows
+    for prefix, arena in _arenas(state).items():
+        arrays |= dict(_named(prefix, state.values.parameters.layout, arena))
+    records = [[record[key] for key in state.recorded] for record in state.history.records]
+    arrays["history"] = np.array(records, np.float64)
+    if state.held_rows is not None:
+        arrays["held_rows"] = state.held_rows
     file_format.write(path, header, arrays)
 
 
-def read(path: str | os.PathLike[str]) -> "Saved":
+def read(path: str | os.PathLike[str]) -> "SavedFit":
     """Read a checkpoint.
 
     Raises
@@ -59,11 +55,11 @@ def read(path: str | os.PathLike[str]) -> "Saved":
     if header.get("kind") != files.CHECKPOINT:
         raise file_format.ModelFileError(f"{os.fspath(path)!r} is no checkpoint of a run: "
                                          f"it holds {header.get('kind')!r}")
-    return Saved(os.fspath(path), header, arrays)
+    return SavedFit(os.fspath(path), header, arrays)
 
 
-class Saved:
-    """What a checkpoint holds."""
+class SavedFit:
+    """The content of a checkpoint."""
 
     def __init__(self, path: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.path, self.header, self.arrays = path, header, arrays
@@ -74,7 +70,7 @@ class Saved:
         Raises
         ------
         ValueError
-            If there are none, or they do not fit.
+            If there are none, or they do not match m examples.
         """
         rows = self.arrays.get("held_rows")
         if rows is None:
@@ -84,84 +80,86 @@ class Saved:
             raise ValueError(f"{self.path!r} is of a run on other data: what it held out are not some of {m} examples")
         return rows
 
-    def restore(self, run: "Run") -> None:
-        """Set the run to where the checkpoint was written: in the last lines what belongs to the network.
+    def restore(self, state: FitState) -> tuple[NDArray[Any], np.random.Generator]:
+        """Set a new state to that of the checkpoint, except what it shares with the network.
+
+        Returns
+        -------
+        theta : ndarray (P,)
+            The parameters of the checkpoint.
+        rng : Generator
+            A generator in the state of the checkpoint's.
 
         Raises
         ------
         ValueError
-            If the run is not one of the same kind, or has fewer epochs than were made already.
+            If the fit differs from that of the checkpoint, or has fewer epochs than that has finished.
         ModelFileError
-            If the file lacks something, or holds something else in its place.
+            If an entry of the file is missing or wrong.
         """
-        self._compare(run)
+        self._compare(state)
         try:
-            header, arrays = self.header, self.arrays
+            theta = self._restore_arenas(state)
+            header = self.header
             rng = _decode_generator(header["generator"])
-            theta = np.empty_like(run.values.parameters.theta)
-            for prefix, arena in {**_arenas(run), "": theta}.items():
-                for name, view in _named(prefix, run.values.parameters.layout, arena):
-                    if arrays[name].shape != view.shape or arrays[name].dtype != view.dtype:
-                        raise ValueError(f"its {name} has another shape or dtype")
-                    view[...] = arrays[name]
-            run.pace.restore(header["pace"])
-            if run.watch is not None:
-                run.watch.restore(header["watch"])
-            _restore_best(run, header["best"])
-            step_count = checks.count(header["state"]["step_count"], "step_count", 0, 2**63 - 1)
-            dropout_seed = checks.count(header["state"]["dropout_seed"], "dropout_seed", 0, 2**63 - 1)
-            if arrays["history"].shape[1:] != (len(run.recorded),):
+            state.schedule.restore(header["pace"])
+            if state.monitor is not None:
+                state.monitor.restore(header["watch"])
+            state.best.restore_state(header["best"])
+            saved = header["state"]
+            state.optimizer_state.step_count[0] = checks.count(saved["step_count"], "step_count", 0, 2**63 - 1)
+            state.optimizer_state.dropout_seed = checks.count(saved["dropout_seed"], "dropout_seed", 0, 2**63 - 1)
+            if self.arrays["history"].shape[1:] != (len(state.recorded),):
                 raise ValueError("its history has other columns")
-            rows = [dict(zip(run.recorded, row, strict=True)) for row in arrays["history"].tolist()]
+            rows = [dict(zip(state.recorded, row, strict=True)) for row in self.arrays["history"].tolist()]
             history = History([row | {"epoch": int(row["epoch"])} for row in rows])
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise file_format.ModelFileError(f"{self.path!r} is damaged: {error}") from error
-        if len(history) > run.settings.epochs:
-            raise ValueError(f"{self.path!r} is of epoch {len(history)}, but epochs={run.settings.epochs}, the total, "
-                             "is less")
-        run.epoch, run.history.records = len(history), history.records
-        run.state.step_count[0], run.state.dropout_seed = step_count, dropout_seed
-        np.copyto(run.values.parameters.theta, theta)
-        run.take_generator(rng)
+        if len(history) > state.epochs:
+            raise ValueError(f"{self.path!r} is of epoch {len(history)}, but epochs={state.epochs}, the total, is less")
+        state.epoch, state.history.records = len(history), history.records
+        return theta, rng
 
-    def _compare(self, run: "Run") -> None:
-        """Refuse another network, or another run: whatever its bits depend on must be the same."""
+    def _restore_arenas(self, state: FitState) -> NDArray[Any]:
+        """Fill the arenas of the best parameters and of the optimiser; return an arena with the parameters."""
+        theta = np.empty_like(state.theta)
+        for prefix, arena in {**_arenas(state), "": theta}.items():
+            for name, view in _named(prefix, state.values.parameters.layout, arena):
+                if self.arrays[name].shape != view.shape or self.arrays[name].dtype != view.dtype:
+                    raise ValueError(f"its {name} has another shape or dtype")
+                view[...] = self.arrays[name]
+        return theta
+
+    def _compare(self, state: FitState) -> None:
+        """Raise a ValueError if the network or the settings differ from those of the checkpoint."""
         described = self.header.get("run")
         there = self.header | (described if isinstance(described, dict) else {})
-        here = files.describe(run.values)[0] | run.describe()
+        here = files.describe(state.values)[0] | state.requirements
         for key, value in here.items():
             if key not in NOT_COMPARED and there.get(key) != value:
                 raise ValueError(f"{self.path!r} cannot be resumed here: it has {key}={there.get(key)}, this fit "
                                  f"{key}={value}")
 
 
-def _arenas(run: "Run") -> dict[str, NDArray[Any]]:
-    """Return every arena beside the parameters' own, by the prefix of its arrays' names."""
-    return {"best.": run.best.copy, **{f"state{s}.": arena for s, arena in enumerate(run.state.arenas)}}
+def _arenas(state: FitState) -> dict[str, NDArray[Any]]:
+    """Return every arena except the parameters' own, by the prefix of its arrays' names."""
+    return {"best.": state.best.copy, **{f"state{s}.": arena for s, arena in enumerate(state.optimizer_state.arenas)}}
 
 
 def _named(prefix: str, layout: ParameterLayout, arena: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield the name and the view of each W and b: files do not depend on the arena's storage order."""
+    """Yield the name and the view of each W and b, so that files do not depend on the arena's storage order."""
     for symbol, views in zip("Wb", layout.views(arena), strict=True):
         for l, view in enumerate(views, 1):
             yield f"{prefix}{symbol}{l}", view
 
 
-def _restore_best(run: "Run", saved: Mapping[str, Any]) -> None:
-    value, epoch = saved["value"], saved["epoch"]
-    run.best.value = inf if value is None else checks.number(value, "value")
-    run.best.epoch = None if epoch is None else checks.count(epoch, "epoch")
-    run.best.wait = checks.count(saved["wait"], "wait")
-    run.best.interval = checks.count(saved["interval"], "interval")
-
-
 def encode_generator(rng: np.random.Generator) -> dict[str, Any]:
-    """Return a generator's state as JSON can hold it.
+    """Return the state of a generator as JSON values.
 
     Raises
     ------
     ValueError
-        If its bit generator is none of NumPy's.
+        If its bit generator is not one of NumPy's.
     """
     state = rng.bit_generator.state
     name = state.get("bit_generator") if isinstance(state, Mapping) else None

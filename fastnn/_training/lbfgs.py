@@ -1,26 +1,35 @@
 """L-BFGS: SciPy's minimiser on the parameter arena."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.optimizers import LBFGS
 
-__all__ = ["minimize", "refuse"]
+__all__ = ["Minimum", "check_unused", "minimize"]
 
 CONVERGED = 0  # SciPy's status
 
 
-def refuse(**settings: Any) -> None:
-    """Refuse what L-BFGS cannot take: whatever of the settings is not None.
+class Minimum(NamedTuple):
+    """The end of a minimisation.
 
-    Raises
-    ------
-    ValueError
-        Naming the first one.
+    Attributes
+    ----------
+    reason : str
+        What `after_iteration` returned; else "converged", "evaluations" if they are used up, or "stalled" if no step
+        lowers J any further.
+    result : scipy.optimize.OptimizeResult
     """
+
+    reason: str
+    result: Any
+
+
+def check_unused(**settings: Any) -> None:
+    """Raise a ValueError naming the first of these settings that is not None: L-BFGS supports none of them."""
     for name, value in settings.items():
         if value is not None:
             raise ValueError(f"optimizer='lbfgs' works on all examples with its own step lengths, and its state is "
@@ -28,29 +37,23 @@ def refuse(**settings: Any) -> None:
 
 
 def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[Any]], float], iterations: int,
-             after_iteration: Callable[[float], str | None]) -> tuple[str, Any]:
+             after_iteration: Callable[[float], str | None]) -> Minimum:
     """Move `theta` (P,) to a minimum of J.
 
     Parameters
     ----------
     optimizer : LBFGS
     theta : ndarray (P,) of float32 or float64
-        The parameter arena: SciPy's point is copied into it for each evaluation. Where one is interrupted, or raises,
-        `theta` goes back to where the last iteration ended.
+        The parameter arena: SciPy's point is copied into it for each evaluation. If an evaluation is interrupted or
+        raises, `theta` is set back to the end of the last iteration.
     evaluate : callable
         Fills an arena like `theta` with the gradient at `theta`; returns J.
     iterations : int
-        At most, at least 1.
+        The maximum number, at least 1.
     after_iteration : callable
-        Gets J after each iteration, with `theta` where the iteration ended; returns a reason to stop, or None.
-
-    Returns
-    -------
-    reason : str
-        That reason; "converged"; "evaluations" where they are used up; "stalled" where no step lowers J any further.
-    result : scipy.optimize.OptimizeResult
+        Called with J after each iteration, `theta` being at its end; returns a reason to stop, or None.
     """
-    from scipy.optimize import minimize as scipy_minimize  # a tenth of a second that other optimisers need not pay
+    from scipy.optimize import minimize as scipy_minimize  # imported here: it takes 0.1 s
 
     gradient, reached = np.empty_like(theta), theta.copy()
     reason: str | None = None
@@ -71,15 +74,17 @@ def minimize(optimizer: LBFGS, theta: NDArray[Any], evaluate: Callable[[NDArray[
     options = {"maxcor": optimizer.memory, "gtol": optimizer.gradient_tolerance, "ftol": optimizer.cost_tolerance,
                "maxfun": optimizer.max_evaluations, "maxls": optimizer.max_line_search, "maxiter": iterations}
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # a step too far: its J is not finite, and it is taken back
+        # A step that is too long may overflow; the line search takes it back.
+        with np.errstate(over="ignore", invalid="ignore"):
             result = scipy_minimize(cost, theta.astype(np.float64), jac=True, method="L-BFGS-B",
                                     callback=end_iteration, options=options)
     except BaseException:
         np.copyto(theta, reached)
         raise
-    if reason is not None:
-        return reason, result
-    np.copyto(theta, result.x, casting="same_kind")
-    if result.status == CONVERGED:
-        return "converged", result
-    return "evaluations" if result.nfev >= optimizer.max_evaluations else "stalled", result
+    if reason is None:
+        np.copyto(theta, result.x, casting="same_kind")
+        if result.status == CONVERGED:
+            reason = "converged"
+        else:
+            reason = "evaluations" if result.nfev >= optimizer.max_evaluations else "stalled"
+    return Minimum(reason, result)

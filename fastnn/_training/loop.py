@@ -1,11 +1,11 @@
-"""The training loop: epochs, early stopping, callbacks, progress. Each step is one call into the compiled plan."""
+"""The training loop: epochs of mini-batches, stopping and callbacks. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from math import inf, isfinite
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -15,43 +15,23 @@ from numpy.typing import NDArray
 from fastnn import _tuning, runtime
 from fastnn._core import kernels
 from fastnn._core.training_plan import Plan
-from fastnn._data.examples import ExampleChunks, Examples
-from fastnn._data.feeds import Feed, bounds
+from fastnn._data.examples import Examples, batch_bounds
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
-from fastnn._model.files import NetworkValues
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters, activation_codes
 from fastnn._model.workspace import Workspace, aligned_empty
-from fastnn._prediction.predictor import Predictor
 from fastnn._training import lbfgs
 from fastnn._training.optimizer_state import OptimizerState
-from fastnn._training.schedule_state import Pace
-from fastnn._training.stopping import Snapshot, Watch
-from fastnn.callbacks import Callback, EarlyStopping, asked_to_stop
-from fastnn.history import History
-from fastnn.metrics import Metric
+from fastnn._training.prepare import PreparedFit
+from fastnn._training.recorder import Recorder
 from fastnn.optimizers import LBFGS, SGD
-from fastnn.schedules import Schedule
 
-__all__ = ["DivergenceWarning", "Run", "Settings", "bind", "bound_plan", "gradients", "progress_bar"]
+__all__ = ["DivergenceWarning", "FitLoop", "bind", "bound_plan", "gradients", "run_batches", "whole_gradient"]
 
 
 class DivergenceWarning(RuntimeWarning):
     """The loss or the parameters stopped being finite; the best parameters so far are kept."""
-
-
-@dataclass
-class Settings:
-    """How a run is made; see `Network.fit`."""
-
-    epochs: int
-    metrics: tuple[Metric, ...]
-    early_stopping: EarlyStopping | None
-    callbacks: tuple[Callback, ...]
-    progress_bar: Any  # tqdm's class, or None
-    n_threads: int
-    clip_norm: float  # 0 for none
 
 
 def bind(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
@@ -113,7 +93,7 @@ def whole_gradient(plan: Plan, examples: Examples, out: NDArray[Any]) -> float:
         return float(plan.gradient(0, m, out))
     part, J, total = aligned_empty(out.shape, out.dtype), 0.0, examples.weight(0, m)
     out.fill(0)
-    for start, stop in bounds(m, _tuning.GRADIENT_BLOCK_ROWS):
+    for start, stop in batch_bounds(m, _tuning.GRADIENT_BLOCK_ROWS):
         share = examples.weight(start, stop) / total
         if share > 0:
             J += share * plan.gradient(start, stop, part)
@@ -122,74 +102,19 @@ def whole_gradient(plan: Plan, examples: Examples, out: NDArray[Any]) -> float:
     return J
 
 
-class Run:
-    """One fit: what its course depends on, which is also what a checkpoint holds.
+class FitLoop:
+    """The epochs of a fit.
 
     Parameters
     ----------
-    network : Network
-        Only handed on to the callbacks.
-    values : NetworkValues
-        The network's.
-    predictor : Predictor
-    feed : Feed
-    held_out : ExampleChunks or None
-        To validate on.
-    held_rows : ndarray of int64 or None
-        Where they are among the feed's examples, if they come from there.
-    state : OptimizerState
-    rng : Generator
-        Draws the order of the examples.
-    schedule : Schedule
-    settings : Settings
-
-    Attributes
-    ----------
-    epoch : int
-        The number of epochs that are finished.
-    history : History
-    recorded : tuple of str
-        What each epoch records.
-    best : Snapshot
-    pace : Pace
-        Where it stands in the schedule.
-    watch : Watch or None
-        Of early stopping.
-
-    Raises
-    ------
-    ValueError
-        If something watches a value that is not recorded, or the schedule needs a length that is not known.
+    prepared : PreparedFit
     """
 
-    def __init__(self, network: Any, values: NetworkValues, predictor: Predictor, feed: Feed,
-                 held_out: ExampleChunks | None, held_rows: NDArray[np.int64] | None, state: OptimizerState,
-                 rng: np.random.Generator, schedule: Schedule, settings: Settings) -> None:
-        self.network, self.values, self.predictor = network, values, predictor
-        self.feed, self.held_out, self.held_rows = feed, held_out, held_rows
-        self.state, self.rng, self.settings = state, rng, settings
-        self.epoch, self.history = 0, History()
-        rate = () if isinstance(state.optimizer, LBFGS) else ("learning_rate",)
-        self.recorded = ("epoch", "loss", *(() if held_out is None else self._validation_keys()), *rate, "seconds")
-        self.pace = Pace(schedule, settings.epochs, feed.steps, self.recorded)
-        rule = settings.early_stopping
-        self.watch = None if rule is None else Watch(rule.monitor, rule.mode, rule.min_delta, self.recorded,
-                                                     "early_stopping")
-        self.best = Snapshot(values.parameters.theta)
-        self.judged: ExampleChunks | None = None
+    def __init__(self, prepared: PreparedFit) -> None:
+        self.state, self.settings, self.feed = prepared.state, prepared.settings, prepared.feed
+        self.recorder = Recorder(prepared)
 
-    def _validation_keys(self) -> list[str]:
-        return [f"validation_{name}" for name in ("loss", *(metric.name for metric in self.settings.metrics))]
-
-    def describe(self) -> dict[str, Any]:
-        """Return what must be the same where a checkpoint is resumed, as JSON can hold it."""
-        return {"optimizer": repr(self.state.optimizer), "learning_rate": repr(self.pace.schedule),
-                "clip_norm": self.settings.clip_norm, "early_stopping": repr(self.settings.early_stopping),
-                "recorded": list(self.recorded),
-                "validation": len(self.held_out) if isinstance(self.held_out, Sized) else self.held_out is not None,
-                **self.feed.describe()}
-
-    def train(self) -> None:
+    def run(self) -> None:
         """Run the epochs.
 
         Warns
@@ -197,167 +122,127 @@ class Run:
         DivergenceWarning
             If the loss or a parameter is no longer finite: training stops with the best parameters so far.
         """
-        history, settings = self.history, self.settings
-        bar = None if settings.progress_bar is None else settings.progress_bar(
-            total=settings.epochs, initial=self.epoch, unit="epoch")
+        state, callbacks = self.state, self.settings.callbacks
+        self.recorder.open_bar()
         try:
-            for callback in settings.callbacks:
-                callback.on_fit_begin(self)
-            if self.epoch == 0 and self.watch is None and settings.epochs > 1:
-                self._judge()
-            with bound_plan(*self.values[:3], self.feed.examples, self.state, batch_size=self._rows_at_once(),
-                            n_threads=settings.n_threads, order=self.feed.order, clip_norm=settings.clip_norm) as plan:
-                reason = self._enough()
-                if reason is None and isinstance(self.state.optimizer, LBFGS):
-                    reason = self._minimize(plan, self.state.optimizer, bar)
-                while reason is None:
-                    reason = self._run_epoch(plan, bar) or self._enough()
-            history.stop_reason = reason
-            self._settle()
+            for callback in callbacks:
+                callback.on_fit_begin(state)
+            state.history.stop_reason = self._run_epochs()
+            self._finish()
         except KeyboardInterrupt:
-            history.stop_reason = "interrupted"
+            state.history.stop_reason = "interrupted"
             raise
-        except BaseException:  # of a callback
-            history.stop_reason = "error"
+        except BaseException:  # raised by a callback
+            state.history.stop_reason = "error"
             raise
         finally:
-            if bar is not None:
-                bar.close()
-            for callback in settings.callbacks:
-                callback.on_fit_end(self)
-        if history.stop_reason == "diverged":
+            self.recorder.close_bar()
+            for callback in callbacks:
+                callback.on_fit_end(state)
+        if state.history.stop_reason == "diverged":
             self._warn()
 
-    def _enough(self) -> str | None:
-        """Return the reason to stop now, if there is one."""
-        rule = self.settings.early_stopping
-        if self.watch is not None and rule is not None and self.watch.stale >= rule.patience:
-            return "early_stopping"
-        return "epochs" if self.epoch >= self.settings.epochs else None
+    def _run_epochs(self) -> str:
+        """Run epochs until there is a reason to stop; return it."""
+        state, optimizer = self.state, self.settings.optimizer
+        if state.epoch == 0 and state.monitor is None and state.epochs > 1:
+            state.best.score_initial(self.recorder.score_parameters())
+        rows = self.feed.max_rows
+        if isinstance(optimizer, LBFGS):
+            rows = min(rows, _tuning.GRADIENT_BLOCK_ROWS)
+        with bound_plan(*state.values[:3], self.feed.examples, state.optimizer_state, batch_size=rows,
+                        n_threads=self.settings.n_threads, order=self.feed.order,
+                        clip_norm=self.settings.clip_norm) as plan:
+            reason = state.stop_reason()
+            if reason is None and isinstance(optimizer, LBFGS):
+                reason = self._minimize(plan, optimizer)
+            while reason is None:
+                reason = self._run_epoch(plan) or state.stop_reason()
+        return reason
 
-    def _run_epoch(self, plan: Plan, bar: Any) -> str | None:
+    def _run_epoch(self, plan: Plan) -> str | None:
         """Run one epoch; return the reason to stop if it gave one."""
-        began = perf_counter()
-        finite = _steps(plan, self.feed.batches(self.rng), self.pace.rates())
-        rate = self.pace.last(self.feed.steps or 1)
-        return self._end_epoch(began, plan.take_mean_loss(), finite, {"learning_rate": rate}, bar)
+        state, began = self.state, perf_counter()
+        finite = run_batches(plan.step, self.feed.batches(state.rng), state.schedule.rates())
+        rate = state.schedule.last(self.feed.steps or 1)
+        return self._end_epoch(began, plan.take_mean_loss(), finite, {"learning_rate": rate})
 
-    def _minimize(self, plan: Plan, optimizer: LBFGS, bar: Any) -> str:
-        """Run L-BFGS, an epoch an iteration; return the reason why it ended."""
-        began = perf_counter()
+    def _minimize(self, plan: Plan, optimizer: LBFGS) -> str:
+        """Run L-BFGS, each iteration being an epoch; return the reason why it ended."""
+        state, began = self.state, perf_counter()
 
         def after_iteration(J: float) -> str | None:
             nonlocal began
-            reason = self._end_epoch(began, J, isfinite(J), {}, bar) or self._enough()
+            reason = self._end_epoch(began, J, isfinite(J), {}) or state.stop_reason()
             began = perf_counter()
             return reason
 
-        reason, _ = lbfgs.minimize(optimizer, self.values.parameters.theta,
-                                   partial(whole_gradient, plan, self.feed.examples),
-                                   self.settings.epochs - self.epoch, after_iteration)
-        return reason
+        return lbfgs.minimize(optimizer, state.theta, partial(whole_gradient, plan, self.feed.examples),
+                              state.epochs - state.epoch, after_iteration).reason
 
-    def _rows_at_once(self) -> int:
-        if isinstance(self.state.optimizer, LBFGS):
-            return min(self.feed.max_rows, _tuning.GRADIENT_BLOCK_ROWS)
-        return self.feed.max_rows
-
-    def _end_epoch(self, began: float, J: float, finite: bool, rate: dict[str, float], bar: Any) -> str | None:
-        """Record an epoch and all that depends on it; return the reason to stop if it gave one."""
-        epoch, steps = self.epoch + 1, self.feed.steps or 1
-        record = {"epoch": epoch, "loss": J}
-        if finite and self.held_out is not None:
-            scores = self._evaluate(self.held_out)
-            record |= {f"validation_{name}": value for name, value in scores.items()}
-            finite = isfinite(scores["loss"])
-        record |= {**rate, "seconds": perf_counter() - began}
-        self.history.append(record)
-        self.epoch = epoch
+    def _end_epoch(self, began: float, J: float, finite: bool, rate: dict[str, float]) -> str | None:
+        """Record an epoch, update everything that depends on it and call the callbacks; return a reason to stop."""
+        state, steps = self.state, self.feed.steps or 1
+        record, finite = self.recorder.record(began, J, finite, rate)
         if not finite:
             return "diverged"
-        self.pace.advance(steps, record)
-        if self.watch is not None:
-            self.watch.update(record)
-            self.best.update(self.watch.cost(record), epoch)
-        elif epoch < self.settings.epochs and self.best.due(steps):
-            self.best.update(record["validation_loss"] if self.held_out is not None else self._judgement(), epoch)
-        if bar is not None:
-            self._show(bar, record)
-        return "callback" if asked_to_stop(self.settings.callbacks, self, record) else None
+        state.schedule.advance(steps, record)
+        self._update_best(record, steps)
+        self.recorder.show(record)
+        return "callback" if state.asked_to_stop(self.settings.callbacks, record) else None
 
-    def _judge(self) -> None:
-        """Judge the parameters that training begins with."""
-        self.best.judge(self._judgement())
+    def _update_best(self, record: dict[str, float], steps: int) -> None:
+        """Keep the parameters if they are the best so far: after each epoch with early stopping, else when due."""
+        state = self.state
+        if state.monitor is not None:
+            state.monitor.update(record)
+            state.best.update(state.monitor.cost(record), state.epoch)
+        elif state.epoch < state.epochs and state.best.due(steps):
+            score = record.get("validation_loss")
+            state.best.update(self.recorder.score_parameters() if score is None else score, state.epoch)
 
-    def _judgement(self) -> float:
-        """Return the parameters' loss on the examples that they are judged by."""
-        if self.judged is None:
-            self.judged = self.feed.sample(_tuning.SCORED_EXAMPLES) if self.held_out is None else self.held_out
-        if self.judged is None:
-            return inf
-        return self._evaluate(self.judged, ())["loss"]
-
-    def _evaluate(self, examples: ExampleChunks, metrics: tuple[Metric, ...] | None = None) -> dict[str, float]:
-        """Return J and the metrics on some examples."""
-        chosen = self.settings.metrics if metrics is None else metrics
-        return self.predictor.evaluate(self.values.objective, examples, chosen, target_ndim=self.values.target_ndim,
-                                       n_threads=self.settings.n_threads)
-
-    def take_generator(self, rng: np.random.Generator) -> None:
-        """Go on with the state of another generator: in the network's own, where it is of the same kind."""
-        if type(self.rng.bit_generator) is type(rng.bit_generator):
-            self.rng.bit_generator.state = rng.bit_generator.state
-        else:
-            self.rng = self.network._rng = rng
-
-    def _settle(self) -> None:
-        """Restore the best parameters where that was asked for or the run diverged."""
-        history, best = self.history, self.best
-        if history.stop_reason != "diverged" and not kernels.all_finite(self.values.parameters.theta, runtime.LEVEL):
-            history.stop_reason = "diverged"  # by the last update
+    def _finish(self) -> None:
+        """Restore the best parameters after early stopping or divergence."""
+        state = self.state
+        history, best = state.history, state.best
+        if history.stop_reason != "diverged" and not kernels.all_finite(state.theta, runtime.LEVEL):
+            history.stop_reason = "diverged"  # in the last update
         diverged = history.stop_reason == "diverged"
         if diverged:
-            self.state.reset()  # its moments may not be finite
-        if diverged or (self.watch is not None and best.epoch is not None):
+            state.optimizer_state.reset()  # its moments may not be finite
+        if diverged or (state.monitor is not None and best.epoch is not None):
             best.restore()
             history.best_epoch = best.epoch
 
     def _warn(self) -> None:
-        kept = f"those after epoch {self.best.epoch}" if self.best.epoch else "the initial ones"
-        warnings.warn(f"training diverged in epoch {self.epoch}: the loss or the parameters are no longer finite; "
-                      f"the parameters kept are {kept}. A lower learning rate or scaled features may help.",
-                      DivergenceWarning, stacklevel=4)
-
-    def _show(self, bar: Any, record: dict[str, float]) -> None:
-        values = {key: f"{record[key]:.4g}" for key in record if key not in ("epoch", "learning_rate", "seconds")}
-        if self.held_out is None:  # else the metrics are in the record
-            few = self.feed.examples.rows(0, _tuning.PROGRESS_EXAMPLES)
-            scores = self._evaluate(few)
-            values |= {name: f"{value:.4g}" for name, value in scores.items() if name != "loss"}
-        bar.set_postfix(values, refresh=False)
-        bar.update()
+        best = self.state.best
+        kept = f"those after epoch {best.epoch}" if best.epoch else "the initial ones"
+        warnings.warn(f"training diverged in epoch {self.state.epoch}: the loss or the parameters are no longer "
+                      f"finite; the parameters kept are {kept}. A lower learning rate or scaled features may help.",
+                      DivergenceWarning, stacklevel=4)  # the caller of Network.fit
 
 
-def _steps(plan: Plan, batches: Iterator[tuple[int, int]], rates: Iterator[float]) -> bool:
-    """Run one epoch's steps; return False at the first loss that is not finite."""
-    step = plan.step
-    # The rates have no end. A loop: all() of a generator would take twice as long.
-    for (start, stop), rate in zip(batches, rates, strict=False):  # noqa: SIM110
-        if not isfinite(step(start, stop, rate)):
+def run_batches(step: Callable[[int, int, float], float], batches: Iterator[tuple[int, int]], rates: Iterator[float], *,
+                stop_if_diverged: bool = True) -> bool:
+    """Run a step for each mini-batch, each with the next learning rate.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(start, stop, rate) -> J``, such as ``plan.step``.
+    batches : iterator of (start, stop)
+    rates : iterator of float
+        May be endless.
+    stop_if_diverged : bool
+        Stop at the first J that is not finite.
+
+    Returns
+    -------
+    bool
+        False if it stopped there.
+    """
+    # A loop: all() of a generator takes twice as long.
+    for (start, stop), rate in zip(batches, rates, strict=False):
+        if not isfinite(step(start, stop, rate)) and stop_if_diverged:
             return False
     return True
-
-
-def progress_bar() -> Any:
-    """Return tqdm's class.
-
-    Raises
-    ------
-    ImportError
-        If tqdm is not installed.
-    """
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise ImportError("a progress bar needs tqdm: pip install 'fastnn[progress]'") from None
-    return tqdm

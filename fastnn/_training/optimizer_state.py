@@ -17,11 +17,11 @@ class OptimizerState:
     ----------
     optimizer : Optimizer
     arenas : list of ndarray (P,)
-        Velocity, or first and second moment; zeros at first.
+        Velocity, or first and second moment; initially zero.
     step_count : ndarray of int64 (1,)
-        Updates made.
+        The number of updates.
     dropout_seed : int
-        Which units a step leaves out depends on this and the step count alone.
+        The units that a step drops depend on this and the step count only.
     """
 
     def __init__(self, optimizer: Optimizer, size: int, dtype: DTypeLike, dropout_seed: int = 0) -> None:
@@ -32,10 +32,10 @@ class OptimizerState:
         self.step_count = np.empty(1, np.int64)
         self.reset()
 
-    def moved(self, layout: ParameterLayout, other: ParameterLayout) -> "OptimizerState":
+    def in_layout(self, layout: ParameterLayout, other: ParameterLayout) -> "OptimizerState":
         """Return a copy whose arenas have the layout `other`."""
         copy = OptimizerState(self.optimizer, other.size, self.dtype, self.dropout_seed)
-        copy.arenas = [layout.moved(arena, other) for arena in self.arenas]
+        copy.arenas = [layout.move(arena, other) for arena in self.arenas]
         copy.step_count[:] = self.step_count
         return copy
 

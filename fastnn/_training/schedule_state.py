@@ -1,38 +1,38 @@
-"""Where a run stands in its schedule of learning rates."""
+"""The current position in a learning-rate schedule."""
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import count, repeat
 from typing import Any
 
 from fastnn._data import checks
-from fastnn._training.stopping import Watch
+from fastnn._training.stopping import MetricMonitor
 from fastnn.schedules import ReduceOnPlateau, Schedule
 
-__all__ = ["Pace"]
+__all__ = ["ScheduleState"]
 
 
-class Pace:
-    """Where a run stands in its schedule.
+class ScheduleState:
+    """The position of a fit in its learning-rate schedule.
 
     Parameters
     ----------
     schedule : Schedule
     epochs : int
-        Of the run.
+        Epochs of the fit.
     steps : int or None
-        Mini-batches of an epoch, if known.
+        Mini-batches per epoch, if known.
     recorded : collection of str
-        What each epoch will record.
+        The names of the values that each epoch records.
 
     Attributes
     ----------
     t : int
-        The position.
+        The position: a number of steps, epochs or plateaus, as the schedule counts.
 
     Raises
     ------
     ValueError
-        If the schedule needs a length that is not known, or watches what is not recorded.
+        If the schedule needs a length that is unknown, or monitors a value that is not recorded.
     """
 
     def __init__(self, schedule: Schedule, epochs: int, steps: int | None, recorded: Collection[str]) -> None:
@@ -41,39 +41,37 @@ class Pace:
         self.per_step = schedule.per == "step"
         steps = steps if self.per_step else 1
         self.total = schedule.length(None if steps is None else epochs * steps)
-        self.watch: Watch | None = None
-        if isinstance(schedule, ReduceOnPlateau):
-            self.watch, self.patience = schedule.watch(recorded), schedule.patience
+        self.monitor = plateau_monitor(schedule, recorded) if isinstance(schedule, ReduceOnPlateau) else None
 
     def rates(self) -> Iterator[float]:
-        """Return the rates of the coming steps, endlessly."""
+        """Return an endless iterator over the rates of the next steps."""
         if self.per_step:
             return map(self.schedule, count(self.t), repeat(self.total))
         self.rate = self.schedule(self.t, self.total)
         return repeat(self.rate)
 
     def last(self, steps: int) -> float:
-        """Return the rate of the last of the first `steps` steps that `rates` is for."""
+        """Return the rate of the last of the `steps` steps since `rates` was called."""
         return self.schedule(self.t + max(0, steps - 1), self.total) if self.per_step else self.rate
 
     def advance(self, steps: int, record: Mapping[str, float]) -> None:
-        """Move on by an epoch of so many steps which recorded this."""
+        """Advance by an epoch of `steps` steps that recorded `record`."""
         if self.per_step:
             self.t += steps
-        elif self.watch is None:
+        elif self.monitor is None:
             self.t += 1
         else:
-            self.watch.update(record)
-            if self.watch.stale >= self.patience:
+            self.monitor.update(record)
+            if self.monitor.is_stale:
                 self.t += 1
-                self.watch.stale = 0
+                self.monitor.stale = 0
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold of it."""
-        return {"t": self.t, "watch": None if self.watch is None else self.watch.state()}
+        """Return the state for a checkpoint."""
+        return {"t": self.t, "watch": None if self.monitor is None else self.monitor.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Restore what `state` returned.
 
         Raises
         ------
@@ -81,5 +79,13 @@ class Pace:
             If it is something else.
         """
         self.t = checks.count(state["t"], "t", 0, 2**63 - 1)
-        if self.watch is not None:
-            self.watch.restore(state["watch"])
+        if self.monitor is not None:
+            self.monitor.restore(state["watch"])
+
+
+def plateau_monitor(schedule: ReduceOnPlateau, recorded: Collection[str]) -> MetricMonitor:
+    """Return the monitor of a schedule that reduces the rate on plateaus."""
+    monitor = schedule.monitor
+    if monitor == "auto":
+        monitor = "validation_loss" if "validation_loss" in recorded else "loss"
+    return MetricMonitor(monitor, schedule.mode, schedule.min_delta, schedule.patience, recorded, "ReduceOnPlateau")

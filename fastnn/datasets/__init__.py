@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from fastnn._data.split import stratified_split
+
 __all__ = ["load_digits", "load_fashion_mnist", "load_idx_folder", "make_flower", "read_idx", "stratified_split"]
 
 Seed = int | np.random.Generator | None
@@ -260,44 +262,3 @@ def load_fashion_mnist(
             "Ubuntu), or pass the folder with its four IDX files (https://github.com/zalandoresearch/fashion-mnist)"
         )
     return load_idx_folder(_FASHION_MNIST if folder is None else folder)
-
-
-def stratified_split(
-    y: np.ndarray, test_fraction: float = 0.2, random_state: Seed = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split examples at random into a training and a test set with the same proportions of all classes.
-
-    Parameters
-    ----------
-    y : array_like of shape (m,)
-        Class labels of any type that NumPy can sort.
-    test_fraction : float
-        Fraction of the examples in the test set, between 0 and 1.
-    random_state : int, numpy.random.Generator or None
-        Seed, as for ``numpy.random.default_rng``.
-
-    Returns
-    -------
-    train_index, test_index : ndarray of intp
-        Indices into y, in ascending order. The test set has floor(m test_fraction + 1/2) examples; the number of each
-        class differs from its exact proportion by less than one.
-
-    Raises
-    ------
-    ValueError
-        If y is not 1-dimensional, the fraction is not between 0 and 1, or one set would be empty.
-    """
-    labels = np.asarray(y)
-    if labels.ndim != 1:
-        raise ValueError(f"y must have shape (m,), got {labels.shape}")
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
-    m = len(labels)
-    # Sort by class, with random order within each; picking every (1 / test_fraction)-th example is then proportional.
-    shuffled = np.random.default_rng(random_state).permutation(m)
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    is_test = np.empty(m, dtype=bool)
-    is_test[order] = np.diff(np.floor(np.arange(m + 1) * test_fraction + 0.5)) > 0
-    if is_test.all() or not is_test.any():
-        raise ValueError(f"m = {m} examples are too few to hold out {test_fraction!r} of them: one part would be empty")
-    return np.flatnonzero(~is_test), np.flatnonzero(is_test)

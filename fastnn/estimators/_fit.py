@@ -18,13 +18,13 @@ from fastnn._data.examples import Examples
 from fastnn._model.objective import Objective
 from fastnn._training import lbfgs, loop
 from fastnn._training.optimizer_state import OptimizerState
+from fastnn._training.view import FitView
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
 from fastnn.estimators._solver import Solver
 from fastnn.estimators._stochastic import StochasticFit, ValidationSet
-from fastnn.estimators._view import FitView
 from fastnn.optimizers import LBFGS, SGD
 
 __all__ = ["ValidationArguments", "fit_estimator"]

@@ -153,7 +153,7 @@ class Solver:
             raise ValueError(f"the optimizer's state is that of layers of {list(self.layout.sizes)} units, coefs_ and "
                              f"intercepts_ have {list(layout.sizes)}")
         if layout.row_major != self.layout.row_major:
-            self.state, self.layout = self.state.moved(self.layout, layout), layout
+            self.state, self.layout = self.state.in_layout(self.layout, layout), layout
         rule, state = self._rule(alpha), self.state
         if rule.n_states != state.optimizer.n_states:  # momentum has become zero or non-zero
             self.state = OptimizerState(rule, layout.size, state.dtype, state.dropout_seed)

@@ -14,10 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastnn import runtime
 from fastnn._core.training_plan import Plan
-from fastnn._data.examples import Examples
-from fastnn._data.feeds import bounds
+from fastnn._data.examples import Examples, batch_bounds
 from fastnn._model.objective import Objective
 from fastnn._training import loop
+from fastnn._training.loop import run_batches
+from fastnn._training.progress import progress_bar
 from fastnn.callbacks import Callback
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._solver import Solver
@@ -132,7 +133,7 @@ class StochasticFit:
         self.callbacks, self.view, self.incremental = callbacks, view, incremental
         self.m = len(examples) if rows is None else len(rows)
         self.batch_size = batch_rows(estimator.batch_size, self.m)
-        self.batches = list(bounds(self.m, self.batch_size))
+        self.batches = list(batch_bounds(self.m, self.batch_size))
         self.order: NDArray[np.int64] | None = None
         if rows is not None or (estimator.shuffle and len(self.batches) > 1):
             self.order = np.arange(len(examples))
@@ -164,7 +165,7 @@ class StochasticFit:
         """
         estimator, records = self.estimator, self.records
         records.copy_to(estimator)
-        bar = loop.progress_bar()(total=self.view.epochs, unit="epoch") if estimator.verbose == "bar" else None
+        bar = progress_bar()(total=self.view.epochs, unit="epoch") if estimator.verbose == "bar" else None
         try:
             for callback in self.callbacks:
                 callback.on_fit_begin(self.view)
@@ -200,8 +201,14 @@ class StochasticFit:
         self._check_batch_weights()
         rates = list(islice(self.solver.rates(estimator.max_iter * len(self.batches)), len(self.batches)))
         total = 0.0
-        for (start, stop), rate in zip(self.batches, rates, strict=True):
-            total += plan.step(start, stop, rate) * (stop - start)
+
+        def step(start: int, stop: int, rate: float) -> float:
+            nonlocal total
+            J = plan.step(start, stop, rate)
+            total += J * (stop - start)
+            return J
+
+        run_batches(step, iter(self.batches), iter(rates), stop_if_diverged=False)
         if not isfinite(total):
             self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
         self.rate = rates[-1]

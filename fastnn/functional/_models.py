@@ -1,6 +1,7 @@
 """Whole models, trained by full-batch gradient descent on the binary cross-entropy."""
 
 from collections.abc import Sequence
+from itertools import count, repeat
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,13 +72,17 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     state = OptimizerState(SGD(), arena.size, FLOAT64)
     with loop.bound_plan(architecture, objective, arena, examples, state, batch_size=m,
                          n_threads=runtime.thread_count(n_threads)) as plan:
-        step = plan.step
-        for i in range(iterations):
-            cost = step(0, m, rate)
+        counter = count()
+
+        def step(start: int, stop: int, rate: float) -> float:
+            i, cost = next(counter), plan.step(start, stop, rate)
             if i % COST_EVERY == 0:
                 costs.append(cost)
             if print_cost and i % print_every == 0:
                 print(f"Cost after iteration {i}: {cost}")
+            return cost
+
+        loop.run_batches(step, repeat((0, m), iterations), repeat(rate), stop_if_diverged=False)
     trained = {}
     for l in range(1, L + 1):
         trained[f"W{l}"], trained[f"b{l}"] = np.array(W[l - 1]), np.array(b[l - 1])

@@ -210,7 +210,7 @@ def test_a_feed_that_keeps_no_order(batch_size, tuning):
         feed, rng = feeds.ArrayFeed(examples, batch_size, shuffle=True), np.random.default_rng(4)
         for _ in range(2):
             taken = [feed.order[start:stop].copy() for start, stop in feed.batches(rng)]
-            assert [len(rows) for rows in taken] == [b - a for a, b in feeds.bounds(m, min(m, batch_size))]
+            assert [len(rows) for rows in taken] == [b - a for a, b in feeds.batch_bounds(m, min(m, batch_size))]
             assert len(taken) == feed.steps
             epochs.append(np.concatenate(taken))
             assert np.array_equal(np.sort(epochs[-1]), np.arange(m))

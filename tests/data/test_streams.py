@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fastnn import Network, _tuning, callbacks
-from fastnn._data import sources, stream_feeds
+from fastnn._data import feeds, sources
 
 N_X = 5
 M = 230
@@ -365,7 +365,7 @@ def test_shuffling_stays_inside_the_blocks_and_follows_the_generator(small_block
     source = as_source(net, Recorded(np.arange(M)[:, None] * np.ones(N_X)), LABELS, None)
     taken = []
     for seed in (0, 0, 1):
-        feed = stream_feeds.feed(source, 16, True, None)
+        feed = feeds.make_feed(source, 16, True, None)
         generator = np.random.default_rng(seed)
         epochs = []
         for _ in range(2):

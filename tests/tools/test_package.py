@@ -158,8 +158,9 @@ def test_the_rules_see_the_imports():
     """The test's own eyes: a known import of each kind is found."""
     found = {target for target, _, _ in imports("fastnn.network")}
     assert {"fastnn._data.checks", "fastnn._model.architecture", "numpy"} <= found
-    found = {(target, top) for target, _, top in imports("fastnn._training.loop")}
-    assert {("fastnn._core.training_plan", True), ("tqdm.auto", False)} <= found
+    found = {(target, top) for module in ("loop", "progress")
+             for target, _, top in imports(f"fastnn._training.{module}")}
+    assert {("fastnn._core.kernels", True), ("tqdm.auto", False)} <= found
     assert len(SOURCES) > 10
 
 

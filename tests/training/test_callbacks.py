@@ -6,10 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers.network_cases import checked
+from helpers.network_cases import checked, prepared_fit
 
 from fastnn import DivergenceWarning, Network
-from fastnn._data.feeds import ArrayFeed, bounds
+from fastnn._data.examples import batch_bounds
+from fastnn._data.feeds import ArrayFeed
 from fastnn._data.split import hold_out
 from fastnn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, LambdaCallback
 
@@ -243,15 +244,14 @@ def test_validation_fraction_is_validation_data_of_these_rows(output, n_out, dty
     assert parameters(net) == parameters(twin)
 
 
-def test_what_is_held_out_is_not_trained_on():
+def test_held_out_examples_are_not_trained_on():
     X, y = problem()
     net = make()
-    feeds = []
-    net.fit(X, y, validation_fraction=0.25, batch_size=8, epochs=1,
-            callbacks=[type("Look", (Callback,), {"on_epoch_end": lambda self, run, record: feeds.append(run)})()])
-    run, = feeds
-    taken = run.feed.order[: run.feed.m]
-    assert sorted([*taken, *run.held_rows]) == list(range(60)) and len(run.held_rows) == 15
+    prepared = prepared_fit(net, X, y, validation_fraction=0.25, batch_size=8, epochs=1)
+    held_rows = prepared.state.held_rows
+    list(prepared.feed.batches(prepared.state.rng))
+    taken = prepared.feed.order[: prepared.feed.m]
+    assert sorted([*taken, *held_rows]) == list(range(60)) and len(held_rows) == 15
 
 
 def test_each_fit_draws_another_split():
@@ -285,7 +285,7 @@ def test_bad_fractions(arguments, match):
 @pytest.mark.parametrize(("m", "batch_size"), [(1, 1), (10, 3), (9, 3), (2, 3), (10, 1), (7, 100)])
 def test_bounds(m, batch_size):
     expected = [(start, min(start + batch_size, m)) for start in range(0, m, batch_size)]
-    assert list(bounds(m, batch_size)) == expected
+    assert list(batch_bounds(m, batch_size)) == expected
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -299,7 +299,7 @@ def test_array_feed(shuffle, rows):
     for _ in range(2):
         rng = np.random.default_rng(0)
         batches = list(feed.batches(rng))
-        assert batches == list(bounds(len(wanted), 4)) and feed.steps == len(batches)
+        assert batches == list(batch_bounds(len(wanted), 4)) and feed.steps == len(batches)
         orders.append(None if feed.order is None else feed.order[: len(wanted)].tolist())
     assert orders[0] == orders[1]
     if shuffle:

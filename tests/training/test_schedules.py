@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fastnn import Network
-from fastnn._training.schedule_state import Pace
+from fastnn._training.schedule_state import ScheduleState
 from fastnn.history import History
 from fastnn.schedules import (
     Constant,
@@ -136,7 +136,7 @@ def test_an_own_length(kind):
 def test_reduce_on_plateau(values, patience, min_delta, mode):
     """Against its definition, told once more."""
     schedule = ReduceOnPlateau(1.0, 0.5, patience, min_delta, 0.01, "loss", mode)
-    pace = Pace(schedule, 100, 7, ("epoch", "loss"))
+    pace = ScheduleState(schedule, 100, 7, ("epoch", "loss"))
     rate, best, waited = 1.0, None, 0
     for value in values:
         assert next(iter(pace.rates())) == rate == pace.last(7)
@@ -215,7 +215,7 @@ def test_each_fit_begins_anew(schedule):
 def test_pace_goes_on_where_its_state_says(schedule):
     rng = np.random.default_rng(0)
     records = [{"loss": float(value)} for value in rng.standard_normal(12)]
-    there = Pace(schedule, 12, 5, ("epoch", "loss"))
+    there = ScheduleState(schedule, 12, 5, ("epoch", "loss"))
 
     def epoch(pace, record):
         rates = [rate for rate, _ in zip(pace.rates(), range(5), strict=False)]
@@ -225,7 +225,7 @@ def test_pace_goes_on_where_its_state_says(schedule):
 
     for record in records[:7]:
         epoch(there, record)
-    here = Pace(schedule, 12, 5, ("epoch", "loss"))
+    here = ScheduleState(schedule, 12, 5, ("epoch", "loss"))
     here.restore(there.state())
     assert [epoch(here, record) for record in records[7:]] == [epoch(there, record) for record in records[7:]]
 

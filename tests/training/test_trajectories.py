@@ -27,7 +27,7 @@ from fastnn._training.optimizer_state import OptimizerState
 
 LEVELS = range(len(registry.LEVELS))
 ROWS, BATCH, EPOCHS = 50, 16, 5  # batches of 16, 16, 16 and 2: twenty steps
-BATCHES = [slice(start, stop) for start, stop in feeds.bounds(ROWS, BATCH)] * EPOCHS
+BATCHES = [slice(start, stop) for start, stop in feeds.batch_bounds(ROWS, BATCH)] * EPOCHS
 RUNS = 3
 OPTIMIZERS = {  # and their learning rates
     "sgd": (optimizers.SGD(), 0.2),

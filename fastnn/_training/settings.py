@@ -1,0 +1,83 @@
+"""The checked settings of a fit."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastnn import callbacks as callback_objects
+from fastnn import metrics as metric_objects
+from fastnn import optimizers, runtime, schedules
+from fastnn._data import checks
+from fastnn._training import lbfgs
+from fastnn._training.progress import progress_bar
+from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
+from fastnn.metrics import Metric
+from fastnn.optimizers import LBFGS, Optimizer
+from fastnn.schedules import Schedule
+
+__all__ = ["FitSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """The arguments of `Network.fit` other than its data.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    schedule : Schedule
+    clip_norm : float
+        0 for none.
+    batch_size : int, "auto" or None
+    epochs : int
+    steps_per_epoch : int or None
+    shuffle : bool
+    metrics : tuple of Metric
+    early_stopping : EarlyStopping or None
+    callbacks : tuple of Callback
+    progress_bar : class or None
+        tqdm's class.
+    n_threads : int
+    """
+
+    optimizer: Optimizer
+    schedule: Schedule
+    clip_norm: float
+    batch_size: int | Literal["auto"] | None
+    epochs: int
+    steps_per_epoch: int | None
+    shuffle: bool
+    metrics: tuple[Metric, ...]
+    early_stopping: EarlyStopping | None
+    callbacks: tuple[Callback, ...]
+    progress_bar: Any
+    n_threads: int
+
+    @classmethod
+    def check(cls, output: str, dropout: tuple[float, ...], *, optimizer: Any, learning_rate: Any, clip_norm: Any,
+              batch_size: Any, epochs: Any, steps_per_epoch: Any, shuffle: Any, metrics: Any, early_stopping: Any,
+              callbacks: Any, progress: Any, resume: Any, n_threads: Any) -> "FitSettings":
+        """Check the arguments of `Network.fit`, for a network of this output and dropout.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described there.
+        """
+        chosen, rule = callback_objects.prepare(callbacks, early_stopping)
+        checked: dict[str, Any] = {
+            "epochs": checks.count(epochs, "epochs", 0),
+            "metrics": metric_objects.get(metrics, output),
+            "progress_bar": progress_bar() if checks.flag(progress, "progress") else None,
+            "n_threads": runtime.thread_count(n_threads),
+            "clip_norm": 0.0 if clip_norm is None else checks.number(clip_norm, "clip_norm", above=0),
+            "steps_per_epoch": None if steps_per_epoch is None else checks.count(steps_per_epoch, "steps_per_epoch"),
+            "optimizer": optimizers.get(optimizer),
+        }
+        if isinstance(checked["optimizer"], LBFGS):
+            lbfgs.check_unused(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
+                               clip_norm=clip_norm, resume=resume, dropout=dropout or None,
+                               checkpoints=next((one for one in chosen if isinstance(one, Checkpoint)), None))
+            batch_size = None
+        return cls(callbacks=chosen, early_stopping=rule,
+                   schedule=schedules.get(1e-3 if learning_rate is None else learning_rate),
+                   batch_size=checks.batch_size(batch_size), shuffle=checks.flag(shuffle, "shuffle"), **checked)
