@@ -33,7 +33,7 @@ PAIRS = [(output, loss) for output in ACTIVATIONS for loss in reference.LOSSES i
 
 
 def data(output="sigmoid", m=6, n_x=3, n_out=2, seed=0):
-    """X (m, n_x) and targets that go with the output."""
+    """X (m, n_x) and targets that suit the output."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((m, n_x))
     if output == "softmax":
@@ -46,7 +46,7 @@ def data(output="sigmoid", m=6, n_x=3, n_out=2, seed=0):
 
 
 def network(sizes=(3, 4, 2), *, output="sigmoid", seed=1, kind=Network, **keywords):
-    """A float64 network with random biases: with zero ones many relu units would stand near their kinks."""
+    """A float64 network with random biases, because with zero biases many relu units would be close to their kinks."""
     net = kind(sizes, output=output, dtype="float64", random_state=seed, **{"activation": "tanh", **keywords})
     rng = np.random.default_rng(seed)
     for b in net.b:
@@ -59,10 +59,10 @@ def assert_right(result, entries):
     assert (result.entries, result.left_out) == (entries, 0)
 
 
-# ---- right gradients pass
+# ---- correct gradients pass
 
 
-def test_pairs_are_all_that_network_allows():
+def test_pairs_are_exactly_those_that_network_accepts():
     allowed = []
     for output in ACTIVATIONS:
         for loss in reference.LOSSES:
@@ -71,12 +71,12 @@ def test_pairs_are_all_that_network_allows():
             except ValueError:
                 continue
     assert allowed == PAIRS
-    assert len(PAIRS) == 4 * len(ACTIVATIONS) + 3  # four losses of any output, three of one
+    assert len(PAIRS) == 4 * len(ACTIVATIONS) + 3  # four losses suit every output, three only one
 
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_output_and_loss(activation, output, loss):
+def test_gradients_of_every_activation_output_and_loss_pass(activation, output, loss):
     net = network((3, 4, 3), activation=activation, output=output, loss=loss, l2=0.1)
     X, y = data(output, 5, 3, 3)
     assert_right(check_network(net, X, y, sample_weight=[1, 0.5, 0, 2, 1]), 31)
@@ -87,8 +87,8 @@ def test_every_activation_output_and_loss(activation, output, loss):
                              ("identity", Huber(0.4)), ("tanh", Huber(2.0)), ("silu", Quantile(0.9))]),
        activation=st.sampled_from(ACTIVATIONS), l1=st.sampled_from([0.0, 0.05]), l2=st.sampled_from([0.0, 0.1]),
        seed=st.integers(0, 2**32 - 1))
-def test_losses_with_parameters_and_penalties(case, activation, l1, l2, seed):
-    """As within a network; an entry near a kink of the loss or of relu may be left out."""
+def test_losses_with_parameters_and_penalties_pass(case, activation, l1, l2, seed):
+    """A few entries near a kink of the loss or of relu may be left out."""
     output, loss = case
     net = network((3, 4, 2), activation=activation, output=output, loss=loss, l1=l1, l2=l2, seed=seed)
     result = check_network(net, *data(output, 7, 3, 2, seed))
@@ -101,7 +101,7 @@ def test_losses_with_parameters_and_penalties(case, activation, l1, l2, seed):
        names=st.lists(st.sampled_from([name for name in ACTIVATIONS if "relu" not in name]), min_size=5, max_size=5),
        m=st.integers(1, 9), l2=st.sampled_from([0.0, 0.01, 1.0]), weighted=st.booleans(),
        seed=st.integers(0, 2**32 - 1))
-def test_networks_of_any_depth(sizes, pair, names, m, l2, weighted, seed):
+def test_networks_of_any_depth_pass(sizes, pair, names, m, l2, weighted, seed):
     output, loss = pair
     net = network(sizes, activation=names[: len(sizes) - 2], output=output, loss=loss, l2=l2, seed=seed)
     X, y = data(output, m, sizes[0], sizes[-1], seed)
@@ -110,19 +110,19 @@ def test_networks_of_any_depth(sizes, pair, names, m, l2, weighted, seed):
     assume(all(np.abs(A).max() < 1e100 for A in net.forward(X, return_cache=True)[1].A))
     result = check_network(net, X, y, sample_weight=weights)
     assert result.entries + result.left_out == net.n_parameters
-    if result.entries:  # of a gradient that is nearly zero nothing can be said
+    if result.entries:  # none is compared if the gradient is nearly zero
         assert result.passed(), str(result)
 
 
-def test_deep_relu_network():
+def test_deep_relu_network_passes():
     net = network((4, 8, 8, 8, 8, 3), activation="relu", output="softmax", seed=3)
     result = check_network(net, *data("softmax", 20, 4, 3))
     assert result.passed(), str(result)
     assert result.entries == net.n_parameters
 
 
-def test_logistic_regression_on_unscaled_pixels():
-    """Features of 0 .. 255 make J change over steps of 1/255: the step is found, not assumed."""
+def test_step_adapts_to_unscaled_pixels():
+    """With features in 0 .. 255, J changes on a scale of 1/255, and the step must adapt to it."""
     rng = np.random.default_rng(0)
     net = network((6, 1), seed=0)
     net.W[0] /= 255
@@ -130,7 +130,7 @@ def test_logistic_regression_on_unscaled_pixels():
 
 
 def moderate(seed, shape):
-    """Both signs, off the kink by more than the longest step, not saturated."""
+    """Numbers of both signs, further from the kink than the longest step, and not saturated."""
     rng = np.random.default_rng(seed)
     return rng.choice([-1, 1], shape) * rng.uniform(0.05, 4, shape)
 
@@ -138,7 +138,7 @@ def moderate(seed, shape):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @settings(max_examples=20)
 @given(shape=st.tuples(st.integers(2, 5), st.integers(1, 5)), seed=st.integers(0, 2**32 - 1))
-def test_activations(name, shape, seed):
+def test_kernels_of_every_activation_pass(name, shape, seed):
     assert_right(check_activation(name, moderate(seed, shape)), math.prod(shape))
 
 
@@ -148,7 +148,7 @@ LOSSES = [*losses.BY_NAME, CrossEntropy(0.1), BinaryCrossEntropy(0.3), Huber(0.7
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 @settings(max_examples=20)
 @given(shape=st.tuples(st.integers(2, 5), st.integers(1, 5)), seed=st.integers(0, 2**32 - 1))
-def test_losses(loss, shape, seed):
+def test_kernels_of_every_loss_pass(loss, shape, seed):
     rng = np.random.default_rng(seed)
     Z = moderate(seed, shape)
     labels = rng.integers(shape[0], size=shape[1])
@@ -163,7 +163,7 @@ def test_losses(loss, shape, seed):
 
 
 def model(parameters, X, Y):
-    """The notes' two-layer network in plain NumPy, tanh and sigmoid: J and {"dW1": ...}."""
+    """The two-layer network of the course in NumPy, tanh and sigmoid: J and {"dW1": ...}."""
     A1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
     A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
     m = X.shape[1]
@@ -183,7 +183,7 @@ def course():
     return parameters, model(parameters, X, Y)[1], lambda parameters: model(parameters, X, Y)[0]
 
 
-def test_parameter_dictionaries(course):
+def test_parameter_dictionaries_are_checked_and_unchanged(course):
     parameters, grads, cost = course
     before = {name: value.tobytes() for name, value in parameters.items()}
     assert_right(check_parameters(cost, parameters, grads), 17)
@@ -193,13 +193,13 @@ def test_parameter_dictionaries(course):
         J = cost(parameters)
         for value in parameters.values():
             value *= 0
-        return np.array([[J]])  # a cost that was not squeezed
+        return np.array([[J]])  # a single number, but as an array
 
     assert_right(check_parameters(careless, parameters, grads), 17)
     assert {name: value.tobytes() for name, value in parameters.items()} == before
 
 
-def test_functions():
+def test_gradients_of_functions_pass():
     x = np.random.default_rng(0).uniform(0.5, 2, (2, 3))
     assert_right(check_function(lambda x: np.sum(np.log(x)), x, 1 / x), 6)
     assert_right(check_function(math.exp, 1, math.e), 1)
@@ -207,8 +207,8 @@ def test_functions():
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-170, 1e170, 1e300])
-def test_extreme_numbers(size):
-    """Gradients whose squares are beyond the range of float64, and points at its end."""
+def test_gradients_near_the_range_limits_of_float64_pass(size):
+    """Gradients whose squares are outside the range of float64, and points at its limits."""
     assert_right(check_function(lambda x: size * math.sin(x), 1.0, size * math.cos(1)), 1)
     assert_right(check_function(lambda x: float(np.sum(size * np.sin(x))), [1.0, 2.0], size * np.cos([1.0, 2.0])), 2)
     for x in (1e307, 1e308, -1.7e308):
@@ -217,23 +217,23 @@ def test_extreme_numbers(size):
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("x", [-1e4, -3.0, 0.0, 1e-6, 0.7, 50.0])
-def test_the_step_adapts_to_the_function(x, scale):
-    """What `slope` says of its error is true, and small enough for an entry to be compared."""
-    scale = scale / max(1, abs(x))  # the function changes over the entry's size and 1e-3 to 1e3 times that
+def test_slope_bounds_its_own_error(x, scale):
+    """The estimated error of `slope` is an upper bound, and small enough for an entry to be compared."""
+    scale = scale / max(1, abs(x))  # the function varies on 1e-3 to 1e3 times the scale of the entry
     for f, derivative in ((lambda v: math.sin(scale * (v - x) + 1), scale * math.cos(1)),
                           (lambda v: math.exp(scale * (v - x)), scale),
                           (lambda v: math.sin(scale * (v - x)), scale)):  # odd: its S(h) is 0 at every h
         slope, uncertainty = _finite_differences.slope(f, x)
-        # The estimate counts one rounding of f; these have about 3.
+        # The estimate assumes one rounding error of f; these functions have about 3.
         assert abs(slope - derivative) <= 4 * uncertainty
         assert uncertainty <= _comparison.RELIABLE * derivative
 
 
-# ---- wrong gradients are caught, and the entry is named
+# ---- wrong gradients fail, and the entry is named
 
 
 class Wrong(Network):
-    """A network whose gradients are altered by `fault` (dW, db) -> None."""
+    """A network whose gradients are modified in place by ``fault(dW, db)``."""
 
     def gradients(self, *arguments, **keywords):
         J, dW, db = super().gradients(*arguments, **keywords)
@@ -247,27 +247,27 @@ def wrong(fault, **keywords):
     return check_network(net, *data("sigmoid", 6, net.layer_sizes[0], net.layer_sizes[-1]))
 
 
-def test_a_scaled_gradient():
+def test_scaled_gradient_fails():
     def fault(dW, db):
         for array in (*dW, *db):
             array *= 1.001
 
     result = wrong(fault)
     assert not result.passed()
-    assert result.relative_error == pytest.approx(0.001 / 2.001, rel=1e-4)  # 1e-7 / 5e-4, with room
+    assert result.relative_error == pytest.approx(0.001 / 2.001, rel=1e-4)  # accurate to 1e-7 / 5e-4, with a margin
     assert result.analytic == pytest.approx(1.001 * result.numeric, rel=1e-6)
 
 
 SIZES = (130, 2, 17, 2)  # W[1] and W[3] are stored row-major, W[2] column-major
 
 
-def test_both_storage_orders_are_tried():
+def test_network_of_test_one_wrong_entry_has_both_storage_orders():
     assert network(SIZES)._parameters.row_major == (True, False, True)
 
 
 @settings(max_examples=12)
 @given(layer=st.integers(1, 3), bias=st.booleans(), draw=st.data())
-def test_one_entry_off(layer, bias, draw):
+def test_one_wrong_entry_is_named(layer, bias, draw):
     shape = (SIZES[layer], 1 if bias else SIZES[layer - 1])
     place = tuple(draw.draw(st.integers(0, n - 1)) for n in shape)
 
@@ -281,7 +281,7 @@ def test_one_entry_off(layer, bias, draw):
     assert result.worst in str(result)
 
 
-def test_a_missing_l2_term():
+def test_missing_l2_term_names_the_largest_weight():
     def fault(dW, db):
         for W, gradient in zip(net.W, dW, strict=True):
             gradient -= 0.01 * W
@@ -295,7 +295,7 @@ def test_a_missing_l2_term():
     assert result.worst == f"W[{layer}][{place[0]}, {place[1]}]"
 
 
-def test_a_sum_for_a_mean_and_a_nan():
+def test_sum_instead_of_mean_and_nan_fail():
     def summed(dW, db):
         db[1] *= 6
 
@@ -310,14 +310,14 @@ def test_a_sum_for_a_mean_and_a_nan():
     assert result.worst == "W[1][1, 2]" and math.isnan(result.analytic)
 
 
-def test_wrong_kernels(monkeypatch):
+def test_wrong_kernels_fail(monkeypatch):
     def scaled(name, cache, dZ, **keywords):
         kernels.activate_backward(name, cache, dZ, **keywords)
         dZ *= 1.001
 
     def off(name, Z, Y, weights, dZ, level, parameter):
         value = kernels.loss(name, Z, Y, weights, dZ, level, parameter)
-        dZ[1, 2:] += 0.01  # of the whole, not of a column
+        dZ[1, 2:] += 0.01  # only in the call on all columns
         return value
 
     kernels = gradcheck.kernels
@@ -331,7 +331,7 @@ def test_wrong_kernels(monkeypatch):
         assert not result.passed() and result.worst == "Z[1, 2]"
 
 
-def test_wrong_parameter_dictionaries(course):
+def test_wrong_entry_of_a_parameter_dictionary_is_named(course):
     parameters, grads, cost = course
     for name, value in parameters.items():
         for place in np.ndindex(value.shape):
@@ -344,18 +344,18 @@ def test_wrong_parameter_dictionaries(course):
     assert check_parameters(cost, parameters, swapped).worst.startswith("b1[")
 
 
-def test_wrong_functions():
+def test_wrong_gradient_of_a_function_is_named():
     x = np.array([[1.0, 2.0], [3.0, 4.0]])
     result = check_function(lambda x: np.sum(x**2), x, 2 * x + [[0, 0], [0.01, 0]])
     assert result.worst == "x[1, 0]" and not result.passed()
     assert check_function(lambda x: x**2, 3.0, 7.0).worst == "x"
 
 
-# ---- kinks, noise
+# ---- kinks and noise
 
 
 def test_entries_at_a_kink_are_left_out():
-    """An example of zeros, and biases of zero: each hidden unit stands at its kink, which only its bias moves."""
+    """With an example of zeros and zero biases, each hidden unit is at its kink, but only its bias moves it off."""
     net = network((3, 4, 2), activation="relu")
     net.b[0][...] = 0
     X, y = data()
@@ -373,8 +373,8 @@ def test_entries_near_a_kink_are_compared(distance):
 
 
 @pytest.mark.parametrize("jump", [1.0, 1e-3, 1e-5])
-def test_small_jumps_of_the_slope_are_seen(jump):
-    """The two-sided quotient is (left + right) / 2 there: neither of them may be called wrong."""
+def test_small_jumps_of_the_slope_are_left_out(jump):
+    """At a jump the two-sided quotient is the mean of both slopes, and neither of them may count as wrong."""
     def f(x):
         return math.sin(x[0] + 1) + jump * abs(x[0]) + math.sin(x[1])
 
@@ -384,14 +384,14 @@ def test_small_jumps_of_the_slope_are_seen(jump):
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "selu"])
-def test_activations_at_their_kink(name):
+def test_activations_at_their_kink_are_left_out(name):
     result = check_activation(name, [[0.0, 1.0], [-1.0, 0.0]])
     assert result.passed() and (result.entries, result.left_out) == (2, 2)
     assert not check_activation(name, [[0.0]]).passed()
 
 
-def test_what_is_lost_in_rounding_does_not_pass():
-    assert check_function(lambda x: 7, [1, 2], [0, 0]).left_out == 2  # flat, or flat to rounding: who can tell
+def test_gradient_lost_in_rounding_errors_does_not_pass():
+    assert check_function(lambda x: 7, [1, 2], [0, 0]).left_out == 2  # flat, or only flat up to rounding errors
     result = check_activation("tanh", [[18.0]])  # 1 - tanh^2 is 1e-15
     assert math.isnan(result.relative_error) and not result.passed() and result.left_out == 1
     assert str(result).startswith("no entries compared; 1 left out")
@@ -400,17 +400,17 @@ def test_what_is_lost_in_rounding_does_not_pass():
     assert noisy.entries == 0 and not noisy.passed()
 
 
-def test_the_edge_of_the_domain():
-    x = np.array([1e-3, 1.0])  # longer steps than 1e-3 meet log of negative numbers
+def test_points_near_the_edge_of_the_domain_pass():
+    x = np.array([1e-3, 1.0])  # steps longer than 1e-3 would take logarithms of negative numbers
     assert_right(check_function(lambda x: np.sum(np.log(x)), x, 1 / x), 2)
     with pytest.raises(ValueError, match="must be finite at the point itself, got nan"):
         check_function(lambda x: np.sum(np.log(x)), -x, 1 / x)
 
 
-# ---- subsets, steps, results
+# ---- subsets, steps and results
 
 
-def test_random_entries():
+def test_random_entries_are_reproducible():
     net = network((3, 8, 2))
     X, y = data()
     result = check_network(net, X, y, entries=7, random_state=3)
@@ -421,8 +421,8 @@ def test_random_entries():
     assert_right(check_network(net, X, y, entries=net.n_parameters + 5), net.n_parameters)
 
 
-def test_a_given_step():
-    """D(h) of e^x is e^x sinh(h) / h: off by h^2 / 6, relatively, and by the rounding of e^(x +- h) / h."""
+def test_given_step_uses_the_plain_difference_quotient():
+    """D(h) of e^x is e^x sinh(h) / h, apart from the rounding errors of e^(x +- h) / h."""
     for h in (0.5, 1e-1, 1e-2, 1e-3):
         result = check_function(math.exp, 1.0, math.e, step=h)
         assert result.numeric == pytest.approx(math.e * math.sinh(h) / h, rel=4 * _finite_differences.EPS / h)
@@ -432,8 +432,8 @@ def test_a_given_step():
     assert check_network(network(), *data(), step=1e-4).passed(1e-6)  # h^2 f''' / 6 f' and rounding
 
 
-def test_the_notes_nudge():
-    def near(value):  # f is rounded to some 4 eps, over a step of 0.001
+def test_numerical_derivative_is_the_nudge_of_the_course():
+    def near(value):  # f has rounding errors of about 4 eps, divided by the step 0.001
         return pytest.approx(value, rel=8 * _finite_differences.EPS / 1e-3)
 
     assert numerical_derivative(lambda a: 3 * a, 2) == near(3)
@@ -448,7 +448,7 @@ def test_the_notes_nudge():
         numerical_derivative(lambda a: a, 2, step=1e-20)
 
 
-def test_result():
+def test_result_is_immutable_and_printable():
     result = GradientCheck(3e-8, "W[2][0, 3]", 0.25, 0.125, 9, 0)
     assert result.passed() and not result.passed(1e-8)
     assert str(result) == "relative error 3.00e-08 over 9 entries; worst W[2][0, 3]: analytic 0.25, numeric 0.125"
@@ -456,14 +456,14 @@ def test_result():
         result.entries = 3
 
 
-# ---- the network is left alone
+# ---- the network does not change
 
 
 def state(net):
     return b"".join(array.tobytes() for array in (*net.W, *net.b)), repr(net), net._rng.bit_generator.state
 
 
-def test_the_network_is_not_changed():
+def test_check_does_not_change_the_network():
     net = network()
     X, y = data()
     net.fit(X, y, epochs=2)
@@ -474,7 +474,7 @@ def test_the_network_is_not_changed():
 
 
 class Interrupted(Network):
-    """A network whose loss fails in the middle of a check."""
+    """A network whose loss raises in the middle of a check."""
 
     calls = 0
 
@@ -485,7 +485,7 @@ class Interrupted(Network):
         return super().loss(*arguments, **keywords)
 
 
-def test_not_even_by_an_interrupted_check():
+def test_interrupted_check_does_not_change_the_network():
     net = network(kind=Interrupted)
     before = state(net)
     with pytest.raises(KeyboardInterrupt):
@@ -496,7 +496,7 @@ def test_not_even_by_an_interrupted_check():
 # ---- bad input
 
 
-def test_refused_networks():
+def test_networks_that_cannot_be_checked_are_refused():
     X, y = data()
     with pytest.raises(ValueError, match=r"float64, got float32.*dtype='float64'"):
         check_network(Network([3, 2], output="sigmoid"), X, y)
@@ -508,7 +508,7 @@ def test_refused_networks():
 
 @pytest.mark.parametrize("keywords", [{"step": 0}, {"step": -1e-3}, {"step": "a"}, {"entries": 0}, {"entries": 2.5},
                                       {"random_state": -1}])
-def test_refused_settings(keywords):
+def test_bad_settings_are_refused(keywords):
     with pytest.raises((ValueError, TypeError), match=next(iter(keywords))):
         check_function(np.sum, [1.0], [1.0], **keywords)
     with pytest.raises((ValueError, TypeError), match=next(iter(keywords))):
@@ -541,7 +541,7 @@ def test_refused_settings(keywords):
     (lambda p, g, J: numerical_derivative(abs, 1.0, two_sided=1), TypeError, "two_sided"),
     (lambda p, g, J: numerical_derivative(str, 1.0), ValueError, "f(x) must be a single real number, got str"),
 ])
-def test_bad_input(run, error, text, course):
+def test_bad_input_is_refused(run, error, text, course):
     with pytest.raises(error) as raised:
         run(*course)
     assert text in str(raised.value)

@@ -1,4 +1,4 @@
-"""The computation graph: the notes' example, every operation, whole networks, pictures, bad input."""
+"""Computation graphs: the example of the course, every operation, whole networks, drawings, bad input."""
 
 import doctest
 import gc
@@ -21,8 +21,8 @@ from fastnn.graph import Node
 U = np.finfo(np.float64).eps / 2
 
 
-def notes():
-    """The notes' J = 3 (a + bc) with its intermediate variables."""
+def course_example():
+    """J = 3 (a + bc) of the course with its intermediate variables."""
     a, b, c = Node(5, "a"), Node(3, "b"), Node(2, "c")
     u = b * c
     v = a + u
@@ -31,19 +31,19 @@ def notes():
     return a, b, c, u, v, J
 
 
-# ---- the notes' example
+# ---- the example of the course
 
 
-def test_notes_example():
-    a, b, c, u, v, J = notes()
+def test_values_and_derivatives_of_the_course_example():
+    a, b, c, u, v, J = course_example()
     assert (u.value, v.value, J.value) == (6, 11, 33)
     assert all(node.grad is None for node in (a, b, c, u, v, J))
     J.backward()
     assert (a.grad, b.grad, c.grad, u.grad, v.grad, J.grad) == (3, 6, 9, 3, 3, 1)
 
 
-def test_structure():
-    a, b, c, u, v, J = notes()
+def test_nodes_know_parents_operation_and_formula():
+    a, b, c, u, v, J = course_example()
     assert (a.parents, u.parents, v.parents, J.parents) == ((), (b, c), (a, u), (v,))
     assert (a.operation, u.operation, v.operation, J.operation) == (None, "*", "+", "*")
     assert repr(u) == "Node(u = 6)"
@@ -78,7 +78,7 @@ def test_value_is_a_read_only_copy():
 # ---- backward
 
 
-def test_uses_of_a_node_accumulate():
+def test_contributions_of_a_reused_node_are_summed():
     x = Node(3.0)
     y = x * x + x**2 + 5 * x - x  # 2 x^2 + 4 x
     y.backward()
@@ -86,24 +86,24 @@ def test_uses_of_a_node_accumulate():
     assert x.grad == 16
 
 
-def test_second_backward_starts_afresh():
+def test_second_backward_replaces_the_derivatives():
     x, other = Node(3.0), Node(4.0)
     y = x * other
     y.backward()
     y.backward()
     assert (x.grad, other.grad, y.grad) == (4, 3, 1)
     (x**2).backward()
-    assert (x.grad, other.grad, y.grad) == (6, 3, 1)  # the others keep theirs
+    assert (x.grad, other.grad, y.grad) == (6, 3, 1)  # nodes that were not reached keep theirs
 
 
-def test_grads_are_the_users_own():
+def test_derivatives_of_different_nodes_do_not_share_memory():
     x, y = Node([1.0, 2.0]), Node([3.0, 4.0])
     (x + y).backward(np.ones(2))
     x.grad *= 5
     assert y.grad.tolist() == [1, 1]
 
 
-def test_explicit_grad():
+def test_backward_accepts_a_derivative_of_the_same_shape_only():
     x = Node([1.0, 2.0])
     (x**2).backward([10, 100])
     assert x.grad.tolist() == [20, 400]
@@ -117,7 +117,7 @@ def test_explicit_grad():
         (x * 1).backward()
     assert "single number" in str(error.value)
     single = Node([[3.0]])
-    (single * 2).backward()  # one number, whatever its shape
+    (single * 2).backward()  # a single number of any shape
     assert single.grad.tolist() == [[2]]
 
 
@@ -130,7 +130,7 @@ def test_failed_backward_changes_nothing():
     assert all(node.grad is None for node in (x, y, root, out))
 
 
-# ---- every operation, against NumPy and numerical derivatives
+# ---- every operation, compared with NumPy and numerical derivatives
 
 BINARY = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
@@ -144,15 +144,15 @@ UNARY = {
 
 
 def positive(rng, shape, low=1.5, high=3.0):
-    """Away from the zeros of every derivative here and from the kink of relu."""
+    """Numbers away from the zeros of all derivatives here, and from the kink of relu."""
     return rng.uniform(low, high, shape)
 
 
 def assert_derivatives(function, *arguments):
-    """`function` of nodes: its derivative by each argument agrees with a numerical one.
+    """Assert that the derivative of `function` with respect to each argument agrees with a numerical one.
 
-    The result is weighted and summed, so the output is a number. A numerical derivative is off by at most 1e-8 of the
-    gradient's norm (gradcheck.RELIABLE), the backward pass by a few roundings.
+    The result is weighted and summed to get a number. A numerical derivative is off by at most 1e-8 of the norm of the
+    gradient (RELIABLE in fastnn.gradcheck), the backward pass by a few rounding errors.
     """
     nodes = [Node(argument) for argument in arguments]
     out = function(*nodes)
@@ -193,7 +193,7 @@ def test_binary_operations_broadcast(symbol, shapes, seed):
 
 @pytest.mark.parametrize("symbol", [*BINARY, "@"])
 @pytest.mark.parametrize("kind", ["ndarray", "list", "Node"])
-def test_reflected_operations(symbol, kind):
+def test_arrays_and_lists_may_stand_on_the_left(symbol, kind):
     function = BINARY.get(symbol, operator.matmul)
     x, y = positive(np.random.default_rng(0), (2, 2, 2))
     node = Node(y)
@@ -209,7 +209,7 @@ def test_reflected_operations(symbol, kind):
 
 
 @pytest.mark.parametrize("number", [3, 2.5, True, np.float32(1.5), np.float64(2), np.int8(3), np.array(2.0)])
-def test_reflected_numbers(number):
+def test_numbers_may_stand_on_the_left(number):
     for function in BINARY.values():
         x = Node(2.0)
         out = function(number, x)
@@ -221,10 +221,10 @@ def test_reflected_numbers(number):
 @pytest.mark.parametrize("name", UNARY)
 @settings(max_examples=15)
 @given(shape=st.lists(st.integers(1, 3), max_size=3), seed=st.integers(0, 2**32 - 1))
-def test_unary_operations(name, shape, seed):
+def test_unary_operations_have_correct_derivatives(name, shape, seed):
     ours, theirs = UNARY[name]
     x = positive(np.random.default_rng(seed), shape)
-    assert np.allclose(ours(Node(x)).value, theirs(x), rtol=4 * U, atol=0)  # two functions of at most 2 roundings
+    assert np.allclose(ours(Node(x)).value, theirs(x), rtol=4 * U, atol=0)  # at most 2 rounding errors a side
     assert_derivatives(ours, x)
     if name != "log":
         assert_derivatives(ours, -x)
@@ -232,7 +232,7 @@ def test_unary_operations(name, shape, seed):
 
 @settings(max_examples=60)
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
-def test_matmul(data, seed):
+def test_matmul_of_vectors_and_matrices_has_correct_derivatives(data, seed):
     n, k, m = (data.draw(st.integers(1, 4)) for _ in range(3))
     left, right = data.draw(st.sampled_from([(n, k), (k,)])), data.draw(st.sampled_from([(k, m), (k,)]))
     rng = np.random.default_rng(seed)
@@ -243,7 +243,7 @@ def test_matmul(data, seed):
 
 @settings(max_examples=60)
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1), keepdims=st.booleans())
-def test_sum_mean_reshape(data, seed, keepdims):
+def test_sum_mean_and_reshape_have_correct_derivatives(data, seed, keepdims):
     shape = data.draw(st.lists(st.integers(1, 3), max_size=3))
     axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
     several = st.lists(st.integers(0, len(shape) - 1), unique=True).map(tuple) if shape else st.just(())
@@ -265,18 +265,18 @@ def test_functions_and_methods_agree():
 
 
 @pytest.mark.parametrize("z", [-800.0, -40.0, -20.0, 20.0, 40.0, 800.0])
-def test_saturated_activations(z):
+def test_saturated_activations_keep_their_accuracy(z):
     for name in ("sigmoid", "tanh", "relu"):
         x = Node(z)
         out = getattr(x, name)()
         out.backward()
-        # exp twice and some products, in both; exp(-800) is 0
+        # both sides compute exp twice and a few products; exp(-800) is 0
         assert out.value == pytest.approx(float(reference.activate(name, z)), rel=8 * U, abs=0)
         assert x.grad == pytest.approx(float(reference.activate_backward(name, 1.0, z)), rel=32 * U, abs=0)
 
 
-def test_the_mean_of_equal_numbers_is_that_number():
-    """Up to 1000 of them, whose sum is exact; times 1/49, 49 ones would give less than 1."""
+def test_mean_of_equal_numbers_is_exact():
+    """Sums of up to 1000 threes are exact; a mean computed as the sum times 1 / n would not be (for n = 49)."""
     for n in range(1, 1000):
         x = Node(np.full(n, 3.0))
         x.mean().backward()
@@ -284,23 +284,23 @@ def test_the_mean_of_equal_numbers_is_that_number():
         assert np.array_equal(x.grad, np.full(n, 1 / n))
 
 
-def test_extreme_numbers():
-    """No derivative overflows on the way to one that does not, and no norm where the entries do not."""
+def test_no_intermediate_result_overflows():
+    """A derivative or norm that can be represented is computed without overflow."""
     x = Node(0.0)
     x.tanh().backward(1e308)
     assert x.grad == 1e308
     assert repr(Node(np.full((2, 2), 1e200))) == "Node(array(2, 2), norm 2e+200)"
 
 
-def test_the_users_error_state_does_not_matter():
-    """What underflows is 0, what overflows is refused by a text of our own."""
+def test_results_do_not_depend_on_numpy_errstate():
+    """Underflow gives 0, and overflow raises our own error."""
     with np.errstate(all="raise"):
         assert graph.exp(-1000.0).value == graph.sigmoid(-800.0).value == 0
         with pytest.raises(ValueError, match="is not a finite number"):
             graph.sum(np.repeat([1e308, -1e308], 1000))  # infinity - infinity
 
 
-def test_relu_at_its_kink_and_powers_at_zero():
+def test_derivatives_of_relu_and_powers_at_zero():
     x = Node([0.0, -0.0])
     x.relu().backward([1, 1])
     assert x.grad.tolist() == [0, 0]
@@ -316,11 +316,11 @@ def test_relu_at_its_kink_and_powers_at_zero():
     assert y.grad == 0
 
 
-# ---- an oracle for whole networks
+# ---- whole networks
 
 
 def network_of_nodes(task, rows):
-    """The task's network and cost in nodes, written as the notes write it."""
+    """The network and the cost of the task as a graph, with the formulas of the course."""
     X, Y, _ = task.batch(rows)
     W = [Node(M, f"W{l}") for l, M in enumerate(task.W, 1)]
     b = [Node(v, f"b{l}") for l, v in enumerate(task.b, 1)]
@@ -333,13 +333,13 @@ def network_of_nodes(task, rows):
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 9), order=st.permutations(["tanh", "relu", "sigmoid"]))
-def test_whole_network(seed, rows, order, task, pass_errors):
-    """Graph, Network and reference give the same gradients, to rounding.
+def test_graph_network_and_reference_have_the_same_gradients(seed, rows, order, task, pass_errors):
+    """The gradients agree up to rounding errors.
 
-    `PassErrors` bounds the difference of Network and reference. The graph takes the notes' way through
-    dA = -y/a + (1 - y)/(1 - a): a quotient magnifies the error e(A) >= 8 u and the rounding of 1 - a by at most
-    1 / min(a, 1 - a), so its dZ[L] is off by at most 4 / min(a, 1 - a) times the bound on dZ[L] there, and all that
-    follows is linear in that bound. J is off by as much: e(A) / min(a, 1 - a), and a few roundings of each logarithm.
+    `PassErrors` bounds the difference between Network and reference. The graph computes dA = -y/a + (1 - y)/(1 - a), as
+    the course does. The quotients amplify the error e(A) >= 8 u and the rounding error of 1 - a by at most
+    1 / min(a, 1 - a), so dZ[L] of the graph is off by at most 4 / min(a, 1 - a) times the bound on dZ[L], and all later
+    errors are linear in that bound. J is off by e(A) / min(a, 1 - a) and a few rounding errors of each logarithm.
     """
     t = task((4, 5, 3, 1), (*order[:2], "sigmoid"), "binary_cross_entropy", "float64", rows=rows, seed=seed)
     every = slice(0, rows)
@@ -391,14 +391,14 @@ print("alive")
 """
 
 
-def test_a_chain_of_100_000_nodes(tmp_path):
-    """In a process of its own: a recursion would end it."""
+def test_chain_of_100_000_nodes_needs_no_recursion(tmp_path):
+    """Run in another process, because a recursion would crash it."""
     done = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.strip() == "alive", done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_a_graph_that_shares_nodes_costs_no_more():
+def test_shared_nodes_are_visited_once():
     x = Node(1.0)
     y = x
     for _ in range(60):  # 2^60 paths
@@ -407,7 +407,7 @@ def test_a_graph_that_shares_nodes_costs_no_more():
     assert y.value == x.grad == 2.0**60
 
 
-def test_nodes_are_freed_without_the_collector():
+def test_nodes_are_freed_without_garbage_collection():
     gc.disable()
     try:
         x = Node(1.0)
@@ -420,17 +420,17 @@ def test_nodes_are_freed_without_the_collector():
         gc.enable()
 
 
-# ---- pictures
+# ---- drawings
 
 
-def test_text():
-    *_, J = notes()
+def test_text_drawing_is_that_of_the_docstring():
+    *_, J = course_example()
     assert "dJ" not in J.draw()  # no derivatives yet
     J.backward()
     assert J.draw() in graph.__doc__
 
 
-def test_text_of_arrays_and_unnamed_nodes():
+def test_text_drawing_labels_arrays_and_unnamed_nodes():
     W = Node(np.eye(3), "W")
     out = (W @ [1, -1, 0]).sum()
     out.backward()
@@ -440,8 +440,8 @@ layer 1  #1 = W @ array(3,) = [1, -1, 0]  doutput/d#1 = [1, 1, 1]
 layer 2  output = sum(#1) = 0             doutput/doutput = 1"""
 
 
-def test_derivatives_are_labelled_with_the_output_they_are_of():
-    *_, v, J = notes()
+def test_derivatives_are_labelled_with_their_output():
+    *_, v, J = course_example()
     J.backward()
     assert "dJ/dv = 3" in v.draw()
 
@@ -456,8 +456,8 @@ def texts(document):
 
 @settings(max_examples=60)
 @given(names=st.lists(NAMES, min_size=5, max_size=5))
-def test_svg_is_valid_whatever_the_names(names):
-    a, b, c, u, _, J = notes()
+def test_svg_is_valid_for_any_names(names):
+    a, b, c, u, _, J = course_example()
     a.name, b.name, c.name, u.name, J.name = names
     J.backward()
     root, lines = texts(J._repr_svg_())
@@ -467,8 +467,8 @@ def test_svg_is_valid_whatever_the_names(names):
     J.draw()
 
 
-def test_svg_shows_what_the_text_shows(tmp_path):
-    *_, J = notes()
+def test_svg_shows_formulas_values_and_derivatives(tmp_path):
+    *_, J = course_example()
     J.backward()
     J.name = 'J <&> "quoted"\x00'
     document = J.draw(tmp_path / "graph.svg")
@@ -509,8 +509,8 @@ def test_boxes_do_not_overlap_and_arrows_point_right(output):
             assert any(math.isclose(end[0], x, abs_tol=0.2) and y < end[1] < y + h for x, y, w, h in boxes)
 
 
-def test_only_svg_is_drawn(tmp_path):
-    *_, J = notes()
+def test_other_formats_than_svg_are_refused(tmp_path):
+    *_, J = course_example()
     for bad in ("graph.png", "graph"):
         with pytest.raises(ValueError, match=r"must end in \.svg, got 'graph"):
             J.draw(bad)
@@ -528,7 +528,7 @@ def test_only_svg_is_drawn(tmp_path):
     (np.ones((2, 0)), ValueError, "(2, 0)"), (np.ma.array([1.0, 2.0], mask=[0, 1]), ValueError, "masked"),
     (math.nan, ValueError, "finite"), ([1, math.inf], ValueError, "finite"), (10**400, TypeError, "real number"),
 ])
-def test_refused_values(value, error, text):
+def test_invalid_values_are_refused(value, error, text):
     with pytest.raises(error, match="the value of w must be") as raised:
         Node(value, "w")
     assert text in str(raised.value)
@@ -537,7 +537,7 @@ def test_refused_values(value, error, text):
             Node(1.0) + value
 
 
-def test_refused_names():
+def test_names_that_are_not_str_are_refused():
     with pytest.raises(TypeError, match="name of a node must be a str, got int"):
         Node(1.0, 3)
     with pytest.raises(TypeError, match="name"):

@@ -1,4 +1,4 @@
-"""The NumPy reference against numerical derivatives, SciPy, closed forms and the course notes.
+"""The NumPy reference, compared with numerical derivatives, SciPy, closed forms and formulas of the course.
 
 EPS is the spacing of floats at 1: each rounding is off by at most EPS/2 of its result, NumPy's SIMD exp, expm1, log1p
 and tanh by at most 4 EPS, that is 8 roundings.
@@ -35,7 +35,7 @@ columns = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_si
 
 # ---- Activations ----------------------------------------------------------------------------------------------------
 
-# Each activation by SciPy, and its derivative as a closed form.
+# Each activation in SciPy, and its derivative in closed form.
 SCIPY = {
     "sigmoid": (sp.expit, lambda z: sp.expit(z) * sp.expit(-z)),
     "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
@@ -60,8 +60,9 @@ SCIPY = {
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @given(Z=columns)
 def test_activation_agrees_with_scipy(name, Z):
-    """At most 20 roundings a side (two functions, four operations); exp magnifies the rounding of its argument, of
-    size up to max(|z|, z^2/2), by that size. The derivatives of gelu and silu subtract numbers below 2.
+    """Each side has at most 20 rounding errors (two functions, four operations). exp amplifies the rounding error of
+    its argument by the size of the argument, up to max(|z|, z^2/2). The derivatives of gelu and silu subtract numbers
+    below 2.
     """
     g, g_prime = SCIPY[name]
     magnified = 20 * EPS * (1 + np.abs(Z) + Z**2 / 2)
@@ -75,9 +76,9 @@ def test_activation_agrees_with_scipy(name, Z):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @given(Z=columns, seed=seeds)
 def test_derivative_is_the_two_sided_difference(name, Z, seed):
-    """(g(z+h) - g(z-h)) / 2h is off by at most h^2/6 max|g'''|, which is below 2 for every g here but exp (tanh has 2,
-    selu 1.76, the others less; exp's is e^z), and by the errors of the two g, at most 20 roundings of |g|, magnified as
-    above in the exponentials (negligible beyond |z| = 8, so by up to 1 + 8^2/2, but for exp's 1 + |z|), over h.
+    """(g(z+h) - g(z-h)) / 2h has two errors. Truncation is at most h^2/6 max|g'''|, where max|g'''| <= 2 (tanh has 2,
+    selu 1.76, the others less), except for exp, where it is e^z. Rounding is that of the two g over h: at most 20
+    rounding errors of |g|, amplified as above by up to 1 + 8^2/2, because exponentials beyond |z| = 8 are negligible.
     """
     if name in KINKED:
         assume(np.all(np.abs(Z) > 1e-3))
@@ -95,8 +96,9 @@ def test_derivative_is_the_two_sided_difference(name, Z, seed):
 
 @given(Z=columns, seed=seeds)
 def test_softmax_backward_is_the_two_sided_difference(Z, seed):
-    """Along any unit direction each unit's third derivative is below 2. The sum of dA * A, with |dA| <= 2 and the sum
-    of A 1, takes at most 2n + 20 roundings; Z + h direction is off by EPS/2 |z|, and the slope by it at most 4.
+    """Along any unit direction the third derivative of each unit is below 2. The sum of dA * A, with |dA| <= 2 and
+    sum(A) = 1, has at most 2n + 20 rounding errors. Z + h direction is off by EPS/2 |z|, which changes the sum by at
+    most 4 times as much.
     """
     rng = np.random.default_rng(seed)
     dA = rng.uniform(-2, 2, Z.shape)
@@ -116,8 +118,8 @@ def test_softmax_backward_is_the_two_sided_difference(Z, seed):
 
 @given(Z=columns)
 def test_softmax_agrees_with_scipy_and_sums_to_one(Z):
-    """Per side: z - max, below 60, is rounded and magnified by exp, in the term and in the sum (2 * 30 EPS), the
-    exponentials themselves (2 * 4 EPS), the sum and the quotient (n / 2 EPS).
+    """Rounding errors per side: z - max (below 60), amplified by exp, in the term and in the sum (2 * 30 EPS), the
+    exponentials (2 * 4 EPS), the sum and the quotient (n / 2 EPS).
     """
     A = reference.activate("softmax", Z)
     n = Z.shape[0]
@@ -126,8 +128,8 @@ def test_softmax_agrees_with_scipy_and_sums_to_one(Z):
 
 
 @given(Z=hnp.arrays(np.float64, (5, 3), elements=st.integers(-700, 700).map(float)), shift=st.integers(-(2**40), 2**40))
-def test_softmax_does_not_see_a_shift(Z, shift):
-    """Integers are shifted without rounding, so the results have the same bits."""
+def test_softmax_is_invariant_to_a_shift(Z, shift):
+    """Integers are shifted without rounding errors, so the results are bitwise identical."""
     assert np.array_equal(reference.activate("softmax", Z + shift), reference.activate("softmax", Z))
 
 
@@ -135,7 +137,7 @@ def test_softmax_does_not_see_a_shift(Z, shift):
     ("name", "slope"),
     [("relu", 0.0), ("leaky_relu", 0.01), ("elu", 1.0), ("selu", 1.0507009873554805 * 1.6732632423543772)],
 )
-def test_the_left_hand_derivative_at_the_kink(name, slope):
+def test_derivative_at_a_kink_is_the_left_hand_one(name, slope):
     for zero in (0.0, -0.0):
         assert reference.activate_backward(name, [3.0], [zero]) == pytest.approx(3 * slope, rel=2 * EPS)
 
@@ -156,7 +158,7 @@ LIMITS = {  # g(-inf), g(inf), g'(-inf), g'(inf)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_limits_and_nan(name):
+def test_infinity_gives_limits_and_nan_gives_nan(name):
     g_left, g_right, slope_left, slope_right = LIMITS[name]
     with np.errstate(all="raise", under="ignore"):
         infinite = np.array([-np.inf, np.inf])
@@ -176,16 +178,16 @@ def test_limits_and_nan(name):
 
 
 def path_condition(X, Y, W, b, activations, loss, sample_weight, *, l2, l1, loss_parameter, masks):
-    """How much J moves, to first order, when along each path every W, b, output a and J is off by a relative 1."""
+    """First-order change of J if every W, b, output a and J along each path has a relative error of 1."""
     m = X.shape[1]
     w = np.ones(m) if sample_weight is None else sample_weight
     total = 0.0
-    for i in range(m):  # per example: the errors of different examples do not cancel
+    for i in range(m):  # one example at a time, because errors of different examples do not cancel
         x, y, D = X[:, [i]], Y[:, [i]], [D_l[:, [i]] for D_l in masks]
         J, dW, db = reference.gradients(x, y, W, b, activations, loss, loss_parameter=loss_parameter, masks=D)
         total += w[i] * (J + sum(np.sum(np.abs(p * dp)) for p, dp in zip([*W, *b], [*dW, *db], strict=True)))
         a = reference.forward(x, W, b, activations, D)[1][-1]
-        if loss == "poisson":  # its terms, of both signs
+        if loss == "poisson":  # its terms have both signs
             total += w[i] * np.sum(np.abs(sp.xlogy(y, y)) + np.abs(y * np.log(a)) + y + a)
         elif "cross_entropy" not in loss:
             slope = 1 if loss in ("absolute", "quantile") else np.abs(a - y)
@@ -197,17 +199,18 @@ def path_condition(X, Y, W, b, activations, loss, sample_weight, *, l2, l1, loss
 def assert_gradients_match_differences(
     X, Y, W, b, activations, loss, sample_weight=None, *, l2=0.0, l1=0.0, loss_parameter=0.0, masks=()
 ):
-    """Every dW and db against (J(p+h) - J(p-h)) / 2h, in the norm over all parameters.
+    """Compare dW and db with (J(p+h) - J(p-h)) / 2h, in the norm over all parameters.
 
-    Truncation is c h^2 + O(h^4), so the difference with step 2h is off by four times as much: a third of what the two
-    differ by, doubled for the higher order. Rounding: a path through the net takes at most 100 roundings (2 layers:
-    sums of 5 terms, activations of 20 and up to 14 more that exp magnifies, |z| <= 7; loss 20, mean 7), in each J.
+    The truncation error is c h^2 + O(h^4), four times as large with step 2h. It is therefore a third of the difference
+    between both steps, doubled here to cover the higher order. Rounding: a path through the network has at most 100
+    rounding errors in each J (in 2 layers: sums of 5 terms, activations 20 and up to 14 more that exp amplifies with
+    |z| <= 7; the loss 20, the mean 7).
     """
     settings = {"l2": l2, "l1": l1, "loss_parameter": loss_parameter, "masks": masks}
     _, dW, db = reference.gradients(X, Y, W, b, activations, loss, sample_weight, **settings)
     W, b = [p.copy() for p in W], [p.copy() for p in b]
     relative_error = 100 * EPS / 2
-    h = relative_error ** (1 / 3)  # both errors of the same order
+    h = relative_error ** (1 / 3)  # makes both errors of the same order
     numerical, doubled, analytic = [], [], []
     for p, dp in zip([*W, *b], [*dW, *db], strict=True):
         for index in np.ndindex(p.shape):
@@ -226,15 +229,15 @@ def assert_gradients_match_differences(
     numerical, doubled, analytic = np.array(numerical), np.array(doubled), np.array(analytic)
     rounding = relative_error * path_condition(X, Y, W, b, activations, loss, sample_weight, **settings) / h
     bound = 2 / 3 * np.linalg.norm(doubled - numerical) + 2 * rounding * math.sqrt(analytic.size)
-    assert bound <= 1e-6 * max(1, np.linalg.norm(numerical))  # the check has teeth
+    assert bound <= 1e-6 * max(1, np.linalg.norm(numerical))  # the bound is tight enough to find errors
     assert np.linalg.norm(analytic - numerical) <= bound
 
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @settings(max_examples=10)
 @given(data=st.data())
-def test_gradients_of_every_loss_and_output(loss, output, data):
-    """No difference reaches over a kink: h is below 1e-4."""
+def test_gradients_of_every_loss_and_output_match_differences(loss, output, data):
+    """h is below 1e-4, so no difference crosses a kink."""
     rng = np.random.default_rng(data.draw(seeds))
     m, n_L = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
     W, b, activations = random_network(rng, (3, 4, n_L), ("tanh", output))
@@ -255,7 +258,7 @@ def test_gradients_of_every_loss_and_output(loss, output, data):
 @pytest.mark.parametrize("hidden", reference.ACTIVATIONS)
 @settings(max_examples=10)
 @given(seed=seeds, m=st.integers(1, 5))
-def test_gradients_of_every_hidden_activation(hidden, seed, m):
+def test_gradients_of_every_hidden_activation_match_differences(hidden, seed, m):
     rng = np.random.default_rng(seed)
     W, b, activations = random_network(rng, (2, 3, 3), (hidden, "softmax"))
     X = rng.uniform(-1, 1, (2, m))
@@ -266,22 +269,22 @@ def test_gradients_of_every_hidden_activation(hidden, seed, m):
 
 @settings(max_examples=10)
 @given(seed=seeds)
-def test_cross_entropy_gradient_of_soft_targets(seed):
-    """Any Y, also one whose columns do not sum to 1: the derivative of the cost as it is defined."""
+def test_cross_entropy_gradient_of_soft_targets_matches_differences(seed):
+    """The gradient is the derivative of the cost also for Y whose columns do not sum to 1."""
     rng = np.random.default_rng(seed)
     W, b, activations = random_network(rng, (2, 3), ("softmax",))
     X, Y = rng.uniform(-1, 1, (2, 2)), rng.uniform(0, 1, (3, 2))
     assert_gradients_match_differences(X, Y, W, b, activations, "cross_entropy")
 
 
-# ---- The notes ------------------------------------------------------------------------------------------------------
+# ---- The course -----------------------------------------------------------------------------------------------------
 
 
 @given(seed=seeds, m=st.integers(1, 9))
-def test_logistic_regression_of_the_notes(seed, m):
+def test_logistic_regression_agrees_with_the_loops_of_the_course(seed, m):
     """The loop over examples, then its vectorised form: Z = w^T X + b, dZ = A - Y, dw = 1/m X dZ^T, db = 1/m sum dZ.
 
-    All numbers are below 3 and sums have at most 9 terms: 40 roundings of EPS/2 at most.
+    All numbers are below 3 and sums have at most 9 terms: at most 40 rounding errors of EPS/2.
     """
     rng = np.random.default_rng(seed)
     w, b = rng.uniform(-1, 1, 2), rng.uniform(-1, 1)
@@ -308,11 +311,11 @@ def test_logistic_regression_of_the_notes(seed, m):
 
 
 @given(seed=seeds, m=st.integers(1, 9))
-def test_two_layer_derivation_of_the_notes(seed, m):
+def test_two_layer_network_agrees_with_the_formulas_of_the_course(seed, m):
     """da[2] = -y/a + (1-y)/(1-a), dz[2] = da[2] a (1-a) = a - y, then the six formulas of a two-layer network.
 
-    With |z[2]| <= 5, a and 1 - a are at least 0.0066, so da[2] is at most 150 and loses at most 150 roundings; all
-    else are sums of at most 9 terms of size up to 1.
+    With |z[2]| <= 5, a and 1 - a are at least 0.0066, so da[2] is at most 150 and has at most 150 rounding errors. All
+    other numbers are sums of at most 9 terms of size up to 1.
     """
     rng = np.random.default_rng(seed)
     (W1, W2), (b1, b2), activations = random_network(rng, (3, 4, 1), ("tanh", "sigmoid"))
@@ -342,7 +345,7 @@ def test_two_layer_derivation_of_the_notes(seed, m):
 
 
 @given(seed=seeds)
-def test_gradient_descent_descends(seed):
+def test_gradient_descent_lowers_the_cost(seed):
     """Logistic regression's J is convex with curvature at most s^2/4m, s the largest singular value of X with a row of
     ones. With learning rate 4m/s^2 each step lowers J by at least rate/2 * (norm of the gradient)^2.
     """
@@ -358,8 +361,8 @@ def test_gradient_descent_descends(seed):
 
 
 @given(seed=seeds, l2=st.floats(0, 10))
-def test_l2_decays_weights_alone(seed, l2):
-    """One product and one sum more: EPS of their size."""
+def test_l2_penalises_weights_but_not_biases(seed, l2):
+    """The penalty adds one product and one sum, with rounding errors of EPS relative to their size."""
     rng = np.random.default_rng(seed)
     net = random_network(rng, (3, 4, 2), ("relu", "softmax"))
     X, Y = rng.uniform(-1, 1, (3, 5)), random_targets(rng, "cross_entropy", 2, 5)
@@ -390,14 +393,14 @@ def test_any_array_like_is_computed_in_float64():
 
 
 @given(labels=hnp.arrays(np.int64, st.integers(0, 10), elements=st.integers(0, 4)))
-def test_one_hot(labels):
+def test_one_hot_columns_hold_a_single_one(labels):
     Y = reference.one_hot(labels, 5)
     assert Y.shape == (5, labels.size)
     assert np.array_equal(Y.argmax(axis=0), labels)
     assert np.array_equal(np.sort(Y, axis=0)[-2:], [[0] * labels.size, [1] * labels.size])
 
 
-def test_errors_of_the_layers():
+def test_errors_of_layers_name_the_expected_shape():
     X, names = np.ones((3, 7)), ["relu", "softmax"]
     W, b = ones((4, 3), (5, 4)), ones((4, 1), (5, 1))
 
@@ -421,7 +424,7 @@ def test_errors_of_the_layers():
     assert message(W=[W[0], W[1] * 1j]) == "TypeError: expected real numbers, got complex128"
 
 
-def test_errors_of_the_losses():
+def test_errors_of_losses_name_the_expected_shape():
     Z = np.zeros((3, 7))
     Y = np.ones((3, 7))
     gradient = reference.output_gradient
@@ -443,7 +446,7 @@ def test_errors_of_the_losses():
                 assert error_of(call, -Y, None) == "ValueError: Y must not be negative for poisson, got -1.0"
 
 
-def test_errors_of_the_rest():
+def test_errors_of_other_arguments_name_what_is_expected():
     assert "dA must have the shape of Z" in error_of(reference.activate_backward, "relu", np.ones(3), np.ones(4))
     assert "got 'cubic'" in error_of(reference.activate, "cubic", 1)
     assert "got 'cubic'" in error_of(reference.activate_backward, "cubic", 1, 1)

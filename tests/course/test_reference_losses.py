@@ -1,4 +1,4 @@
-"""The losses of the reference against SciPy, numbers worked by hand and what they are minimal at.
+"""Losses of the reference, compared with SciPy, with numbers worked by hand, and at their minima.
 
 EPS is the spacing of floats at 1: each rounding is off by at most EPS/2 of its result, NumPy's SIMD exp, expm1, log1p
 and tanh by at most 4 EPS, that is 8 roundings.
@@ -21,9 +21,9 @@ columns = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_si
 
 @given(Z=columns, seed=seeds, s=st.floats(0, 1))
 def test_costs_from_Z_agree_with_scipy(Z, seed, s):
-    """Sums of at most 49 non-negative numbers: 49 roundings a side, and 40 for each number, relative to it. SciPy's
-    side takes logarithms of sums of up to 7 exponentials, which lose what is small next to 1: 24 roundings, absolute.
-    Smoothed targets are a mean of losses: of the label and of each class (each side).
+    """Each side sums at most 49 non-negative numbers: 49 rounding errors, and 40 in each number, relative to it. SciPy
+    computes logarithms of sums of up to 7 exponentials, which adds 24 absolute rounding errors. The loss with label
+    smoothing is the mean of the losses of the label and of all classes (or both, for binary targets).
     """
     rng = np.random.default_rng(seed)
     n, m = Z.shape
@@ -50,8 +50,8 @@ def test_costs_from_Z_agree_with_scipy(Z, seed, s):
 
 @given(A=columns, seed=seeds, delta=st.floats(0.01, 10), q=st.floats(0, 1))
 def test_costs_from_A_agree_with_closed_forms(A, seed, delta, q):
-    """At most 49 roundings of the sum and 10 of each term a side, relative to numbers that are not negative; one more
-    of each a - y on both sides alike.
+    """Each side has at most 49 rounding errors in the sum and 10 in each term, relative to non-negative numbers. The
+    rounding error of a - y is the same on both sides.
     """
     rng = np.random.default_rng(seed)
     Y, w = rng.uniform(-20, 20, A.shape), rng.uniform(0.1, 3, A.shape[1])
@@ -87,15 +87,15 @@ def test_costs_from_A_agree_with_closed_forms(A, seed, delta, q):
         ("binary_cross_entropy", "sigmoid", 0.5, 80, 0, 60, 0.75),
     ],
 )
-def test_worked_by_hand(loss, output, parameter, z, y, L, dZ):
+def test_costs_and_gradients_worked_by_hand(loss, output, parameter, z, y, L, dZ):
     A = reference.activate(output, [[z]])
     assert reference.cost(loss, [[z]], A, [[y]], None, parameter) == pytest.approx(L, rel=4 * EPS, abs=0)
     got = reference.output_gradient(loss, output, [[z]], A, [[y]], None, parameter)
     assert got == pytest.approx(dZ, rel=4 * EPS, abs=2 * EPS)
 
 
-def test_smoothed_cross_entropy_by_hand():
-    """Three classes, s = 0.3: the label has 0.8, the others 0.1; log softmax of (60, 0, 0) is (0, -60, -60)."""
+def test_smoothed_cross_entropy_worked_by_hand():
+    """With three classes and s = 0.3 the targets are 0.8, 0.1, 0.1; log softmax of (60, 0, 0) is (0, -60, -60)."""
     Z, Y = np.array([[60.0], [0.0], [0.0]]), reference.one_hot([0], 3)
     A = reference.activate("softmax", Z)
     assert reference.cost("cross_entropy", Z, None, Y, None, 0.3) == pytest.approx(12, rel=8 * EPS)
@@ -104,8 +104,8 @@ def test_smoothed_cross_entropy_by_hand():
 
 
 @given(y=hnp.arrays(np.float64, st.integers(1, 9), elements=st.floats(-100, 100)), q=st.floats(0.01, 0.99))
-def test_minimal_at_the_quantile(y, q):
-    """Of all constant predictions the q-quantile is the best, the median for absolute; 20 roundings a side."""
+def test_quantile_loss_is_minimal_at_the_quantile(y, q):
+    """The q-quantile is the best constant prediction, the median that for absolute; 20 rounding errors a side."""
 
     def J(loss, a, parameter=0.0):
         return reference.cost(loss, None, np.full((1, y.size), a), y[np.newaxis], None, parameter)
@@ -118,7 +118,7 @@ def test_minimal_at_the_quantile(y, q):
 
 @given(log_y=st.floats(-20, 20), away=st.floats(-5, 5))
 def test_poisson_is_minimal_at_the_target(log_y, away):
-    """0 at z = log y, nowhere less but by the roundings of its four terms."""
+    """The loss is 0 at z = log y and larger elsewhere, up to the rounding errors of its four terms."""
     y, z = math.exp(log_y), log_y + away
     rounding = 10 * EPS * (abs(y * log_y) + abs(y * z) + y + math.exp(z))
     expected = y * (math.expm1(away) - away)
@@ -126,7 +126,7 @@ def test_poisson_is_minimal_at_the_target(log_y, away):
     assert expected >= 0
 
 
-def test_costs_far_out_are_finite_and_right():
+def test_costs_of_extreme_outputs_are_accurate():
     with np.errstate(all="raise", under="ignore"):
         for z, y, expected in [(800, 0, 800), (800, 1, 0), (-800, 1, 800), (-800, 0, 0), (0, 1, math.log(2))]:
             got = reference.cost("binary_cross_entropy", [[z]], None, [[y]])
@@ -140,27 +140,27 @@ def test_costs_far_out_are_finite_and_right():
 
 
 @given(z=st.floats(0, 700))
-def test_the_loss_of_a_confident_right_answer_keeps_its_digits(z):
-    """log(1 + exp(-z)): two functions a side, no rounding next to 1. A softmax of two is a sigmoid."""
+def test_loss_of_a_confident_correct_prediction_is_accurate(z):
+    """L = log(1 + exp(-z)) without rounding close to 1; a softmax of two units is a sigmoid."""
     expected = math.log1p(math.exp(-z))
     assert reference.cost("binary_cross_entropy", [[z]], None, [[1]]) == pytest.approx(expected, rel=10 * EPS, abs=0)
     assert reference.cost("cross_entropy", [[z], [0]], None, [[1], [0]]) == pytest.approx(expected, rel=10 * EPS, abs=0)
 
 
-# Of the sum over two units: sup |dL/dz| * 45 EPS for J, and 2 sup |d2L/dz2| * 45 EPS for dZ[1].
+# Error bounds in EPS for the sum over two units: sup |dL/dz| * 45 for J and 2 sup |d2L/dz2| * 45 for dZ[1].
 MOVED = {"poisson": 24000, ("squared_error", "exp"): 6e6}
 
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @given(data=st.data())
-def test_weights_count_examples(loss, output, data):
-    """Weights 0, 1, 2 are the same as leaving out, keeping and doubling an example, for J, dW and db.
+def test_integer_weights_count_examples(loss, output, data):
+    """Weights 0, 1, 2 give the same J, dW and db as omitting, keeping and repeating an example.
 
-    The order of the sums over at most 12 examples differs, 12 roundings a side relative to their moduli, and that of
-    the products W A: Z[2] is off by at most 45 EPS (|Z[1]| <= 4, |Z[2]| <= 5). With |a - y| <= 8 that makes 8 * 45 EPS
-    in L per unit; with |g''| <= 1.8, 16 * 45 EPS in dZ[2] and twice that in dZ[1]. With a = e^z <= 149: 149 * 45 EPS
-    in dZ[2] and L of poisson, whose terms sum up to 300; (2 a - y) a <= 300 * 149 times 45 EPS in dZ[2] and
-    less in L of the squared error.
+    The sums over at most 12 examples have another order, with 12 rounding errors a side relative to their absolute
+    values. So have the products W A: Z[2] is off by at most 45 EPS (|Z[1]| <= 4, |Z[2]| <= 5). This makes 8 * 45 EPS in
+    L per unit, as |a - y| <= 8; 16 * 45 EPS in dZ[2], as |g''| <= 1.8; and twice that in dZ[1]. With a = e^z <= 149 it
+    makes 149 * 45 EPS in dZ[2] and L of poisson, whose terms sum up to 300, and (2 a - y) a <= 300 * 149 times 45 EPS
+    in dZ[2] and less in L of the squared error.
     """
     rng = np.random.default_rng(data.draw(seeds))
     m, parameter = data.draw(st.integers(1, 6)), data.draw(parameters(loss))
@@ -180,8 +180,8 @@ def test_weights_count_examples(loss, output, data):
         assert np.all(np.abs(got - expected) <= EPS * (24 * size + moved))
 
 
-def test_no_weight_no_cost():
-    """0 / 0: NaN, and a step leaves the network alone."""
+def test_cost_without_weight_is_nan():
+    """J = 0 / 0 is NaN, and a step does not change the network."""
     net = reference.ReferenceNetwork([[[1.0]]], [[[0.0]]], ["identity"], "squared_error", optimizer="adam")
     assert math.isnan(net.step([[1.0, 2.0]], [[0.0, 0.0]], 0.1, [0, 0]))
     assert math.isnan(net.step(np.empty((1, 0)), np.empty((1, 0)), 0.1))

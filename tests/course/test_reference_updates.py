@@ -1,4 +1,4 @@
-"""The updates of the reference against their textbook forms, and the steps of a whole network.
+"""Update rules of the reference, compared with their textbook forms, and steps of a whole network.
 
 EPS is the spacing of floats at 1: each rounding is off by at most EPS/2 of its result.
 """
@@ -26,7 +26,7 @@ gradient_lists = st.lists(st.floats(-10, 10), min_size=1, max_size=20)
     beta_2=st.floats(0, 0.999),
     log_epsilon=st.floats(-10, -2),
 )
-def test_adam_and_nadam_against_their_textbook_forms(rule, gs, rate, beta_1, beta_2, log_epsilon):
+def test_adam_and_nadam_agree_with_their_textbook_forms(rule, gs, rate, beta_1, beta_2, log_epsilon):
     """p := p - alpha m_hat / (sqrt(v_hat) + epsilon_hat), epsilon_hat = epsilon / sqrt(1 - beta_2^t), with the moments
     written as sums over the past; nadam's m_hat is beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) g / (1 - beta_1^t). 3t
     roundings in m, half of the 3t of v, 10 more, t <= 20, relative to the step that |g| would make; the sums of steps
@@ -65,7 +65,7 @@ def test_momentum_is_a_sum_over_the_past(gs, rate, mu):
 
 
 @given(p_0=st.floats(-2, 2), rate=rates, mu=st.floats(0, 0.99))
-def test_nesterov_looks_ahead(p_0, rate, mu):
+def test_nesterov_agrees_with_the_look_ahead_form(p_0, rate, mu):
     """On f = p^4/4: p is theta + mu v of the original form, v := mu v - alpha f'(theta + mu v), theta := theta + v.
 
     Both iterations are stable (alpha f'' <= 1.2): an error in v is carried on, undiminished at worst, into at most 20
@@ -93,7 +93,7 @@ def test_sgd_keeps_no_state(gs, rate):
 
 @pytest.mark.parametrize("then", ["sgd", "momentum", "nesterov"])
 @given(gs=gradient_lists, rate=rates, mu=st.floats(0, 0.99), beta_2=st.floats(0, 0.999), log_epsilon=st.floats(-10, -2))
-def test_rmsprop_is_another_rule_on_scaled_gradients(then, gs, rate, mu, beta_2, log_epsilon):
+def test_rmsprop_is_its_base_rule_on_scaled_gradients(then, gs, rate, mu, beta_2, log_epsilon):
     """g / (sqrt(s) + epsilon), s as a sum over the past: 3t roundings in s, half of them in its root, and 10 more, of
     each scaled gradient; each of up to 20 moves adds up to 1 / (1 - mu) of them, at most 20, and rounds 4 times.
     """
@@ -116,9 +116,9 @@ small_arrays = hnp.arrays(np.float64, hnp.array_shapes(max_dims=2, max_side=4), 
 
 
 @given(G=st.lists(small_arrays, min_size=1), norm=st.floats(0.01, 100))
-def test_clipping(G, norm):
-    """Never longer than asked for, nor turned, nor touched when short enough. The sums of squares have at most
-    len(G) * 16 terms: as many roundings relative to the norm, and 3 more.
+def test_clipping_scales_to_the_norm(G, norm):
+    """Gradients within the norm are unchanged, longer ones are scaled down to it. The sums of squares have at most
+    len(G) * 16 terms, which gives as many rounding errors relative to the norm, plus 3.
     """
     clipped, before = reference.clip(G, norm)
     exact = math.sqrt(math.fsum(float(x) ** 2 for g in G for x in g.ravel()))
@@ -133,8 +133,8 @@ def test_clipping(G, norm):
 
 
 @pytest.mark.parametrize("rule", reference.UPDATES)
-def test_a_network_steps_by_its_optimizer(rule):
-    """Several mini-batches and rates: the same bits as the optimizer on the gradients, parameters as W then b."""
+def test_step_applies_the_optimizer_to_the_gradients(rule):
+    """Over several mini-batches and rates, parameters are bitwise identical to those of the optimizer alone."""
     rng = np.random.default_rng(0)
     W, b, activations = random_network(rng, (3, 5, 2), ("relu", "softmax"))
     W_before = [W_l.copy() for W_l in W]
@@ -153,7 +153,7 @@ def test_a_network_steps_by_its_optimizer(rule):
 
 
 @pytest.mark.parametrize("rule", reference.UPDATES)
-def test_a_step_that_is_not_finite_changes_nothing(rule):
+def test_step_with_non_finite_cost_changes_nothing(rule):
     def trained(poison):
         net = reference.ReferenceNetwork(
             [[[0.5]]], [[[0.1]]], ["identity"], "squared_error", optimizer=rule, weight_decay=0.1, clip_norm=1
@@ -175,8 +175,8 @@ def network_and_batch(rng, **settings):
 
 @pytest.mark.parametrize("rule", reference.UPDATES)
 @given(seed=seeds)
-def test_decoupled_decay_shrinks_the_weights_alone(rule, seed):
-    """The very step without decay, from weights that are smaller by rate * decay: the gradient is that of before."""
+def test_weight_decay_shrinks_weights_but_not_biases(rule, seed):
+    """A step with decay equals a step without it from weights scaled by 1 - rate * decay, with the same gradient."""
     net, X, Y = network_and_batch(np.random.default_rng(seed), optimizer=rule)
     decaying = reference.ReferenceNetwork(
         net.W, net.b, net.activations, net.loss, optimizer=rule, weight_decay=0.5
@@ -189,8 +189,8 @@ def test_decoupled_decay_shrinks_the_weights_alone(rule, seed):
 
 
 @given(seed=seeds, clip_norm=st.floats(1e-3, 10))
-def test_a_network_clips_its_whole_gradient(seed, clip_norm):
-    """The penalties' derivatives included."""
+def test_network_clips_the_norm_over_all_parameters(seed, clip_norm):
+    """The gradient includes the derivatives of the penalties."""
     net, X, Y = network_and_batch(np.random.default_rng(seed), clip_norm=clip_norm, l2=0.3, l1=0.2)
     J, dW, db = reference.gradients(X, Y, net.W, net.b, net.activations, net.loss, None, 0.3, l1=0.2)
     before = [p.copy() for p in (*net.W, *net.b)]
@@ -199,16 +199,16 @@ def test_a_network_clips_its_whole_gradient(seed, clip_norm):
     assert all(np.array_equal(p, q - 0.1 * g) for p, q, g in zip([*net.W, *net.b], before, G, strict=True))
 
 
-def test_a_norm_that_overflows_changes_nothing():
-    """J is finite, its gradient's square is not."""
+def test_step_with_overflowing_norm_changes_nothing():
+    """J is finite, but the square of its gradient is not."""
     net = reference.ReferenceNetwork([[[0.0]]], [[[0.0]]], ["identity"], "squared_error", clip_norm=1)
     assert math.isnan(net.step([[1e200]], [[1.0]], 0.1))
     assert (net.W[0], net.b[0], net.optimizer.t) == (0, 0, 0)
 
 
 @given(seed=seeds, l1=st.floats(0, 10))
-def test_l1_by_hand(seed, l1):
-    """J has l1 |w| and dW l1 sign(w), nothing at 0; one product and one sum: EPS of their size each."""
+def test_l1_penalty_worked_by_hand(seed, l1):
+    """The penalty adds l1 |w| to J and l1 sign(w) to dW, with a rounding error each for the product and the sum."""
     W = np.array([[2.0, -3.0, 0.0]])
     X, Y = np.random.default_rng(seed).normal(size=(3, 4)), np.zeros((1, 4))
     net = ([W], [[[5.0]]], ["identity"], "squared_error")
@@ -222,8 +222,8 @@ def test_l1_by_hand(seed, l1):
 # ---- Dropout --------------------------------------------------------------------------------------------------------
 
 
-def test_known_answers_of_the_generator():
-    """Those that its authors publish beside their code, for 13 rounds."""
+def test_generator_gives_the_published_words():
+    """The known answers for 13 rounds, published by the authors with their code."""
     for key, counter, expected in (
         ((0, 0), (0, 0), (0x9D1C5EC6, 0x8BD50731)),
         ((2**32 - 1, 2**32 - 1), (2**32 - 1, 2**32 - 1), (0xFD36D048, 0x2D17272C)),
@@ -236,8 +236,8 @@ def test_known_answers_of_the_generator():
     n=st.integers(1, 9), m=st.integers(1, 9), rate=st.floats(0, 1, exclude_max=True), seed=st.integers(0, 2**64 - 1),
     step=st.integers(0, 2**40), layer=st.integers(1, 5),
 )  # fmt: skip
-def test_dropout_mask(n, m, rate, seed, step, layer):
-    """0 or 1 / (1 - rate), by word e = j n + i, worked out here one unit after the other."""
+def test_dropout_mask_compares_each_word_with_the_rate(n, m, rate, seed, step, layer):
+    """Word e = j n + i decides on unit i of example j; computed here one unit at a time."""
     D = reference.dropout_mask(rate, (n, m), seed=seed, step=step, layer=layer)
     key = reference.random_words((seed % 2**32, seed // 2**32), (step % 2**32, step // 2**32))
     for j in range(m):
@@ -248,9 +248,10 @@ def test_dropout_mask(n, m, rate, seed, step, layer):
 
 
 @given(seed=seeds, step=st.integers(0, 100))
-def test_a_unit_that_is_left_out_is_not_there(seed, step):
-    """For one example: J, dW and db of the smaller network, its W[2] scaled by 1 / (1 - rate). The sums are the same
-    but for zeros; 20 roundings of numbers below 4 (|z[2]| <= 1 + 5 / 0.6), in exponents also 2 * 9.3 times as large.
+def test_dropped_units_do_not_count(seed, step):
+    """For one example, J, dW and db are those of the smaller network with W[2] scaled by 1 / (1 - rate). The sums only
+    differ in zeros: 20 rounding errors of numbers below 4, amplified up to 2 * 9.3 times in exponents, as |z[2]| <=
+    1 + 5 / 0.6.
     """
     rng = np.random.default_rng(seed)
     (W1, W2), (b1, b2), activations = random_network(rng, (3, 5, 2), ("tanh", "softmax"))
@@ -270,8 +271,8 @@ def test_a_unit_that_is_left_out_is_not_there(seed, step):
 
 @settings(max_examples=20)
 @given(seed=seeds)
-def test_a_network_draws_new_units_each_step(seed):
-    """By the number of updates done; a step that changes nothing draws the same ones again."""
+def test_each_step_drops_other_units(seed):
+    """The mask depends on the number of updates: a step that changes nothing does not change it."""
     net, X, Y = network_and_batch(np.random.default_rng(seed), dropout=[0.3], dropout_seed=seed << 32 | seed)
     for t in range(3):
         D = reference.dropout_mask(0.3, (5, 4), seed=seed << 32 | seed, step=t, layer=1)

@@ -1,4 +1,4 @@
-"""fastnn.plot: the network's numbers are drawn, where it was asked for, and nothing else changes."""
+"""fastnn.plot: plots show the right numbers, on the given axes, without side effects."""
 
 import inspect
 import math
@@ -21,7 +21,7 @@ FUNCTIONS = plot.__all__
 
 @pytest.fixture(scope="module")
 def plane():
-    """A network that has learned the flower, X and y."""
+    """A network trained on the flower, X and y."""
     X, y = datasets.make_flower(200, random_state=2)
     network = Network([2, 8, 1], activation="tanh", output="sigmoid", random_state=0)
     network.fit(X, y, epochs=60, batch_size=20, learning_rate=0.02)
@@ -30,7 +30,7 @@ def plane():
 
 @pytest.fixture(scope="module")
 def three():
-    """A network of three classes in the plane, X and y."""
+    """A network trained on three classes in the plane, X and y."""
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3
     X = np.array([[0, 0], [4, 0], [0, 4]])[y] + rng.standard_normal((90, 2))
@@ -56,7 +56,7 @@ def run(losses, **arguments):
 
 
 def all_pictures(plane):
-    """{name: a call that draws with the ax it gets}: every public function once."""
+    """Return a call of every public function by name, as a function of the axes to draw on."""
     network, X, y = plane
     return {
         "activation_histograms": lambda ax: plot.activation_histograms(network, X, ax=ax),
@@ -71,23 +71,23 @@ def all_pictures(plane):
 
 
 def draw(axes):
-    """A real drawing: it may not fail or warn."""
+    """Render the figure, which must not raise or warn."""
     top = np.ravel(axes)[0].figure
     pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg(top).draw()
 
 
 def settings():
-    """All rcParams as they are stored: to read the backend in the usual way chooses one, by pyplot."""
+    """Return all rcParams as stored, because reading the backend normally would import pyplot and choose one."""
     return dict(list(dict.items(matplotlib.rcParams)))
 
 
-# ---- Where it is drawn ----------------------------------------------------------------------------------------------
+# ---- Axes and figures -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_ax_is_honoured(name, plane, monkeypatch):
-    """One axes comes back itself; panels lie in the place of the frame. Neither pyplot nor a setting is touched."""
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # an import of it fails
+def test_functions_draw_on_the_given_ax(name, plane, monkeypatch):
+    """A single ax is returned, panels replace it. pyplot is not imported and no setting changes."""
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # makes its import fail
     before = settings()
     for layout in ("constrained", None):
         page = figure.Figure(figsize=(12, 5), layout=layout)
@@ -105,7 +105,7 @@ def test_ax_is_honoured(name, plane, monkeypatch):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_ax_within_another(name, plane):
+def test_functions_draw_within_an_inset_ax(name, plane):
     page = figure.Figure()
     inside = page.add_axes((0.1, 0.1, 0.8, 0.8)).inset_axes((0.5, 0.5, 0.5, 0.5))
     result = all_pictures(plane)[name](inside)
@@ -116,7 +116,7 @@ def test_ax_within_another(name, plane):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_own_figure(name, plane, monkeypatch):
+def test_functions_create_a_figure_without_ax(name, plane, monkeypatch):
     matplotlib.use("Agg")
     plt = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.setattr(plt, "show", lambda: pytest.fail("plt.show was called"))
@@ -128,7 +128,7 @@ def test_own_figure(name, plane, monkeypatch):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_ax_of_another_kind(name, plane):
+def test_ax_of_another_type_is_refused(name, plane):
     page = figure.Figure()
     for wrong in (page, page.subplots(1, 2), "ax", 3):
         with pytest.raises(TypeError, match="ax must be a matplotlib Axes"):
@@ -142,8 +142,8 @@ def test_axes_have_labels(name, plane, ax):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_text_lies_on_the_page(name, plane):
-    """Nothing is cut off, in figures of the functions' own sizes."""
+def test_text_lies_within_the_figure(name, plane):
+    """Nothing is cut off in figures of the default size."""
     matplotlib.use("Agg")
     plt = pytest.importorskip("matplotlib.pyplot")
     page = np.ravel(all_pictures(plane)[name](None))[0].figure
@@ -155,14 +155,14 @@ def test_text_lies_on_the_page(name, plane):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_missing_matplotlib_is_explained(name, plane, monkeypatch):
+def test_missing_matplotlib_raises_an_import_error_with_advice(name, plane, monkeypatch):
     for module in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=r"fastnn\.plot needs matplotlib: pip install 'fastnn\[plot\]'"):
         all_pictures(plane)[name](None)
 
 
-def test_plot_is_loaded_when_it_is_asked_for():
+def test_plot_is_loaded_lazily():
     code = ("import sys, fastnn\n"
             "assert 'fastnn.plot' not in sys.modules\n"
             "assert callable(fastnn.plot.curves) and 'fastnn.plot' in sys.modules\n"
@@ -184,7 +184,7 @@ def lines(ax):
     return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in ax.get_lines()}
 
 
-def test_history_plot_is_curves(ax):
+def test_history_plot_draws_curves(ax):
     history = run([3, 2, 1], best_epoch=2)
     other = figure.Figure().subplots()
     assert history.plot(ax) is ax
@@ -192,7 +192,7 @@ def test_history_plot_is_curves(ax):
     assert lines(ax)["training"] == ([1, 2, 3], [3, 2, 1]) and lines(ax)["validation"] == ([1, 2, 3], [6, 4, 2])
 
 
-def test_curves_of_several_runs(ax):
+def test_curves_of_several_runs_differ_in_colour_and_dashes(ax):
     runs = {"slow": run([3, 2.5], best_epoch=1), "fast": History([{"epoch": 1, "loss": 1}, {"epoch": 4, "loss": 0.5}])}
     plot.curves(runs, ax=ax)
     drawn = lines(ax)
@@ -206,7 +206,7 @@ def test_curves_of_several_runs(ax):
         "slow: training", "slow: validation", "fast: training"]
 
 
-def test_one_curve_of_several_runs_has_the_names_of_the_runs(ax):
+def test_single_curve_of_several_runs_is_labelled_by_run(ax):
     plot.curves({"a": run([3, 1]), "b": run([1, 1e-3])}, ["loss"], ax)
     assert set(lines(ax)) == {"a", "b"} and ax.get_yscale() == "log"
 
@@ -218,7 +218,7 @@ def test_one_curve_of_several_runs_has_the_names_of_the_runs(ax):
     (run([1]), "loss", TypeError, "list of names"),
     (run([1]), ["accuracy"], KeyError, "no curve 'accuracy'"),
 ])
-def test_curves_refuse(history, keys, error, match, ax):
+def test_curves_refuse_bad_arguments(history, keys, error, match, ax):
     with pytest.raises(error, match=match):
         plot.curves(history, keys, ax)
     assert not ax.has_data()
@@ -230,7 +230,7 @@ class Halving:
 
 
 @pytest.mark.parametrize("schedule", [lambda t: 0.5**t, Halving()], ids=["callable", "rates"])
-def test_schedule(schedule, ax):
+def test_schedule_draws_the_rate_of_each_step(schedule, ax):
     assert plot.schedule(schedule, 6, ax, unit="epoch") is ax
     values, edges, _ = ax.patches[0].get_data()
     assert list(values) == [1, 0.5, 0.25, 0.125, 0.0625, 0.03125] and list(edges) == list(range(7))
@@ -242,7 +242,7 @@ def test_schedule(schedule, ax):
     (lambda t: 0.1, "step"), (StepDecay(0.1), "epoch"), (StepDecay(0.1, per="step"), "step"), (OneCycle(0.1), "step"),
     (ReduceOnPlateau(0.1), "plateau"),
 ], ids=["callable", "per epoch", "per step", "one-cycle", "plateau"])
-def test_what_a_schedule_counts_is_written_below(schedule, unit, ax):
+def test_schedule_labels_the_axis_with_its_unit(schedule, unit, ax):
     assert plot.schedule(schedule, 30, ax).get_xlabel() == unit
 
 
@@ -261,7 +261,7 @@ def test_schedule_is_called_with_floats(ax):
     (lambda t: 0.1, 2.0, TypeError, "total"),
     (type("Short", (), {"rates": lambda self, total: [0.1]})(), 5, ValueError, "for each of t = 0 .. 4, got 1"),
 ])
-def test_schedule_refuses(schedule, total, error, match, ax):
+def test_schedule_refuses_bad_arguments(schedule, total, error, match, ax):
     with pytest.raises(error, match=match):
         plot.schedule(schedule, total, ax)
     assert not ax.has_data()
@@ -272,7 +272,7 @@ def test_schedule_refuses(schedule, total, error, match, ax):
 
 @pytest.mark.parametrize("shape", ["labels", "column", "one-hot"])
 @pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
-def test_decision_boundary(kind, shape, plane, three, ax):
+def test_decision_boundary_shows_predictions_and_examples(kind, shape, plane, three, ax):
     network, X, y = plane if kind == "sigmoid" else three
     if shape == "one-hot":
         if kind == "sigmoid":
@@ -284,12 +284,12 @@ def test_decision_boundary(kind, shape, plane, three, ax):
     draw(ax)
     (image,) = ax.get_images()
     left, right, low, high = image.get_extent()
-    x_1, x_2 = ((np.arange(40) + 0.5) / 40 * (b - a) + a for a, b in ((left, right), (low, high)))  # middles of pixels
+    x_1, x_2 = ((np.arange(40) + 0.5) / 40 * (b - a) + a for a, b in ((left, right), (low, high)))  # centres
     grid = np.stack(np.meshgrid(x_1, x_2), axis=-1).reshape(-1, 2)
     same = np.asarray(image.get_array()).reshape(-1) == network.predict(grid)
-    assert same.mean() > 0.995  # a point may lie on the boundary itself
+    assert same.mean() > 0.995  # points may lie on the boundary itself
     assert left < X[:, 0].min() < X[:, 0].max() < right and low < X[:, 1].min() < X[:, 1].max() < high
-    # The examples of each class, in its colour, which is that of its region.
+    # The examples of each class have the colour of its region.
     points = {c.get_label(): c for c in ax.collections if c.get_label() in "abc"}
     for k in range(y.max() + 1):
         np.testing.assert_array_equal(points["abc"[k]].get_offsets(), X[y == k])
@@ -297,7 +297,7 @@ def test_decision_boundary(kind, shape, plane, three, ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list("abc")[: y.max() + 1]
 
 
-def test_the_boundary_is_where_the_probabilities_are_equal(plane, three, ax):
+def test_boundary_lies_where_probabilities_are_equal(plane, three, ax):
     for network, X, y in (plane, three):
         plot.decision_boundary(network, X, y, ax, legend=False)
         paths = [path for c in ax.collections if "Contour" in type(c).__name__ for path in c.get_paths()]
@@ -347,7 +347,7 @@ TRUE, PREDICTED = [0, 0, 0, 1, 1, 3], [0, 0, 1, 1, 1, 0]
 COUNTS = [[2, 1, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
 
 
-def test_confusion_matrix(ax):
+def test_confusion_matrix_shows_counts(ax):
     plot.confusion_matrix(TRUE, PREDICTED, ax)
     draw(ax)
     assert ax.get_images()[0].get_array().tolist() == COUNTS
@@ -356,7 +356,7 @@ def test_confusion_matrix(ax):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
 
 
-def test_confusion_matrix_normalised_with_names(ax):
+def test_normalised_confusion_matrix_shows_fractions_and_names(ax):
     names = ["cat", "dog", "bird", "none", "more"]
     plot.confusion_matrix(np.eye(5)[TRUE], PREDICTED, ax, normalize=True, names=names)
     draw(ax)
@@ -366,7 +366,7 @@ def test_confusion_matrix_normalised_with_names(ax):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == names == [t.get_text() for t in ax.get_yticklabels()]
 
 
-def test_confusion_matrix_of_many_classes(ax):
+def test_confusion_matrix_of_many_classes_has_no_numbers(ax):
     y = np.arange(300)
     plot.confusion_matrix(y, y[::-1], ax)
     draw(ax)
@@ -383,7 +383,7 @@ def test_confusion_matrix_of_many_classes(ax):
     ([0, 10**6], [0, 1], None, ValueError, "at most 1000 classes, got the label 1000000"),
     ([0, 2], [0, 1], ["a", "b"], ValueError, "one for each of the 3 classes"),
 ])
-def test_confusion_matrix_refuses(true, predicted, names, error, match, ax):
+def test_confusion_matrix_refuses_bad_arguments(true, predicted, names, error, match, ax):
     with pytest.raises(error, match=match):
         plot.confusion_matrix(true, predicted, ax, names=names)
     assert not ax.has_data()
@@ -392,7 +392,7 @@ def test_confusion_matrix_refuses(true, predicted, names, error, match, ax):
 # ---- Layers ---------------------------------------------------------------------------------------------------------
 
 
-def test_first_layer_weights(digits, ax):
+def test_first_layer_weights_are_drawn_as_images(digits, ax):
     network, _, _ = digits
     assert plot.first_layer_weights(network, ax=ax) is ax
     draw(ax)
@@ -407,7 +407,7 @@ def test_first_layer_weights(digits, ax):
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["0", "4", "8"]
 
 
-def test_some_first_layer_weights_in_a_shape(digits, ax):
+def test_selected_first_layer_weights_are_drawn_in_a_given_shape(digits, ax):
     network, _, _ = digits
     plot.first_layer_weights(network, (4, 16), ax, units=[7, 2])
     mosaic = np.ma.filled(ax.get_images()[0].get_array(), np.nan)
@@ -415,7 +415,7 @@ def test_some_first_layer_weights_in_a_shape(digits, ax):
     np.testing.assert_array_equal(mosaic[5:], network.W[0][2].reshape(4, 16))
 
 
-def test_first_layer_weights_in_colours(ax):
+def test_first_layer_weights_are_drawn_in_rgb(ax):
     network = Network([48, 1], output="sigmoid", random_state=0)  # 48 = 4 x 4 x 3
     plot.first_layer_weights(network, ax=ax)
     draw(ax)
@@ -435,7 +435,7 @@ def test_first_layer_weights_in_colours(ax):
     ([9, 2], {"units": [2]}, ValueError, r"a row of W\[1\] must be from 0 to 1"),
     ([9, 2], {"units": []}, ValueError, "at least one row"),
 ])
-def test_first_layer_weights_refuse(sizes, keywords, error, match, ax):
+def test_first_layer_weights_refuse_bad_arguments(sizes, keywords, error, match, ax):
     with pytest.raises(error, match=match):
         plot.first_layer_weights(Network(sizes, random_state=0), ax=ax, **keywords)
     assert not ax.has_data()
@@ -447,7 +447,7 @@ def histogram(panel):
 
 
 @pytest.mark.parametrize("of", ["A", "Z"])
-def test_activation_histograms(of, digits, ax):
+def test_activation_histograms_count_all_values(of, digits, ax):
     network, X, _ = digits
     panels = plot.activation_histograms(network, X, ax, of=of, bins=13)
     draw(ax)
@@ -464,7 +464,7 @@ def test_activation_histograms(of, digits, ax):
         assert panel.get_xlabel() == f"mean {values.mean(dtype=float):.2g}\nstd {values.std(dtype=float):.2g}"
 
 
-def test_gradient_histograms(digits, ax):
+def test_gradient_histograms_count_all_entries(digits, ax):
     network, X, y = digits
     panels = plot.gradient_histograms(network, X, y, ax, bins=7)
     draw(ax)
@@ -474,16 +474,16 @@ def test_gradient_histograms(digits, ax):
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 1e-320, 1e300])
-def test_histograms_of_one_value(weight, ax):
+def test_histogram_of_a_single_value_is_drawn(weight, ax):
     network = Network([1, 2], output="identity", dtype="float64", random_state=0)
     network.W[0] = np.full((2, 1), weight)
-    network.W[0][1] = np.nextafter(weight, 2 * weight)  # too close for bins between them
+    network.W[0][1] = np.nextafter(weight, 2 * weight)  # too close to hold the bins
     (panel,) = plot.activation_histograms(network, [[1.0]], ax)
     draw(ax)
     assert histogram(panel)[0].sum() == 2
 
 
-def test_histograms_refuse(digits, ax):
+def test_histograms_refuse_bad_arguments(digits, ax):
     network, X, y = digits
     with pytest.raises(ValueError, match="of must be one of A, Z"):
         plot.activation_histograms(network, X, ax, of="dA")
@@ -515,14 +515,14 @@ def test_panels_do_not_overlap(n):
 # ---- The diagram ----------------------------------------------------------------------------------------------------
 
 
-def test_network_diagram(ax):
+def test_network_diagram_shows_units_connections_and_shapes(ax):
     network = Network([3, 50, 1], activation="leaky_relu", output="sigmoid", random_state=0)
     assert plot.network_diagram(network, ax, max_units=6) is ax
     draw(ax)
     kinds = {kind: [c for c in ax.collections if type(c).__name__ == kind]
              for kind in ("EllipseCollection", "LineCollection")}
     units = [np.asarray(c.get_offsets()) for c in kinds["EllipseCollection"]]
-    assert [len(layer) for layer in units] == [3, 5, 1]  # dots in place of one of six
+    assert [len(layer) for layer in units] == [3, 5, 1]  # dots replace one of six units
     assert all((layer[:, 0] == l).all() for l, layer in enumerate(units))
     assert [len(c.get_segments()) for c in kinds["LineCollection"]] == [3 * 5, 5 * 1]
     ends = {tuple(point) for c in kinds["LineCollection"] for segment in c.get_segments() for point in segment}
@@ -540,7 +540,7 @@ def test_texts_of_the_diagram_do_not_overlap(sizes, size):
     matplotlib.use("Agg")
     plt = pytest.importorskip("matplotlib.pyplot")
     if size and len(sizes) > size[0]:
-        pytest.skip("more columns than the least font can be put into")
+        pytest.skip("more columns than fit with the smallest font")
     network = Network(sizes, output="sigmoid", random_state=0)
     where = figure.Figure(figsize=size).subplots() if size else None
     ax = plot.network_diagram(network, where)
@@ -556,7 +556,7 @@ def test_texts_of_the_diagram_do_not_overlap(sizes, size):
     ([3, 1], {}, TypeError, r"network must be a fastnn\.Network, got \[3, 1\]"),
     (Network([2, 2]), {"max_units": 2}, ValueError, "max_units must be from 3"),
 ])
-def test_network_diagram_refuses(network, keywords, error, match, ax):
+def test_network_diagram_refuses_bad_arguments(network, keywords, error, match, ax):
     with pytest.raises(error, match=match):
         plot.network_diagram(network, ax, **keywords)
     assert not ax.has_data()
