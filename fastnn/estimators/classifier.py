@@ -163,7 +163,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self._set_parameters(locals())
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = self._checked(X, y, reset)
+        X, y = self._validate_X_y(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -173,20 +173,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call "
                                  f"to fit. Previously got {self.classes_}, `y` has {classes}")
         else:
-            self._refuse_new_classes(y)
+            self._check_known_classes(y)
         return X, y
 
     def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
-        X, y = self._checked(X, y, reset=False)
-        self._refuse_new_classes(y)
+        X, y = self._validate_X_y(X, y, reset=False)
+        self._check_known_classes(y)
         return X, y
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+    def _validate_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True,
                              dtype=(np.float64, np.float32), reset=reset)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _refuse_new_classes(self, y: Any) -> None:
+    def _check_known_classes(self, y: Any) -> None:
         classes = unique_labels(y)
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has "
@@ -222,7 +222,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
         return class_factors(self.class_weight, self.classes_, encoded_y)
 
-    def _decide(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
+    def _class_indices(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
         """Return class indices (m,) for outputs A[L] (m, n[L]); for multilabel targets, 0 or 1 of shape (m, n[L])."""
         if self.out_activation_ == "softmax":
             numbers: NDArray[np.intp] = outputs.argmax(axis=1)
@@ -233,7 +233,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return decided[:, 0] if len(self._label_binarizer.classes_) == 2 else np.zeros(len(outputs), np.intp)
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
-        decided, Y = self._decide(outputs), data.encoded_y
+        decided, Y = self._class_indices(outputs), data.encoded_y
         correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
         if data.sample_weight is None:
             return float(correct.mean())
@@ -311,7 +311,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         outputs = self._forward_pass_fast(X)
         if self._label_binarizer.sparse_input_:
             return self._label_binarizer.inverse_transform(outputs)
-        decided = self._decide(outputs)
+        decided = self._class_indices(outputs)
         return decided if decided.ndim == 2 else self._label_binarizer.classes_[decided]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:

@@ -84,7 +84,7 @@ def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
 def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any], list[Cache]]:
     """Return AL and the list of caches of [linear -> relu] x (L-1) -> linear -> sigmoid for X (n_x, m)."""
     L = n_layers(parameters)
-    A: ArrayLike = X
+    A: Any = X
     caches = []
     for l in range(1, L + 1):
         try:
@@ -93,7 +93,7 @@ def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any],
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {l}: {error}") from None
         caches.append((linear_cache, Z))
-    return A, caches  # type: ignore[return-value]
+    return A, caches
 
 
 def compute_cost(AL: ArrayLike, Y: ArrayLike) -> float:
