@@ -82,7 +82,7 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
 
 
 def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validation: ValidationArguments | None,
-                   callbacks: tuple[Callback, ...], view: Any, incremental: bool) -> None:
+                   callbacks: tuple[Callback, ...], view: FitView, incremental: bool) -> None:
     """Train by a stochastic solver; with early stopping, restore the best parameters."""
     architecture = network.architecture
     examples = data.examples(architecture)
@@ -106,7 +106,7 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
 
 
 def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, callbacks: tuple[Callback, ...],
-              view: Any) -> None:
+              view: FitView) -> None:
     """Train by L-BFGS with the settings of scikit-learn.
 
     Warns
@@ -170,7 +170,7 @@ def recorded(estimator: Any, validates: bool) -> tuple[str, ...]:
     return ("epoch", "loss", *validation, "learning_rate")
 
 
-def check_callbacks(given: Any, view: Any) -> tuple[Callback, ...]:
+def check_callbacks(given: Any, view: FitView) -> tuple[Callback, ...]:
     """Return the callbacks of a fit after checking that they work with it."""
     callbacks, rule = prepare(given, None)
     if rule is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):

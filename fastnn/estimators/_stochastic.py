@@ -17,8 +17,8 @@ from fastnn._core.training_plan import Plan
 from fastnn._data.examples import Examples, batch_bounds
 from fastnn._model.objective import Objective
 from fastnn._training import loop
-from fastnn._training.loop import run_batches
 from fastnn._training.progress import progress_bar
+from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._solver import Solver
@@ -126,7 +126,7 @@ class StochasticFit:
 
     def __init__(self, estimator: Any, network: CoreNetwork, objective: Objective, solver: Solver, examples: Examples,
                  *, rows: NDArray[np.int64] | None, validation: ValidationSet | None,
-                 callbacks: tuple[Callback, ...], view: Any, incremental: bool) -> None:
+                 callbacks: tuple[Callback, ...], view: FitView, incremental: bool) -> None:
         self.estimator, self.network, self.solver = estimator, network, solver
         self.objective, self.unpenalized = objective, Objective(objective.loss)
         self.examples, self.validation = examples, validation
@@ -208,7 +208,7 @@ class StochasticFit:
             total += J * (stop - start)
             return J
 
-        run_batches(step, iter(self.batches), iter(rates), stop_if_diverged=False)
+        loop.run_batches(step, iter(self.batches), iter(rates), stop_if_diverged=False)
         if not isfinite(total):
             self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
         self.rate = rates[-1]
@@ -293,9 +293,9 @@ class StochasticFit:
             bar.update()
         if not self.callbacks:
             return False
-        record = {"epoch": records.n_iter, "loss": records.loss}
+        record = {"epoch": records.n_iter, "loss": records.loss_curve[-1]}
         if records.validation_losses and records.validation_scores and self.validation is not None:
             record |= {"validation_loss": records.validation_losses[-1],
                        "validation_score": records.validation_scores[-1]}
         record["learning_rate"] = self.rate
-        return bool(self.view.end_epoch(self.callbacks, record))
+        return self.view.end_epoch(self.callbacks, record)

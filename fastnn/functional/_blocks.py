@@ -12,7 +12,7 @@ from fastnn._core.course import ANY, as_matrix, as_real, product
 from fastnn._core.registry import activation_code
 from fastnn._data import checks
 from fastnn.functional._activations import RELU, SIGMOID, code
-from fastnn.functional._parameters import Parameters, n_layers
+from fastnn.functional._parameters import ParameterDict, n_layers
 from fastnn.runtime import LEVEL
 
 __all__ = ["L_model_backward", "L_model_forward", "compute_cost", "initialize_parameters",
@@ -25,7 +25,7 @@ Cache = tuple[LinearCache, NDArray[Any]]
 IDENTITY = activation_code("identity")
 
 
-def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
+def initialize_parameters(n_x: int, n_h: int, n_y: int) -> ParameterDict:
     """Return W1 (n_h, n_x), b1, W2 (n_y, n_h), b2: weights 0.01 * randn from NumPy's global generator, biases 0."""
     parameters = {}
     for l, (n_prev, n) in enumerate(((n_x, n_h), (n_h, n_y)), 1):
@@ -35,7 +35,7 @@ def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
     return parameters
 
 
-def initialize_parameters_deep(layer_dims: ArrayLike) -> Parameters:
+def initialize_parameters_deep(layer_dims: ArrayLike) -> ParameterDict:
     """Return W1, b1, ..., WL, bL for layer_dims = [n[0], ..., n[L]].
 
     W[l] is randn(n[l], n[l-1]) / sqrt(n[l-1]), drawn from NumPy's global generator; b[l] is 0.
@@ -81,7 +81,7 @@ def linear_activation_forward(A_prev: ArrayLike, W: ArrayLike, b: ArrayLike,
     return A, (linear_cache, Z)
 
 
-def L_model_forward(X: ArrayLike, parameters: Parameters) -> tuple[NDArray[Any], list[Cache]]:
+def L_model_forward(X: ArrayLike, parameters: ParameterDict) -> tuple[NDArray[Any], list[Cache]]:
     """Return AL and the list of caches of [linear -> relu] x (L-1) -> linear -> sigmoid for X (n_x, m)."""
     L = n_layers(parameters)
     A: Any = X
@@ -160,7 +160,7 @@ def _parts(cache: Cache) -> Cache:
     return linear_cache, Z
 
 
-def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gradient: bool = False) -> Parameters:
+def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gradient: bool = False) -> ParameterDict:
     """Return the gradients {"dA1", "dW1", "db1", ..., "dWL", "dbL"} of [linear -> relu] x (L-1) -> linear -> sigmoid.
 
     Parameters
@@ -180,7 +180,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
     if not caches:
         raise ValueError("caches must hold one cache per layer: got none")
     L = len(caches)
-    grads: Parameters = {}
+    grads: ParameterDict = {}
     for l in range(L, 0, -1):
         try:
             if l < L:
@@ -198,7 +198,7 @@ def L_model_backward(AL: ArrayLike, Y: ArrayLike, caches: list[Cache], input_gra
     return grads
 
 
-def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: float) -> Parameters:
+def update_parameters(parameters: ParameterDict, grads: ParameterDict, learning_rate: float) -> ParameterDict:
     """Return new arrays W[l] - learning_rate * dW[l] and b[l] - learning_rate * db[l]; `parameters` is not changed."""
     L = n_layers(parameters)
     if not isinstance(grads, (dict, Mapping)):
@@ -214,7 +214,7 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     return updated
 
 
-def predict(X: ArrayLike, y: ArrayLike | None, parameters: Parameters) -> NDArray[Any]:
+def predict(X: ArrayLike, y: ArrayLike | None, parameters: ParameterDict) -> NDArray[Any]:
     """Return the L-layer network's predictions, 0.0 or 1.0, (1, m); print their accuracy if y (1, m) is not None."""
     AL, _ = L_model_forward(X, parameters)
     p = (AL > 0.5).astype(np.float64)

@@ -12,7 +12,7 @@ from fastnn._data import checks
 from fastnn.functional._activations import sigmoid
 from fastnn.functional._blocks import compute_cost
 from fastnn.functional._models import COST_EVERY, descend
-from fastnn.functional._parameters import Parameters, as_examples
+from fastnn.functional._parameters import ParameterDict, as_examples
 
 __all__ = ["initialize_with_zeros", "logistic_regression", "optimize", "propagate"]
 
@@ -102,7 +102,7 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
 
 
 def _descend(w: NDArray[Any], b: float, X: NDArray[Any], Y: NDArray[Any],
-             **options: Any) -> tuple[Parameters, list[float]]:
+             **options: Any) -> tuple[ParameterDict, list[float]]:
     return descend(X, Y, {"W1": w.T, "b1": np.full((1, 1), b)}, (len(w), 1), "identity", **options)
 
 

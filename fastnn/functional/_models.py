@@ -1,7 +1,7 @@
 """Whole models, trained by full-batch gradient descent on the binary cross-entropy."""
 
 from collections.abc import Sequence
-from itertools import count, repeat
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +12,11 @@ from fastnn._data import checks
 from fastnn._data.examples import Examples
 from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
-from fastnn._model.parameters import Parameters as Arena
+from fastnn._model.parameters import Parameters
 from fastnn._training import loop
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.functional._blocks import initialize_parameters, initialize_parameters_deep
-from fastnn.functional._parameters import Parameters, as_examples, as_parameters
+from fastnn.functional._parameters import ParameterDict, as_examples, as_parameters
 from fastnn.losses import BinaryCrossEntropy
 from fastnn.optimizers import SGD
 
@@ -26,9 +26,9 @@ COST_EVERY = 100
 FLOAT64 = np.dtype(np.float64)
 
 
-def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[int], hidden: str, *,
+def descend(X: ArrayLike, Y: ArrayLike, parameters: ParameterDict, sizes: Sequence[int], hidden: str, *,
             learning_rate: float, num_iterations: int, print_cost: bool, print_every: int = COST_EVERY,
-            n_threads: int | None = None) -> tuple[Parameters, list[float]]:
+            n_threads: int | None = None) -> tuple[ParameterDict, list[float]]:
     """Minimise the cost by gradient descent, starting from a copy of `parameters`.
 
     Parameters
@@ -44,7 +44,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     learning_rate, num_iterations, print_cost, n_threads
         As for `L_layer_model`.
     print_every : int
-        Iterations between two printed costs.
+        Iterations between two printed costs: a multiple of 100.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     Y = as_matrix(Y, "Y", sizes[-1], m, "(n_y, m)")
     checks.binary(Y, "Y")
     architecture = Architecture.check(sizes, activation=hidden, output="sigmoid", dtype=FLOAT64)
-    objective, arena = Objective(BinaryCrossEntropy()), Arena.allocate(architecture)
+    objective, arena = Objective(BinaryCrossEntropy()), Parameters.allocate(architecture)
     W, b = arena.views()
     for l in range(L):
         W[l], b[l] = arrays[f"W{l + 1}"], arrays[f"b{l + 1}"]
@@ -72,17 +72,11 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
     state = OptimizerState(SGD(), arena.size, FLOAT64)
     with loop.bound_plan(architecture, objective, arena, examples, state, batch_size=m,
                          n_threads=runtime.thread_count(n_threads)) as plan:
-        counter = count()
-
-        def step(start: int, stop: int, rate: float) -> float:
-            i, cost = next(counter), plan.step(start, stop, rate)
-            if i % COST_EVERY == 0:
-                costs.append(cost)
+        for i in range(0, iterations, COST_EVERY):
+            costs.append(plan.step(0, m, rate))
             if print_cost and i % print_every == 0:
-                print(f"Cost after iteration {i}: {cost}")
-            return cost
-
-        loop.run_batches(step, repeat((0, m), iterations), repeat(rate), stop_if_diverged=False)
+                print(f"Cost after iteration {i}: {costs[-1]}")
+            loop.run_batches(plan.step, repeat((0, m), min(COST_EVERY, iterations - i) - 1), repeat(rate))
     trained = {}
     for l in range(1, L + 1):
         trained[f"W{l}"], trained[f"b{l}"] = np.array(W[l - 1]), np.array(b[l - 1])
@@ -90,7 +84,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: Parameters, sizes: Sequence[
 
 
 def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, print_cost: bool = False,
-             learning_rate: float = 1.2, *, n_threads: int | None = None) -> Parameters:
+             learning_rate: float = 1.2, *, n_threads: int | None = None) -> ParameterDict:
     """Train a hidden layer of n_h tanh units and a sigmoid output: the course's model of the planar data.
 
     Parameters
@@ -119,7 +113,7 @@ def nn_model(X: ArrayLike, Y: ArrayLike, n_h: int, num_iterations: int = 10000, 
 
 def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,
                     num_iterations: int = 3000, print_cost: bool = False, *,
-                    n_threads: int | None = None) -> tuple[Parameters, list[float]]:
+                    n_threads: int | None = None) -> tuple[ParameterDict, list[float]]:
     """Train linear -> relu -> linear -> sigmoid for layers_dims = (n_x, n_h, n_y).
 
     Parameters and return values are those of `L_layer_model`; training starts from `initialize_parameters`.
@@ -132,8 +126,8 @@ def two_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], lear
 
 
 def L_layer_model(X: ArrayLike, Y: ArrayLike, layers_dims: Sequence[int], learning_rate: float = 0.0075,
-                  num_iterations: int = 3000, print_cost: bool = False, parameters: Parameters | None = None, *,
-                  n_threads: int | None = None) -> tuple[Parameters, list[float]]:
+                  num_iterations: int = 3000, print_cost: bool = False, parameters: ParameterDict | None = None, *,
+                  n_threads: int | None = None) -> tuple[ParameterDict, list[float]]:
     """Train [linear -> relu] x (L-1) -> linear -> sigmoid for layers_dims = [n[0], ..., n[L]].
 
     Parameters

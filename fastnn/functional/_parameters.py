@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core.course import ANY, as_matrix
 
-__all__ = ["Parameters", "as_examples", "as_parameters", "n_layers"]
+__all__ = ["ParameterDict", "as_examples", "as_parameters", "n_layers"]
 
-Parameters = dict[str, NDArray[Any]]
+ParameterDict = dict[str, NDArray[Any]]
 
 
-def n_layers(parameters: Parameters) -> int:
+def n_layers(parameters: ParameterDict) -> int:
     """Return L of the dictionary {"W1": ..., "b1": ..., ..., "WL": ..., "bL": ...}.
 
     Raises
@@ -35,7 +35,7 @@ def n_layers(parameters: Parameters) -> int:
                    f"got {', '.join(map(str, parameters)) or 'none'}")
 
 
-def as_parameters(parameters: Parameters, sizes: Sequence[int]) -> Parameters:
+def as_parameters(parameters: ParameterDict, sizes: Sequence[int]) -> ParameterDict:
     """Return the parameters as float64 matrices after checking that they match the layer sizes n[0], ..., n[L].
 
     Raises
