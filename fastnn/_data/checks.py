@@ -1,12 +1,12 @@
-"""Every check of user input, and its error text in the notes' notation.
+"""Checks of user input, with error messages in textbook notation.
 
-Arrays come back as the compiled core reads them: native byte order, aligned, the network's dtype; copied only where
-the input is not so already. The caller's arrays are never changed.
+Arrays are returned as the compiled core reads them: aligned, in native byte order and the network's dtype. They are
+copied only if necessary; the caller's arrays are never changed.
 """
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from operator import index
 from typing import Any, Literal, NoReturn
@@ -18,21 +18,22 @@ from fastnn import runtime
 from fastnn._core import kernels
 from fastnn._data.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "as_real", "batch_size", "binary", "callables", "class_weight", "count", "dropout", "dtype",
+__all__ = ["DTYPES", "as_real", "batch_size", "binary", "callables", "count", "dropout", "dtype",
            "features", "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes",
-           "matrix_shape", "name", "number", "numeric", "output", "parameter", "sample_weight", "values"]
+           "matrix_shape", "name", "number", "numeric", "output", "parameter", "sample_weight", "shown",
+           "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
-LARGEST_SEED = 2**128 - 1  # as many bits as a numpy.random.SeedSequence draws
+LARGEST_SEED = 2**128 - 1  # the entropy of a numpy.random.SeedSequence
 MOST_PARAMETERS = 2**60
 
 
-def _shown(value: Any) -> str:
-    """Return a value for an error text: short, whatever it is."""
+def shown(value: Any) -> str:
+    """Return a short representation of any value for an error message."""
     try:
         text = repr(value)
-    except Exception:  # of a foreign class, or an int of more digits than Python prints
+    except Exception:  # a foreign class, or an int with more digits than Python prints
         text = f"a {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:97]}..."
 
@@ -42,28 +43,28 @@ def name(value: Any, allowed: Sequence[str], what: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a name ({', '.join(allowed)}), got {type(value).__name__}")
     if value not in allowed:
-        raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {_shown(value)}")
+        raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {shown(value)}")
     return value
 
 
 def flag(value: Any, what: str) -> bool:
     """Return `value` if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{what} must be True or False, got {_shown(value)}")
+        raise TypeError(f"{what} must be True or False, got {shown(value)}")
     return bool(value)
 
 
 def having(value: Any, attributes: Sequence[str], must: str) -> None:
-    """Refuse a `value` without these attributes; `must` is the error's first half, "x must be ..."."""
+    """Raise a TypeError if `value` lacks one of these attributes; `must` begins the message: "x must be ..."."""
     if not all(hasattr(value, attribute) for attribute in attributes):
-        raise TypeError(f"{must}, got {_shown(value)}")
+        raise TypeError(f"{must}, got {shown(value)}")
 
 
 def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = -math.inf,
            below: float = math.inf) -> float:
     """Return `value` as a finite float, `minimum` <= value, `above` < value < `below`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{what} must be a number, got {_shown(value)}")
+        raise TypeError(f"{what} must be a number, got {shown(value)}")
     try:
         result = float(value)
     except OverflowError:  # of a large int
@@ -71,34 +72,34 @@ def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = 
     if not math.isfinite(result) or result < minimum or result <= above or result >= below:
         bounds = [f"at least {minimum:g}"] * (minimum > -math.inf) + [f"above {above:g}"] * (above > -math.inf)
         bounds += [f"below {below:g}"] * (below < math.inf)
-        raise ValueError(f"{what} must be finite{''.join(f' and {bound}' for bound in bounds)}, got {_shown(value)}")
+        raise ValueError(f"{what} must be finite{''.join(f' and {bound}' for bound in bounds)}, got {shown(value)}")
     return result
 
 
 def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> int:
     """Return `value` as an int from `minimum` to `maximum`."""
     if type(value) is int and minimum <= value <= maximum:
-        return value  # at once: the course's smallest functions take less time than the checks below
+        return value  # fast path: the checks below take longer than the smallest functions of the course
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         result = index(value)
     except TypeError:
-        raise TypeError(f"{what} must be a whole number, got {_shown(value)}") from None
+        raise TypeError(f"{what} must be a whole number, got {shown(value)}") from None
     if not minimum <= result <= maximum:
-        raise ValueError(f"{what} must be from {minimum} to {maximum}, got {_shown(result)}")
+        raise ValueError(f"{what} must be from {minimum} to {maximum}, got {shown(result)}")
     return result
 
 
 def batch_size(value: Any) -> int | Literal["auto"] | None:
-    """Return the number of a mini-batch's examples, "auto" or None."""
+    """Return a batch size: a number of examples, "auto" or None."""
     if value is None:
         return None
     return "auto" if isinstance(value, str) and value == "auto" else count(value, "batch_size")
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """Return a random generator: the given one, or a new one seeded by an int or by the system."""
+    """Return the given generator, or a new one seeded by an int or by the system."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     if random_state is None:
@@ -107,34 +108,34 @@ def generator(random_state: Any) -> np.random.Generator:
 
 
 def callables(callbacks: Any, kinds: tuple[type, ...] = ()) -> tuple[Any, ...]:
-    """Return the callbacks as a tuple: callables, or objects of these kinds."""
+    """Return a tuple of callbacks: callables, or instances of `kinds`."""
     if callable(callbacks) or not np.iterable(callbacks):
-        raise TypeError(f"callbacks must be a sequence of callables, got {_shown(callbacks)}")
+        raise TypeError(f"callbacks must be a sequence of callables, got {shown(callbacks)}")
     result = tuple(callbacks)
     for callback in result:
         if not callable(callback) and not isinstance(callback, kinds):
-            raise TypeError(f"a callback must be callable as callback(network, record), got {_shown(callback)}")
+            raise TypeError(f"a callback must be callable as callback(network, record), got {shown(callback)}")
     return result
 
 
 def layer_sizes(sizes: Any, what: str = "layer_sizes") -> tuple[int, ...]:
     """Return n[0], ..., n[L] as ints."""
     if isinstance(sizes, (str, bytes, dict, set, frozenset)) or not np.iterable(sizes):
-        raise TypeError(f"{what} must be a sequence [n[0], ..., n[L]], got {_shown(sizes)}")
+        raise TypeError(f"{what} must be a sequence [n[0], ..., n[L]], got {shown(sizes)}")
     checked = tuple(count(n, f"{what}: n[{l}]") for l, n in enumerate(sizes))
     if len(checked) < 2:
         raise ValueError(f"{what} must hold at least n[0] and n[1], got {list(checked)}")
     if sum((n_prev + 1) * n for n_prev, n in pairwise(checked)) > MOST_PARAMETERS:
-        raise ValueError(f"{what} {_shown(list(checked))} has more parameters than any memory holds")
+        raise ValueError(f"{what} {shown(list(checked))} has more parameters than any memory holds")
     return checked
 
 
 def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Return a name for each hidden layer."""
+    """Return the name of each hidden layer's activation."""
     if isinstance(activation, str):
         return (name(activation, allowed, "activation"),) * n_hidden
     if isinstance(activation, (bytes, dict, set, frozenset)) or not np.iterable(activation):
-        raise TypeError(f"activation must be a name or one name per hidden layer, got {_shown(activation)}")
+        raise TypeError(f"activation must be a name or one name per hidden layer, got {shown(activation)}")
     names = tuple(name(one, allowed, f"activation of layer {l}") for l, one in enumerate(activation, 1))
     if len(names) != n_hidden:
         raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}")
@@ -142,9 +143,9 @@ def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -
 
 
 def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
-    """Return a rate for each hidden layer of those activations, or nothing where all are 0."""
+    """Return a rate for each hidden layer; an empty tuple if all are 0."""
     if isinstance(value, (str, bytes, dict, set, frozenset)):
-        raise TypeError(f"dropout must be a rate or one rate per hidden layer, got {_shown(value)}")
+        raise TypeError(f"dropout must be a rate or one rate per hidden layer, got {shown(value)}")
     rates = tuple(value) if np.iterable(value) else (value,) * max(1, len(hidden))
     checked = tuple(number(rate, f"dropout of layer {l}", minimum=0, below=1) for l, rate in enumerate(rates, 1))
     if not any(checked):
@@ -161,11 +162,11 @@ def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:
-        kind = "" if value is None else np.dtype(value).name  # None would be float64
-    except Exception:  # NumPy raises many kinds, SyntaxError among them
+        kind = "" if value is None else np.dtype(value).name  # np.dtype(None) is float64
+    except Exception:  # NumPy raises many types, including SyntaxError
         kind = ""
     if kind not in DTYPES:
-        raise ValueError(f"dtype must be float32 or float64, got {_shown(value)}")
+        raise ValueError(f"dtype must be float32 or float64, got {shown(value)}")
     return np.dtype(kind)  # native byte order
 
 
@@ -181,7 +182,7 @@ def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
         result = np.asarray(array)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{what} must be an array of shape {shape}: {error}") from None
-    except Exception as error:  # whatever a foreign object's __array__ raises
+    except Exception as error:  # anything that a foreign __array__ raises
         raise TypeError(f"{what} must be an array of shape {shape}: {error}") from error
     if result.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {result.dtype}")
@@ -189,21 +190,21 @@ def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
 
 
 def is_ready(array: NDArray[Any], target: np.dtype[Any]) -> bool:
-    """Tell whether the core can read `array` as it is: of the target dtype, aligned, its strides whole elements."""
+    """Tell whether the core can read `array` directly: target dtype, aligned, strides of whole elements."""
     return (array.dtype == target and array.flags.aligned
             and all(stride % target.itemsize == 0 for stride in array.strides))
 
 
 def as_real(array: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
-    """Return `array` in the target dtype as the core can read it; itself where it is so already."""
+    """Return `array`, or a copy in the target dtype if the core cannot read it directly."""
     if is_ready(array, target):
         return array
-    with np.errstate(over="ignore"):  # an overflow is found, and refused, by the check for finite values
+    with np.errstate(over="ignore"):  # the check for finite values finds an overflow
         return np.array(array, target, order="K", copy=True)
 
 
 def refuse_not_finite(array: NDArray[Any], what: str, target: np.dtype[Any]) -> NoReturn:
-    """Raise the ValueError for an array that is not finite in the target dtype, saying which fault it has."""
+    """Raise a ValueError that says why an array is not finite in the target dtype."""
     if np.isnan(array).any():
         raise ValueError(f"{what} holds NaN")
     if np.isinf(array).any():
@@ -263,11 +264,11 @@ def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: s
 
 
 def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
-    """Return class labels 0 .. n[L]-1 (m,), given as such or one-hot (m, n[L])."""
+    """Return class labels 0 .. n[L]-1 (m,), given as labels or one-hot (m, n[L])."""
     shape = f"(m,) = ({m},), or one-hot (m, n[L]) = ({m}, {n_out})"
     array = numeric(y, what, shape)
     if array.shape == (m, n_out) and n_out > 1:
-        # As many entries that are not 0 as rows, and each row's largest is 1: without a copy of the array.
+        # As many non-zero entries as rows, and a maximum of 1 in each row: needs no copy of the array.
         if np.count_nonzero(array) != m or not (array.max(axis=1) == 1).all():
             raise ValueError(f"{what} is not one-hot: each row must hold a single 1 and else 0")
         array = array.argmax(axis=1)
@@ -284,7 +285,7 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
 
 
 def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:
-    """Return real targets as a C-ordered (m, n[L]) array, given so or, for one output, as (m,)."""
+    """Return real targets as a C-ordered (m, n[L]) array; for one output they may be given as (m,)."""
     shape = f"(m, n[L]) = ({m}, {n_out})" + (f" or ({m},)" if n_out == 1 else "")
     array = numeric(y, what, shape)
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
@@ -298,24 +299,9 @@ def binary(values: NDArray[Any], what: str) -> None:
         raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
 
 
-def class_weight(value: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the weight of each label, given the number of examples of each: "balanced", or a dict of some labels."""
-    n_classes = len(counts)
-    if isinstance(value, str) and value == "balanced":
-        present = np.count_nonzero(counts)
-        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 0.0)
-    if not isinstance(value, Mapping):
-        raise TypeError(f"class_weight must be 'balanced' or a dict of label: weight, got {_shown(value)}")
-    weights = np.ones(n_classes)
-    for label, weight in value.items():
-        weights[count(label, "a label of class_weight", 0, n_classes - 1)] = number(
-            weight, f"class_weight[{_shown(label)}]", minimum=0)
-    return weights
-
-
 def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,
                   part: bool = False) -> NDArray[Any] | None:
-    """Return weights (m,), not negative and not all zero, or None; of a `part` of the data they may be all zero."""
+    """Return weights (m,), or None. They must not be negative, nor all zero unless they are a `part` of all weights."""
     if weights is None:
         return None
     array = numeric(weights, what, f"(m,) = ({m},)")
@@ -326,19 +312,19 @@ def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "samp
         raise ValueError(f"{what} must not be negative")
     if not part and not result.any():
         raise ValueError(f"{what} must not be all zero")
-    # Outside these bounds the sum of the weights, or its inverse, would not be finite.
+    # Outside these limits the sum of the weights, or its inverse, would not be finite.
     least, most = float(np.finfo(target).tiny), float(np.finfo(target).max) / m
     if result.max() > most or ((result > 0) & (result < least)).any():
         raise ValueError(f"{what} must be 0 or from {least:.3g} to {most:.3g}")
-    if part:  # a scale of its own would weigh it differently from the others
+    if part:  # a scale factor per part would change the ratios between parts
         return result
-    # J is a weighted mean: a power of two changes no bit of it, and keeps weights times losses in range.
+    # J is a weighted mean: a power of two leaves it bitwise identical and keeps weights times losses in range.
     scaled: NDArray[Any] = np.ldexp(result, -np.frexp(result.max())[1])
     return scaled
 
 
 def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any]) -> NDArray[Any]:
-    """Return `out` if results of this shape and dtype can be written to it."""
+    """Return `out` after checking that results of this shape and dtype can be written to it."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
     if out.shape != shape or out.dtype != target:
@@ -349,6 +335,6 @@ def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any]) -> NDArray[A
 
 
 def apart(out: NDArray[Any] | None, what: str, *arrays: NDArray[Any]) -> None:
-    """Raise a ValueError if `out` may share memory with one of the arrays that results are computed from."""
+    """Raise a ValueError if `out` may share memory with one of these inputs."""
     if out is not None and any(np.may_share_memory(out, array) for array in arrays):
         raise ValueError(f"out must not share memory with {what}")

@@ -1,6 +1,6 @@
 """Checked examples: features, encoded targets and sample weights, as the compiled core reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Protocol, Self
@@ -200,6 +200,22 @@ def _weights_by_class(class_weight: Any, Y: NDArray[Any], sample_weight: Any, ar
     if labels is None:
         raise ValueError("class_weight needs a softmax or a single sigmoid output")
     n_classes = max(architecture.n_outputs, 2)
-    factors: NDArray[np.float64] = checks.class_weight(class_weight, np.bincount(labels, minlength=n_classes))[labels]
+    counts = np.bincount(labels, minlength=n_classes)
+    factors: NDArray[np.float64] = _class_factors(class_weight, counts)[labels]
     given = checks.sample_weight(sample_weight, len(labels), np.dtype(np.float64), part=part)
     return factors if given is None else factors * given
+
+
+def _class_factors(class_weight: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each label, given the number of examples of each."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        present = np.count_nonzero(counts)
+        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 0.0)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError("class_weight must be 'balanced' or a dict of label: weight, got "
+                        f"{checks.shown(class_weight)}")
+    factors = np.ones(len(counts))
+    for label, weight in class_weight.items():
+        position = checks.count(label, "a label of class_weight", 0, len(counts) - 1)
+        factors[position] = checks.number(weight, f"class_weight[{checks.shown(label)}]", minimum=0)
+    return factors

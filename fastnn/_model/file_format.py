@@ -1,6 +1,6 @@
-"""The safe model file: a JSON header and named arrays, written atomically, read with suspicion.
+"""The model file format: a JSON header and named arrays, written atomically and validated when read.
 
-No pickle and nothing executable is inside. The layout, all integers little-endian::
+Files hold no pickles and nothing executable. The layout, with all integers little-endian::
 
     offset          bytes  content
     0               8      magic: 89 46 41 53 54 4e 4e 0a ("\\x89FASTNN\\n")
@@ -13,9 +13,9 @@ No pickle and nothing executable is inside. The layout, all integers little-endi
                     ...    the values: dtype "<f4", "<f8" or "<i8", order "C" (last index fastest) or "F" (first)
     size - 32       32     SHA-256 of every byte before it
 
-Every byte is either hashed or the hash, so one altered byte anywhere is refused. The hash guards against accidents; it
-is no signature. No array is allocated before the sizes that the header claims add up to the file's real size. The
-values pass once, from the file into their arrays.
+The hash covers every byte before it, so a single altered byte is detected. It guards against accidents and is not a
+signature. Arrays are allocated only after the sizes in the header were found to add up to the size of the file. Values
+are read directly into their arrays.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ _ALIGNMENT = 64
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _MAX_JSON = 4 << 20
 _MAX_DEPTH = 64
-_MAX_DIMS = 32  # as many as every NumPy knows
+_MAX_DIMS = 32  # the limit of NumPy before version 2
 _DTYPES = ("<f4", "<f8", "<i8")
 _CHUNK = 1 << 20  # small enough that a chunk is hashed while it is still in the cache
 
@@ -52,7 +52,7 @@ class ModelFileError(ValueError):
 
 
 class _Entry(NamedTuple):
-    """One array of the file: what the JSON says of it."""
+    """The description of one array in the JSON header."""
 
     name: str
     dtype: str
@@ -78,7 +78,7 @@ def _file_size(json_size: int, entries: list[_Entry]) -> int:
 
 
 def _flat_bytes(array: np.ndarray, order: Literal["C", "F"]) -> memoryview:
-    """Return the memory of an array that is contiguous in `order` as bytes, without a copy."""
+    """Return the memory of an array, contiguous in `order`, as bytes without a copy."""
     return (array.T if order == "F" else array).reshape(-1).view(np.uint8).data
 
 
@@ -86,25 +86,25 @@ def _flat_bytes(array: np.ndarray, order: Literal["C", "F"]) -> memoryview:
 
 
 def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a model file so that at every moment either the old file or the whole new one is there.
+    """Write a model file atomically: at any time `path` is either the old file or the complete new one.
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk, and the file is renamed over `path`.
-    A failure at any point, Ctrl-C included, leaves the old file as it was and removes the temporary one. A new file has
-    the permissions that the umask gives, a replaced one keeps its own; a symbolic link stays, its target is replaced.
+    The content is written to a temporary file in the same folder, flushed to disk and renamed to `path`. A failure at
+    any point, including Ctrl-C, keeps the old file and removes the temporary one. A new file gets the permissions of
+    the umask, a replaced file keeps its own. The target of a symbolic link is replaced, not the link.
 
     Parameters
     ----------
     path : str or os.PathLike
         The file to write.
     header : mapping
-        What JSON can hold: str keys; dict, list, str, int, finite float, bool and None (a tuple comes back as a list).
+        JSON values: dict with str keys, list, str, int, finite float, bool and None. A tuple is read back as a list.
     arrays : mapping of str to ndarray
-        Of float32, float64 or int64, in any byte order and strides; only what is not contiguous is copied.
+        float32, float64 or int64, with any byte order and strides. Contiguous arrays are not copied.
 
     Raises
     ------
     TypeError
-        If the header holds what JSON cannot, or an array is no ndarray of those dtypes.
+        If the header holds a value that JSON cannot represent, or an array is not an ndarray of those dtypes.
     ValueError
         If the header holds NaN or infinity, is nested more than 64 deep, or needs more than 4 MiB, or an array has more
         than 32 dimensions.
@@ -154,7 +154,7 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
 
 
 def _check_header(value: object, where: str, depth: int) -> None:
-    """Refuse what would not come back from JSON as it is."""
+    """Raise for a header that JSON does not round-trip."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"header must be nested at most {_MAX_DEPTH} deep")
     if isinstance(value, Mapping if depth == 0 else dict):
@@ -188,18 +188,18 @@ def _describe(name: str, array: np.ndarray) -> _Entry:
 
 
 def _permissions(target: str) -> int | None:
-    """Return the permission bits of the file to be replaced, None if there is none."""
+    """Return the permission bits of the file to replace, or None if there is none."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(mode):  # renaming over a folder, a device or a pipe is never meant
+    if not stat.S_ISREG(mode):  # replacing a folder, device or pipe is never intended
         raise OSError(errno.EINVAL, "a model can only replace a regular file", target)
     return stat.S_IMODE(mode)
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the rename durable, where the system can sync a folder (Windows and some file systems cannot)."""
+    """Make the rename durable; Windows and some file systems cannot sync a folder."""
     if hasattr(os, "O_DIRECTORY"):
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -213,18 +213,18 @@ def _sync_folder(folder: str) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a model file and check every byte of it.
+    """Read and validate a model file.
 
     Parameters
     ----------
     path : str or os.PathLike
-        A file that `write` made.
+        A file written by `write`.
 
     Returns
     -------
     header : dict
     arrays : dict of str to ndarray
-        Writable arrays that own their memory, native byte order, each C- or F-ordered as it was written.
+        Writable arrays in native byte order that own their memory, each C- or F-ordered as written.
 
     Raises
     ------
@@ -241,29 +241,52 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
             raise ModelFileError(f"{name!r} {error}") from error.__cause__
 
 
-def _read(file: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    digest = hashlib.sha256()
-    position = 0
+class _HashingReader:
+    """Reads a file sequentially, hashes every byte and counts the bytes in `position`."""
 
-    def fill(view: memoryview) -> None:
-        nonlocal position
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.position, self.digest = file, 0, hashlib.sha256()
+
+    def fill(self, view: memoryview) -> None:
+        """Fill `view` with the next bytes."""
         start = 0
         while start < len(view):
             chunk = view[start : start + _CHUNK]
-            count = file.readinto(chunk)  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
+            count = self.file.readinto(chunk)  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
             if not count:
                 raise ModelFileError("is truncated: it shrank while it was read")
-            digest.update(chunk[:count])
+            self.digest.update(chunk[:count])
             start += count
-        position += len(view)
+        self.position += len(view)
 
-    def take(size: int) -> bytearray:
+    def take(self, size: int) -> bytearray:
+        """Return the next `size` bytes."""
         data = bytearray(size)
-        fill(memoryview(data))
+        self.fill(memoryview(data))
         return data
 
-    real_size = os.fstat(file.fileno()).st_size
-    prefix = take(min(_PREFIX.size, real_size))
+
+def _read(file: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    reader = _HashingReader(file)
+    json_size, size = _read_prefix(reader, os.fstat(file.fileno()).st_size)
+    header, entries = _parse(reader.take(json_size))
+    if _file_size(json_size, entries) != size:
+        raise ModelFileError(f"is damaged: its arrays claim {_file_size(json_size, entries)} bytes, but it has {size}")
+    arrays = {}
+    for entry in entries:
+        reader.take(_padding(reader.position))
+        array = np.empty(entry.shape, entry.dtype, entry.order)
+        reader.fill(_flat_bytes(array, entry.order))
+        arrays[entry.name] = array
+    if file.read(_DIGEST_SIZE) != reader.digest.digest():
+        raise ModelFileError("is damaged: its checksum does not match its content")
+    # Copies on big-endian hosts only.
+    return header, {key: array.astype(array.dtype.newbyteorder("="), copy=False) for key, array in arrays.items()}
+
+
+def _read_prefix(reader: _HashingReader, real_size: int) -> tuple[int, int]:
+    """Check the prefix of a file of `real_size` bytes; return the size of its JSON and of the whole file."""
+    prefix = reader.take(min(_PREFIX.size, real_size))
     if not prefix.startswith(_MAGIC):
         raise ModelFileError("is not a fastnn model file")
     if len(prefix) < _PREFIX.size:
@@ -278,24 +301,11 @@ def _read(file: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise ModelFileError(f"is {state}: it must have {size} bytes, but has {real_size}")
     if json_size > min(_MAX_JSON, size - _PREFIX.size - _DIGEST_SIZE):
         raise ModelFileError(f"is damaged: its header claims {json_size} bytes")
-    header, entries = _parse(take(json_size))
-    if _file_size(json_size, entries) != size:
-        raise ModelFileError(f"is damaged: its arrays claim {_file_size(json_size, entries)} bytes, but it has {size}")
-
-    arrays = {}
-    for entry in entries:
-        take(_padding(position))
-        array = np.empty(entry.shape, entry.dtype, entry.order)
-        fill(_flat_bytes(array, entry.order))
-        arrays[entry.name] = array
-    if file.read(_DIGEST_SIZE) != digest.digest():
-        raise ModelFileError("is damaged: its checksum does not match its content")
-    # A copy on big-endian hosts alone.
-    return header, {key: array.astype(array.dtype.newbyteorder("="), copy=False) for key, array in arrays.items()}
+    return json_size, size
 
 
 def _parse(text: bytearray) -> tuple[dict[str, Any], list[_Entry]]:
-    """Parse the JSON, strictly: its content is not yet known to be what was written."""
+    """Parse the JSON strictly, since its checksum is not verified yet."""
 
     def refuse_constant(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not allowed")
@@ -330,7 +340,7 @@ def _entry(item: object) -> _Entry:
     match item:
         case {"name": str(name), "dtype": str(dtype), "shape": list(shape), "order": "C" | "F" as order, **rest}:
             is_shape = len(shape) <= _MAX_DIMS and all(type(n) is int and n >= 0 for n in shape)
-            # The product without zeros: NumPy refuses an empty array whose other dimensions overflow.
+            # Zeros count as 1: NumPy refuses an empty array whose other dimensions overflow.
             if not rest and dtype in _DTYPES and is_shape and math.prod(n or 1 for n in shape) <= sys.maxsize // 8:
                 return _Entry(name, dtype, tuple(shape), order)
     raise ModelFileError("is damaged: an array has a wrong name, dtype, shape or order")

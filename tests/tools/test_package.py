@@ -20,10 +20,33 @@ SOURCES = {
 STDLIB = sys.stdlib_module_names
 RUN_TIME = {"numpy", "scipy", "threadpoolctl"}  # what the wheel requires
 OPTIONAL = {"sklearn", "matplotlib", "tqdm"}
-# Faces: nothing imports them. The console script is one of two modules, and a user of the public names.
-FACES = {"fastnn.estimators", "fastnn.functional", "fastnn.gradcheck", "fastnn.graph", "fastnn.__main__",
-         "fastnn._demo"}
-SCRIPT = {"fastnn.__main__", "fastnn._demo", *(f"fastnn._demo.{name}" for name in ("comparison", "data", "demo"))}
+# A module imports lower layers and its own; above the network (layer 8), lower layers and its own folder only.
+# The longest prefix that matches gives the layer.
+LAYERS = {
+    "fastnn._core": 1,
+    "fastnn._tuning": 2, "fastnn._threads": 2, "fastnn.runtime": 2, "fastnn._data.checks": 2, "fastnn._data.sparse": 2,
+    "fastnn._monitor": 3, "fastnn.losses": 3, "fastnn.optimizers": 3, "fastnn.schedules": 3, "fastnn.initializers": 3,
+    "fastnn._model": 4,
+    "fastnn._data": 5,
+    "fastnn._prediction": 6, "fastnn.metrics": 6,
+    "fastnn._training": 7, "fastnn.callbacks": 7, "fastnn.history": 7,
+    "fastnn.network": 8,
+    "fastnn.datasets": 9, "fastnn.estimators": 9, "fastnn.functional": 9, "fastnn.gradcheck": 9, "fastnn.graph": 9,
+    "fastnn.plot": 9, "fastnn.reference": 9, "fastnn": 10, "fastnn._demo": 11, "fastnn.__main__": 12,
+}
+# Imports of the same or a higher layer, all inside functions: a plot of the history, the package's version.
+EXCEPTIONS = {("fastnn.history", "fastnn.plot"), ("fastnn.runtime", "fastnn")}
+# Documented in docs/reference/api.md; every other module begins with an underscore.
+PUBLIC = {"callbacks", "datasets", "estimators", "functional", "gradcheck", "graph", "history", "initializers",
+          "losses", "metrics", "network", "optimizers", "plot", "reference", "runtime", "schedules"}
+SCRIPT = ("fastnn.__main__", "fastnn._demo")  # the console script, which uses the public names
+
+
+def layer(module):
+    """The number of a module's layer, and the prefix that gives it."""
+    prefix = max((name for name in LAYERS if module == name or module.startswith(f"{name}.")), key=len)
+    assert prefix != "fastnn" or module == "fastnn", f"{module} has no layer"
+    return LAYERS[prefix], prefix
 
 
 def python(code):
@@ -188,13 +211,26 @@ def test_oracles_import_only_numpy(oracle):
             assert within(target) or target.partition(".")[0] in STDLIB | {"numpy"}, f"{module}:{line} imports {target}"
 
 
-def test_nothing_imports_the_faces():
-    """But the package itself, inside a function: its estimators load when they are asked for."""
-    for module in SOURCES:
-        for target, line, top in imports(module):
-            face = next((face for face in FACES if target == face or target.startswith(face + ".")), None)
-            if face and not module.startswith(face) and not {module, face} <= SCRIPT:
-                assert module == "fastnn" and not top, f"{module}:{line} imports {target}"
+def test_public_modules_are_the_documented_ones():
+    names = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert {name for name in names if not name.startswith("_")} == PUBLIC
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_modules_import_lower_layers(module):
+    number, _ = layer(module)
+    folder = module if SOURCES[module].name == "__init__.py" else module.rpartition(".")[0]
+    for target, line, top in imports(module):
+        if target.partition(".")[0] != "fastnn":
+            continue
+        its_number, its_prefix = layer(target)
+        own = folder != "fastnn" and (target == folder or target.startswith(f"{folder}."))
+        if own or its_number < number or its_number == number < 9:
+            continue
+        if (module, its_prefix) in EXCEPTIONS:
+            assert not top, f"{module}:{line} imports {target}"
+            continue
+        raise AssertionError(f"{module}:{line} (layer {number}) imports {target} (layer {its_number})")
 
 
 def test_plots_load_when_they_are_asked_for():
@@ -202,7 +238,8 @@ def test_plots_load_when_they_are_asked_for():
     for module in SOURCES:
         for target, line, top in imports(module):
             if target.startswith("fastnn.plot") and not module.startswith("fastnn.plot"):
-                assert module in {"fastnn.history", *SCRIPT} and not top, f"{module}:{line} imports {target}"
+                known = module == "fastnn.history" or module.startswith(SCRIPT)
+                assert known and not top, f"{module}:{line} imports {target}"
             if target.startswith("matplotlib.pyplot"):
                 assert module == "fastnn.plot._axes", f"{module}:{line} imports {target}"
 
@@ -222,7 +259,7 @@ def test_no_cycles():
             done.add(path.pop())
 
     for module in SOURCES:
-        if module not in {"fastnn", *SCRIPT}:  # the package imports them, so they cannot import it
+        if module != "fastnn" and not module.startswith(SCRIPT):  # the package imports them, so they cannot import it
             assert "fastnn" not in edges[module], f"{module} imports the package itself"
             visit(module)
 
@@ -244,6 +281,21 @@ print(json.dumps([names, [name for name in sys.modules if name.startswith("fastn
     names, modules = loaded
     assert {"training_plan", "prediction_plan", "kernels", "registry"} <= set(names)
     assert set(modules) == {"fastnn", "fastnn._core", *(f"fastnn._core.{name}" for name in names)}
+
+
+def code_lines(function):
+    """The number of lines of a function's statements, docstring and comments excluded."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    statements = [node for child in body for node in ast.walk(child) if hasattr(node, "lineno")]
+    spans = {line for node in statements for line in range(node.lineno, node.end_lineno + 1)}
+    return len(spans)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_functions_have_at_most_60_lines_of_code(module):
+    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert code_lines(node) <= 60, f"{module}.{node.name} has {code_lines(node)} lines of code"
 
 
 @pytest.mark.parametrize("module", SOURCES)
