@@ -102,9 +102,9 @@ setup(
     + [library("fastnn_dispatch", "csrc/dispatch.c", [])],
     ext_modules=cythonize(
         [
-            extension(name, OPENMP if name in {"training_plan", "prediction_plan"} else [])
+            extension(name, OPENMP if name in {"training_stages", "prediction_plan"} else [])
             for name in ["registry", "blas", "arrays", "forkguard", "kernels", "course", "shard", "network",
-                         "training_plan", "prediction_plan", "_testing"]
+                         "training_buffers", "training_stages", "training_plan", "prediction_plan", "_testing"]
         ],
         compiler_directives={
             "language_level": 3,

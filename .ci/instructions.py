@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 RECORD = Path(__file__).with_suffix(".json")
-MODULES = ("registry", "shard", "training_plan", "prediction_plan")  # of fastnn._core: csrc is linked into the first
+MODULES = ("registry", "shard", "training_stages", "training_plan", "prediction_plan")  # csrc is in the first
 
 # What builds of one source differ by; more is a change of the source. With one compiler: 0.5 % between the flags and
 # versions of two Pythons, and some 80 instructions of what wraps a call. From gcc 11 to gcc 12: 12.3 %. The counts of
@@ -104,7 +104,7 @@ def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     from fastnn import Network
     from fastnn._data.examples import Examples
     from fastnn._prediction.predictor import Predictor
-    from fastnn._training import loop
+    from fastnn._training.binding import bind
     from fastnn._training.optimizer_state import OptimizerState
     from fastnn.optimizers import Adam
 
@@ -116,8 +116,8 @@ def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         X = rng.standard_normal((2 * batch, sizes[0])).astype(dtype)
         examples = Examples.check(X, rng.integers(0, sizes[-1], 2 * batch), None, architecture, objective.loss)
         state = OptimizerState(Adam(), parameters.size, architecture.dtype)
-        plan = loop.bind(architecture, objective, parameters, examples, state, batch_size=batch, n_shards=1,
-                         team=1, order=rng.permutation(2 * batch))
+        plan = bind(architecture, objective, parameters, examples, state, batch_size=batch,
+                    order=rng.permutation(2 * batch))
         yield f"step, {name}, batch {batch}", partial(plan.step, 0, batch, 1e-3)
         for m in filter(None, (1, rows)):
             predictor, X = Predictor(architecture, parameters), rng.standard_normal((m, sizes[0])).astype(dtype)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from fastnn._core import kernels
-from fastnn._core.registry import FROM_Z, loss_code
+from fastnn._core.registry import FROM_Z
 from fastnn._data import checks
 
 __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
@@ -23,11 +23,6 @@ class Loss:
 
     name: ClassVar[str]
     output: ClassVar[str | None] = None  # the required output activation; None for any
-
-    @property
-    def code(self) -> int:
-        """The number of the loss in the compiled core."""
-        return loss_code(self.name)
 
     @property
     def from_z(self) -> bool:

@@ -21,7 +21,7 @@ from fastnn._model.parameters import Parameters, ParameterViews
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
 from fastnn._prediction.predictor import Cache, Predictor
-from fastnn._training import loop
+from fastnn._training import binding
 from fastnn._training.loop import FitLoop
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn._training.prepare import commit, prepare
@@ -339,7 +339,8 @@ class Network:
         examples = Examples.check(X, y, sample_weight, architecture, objective.loss)
         parameters = parameters.for_features(examples.X)
         gradient = aligned_empty(parameters.size, self.dtype)
-        J = loop.gradients(architecture, objective, parameters, examples, gradient, runtime.thread_count(n_threads))
+        J = binding.gradients(architecture, objective, parameters, examples, gradient,
+                              runtime.thread_count(n_threads))
         dW, db = parameters.layout.views(gradient)
         return J, list(dW), list(db)
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from fastnn._core.registry import STATES, rule_code
+from fastnn._core.registry import STATES
 from fastnn._data import checks
 
 __all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RMSprop", "get"]
@@ -19,11 +19,6 @@ class Optimizer:
     def rule(self) -> str:
         """The name of the update rule in the compiled core."""
         return self.name
-
-    @property
-    def code(self) -> int:
-        """The number of the update rule in the compiled core."""
-        return rule_code(self.rule)
 
     @property
     def n_states(self) -> int:
@@ -221,9 +216,9 @@ class LBFGS(Optimizer):
         checks.count(self.max_line_search, "max_line_search")
 
     @property
-    def rule(self) -> str:
-        """None of the compiled core's: a plan for it takes gradients alone."""
-        return "sgd"
+    def n_states(self) -> int:
+        """None: SciPy keeps its state."""
+        return 0
 
     @property
     def hyperparameters(self) -> dict[str, float]:

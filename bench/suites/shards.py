@@ -19,8 +19,9 @@ def multiply_adds(sizes: list[int], batch: int) -> int:
 def work(sizes: list[int], batch: int, n_shards: int) -> float:
     from fastnn import Network, optimizers, runtime
     from fastnn._data.examples import Examples
-    from fastnn._training import loop
+    from fastnn._training.binding import bind
     from fastnn._training.optimizer_state import OptimizerState
+    from fastnn.runtime import Parallelism
 
     rng = np.random.default_rng(0)
     net = Network(sizes, random_state=0)
@@ -28,8 +29,8 @@ def work(sizes: list[int], batch: int, n_shards: int) -> float:
     examples = Examples(X, rng.integers(0, sizes[-1], batch).astype(np.int32), None)
     state = OptimizerState(optimizers.Adam(), net._parameters.size, net.dtype)
     with runtime.blas_threads(1):
-        plan = loop.bind(net._architecture, net._objective, net._parameters, examples, state, batch_size=batch,
-                         n_shards=n_shards, team=n_shards, order=None)
+        plan = bind(net._architecture, net._objective, net._parameters, examples, state, batch_size=batch,
+                    parallelism=Parallelism(n_shards, n_shards, 1))
         return microseconds(lambda: plan.step(0, batch, 1e-3), seconds=0.1)
 
 

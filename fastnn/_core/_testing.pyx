@@ -8,10 +8,11 @@ from libc.stdint cimport int64_t, uint32_t
 from fastnn._core.arrays cimport (
     dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core.blas cimport matmul
-from fastnn._core.dense cimport BLAS, DOTS, MATVEC, TILES, Csr, product
 from fastnn._core.forkguard cimport begin_call, end_call
+from fastnn._core.gemm cimport BLAS, DOTS, MATVEC, TILES, product
 from fastnn._core.kernels cimport Product, bind_product, csr_rows
 from fastnn._core.registry cimport csrc, fastnn_finish, fastnn_ops, fastnn_update, function_code, rule_code
+from fastnn._core.sparse cimport Csr
 from fastnn._core.team_policy cimport (
     FASTNN_ALONE, FASTNN_SAMPLE, FASTNN_TEAM, fastnn_decide, fastnn_record, fastnn_team_policy)
 

@@ -1,8 +1,8 @@
 # Checked pointers to NumPy arrays. Every buffer that the compiled core reads or writes is bound here.
 from libc.stddef cimport ptrdiff_t
 
-from fastnn._core.dense cimport Csr, Layer
 from fastnn._core.registry cimport fastnn_ops
+from fastnn._core.sparse cimport Csr
 
 # Check an array and return its address: contiguous, aligned, of a dtype code or item size, and of `size` elements (-1
 # for any number); output pointers refuse read-only arrays. `name` is for errors. A buffer view is appended to `held`
@@ -28,7 +28,3 @@ cdef int dtype_code(object array) except -1
 
 # The kernels of a level and dtype; ValueError if this machine lacks the level.
 cdef const fastnn_ops *operations(int level, int dtype) except NULL
-
-# The layers of a network; the caller frees the result.
-cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL
-cdef ptrdiff_t arena_size(const Layer *layers, int n_layers, ptrdiff_t itemsize) noexcept

@@ -1,11 +1,9 @@
 """Checked pointers to NumPy arrays."""
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport calloc
 
-from fastnn._core.blas cimport check_dimension
-from fastnn._core.dense cimport Csr, Layer
-from fastnn._core.registry cimport FASTNN_ACTIVATIONS, FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_ops
+from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_ops
+from fastnn._core.sparse cimport Csr
 
 cnp.import_array()
 
@@ -110,38 +108,3 @@ cdef const fastnn_ops *operations(int level, int dtype) except NULL:
     if ops == NULL:
         raise ValueError(f"this machine has no SIMD level {level}")
     return ops
-
-
-cdef Layer *make_layers(object sizes, object activations, object row_major, ptrdiff_t itemsize) except NULL:
-    cdef int L = len(sizes) - 1, l, activation
-    cdef ptrdiff_t offset = 0
-    if L < 1 or len(activations) != L or len(row_major) != L:
-        raise ValueError("a network needs n[0], ..., n[L] with L >= 1, one activation and one order per layer")
-    for l in range(L + 1):
-        if check_dimension(sizes[l], f"n[{l}]") < 1:
-            raise ValueError(f"n[{l}] must be at least 1, got {sizes[l]}")
-    for l in range(L):
-        activation = activations[l]
-        if not 0 <= activation < FASTNN_ACTIVATIONS:
-            raise ValueError(f"unknown activation code {activation}")
-    if sum([(int(sizes[l]) + 1) * int(sizes[l + 1]) for l in range(L)]) > 2 ** 60 // itemsize:
-        raise ValueError("the parameters do not fit in memory")
-    cdef Layer *layers = <Layer *>calloc(L, sizeof(Layer))
-    if layers == NULL:
-        raise MemoryError
-    for l in range(L):
-        layers[l].n_in, layers[l].n_out = sizes[l], sizes[l + 1]
-        layers[l].activation = activations[l]
-        layers[l].row_major = row_major[l]
-        layers[l].keeps_z = csrc.activations[layers[l].activation].needs_z
-        layers[l].input_scale = 1
-        layers[l].W = offset
-        offset += layers[l].n_in * layers[l].n_out * itemsize
-    for l in range(L):  # the biases follow all weights
-        layers[l].b = offset
-        offset += layers[l].n_out * itemsize
-    return layers
-
-
-cdef ptrdiff_t arena_size(const Layer *layers, int n_layers, ptrdiff_t itemsize) noexcept:
-    return layers[n_layers - 1].b // itemsize + layers[n_layers - 1].n_out

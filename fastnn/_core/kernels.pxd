@@ -1,7 +1,7 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
 
-from fastnn._core.dense cimport Csr
+from fastnn._core.sparse cimport Csr
 
 # A checked product C (n, m) OUT = op(A) (n, k) IN op(B) (k, m) IN of Fortran-ordered matrices.
 cdef struct Product:

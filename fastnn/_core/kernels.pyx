@@ -15,11 +15,11 @@ from fastnn._core.arrays cimport (
     bind_csr, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_index_pointer,
     output_pointer, pointer)
 from fastnn._core.blas cimport check_dimension, matmul
-from fastnn._core.dense cimport Csr, rows_in_range
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
     FASTNN_CROSS_ENTROPY, FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
     fastnn_ops, loss_code)
+from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
 

@@ -1,31 +1,24 @@
-from libc.stdint cimport int64_t, uint32_t
+from libc.stddef cimport ptrdiff_t
 
-from fastnn._core.registry cimport fastnn_loss, fastnn_ops, fastnn_update
-from fastnn._core.shard cimport Bound
+from fastnn._core.gemm cimport KernelPolicy
+from fastnn._core.layer cimport Network
 
 
-# What a training run is bound to; `Plan` says what each argument is. `bind_network` comes first.
-cdef class BoundRun:
-    cdef Bound bound
-    cdef fastnn_ops ops           # of the level
-    cdef int n_shards
-    cdef int rule
-    cdef char *states[2]          # (P) each, or NULL
-    cdef int64_t *step_count      # (1)
-    cdef fastnn_update settings   # as given; a step works on a copy
-    cdef double clip_norm
-    cdef bint drops
-    cdef uint32_t seed[2]         # of dropout
-    cdef list held                # the bound arrays, so that none is freed or resized
+# A network's layers bound to its parameter arena: the base of both plans.
+cdef class BoundNetwork:
+    cdef Network net
+    cdef list held   # the bound arrays, so that none is freed or resized
+    cdef bint busy
 
-    cdef int bind_network(self, int level, object sizes, object activations, object row_major, fastnn_loss loss,
-                          object theta, object gradients, bint blas) except -1
-    cdef int bind_update(self, int rule, object arenas, object step_count, dict hyperparameters) except -1
-    cdef int bind_dropout(self, object dropout, object seed) except -1
-    cdef int bind_data(self, object X, object Y, object weights, object order) except -1
-    cdef int bind_caches(self, object Z, object A, object dZ, object batch) except -1
+    # `level` indexes `registry.LEVELS`; `architecture` has sizes and activations, `parameters` theta and row_major.
+    # `writable` refuses a read-only theta.
+    cdef int bind_network(self, int level, object architecture, object parameters, KernelPolicy policy,
+                          bint writable) except -1
 
-    # An array that is read, or written to: of just this shape, and dense in this order.
+    # The address of an array that is read (IN) or written (OUT): of exactly this shape, contiguous in this order.
     cdef char *input(self, object array, tuple shape, str name) except NULL
     cdef char *output(self, object array, tuple shape, str name, str order=*) except NULL
-    cdef char *in_shape(self, char *address, object array, tuple shape, str name, str order) except NULL
+
+    # Around every call that uses the buffers, with the GIL held. One thread at a time may be inside a plan.
+    cdef int enter(self) except -1
+    cdef void leave(self) noexcept

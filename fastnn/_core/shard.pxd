@@ -1,49 +1,46 @@
-# One shard's way through the network: gather, forward, loss, backward. Plain C on pointers that `Plan` has bound.
+# One shard's forward and backward pass. Plain C on pointers that `TrainingPlan` has bound.
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
 
-from fastnn._core.dense cimport Csr, Layer
-from fastnn._core.registry cimport fastnn_loss, fastnn_ops
+from fastnn._core.layer cimport Network
+from fastnn._core.registry cimport fastnn_loss
+from fastnn._core.sparse cimport Csr
 
-cdef struct Bound:
-    const fastnn_ops *ops
-    int dtype
+# The buffers of a training run.
+cdef struct TrainingBuffers:
+    const Network *net
     fastnn_loss loss
-    int n_layers
-    uint32_t key[2]          # of this step's dropout
-    ptrdiff_t itemsize
-    ptrdiff_t size           # P: elements of the parameter arena
-    ptrdiff_t widest         # max n[l], l >= 1
-    Layer *layers            # (n_layers)
-    char *theta              # (P) IN/OUT
+    uint32_t dropout_key[2]  # of this step
     char *gradients          # (n_shards, P) OUT
 
-    # the caller's rows
+    # The examples
     ptrdiff_t rows
     char *X                  # IN (rows, n[0]), strided; NULL for a sparse X
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
-    Csr sparse_X             # IN instead
+    Csr sparse_X             # IN, instead of X
     char *Y                  # IN (rows, n[L]), or int32 (rows) labels
-    char *weights            # IN (rows), or NULL
+    char *sample_weight      # IN (rows), or NULL
     int64_t *order           # IN (positions), or NULL for 0, 1, 2, ...
     ptrdiff_t positions      # of the order; without one the rows
 
-    # the caches of one mini-batch of up to max_batch examples, columns shared out among the shards
+    # The workspace of a mini-batch of up to max_batch examples; shards take consecutive columns of each matrix
     ptrdiff_t max_batch
-    char *batch_X            # (n[0], m), or NULL where batches are read in place
+    char *batch_X            # (n[0], m), or NULL if batches are read in place
     char *batch_Y            # (n[L], m) or int32 (m), or NULL likewise
     char *batch_weights      # (m), or NULL likewise
     char **Z                 # n_layers matrices (n[l], m)
-    char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] where Z is not kept
-    char **dZ                # n_layers pointers to two matrices (widest, m), taken in turns
+    char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] if the layer's derivative does not need Z
+    char **dZ                # two matrices (widest, m), used in turns
 
 
-# Do these examples name rows, and sparse rows columns, that are there?
-cdef bint examples_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil
-cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) noexcept nogil
+# Whether the positions start .. stop name existing rows, and sparse rows existing columns.
+cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t stop) noexcept nogil
 
-# Shard s of S of the examples start .. start + count: leaves its gradient, scaled by 1 / weight, in the s-th arena
-# and returns the sum of w_j L_j.
-cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count,
+# The sum of the sample weights of `count` positions from `start` on; without sample weights their number.
+cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t count) noexcept nogil
+
+# Shard s of S of these positions: fills the s-th gradient arena with its gradient, divided by `weight`, and returns
+# the sum of w_j L_j.
+cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
                        double weight) noexcept nogil

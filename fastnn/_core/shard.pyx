@@ -2,162 +2,201 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 
-from fastnn._core.dense cimport (
-    Csr, Layer, linear_activate, linear_activate_backward, linear_kernel, rows_in_range, sparse_linear,
+from fastnn._core.layer cimport (
+    Layer, Network, linear_activate, linear_activate_backward, linear_kernel, sparse_linear_activate,
     sparse_weight_gradient, weight_gradient)
 from fastnn._core.registry cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout
+from fastnn._core.sparse cimport Csr, rows_in_range
+
+cdef struct Shard:
+    ptrdiff_t position     # of its first example in the order
+    ptrdiff_t column       # of its first example in the workspace
+    ptrdiff_t m            # examples
+    char *X                # (n[0], m), in place or gathered; NULL for a sparse X
+    Csr rows               # instead of X, from the first row on or, with an order, from the beginning
+    const int64_t *order   # IN (m), or NULL
+    double scale           # of its gradient
+    char *gradient         # OUT (P)
 
 
-cdef bint examples_in_range(const Bound *bound, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
+cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
     cdef ptrdiff_t j
     cdef Csr rows
-    if bound.order != NULL:
+    if run.order != NULL:
         for j in range(start, stop):
-            if not 0 <= bound.order[j] < bound.rows:
+            if not 0 <= run.order[j] < run.rows:
                 return False
-    if bound.X != NULL:
+    if run.X != NULL:
         return True
-    rows = sparse_rows(bound, start)
-    return rows_in_range(&rows, bound.layers[0].n_in, stop - start, order_from(bound, start))
+    rows = sparse_rows(run, start)
+    return rows_in_range(&rows, run.net.layers[0].n_in, stop - start, order_from(run, start))
 
 
-# The caller's sparse X from row `start` on, or from its beginning where an order names the rows.
-cdef Csr sparse_rows(const Bound *bound, ptrdiff_t start) noexcept nogil:
-    cdef Csr rows = bound.sparse_X
-    if bound.order == NULL:
-        rows.bounds += start
-    return rows
-
-
-cdef const int64_t *order_from(const Bound *bound, ptrdiff_t start) noexcept nogil:
-    return NULL if bound.order == NULL else bound.order + start
-
-
-cdef double total_weight(const Bound *bound, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
+cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
     cdef ptrdiff_t j, row
     cdef double total = 0
-    if bound.weights == NULL:
+    cdef char *weights = run.sample_weight
+    if weights == NULL:
         return count
     for j in range(start, start + count):
-        row = bound.order[j] if bound.order != NULL else j
-        total += (<float *>bound.weights)[row] if bound.dtype == FASTNN_FLOAT32 else (<double *>bound.weights)[row]
+        row = run.order[j] if run.order != NULL else j
+        total += (<float *>weights)[row] if run.net.dtype == FASTNN_FLOAT32 else (<double *>weights)[row]
     return total
 
 
-cdef double shard_pass(const Bound *bound, int s, int S, ptrdiff_t start, ptrdiff_t count,
+cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
                        double weight) noexcept nogil:
-    cdef ptrdiff_t first = s * count // S, m = (s + 1) * count // S - first, n, item = bound.itemsize
-    cdef int L = bound.n_layers, dtype = bound.dtype, l
-    cdef bint sparse = bound.X == NULL
-    cdef char *X = NULL if sparse else columns_of_X(bound, start, first, m)
-    cdef Csr rows = sparse_rows(bound, start + first)
-    cdef const int64_t *order = order_from(bound, start + first)
-    cdef char *gradient = bound.gradients + s * bound.size * item
-    cdef double scale = 1 / weight if weight != 0 else 0, loss
-    cdef char *A_prev = X
-    cdef char *Z = NULL
-    cdef char *A = NULL
-    cdef char *dZ
-    cdef char *dA
-    cdef const Layer *layer
-    cdef fastnn_dropout dropout
-    cdef fastnn_dropout *drops
-    dropout.key[0], dropout.key[1] = bound.key[0], bound.key[1]
-    for l in range(L):
-        layer = &bound.layers[l]
-        Z = bound.Z[l] + first * layer.n_out * item
-        A = bound.A[l] + first * layer.n_out * item
-        dropout.stream, dropout.threshold = l, layer.threshold
-        drops = &dropout if layer.threshold else NULL
-        if l == 0 and sparse:
-            sparse_linear(bound.ops, layer, m, bound.theta, &rows, order, Z)
-            bound.ops.activate(layer.activation, layer.n_out, m, bound.theta + layer.b, Z, A, drops,
-                               first * layer.n_out)
-        else:
-            linear_activate(linear_kernel(bound.ops, dtype, layer, m), bound.ops, dtype, layer, layer.activation, m,
-                            bound.theta, A_prev, Z, A, drops, first * layer.n_out)
-        A_prev = A
-
-    layer = &bound.layers[L - 1]
-    n = layer.n_out
-    dZ = dZ_of(bound, L - 1, first)
-    loss = bound.ops.loss(&bound.loss, n, m, A, columns_of_Y(bound, start, first, m),
-                          weights_of(bound, start, first, m), dZ)
-    if layer.activation == FASTNN_IDENTITY:
-        bound.ops.sum_columns(n, m, dZ, scale, gradient + layer.b)
-    else:
-        bound.ops.activate_backward(layer.activation, n, m, Z if layer.keeps_z else A, NULL, dZ, scale,
-                                    gradient + layer.b)
-
-    for l in range(L - 1, 0, -1):
-        layer = &bound.layers[l]
-        n = layer.n_in
-        A_prev = bound.A[l - 1] + first * n * item
-        weight_gradient(bound.ops, dtype, layer, m, scale, dZ, A_prev, gradient)
-        dA = dZ_of(bound, l - 1, first)
-        Z = bound.Z[l - 1] + first * n * item
-        linear_activate_backward(bound.ops, dtype, layer, &bound.layers[l - 1], m, scale, bound.theta, dZ, Z, A_prev,
-                                 dA, gradient)
-        dZ = dA
-    if sparse:
-        sparse_weight_gradient(bound.ops, &bound.layers[0], m, scale, dZ, &rows, order, gradient)
-    else:
-        weight_gradient(bound.ops, dtype, &bound.layers[0], m, scale, dZ, X, gradient)
+    cdef Shard shard
+    cdef double loss
+    shard.column = s * count // S
+    shard.m = (s + 1) * count // S - shard.column
+    shard.position = start + shard.column
+    shard.scale = 1 / weight if weight != 0 else 0
+    shard.gradient = run.gradients + s * run.net.size * run.net.itemsize
+    shard.order = order_from(run, shard.position)
+    shard.rows = sparse_rows(run, shard.position)
+    shard.X = NULL if run.X == NULL else gather_X(run, &shard)
+    forward(run, &shard)
+    loss = output_gradient(run, &shard)
+    backward(run, &shard)
     return loss
 
 
-# Where the shard's columns of dZ[l] are. The loss's derivative goes over A[L], unless g' still needs it.
-cdef char *dZ_of(const Bound *bound, int l, ptrdiff_t first) noexcept nogil:
-    cdef const Layer *layer = &bound.layers[l]
-    if l == bound.n_layers - 1 and layer.activation == FASTNN_IDENTITY:
-        return bound.A[l] + first * layer.n_out * bound.itemsize
-    return bound.dZ[l] + first * bound.widest * bound.itemsize
+# ---- Forward: Z[l] and A[l] of every layer
+
+cdef void forward(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef const Network *net = run.net
+    cdef const Layer *layer
+    cdef char *A_prev = shard.X
+    cdef char *Z
+    cdef char *A
+    cdef int l
+    cdef ptrdiff_t first
+    cdef fastnn_dropout dropout
+    cdef fastnn_dropout *drops
+    dropout.key[0], dropout.key[1] = run.dropout_key[0], run.dropout_key[1]
+    for l in range(net.n_layers):
+        layer = &net.layers[l]
+        Z, A = columns(run, run.Z[l], layer.n_out, shard), columns(run, run.A[l], layer.n_out, shard)
+        first = shard.column * layer.n_out
+        dropout.stream, dropout.threshold = l, layer.threshold
+        drops = &dropout if layer.threshold else NULL
+        if A_prev == NULL:
+            sparse_linear_activate(net, layer, layer.activation, shard.m, &shard.rows, shard.order, Z, A, drops, first)
+        else:
+            linear_activate(linear_kernel(net, layer, shard.m), net, layer, layer.activation, shard.m, A_prev, Z, A,
+                            drops, first)
+        A_prev = A
 
 
-# Where the mini-batch's X is: in place where rows follow each other so, else where it is gathered.
-cdef char *place_of_X(const Bound *bound, ptrdiff_t start) noexcept nogil:
-    cdef ptrdiff_t n = bound.layers[0].n_in
-    if bound.order == NULL and bound.column_stride == 1 and bound.row_stride == n:
-        return bound.X + start * n * bound.itemsize
-    return bound.batch_X
+# ---- Loss: returns its sum; fills dZ[L] and db[L]
 
-
-# The shard's columns of X.
-cdef char *columns_of_X(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
-    cdef ptrdiff_t n = bound.layers[0].n_in, row = start + first
-    cdef char *out = place_of_X(bound, start)
-    cdef bint in_place = out != bound.batch_X
-    out += first * n * bound.itemsize
-    if in_place:
-        return out
-    if bound.order != NULL:
-        bound.ops.gather(n, m, bound.X, bound.row_stride, bound.column_stride, bound.order + row, out)
+cdef double output_gradient(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef const Network *net = run.net
+    cdef int L = net.n_layers
+    cdef const Layer *layer = &net.layers[L - 1]
+    cdef ptrdiff_t n = layer.n_out
+    cdef char *A = columns(run, run.A[L - 1], n, shard)
+    cdef char *dZ = dZ_of(run, L - 1, shard)
+    cdef double loss = net.ops.loss(&run.loss, n, shard.m, A, gather_Y(run, shard), gather_sample_weight(run, shard),
+                                    dZ)
+    if layer.activation == FASTNN_IDENTITY:
+        net.ops.sum_columns(n, shard.m, dZ, shard.scale, shard.gradient + layer.b)
     else:
-        bound.ops.gather(n, m, bound.X + row * bound.row_stride * bound.itemsize, bound.row_stride, bound.column_stride,
-                         NULL, out)
+        net.ops.activate_backward(layer.activation, n, shard.m,
+                                  columns(run, run.Z[L - 1], n, shard) if layer.needs_z else A, NULL, dZ,
+                                  shard.scale, shard.gradient + layer.b)
+    return loss
+
+
+# ---- Backward: dW[l] of every layer, and dZ and db of the layers before
+
+cdef void backward(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef const Network *net = run.net
+    cdef const Layer *layer
+    cdef char *dZ = dZ_of(run, net.n_layers - 1, shard)
+    cdef char *dZ_prev
+    cdef char *A_prev
+    cdef int l
+    for l in range(net.n_layers - 1, 0, -1):
+        layer = &net.layers[l]
+        A_prev, dZ_prev = columns(run, run.A[l - 1], layer.n_in, shard), dZ_of(run, l - 1, shard)
+        weight_gradient(net, layer, shard.m, shard.scale, dZ, A_prev, shard.gradient)
+        linear_activate_backward(net, layer, &net.layers[l - 1], shard.m, shard.scale, dZ,
+                                 columns(run, run.Z[l - 1], layer.n_in, shard), A_prev, dZ_prev, shard.gradient)
+        dZ = dZ_prev
+    if shard.X == NULL:
+        sparse_weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, &shard.rows, shard.order, shard.gradient)
+    else:
+        weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, shard.X, shard.gradient)
+
+
+# ---- The shard's columns in the workspace
+
+cdef char *columns(const TrainingBuffers *run, char *matrix, ptrdiff_t n, const Shard *shard) noexcept nogil:
+    return matrix + shard.column * n * run.net.itemsize
+
+
+# The loss's derivative overwrites A[L], unless the activation's derivative still needs it.
+cdef char *dZ_of(const TrainingBuffers *run, int l, const Shard *shard) noexcept nogil:
+    cdef const Layer *layer = &run.net.layers[l]
+    if l == run.net.n_layers - 1 and layer.activation == FASTNN_IDENTITY:
+        return columns(run, run.A[l], layer.n_out, shard)
+    return columns(run, run.dZ[l % 2], run.net.widest, shard)
+
+
+# ---- The shard's examples: in place, or gathered into the batch buffers
+
+cdef Csr sparse_rows(const TrainingBuffers *run, ptrdiff_t position) noexcept nogil:
+    cdef Csr rows = run.sparse_X
+    if run.order == NULL:
+        rows.bounds += position
+    return rows
+
+
+cdef const int64_t *order_from(const TrainingBuffers *run, ptrdiff_t position) noexcept nogil:
+    return NULL if run.order == NULL else run.order + position
+
+
+# X (n[0], m): in place if rows are contiguous and in order.
+cdef char *gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef ptrdiff_t n = run.net.layers[0].n_in
+    cdef char *rows = run.X
+    cdef char *out
+    if shard.order == NULL:
+        rows += shard.position * run.row_stride * run.net.itemsize
+        if run.column_stride == 1 and run.row_stride == n:
+            return rows
+    out = columns(run, run.batch_X, n, shard)
+    run.net.ops.gather(n, shard.m, rows, run.row_stride, run.column_stride, shard.order, out)
     return out
 
 
-cdef char *columns_of_Y(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
-    cdef ptrdiff_t n = bound.layers[bound.n_layers - 1].n_out, row = start + first, j
-    cdef ptrdiff_t width = sizeof(int32_t) if bound.loss.kind == FASTNN_CROSS_ENTROPY else n * bound.itemsize
-    cdef const int64_t *order
-    if bound.order == NULL:
-        return bound.Y + row * width
-    order = bound.order + row
-    if bound.loss.kind == FASTNN_CROSS_ENTROPY:
-        for j in range(m):
-            (<int32_t *>bound.batch_Y)[first + j] = (<int32_t *>bound.Y)[order[j]]
+# Y (n[L], m), or int32 labels (m)
+cdef char *gather_Y(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef ptrdiff_t n = run.net.layers[run.net.n_layers - 1].n_out, width = n * run.net.itemsize, j
+    cdef bint labels = run.loss.kind == FASTNN_CROSS_ENTROPY
+    cdef char *out
+    if labels:
+        width = sizeof(int32_t)
+    if shard.order == NULL:
+        return run.Y + shard.position * width
+    out = run.batch_Y + shard.column * width
+    if labels:
+        for j in range(shard.m):
+            (<int32_t *>out)[j] = (<int32_t *>run.Y)[shard.order[j]]
     else:
-        bound.ops.gather(n, m, bound.Y, n, 1, order, bound.batch_Y + first * width)
-    return bound.batch_Y + first * width
+        run.net.ops.gather(n, shard.m, run.Y, n, 1, shard.order, out)
+    return out
 
 
-cdef char *weights_of(const Bound *bound, ptrdiff_t start, ptrdiff_t first, ptrdiff_t m) noexcept nogil:
-    cdef ptrdiff_t row = start + first
-    if bound.weights == NULL:
+# The sample weights (m), or NULL
+cdef char *gather_sample_weight(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef char *out
+    if run.sample_weight == NULL:
         return NULL
-    if bound.order == NULL:
-        return bound.weights + row * bound.itemsize
-    bound.ops.gather(1, m, bound.weights, 1, 1, bound.order + row, bound.batch_weights + first * bound.itemsize)
-    return bound.batch_weights + first * bound.itemsize
+    if shard.order == NULL:
+        return run.sample_weight + shard.position * run.net.itemsize
+    out = columns(run, run.batch_weights, 1, shard)
+    run.net.ops.gather(1, shard.m, run.sample_weight, 1, 1, shard.order, out)
+    return out

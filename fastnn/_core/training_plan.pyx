@@ -1,292 +1,206 @@
-"""Plan: the buffers of a training run, bound once; then one call a mini-batch."""
-from cython.parallel cimport parallel, prange
-from libc.math cimport INFINITY, NAN, isfinite, sqrt
+"""TrainingPlan: a network, its examples and all buffers of a training run, bound once; then one call a mini-batch."""
+from libc.math cimport NAN
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport uint32_t
-from libc.stdlib cimport calloc, free
 
 from fastnn._core.arrays cimport output_pointer
-from fastnn._core.forkguard cimport begin_call, end_call, in_forked_child
-from fastnn._core.network cimport BoundRun
-from fastnn._core.registry cimport csrc, fastnn_loss, fastnn_update
-from fastnn._core.shard cimport Bound, examples_in_range, shard_pass, total_weight
-from fastnn._core.team_policy cimport fastnn_barrier, fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_policy
+from fastnn._core.gemm cimport BLAS_ONLY, FASTEST_KERNEL
+from fastnn._core.registry cimport csrc
+from fastnn._core.shard cimport examples_in_range
+from fastnn._core.training_stages cimport (
+    APPLY_CALL, GRADIENT_CALL, PASS, PENALIZE, REDUCE, STEP_CALL, UPDATE, TrainingStages)
 
 
-cdef class Plan(BoundRun):
-    """One network, its data and every buffer that a training step needs, bound once.
+cdef class TrainingPlan(TrainingStages):
+    """One network, its examples and every buffer that a training step needs, bound once.
 
-    `step(start, stop, learning_rate)` then runs gather, forward, loss, backward and update for the examples
-    `start` to `stop` without the GIL and without allocating. The mini-batch is cut into `n_shards` parts of
-    whole examples, each with a gradient arena of its own, the update into as many slices
-    of the parameters, or for one shard into `team`; threads take shards and then slices.
+    `step` runs gather, forward pass, loss, backward pass and update without the GIL and without allocating;
+    `gradient` and `apply` are its two halves. The mini-batch is split into `n_shards` shards of whole examples, each
+    with a gradient arena of its own, and the update into as many slices of the parameters (for one shard, into
+    `team`). Threads take shards, then slices, so that results depend on these numbers alone.
+
+    Every argument is read by attribute.
 
     Parameters
     ----------
-    sizes : sequence of int
-        n[0], ..., n[L].
-    activations : sequence of int
-        A code per layer (index into `ACTIVATIONS`).
-    row_major : sequence of bool
-        The storage order of each W.
-    loss : int
-        Index into `LOSSES`. Those in `FROM_Z` are taken from Z[L].
-    theta, gradients : ndarray (P,), (n_shards, P)
-        Parameter arena IN/OUT, gradient arenas OUT.
-    Z, A : list of ndarray (n[l], batch)
-        Caches, OUT; `A[l] is Z[l]` where the derivative does not need Z.
-    dZ : list of ndarray
-        Scratch: two (max n[l], batch).
-    X, Y, weights : ndarray
-        X (rows, n[0]), or the arrays (values, columns int32, bounds int64) of a CSR matrix, for which W[1] must be
-        column-major; Y int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); weights (rows,) or None.
-    batch : tuple of ndarray
-        (n[0], batch), (n[L], batch) or int32 (batch,), (batch,): where a mini-batch is gathered; None for one
-        that is read in place.
-    order : ndarray of int64 (positions,) or None
-        The order in which examples are taken, or a part of it; read at each step.
-    rule, states, step_count, hyperparameters
-        The update: index into `RULES`, its state arenas, an int64 array (1,) that counts steps, and momentum,
-        beta_1, beta_2, epsilon, l2, l1, weight_decay, clip_norm, as far as they are not 0.
-    team : int
-        Threads that share the shards and the slices out, where that is quicker than one thread for all.
-    blas : bool
-        Leave all matrix products to BLAS, for it to use threads of its own.
-    loss_parameter : float
-        The cross-entropies' label smoothing, Huber's delta, the quantile.
-    loss_ceiling, loss_factor : float
-        Upper bound on a reported loss term, per example for the cross-entropy and per output unit for the others, and
-        factor applied to the reported mean. Gradients ignore both.
-    l2_by_batch : bool
-        l2 is divided by the sum of the weights of each mini-batch (without weights: by its examples).
-    dropout : sequence of float
-        The rate of each hidden layer, from 0 to below 1; empty for none.
-    dropout_seed : int
-        Of 64 bits; the units that a step leaves out depend on it and on the step count alone.
+    architecture
+        `sizes`: n[0], ..., n[L]; `activations`: a name per layer.
+    parameters
+        `theta` (P,): the parameter arena, IN/OUT; `row_major`: the storage order of each W.
+    objective
+        `loss` with `name`, `parameter`, `ceiling` and `factor`; `l2`, `l1`; `dropout`: the rate of each hidden layer,
+        or empty; `l2_by_batch`: divide l2 by the total weight of each mini-batch.
+    update
+        `rule`: a name in `registry.RULES`; `arenas`: its states (P,), IN/OUT; `step_count`: int64 (1,), IN/OUT;
+        `hyperparameters`: dict of momentum, beta_1, beta_2, epsilon and weight_decay, 0 if missing; `clip_norm`: the
+        largest norm of a gradient, or 0; `dropout_seed`: 64 bits. The units that a step drops depend on the seed and
+        the step count alone. None for a plan that computes gradients only, without dropout.
+    examples
+        `X` (rows, n[0]), or the arrays (values, columns int32, bounds int64) of a CSR matrix, for which W[1] must be
+        column-major; `Y`: int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); `weights` (rows,) or None;
+        `order`: int64 (positions,), the order in which examples are taken, read at each step; or None.
+    workspace
+        `gradients` (n_shards, P), OUT; `Z`, `A`: lists of (n[l], batch), OUT, where A[l] is Z[l] if the derivative does
+        not need Z; `dZ`: two (max n[l], batch), OUT; `batch_X` (n[0], batch), `batch_Y` (n[L], batch) or int32
+        (batch,), `batch_weights` (batch,): where a mini-batch is gathered, OUT, each None if it is read in place.
+    parallelism
+        `n_shards`; `team`: threads that share shards and slices; `blas_threads`: above 1, all products are left to
+        BLAS and its threads.
+    level : int
+        Index into `registry.LEVELS`.
     """
 
-    cdef int n_slices, team         # slices of the update: n_shards, or `team` for one shard
-    cdef fastnn_team_policy policy
-    cdef bint l2_by_batch
-    cdef double *shard_loss         # (n_shards)
-    cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
-    cdef double *slice_squares      # (n_slices) of the gradient
-    cdef bint busy
-    cdef double loss_sum, weight_sum
-
     # Not __init__: no instance is unbound, and none is bound twice.
-    def __cinit__(self, *, int level, sizes, activations, row_major, int loss, theta, gradients, Z, A, dZ, X, Y,
-                  weights, batch, order, int rule, states, step_count, dict hyperparameters not None, int team=1,
-                  bint blas=False, double loss_parameter=0,
-                  double loss_ceiling=INFINITY, double loss_factor=1, bint l2_by_batch=False, dropout=(),
-                  dropout_seed=0):
-        cdef Bound *bound = &self.bound
-        bound.loss = fastnn_loss(kind=loss, parameter=loss_parameter, ceiling=loss_ceiling, factor=loss_factor)
-        self.l2_by_batch = l2_by_batch
-        self.bind_network(level, sizes, activations, row_major, bound.loss, theta, gradients, blas)
-        self.bind_update(rule, states, step_count, hyperparameters)
-        self.bind_dropout(dropout, dropout_seed)
-        self.bind_data(X, Y, weights, order)
-        self.bind_caches(Z, A, dZ, batch)
-        self.team = max(1, team)
-        self.n_slices = self.n_shards if self.n_shards > 1 else self.team
-        self.shard_loss = <double *>calloc(self.n_shards + 2 * self.n_slices, sizeof(double))
-        if self.shard_loss == NULL:
-            raise MemoryError
-        self.slice_penalty = self.shard_loss + self.n_shards
-        self.slice_squares = self.slice_penalty + self.n_slices
-
-    def __dealloc__(self):
-        free(self.shard_loss)
+    def __cinit__(self, architecture, parameters, objective, update, examples, workspace, parallelism, *, int level):
+        cdef int blas_threads = parallelism.blas_threads, team = parallelism.team
+        self.bind_network(level, architecture, parameters, BLAS_ONLY if blas_threads > 1 else FASTEST_KERNEL, True)
+        self.bind_objective(objective)
+        if update is not None:
+            self.bind_update(update)
+            self.bind_dropout(objective.dropout, update.dropout_seed)
+        self.bind_examples(examples)
+        self.bind_workspace(workspace, parallelism)
+        self.bind_team(team)
 
     def step(self, ptrdiff_t start, ptrdiff_t stop, double learning_rate):
-        """Move the parameters by one update on the examples `start` to `stop` of the order.
+        """Update the parameters on the examples `start` to `stop` of the order: `gradient`, then `apply`.
 
         Returns
         -------
         float
-            The batch's loss J before the update: the weighted mean over the examples, plus the L2 and L1 terms. Where
-            that mean is not finite, nothing is changed; nor where a norm to be clipped is not, and J is then NaN. A
-            batch whose weights are all zero changes nothing and gives 0.
+            J of the mini-batch before the update: the weighted mean loss plus the L2 and L1 terms. If the mean loss
+            is not finite, nothing changes; nor if a norm to be clipped is not, and J is then NaN. A mini-batch without
+            weight changes nothing and gives 0.
 
         Raises
         ------
         ValueError
-            If the range is empty, outside the data, or longer than the batch buffers; or a sparse X is damaged.
+            If the range is empty, outside the data, or longer than the workspace; or a sparse X is damaged; or the
+            plan has no update.
         RuntimeError
             If another thread is inside this plan.
         """
-        self.enter(start, stop)
-        cdef double J
+        self.require_update()
+        self.enter_range(start, stop)
+        cdef double J = 0
         with nogil:
-            J = self.run(start, stop - start, learning_rate)
+            self.has_gradient = False
+            self.begin(start, stop - start)
+            if self.weight != 0:
+                csrc.prepare_update(&self.update, <double>(self.step_count[0] + 1), learning_rate)
+                self.run_stages(PASS | (PENALIZE | UPDATE if self.clip_norm > 0 else UPDATE), STEP_CALL)
+                J = self.mean_loss()
+                J += self.end_update(J)
         self.leave()
         return J
 
-    def gradient(self, ptrdiff_t start, ptrdiff_t stop, out):
-        """As `step`, but the gradient, not clipped, goes to the arena `out` (P,) and the parameters stay.
+    def gradient(self, ptrdiff_t start, ptrdiff_t stop):
+        """Leave the gradient of the mean loss over the examples `start` to `stop` in `workspace.gradients[0]`.
+
+        Penalties and clipping belong to `apply`. Between the two calls the gradient may be changed: this is the place
+        to add another machine's gradient, as an all-reduce over `workspace.gradients[0]`, weighted by each part's
+        `batch_weight`.
+
+        Returns
+        -------
+        float
+            The weighted mean loss, without penalties; 0 for a mini-batch without weight.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            As for `step`; a plan without an update computes gradients too.
+        """
+        self.enter_range(start, stop)
+        cdef double loss
+        with nogil:
+            self.begin(start, stop - start)
+            self.run_stages(PASS | REDUCE if self.n_active > 1 else PASS, GRADIENT_CALL)
+            self.update.n_shards = 1
+            self.has_gradient = True
+            loss = self.mean_loss()
+        self.leave()
+        return loss
+
+    def apply(self, double learning_rate):
+        """Update the parameters by the gradient in `workspace.gradients[0]`, which `gradient` left there.
+
+        Adds the derivative of the L2 and L1 terms, clips the norm and makes one step of the update rule. After
+        `gradient`, the parameters and states are bitwise identical to those after `step`.
+
+        Returns
+        -------
+        float
+            The L2 and L1 terms of J before the update; NaN, and nothing changes, if the norm to be clipped is not
+            finite. If the mean loss was not finite or the mini-batch without weight, nothing changes either: 0.
+
+        Raises
+        ------
+        ValueError
+            If the plan has no update.
+        RuntimeError
+            If there is no gradient that has not been applied, or another thread is inside this plan.
+        """
+        self.require_update()
+        if not self.has_gradient:
+            raise RuntimeError("there is no gradient to apply: call gradient first")
+        self.enter()
+        cdef double penalty = 0
+        with nogil:
+            self.has_gradient = False
+            if self.weight != 0:
+                csrc.prepare_update(&self.update, <double>(self.step_count[0] + 1), learning_rate)
+                self.run_stages(PENALIZE | UPDATE if self.clip_norm > 0 else UPDATE, APPLY_CALL)
+                penalty = self.end_update(self.mean_loss())
+        self.leave()
+        return penalty
+
+    def penalized_gradient(self, ptrdiff_t start, ptrdiff_t stop, out):
+        """Fill `out` (P,) with the gradient of J over the examples `start` to `stop`: of the mean loss and penalties.
 
         Returns
         -------
         float
             J.
+
+        Raises
+        ------
+        ValueError, TypeError, RuntimeError
+            As for `gradient`, and if `out` does not fit.
         """
-        cdef Bound *bound = &self.bound
-        cdef char *target = output_pointer(out, bound.dtype, bound.size, "out", None)
-        self.enter(start, stop)
+        cdef char *target = output_pointer(out, self.net.dtype, self.net.size, "out", None)
+        self.enter_range(start, stop)
         cdef double J, squares
-        cdef ptrdiff_t count = stop - start
-        cdef double weight
-        cdef fastnn_update u
         with nogil:
-            weight = total_weight(&self.bound, start, count)
-            self.draw_key()
-            J = self.forward_backward(start, count, weight)
-            u = self.update_of(self.active_shards(count), weight)
-            J += bound.ops.total_gradient(&u, 0, bound.size, bound.gradients, bound.theta, target, &squares)
+            self.has_gradient = False
+            self.begin(start, stop - start)
+            self.run_stages(PASS, GRADIENT_CALL)
+            J = self.mean_loss()
+            J += self.net.ops.total_gradient(&self.update, 0, self.net.size, self.run.gradients, self.net.theta,
+                                             target, &squares)
         self.leave()
         return J
 
+    @property
+    def batch_weight(self):
+        """The total weight of the last mini-batch; without sample weights its number of examples."""
+        return self.weight
+
     def take_mean_loss(self):
-        """The mean J of the examples since the last call, by their weights (without weights: their number)."""
+        """Return the mean J of all steps since the last call, weighted by their mini-batches' total weights."""
         cdef double mean = self.loss_sum / self.weight_sum if self.weight_sum > 0 else NAN
         self.loss_sum = self.weight_sum = 0
         return mean
 
-    cdef int enter(self, ptrdiff_t start, ptrdiff_t stop) except -1:
-        if not 0 <= start < stop <= self.bound.positions or stop - start > self.bound.max_batch:
-            raise ValueError(f"need 0 <= start < stop <= {self.bound.positions} and at most {self.bound.max_batch} "
-                             f"examples, got {start} to {stop}")
-        if not examples_in_range(&self.bound, start, stop):
-            raise ValueError(f"order must name rows, from 0 to {self.bound.rows - 1}, and a sparse X columns, from 0 "
-                             f"to {self.bound.layers[0].n_in - 1}, within its arrays")
-        begin_call()
-        if self.busy:
-            end_call()
-            raise RuntimeError("this plan is at work in another thread")
-        self.busy = True
+    cdef int require_update(self) except -1:
+        if self.step_count == NULL:
+            raise ValueError("this plan has no update: it computes gradients only")
         return 0
 
-    cdef void leave(self) noexcept:
-        end_call()
-        self.busy = False
-
-    cdef int active_shards(self, ptrdiff_t count) noexcept nogil:
-        return self.n_shards if count >= self.n_shards else <int>count
-
-    # The key of the next step's dropout: words of the generator keyed by the seed, at the step's number.
-    cdef void draw_key(self) noexcept nogil:
-        cdef uint32_t[2] counter
-        if self.drops:
-            counter[0] = <uint32_t>self.step_count[0]
-            counter[1] = <uint32_t>(self.step_count[0] >> 32)
-            csrc.random_words(self.seed, counter, self.bound.key)
-
-    cdef double run(self, ptrdiff_t start, ptrdiff_t count, double learning_rate) noexcept nogil:
-        cdef double weight = total_weight(&self.bound, start, count), J = 0, penalty = 0
-        cdef int S = self.active_shards(count), T = self.n_slices, s
-        cdef bint clips = self.clip_norm > 0
-        cdef fastnn_update u
-        if weight == 0:
-            return 0
-        u = self.update_of(S, weight)
-        csrc.prepare_update(&u, <double>(self.step_count[0] + 1), learning_rate)
-        self.draw_key()
-        cdef bint shared = self.team > 1 and T > 1 and not in_forked_child()
-        if not shared or not fastnn_decide(&self.policy, fastnn_clock()):
-            for s in range(S):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
-            if clips:
-                for s in range(T):
-                    self.total_slice(s, &u)
-            for s in range(T):
-                self.update_slice(s, S, &u)
-        else:
-            with parallel(num_threads=self.team):
-                for s in prange(S, schedule="static"):
-                    self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
-                fastnn_barrier()
-                if clips:
-                    for s in prange(T, schedule="static"):
-                        self.total_slice(s, &u)
-                    fastnn_barrier()
-                for s in prange(T, schedule="static"):
-                    self.update_slice(s, S, &u)
-        if shared:
-            fastnn_record(&self.policy, fastnn_clock(), count)
-        for s in range(S):
-            J += self.shard_loss[s]
-        for s in range(T):
-            penalty += self.slice_penalty[s]
-        J *= self.bound.loss.factor / weight
-        if clips and not isfinite(self.gradient_norm()):
-            J = NAN
-        if isfinite(J):
-            self.step_count[0] += 1
-            J += penalty
-        self.loss_sum += J * weight
-        self.weight_sum += weight
-        return J
-
-    cdef fastnn_update update_of(self, int S, double weight) noexcept nogil:
-        cdef fastnn_update u = self.settings
-        u.n_shards = S
-        if self.l2_by_batch and weight != 0:
-            u.l2 /= weight
-        return u
-
-    cdef double forward_backward(self, ptrdiff_t start, ptrdiff_t count, double weight) noexcept nogil:
-        cdef double J = 0
-        cdef int S = self.active_shards(count), s
-        if self.team == 1 or S == 1 or in_forked_child():
-            for s in range(S):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
-        else:
-            for s in prange(S, schedule="static", num_threads=self.team):
-                self.shard_loss[s] = shard_pass(&self.bound, s, S, start, count, weight)
-        for s in range(S):
-            J += self.shard_loss[s]
-        return J * (self.bound.loss.factor / weight) if weight != 0 else 0
-
-    # Slices end on cache lines, so that no two threads write to the same one.
-    cdef ptrdiff_t slice_start(self, int s) noexcept nogil:
-        cdef ptrdiff_t T = self.n_slices
-        return min(s * (((self.bound.size + T - 1) // T + 15) // 16 * 16), self.bound.size)
-
-    # A slice of the whole gradient, and of its norm, before it is clipped: into the first shard's arena.
-    cdef void total_slice(self, int s, const fastnn_update *u) noexcept nogil:
-        cdef Bound *bound = &self.bound
-        cdef ptrdiff_t first = self.slice_start(s), last = self.slice_start(s + 1)
-        self.slice_penalty[s] = bound.ops.total_gradient(
-            u, first, last, bound.gradients, bound.theta, bound.gradients + first * bound.itemsize,
-            &self.slice_squares[s])
-
-    cdef double gradient_norm(self) noexcept nogil:
-        cdef double squares = 0
-        cdef int s
-        for s in range(self.n_slices):
-            squares += self.slice_squares[s]
-        return sqrt(squares)
-
-    # A slice of the parameters takes its step, after the losses and gradients of S shards.
-    cdef void update_slice(self, int s, int S, const fastnn_update *u) noexcept nogil:
-        cdef Bound *bound = &self.bound
-        cdef ptrdiff_t first = self.slice_start(s), last = self.slice_start(s + 1)
-        cdef fastnn_update own = u[0]
-        cdef double J = 0, norm
-        cdef int k
-        for k in range(S):
-            J += self.shard_loss[k]
-        if not self.clip_norm > 0:
-            self.slice_penalty[s] = 0
-            if isfinite(J):
-                self.slice_penalty[s] = bound.ops.update(&own, first, last, bound.gradients, bound.theta,
-                                                         self.states[0], self.states[1])
-            return
-        norm = self.gradient_norm()
-        own.n_shards = 1
-        own.l2 = own.l1 = 0  # they are in the total
-        if norm > self.clip_norm:
-            own.clip = self.clip_norm / norm
-        if isfinite(J) and isfinite(norm):
-            bound.ops.update(&own, first, last, bound.gradients, bound.theta, self.states[0], self.states[1])
+    cdef int enter_range(self, ptrdiff_t start, ptrdiff_t stop) except -1:
+        if not 0 <= start < stop <= self.run.positions or stop - start > self.run.max_batch:
+            raise ValueError(f"need 0 <= start < stop <= {self.run.positions} and at most {self.run.max_batch} "
+                             f"examples, got {start} to {stop}")
+        if not examples_in_range(&self.run, start, stop):
+            raise ValueError(f"order must name rows, from 0 to {self.run.rows - 1}, and a sparse X columns, from 0 "
+                             f"to {self.net.layers[0].n_in - 1}, within its arrays")
+        return self.enter()

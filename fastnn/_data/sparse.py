@@ -58,7 +58,7 @@ class SparseRows:
 
     @property
     def arrays(self) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int64]]:
-        """The three arrays, for `Plan` and `Forward`."""
+        """The three arrays, as the compiled plans take them."""
         return self.values, self.columns, self.bounds
 
     @property

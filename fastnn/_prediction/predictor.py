@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from fastnn import _tuning, losses, runtime
 from fastnn._core import kernels
-from fastnn._core.prediction_plan import Forward
+from fastnn._core.prediction_plan import PredictionPlan
 from fastnn._data import checks
 from fastnn._data.examples import Source
 from fastnn._data.sources import Features, block_rows
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
-from fastnn._model.parameters import Parameters, activation_codes
+from fastnn._model.parameters import Parameters
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
 from fastnn.metrics import EvaluatedChunk, Metric
@@ -53,13 +53,12 @@ class Predictor:
         self.few = (_tuning.MIN_PARALLEL_PREDICTION_WORK - 1) // self.work  # rows that are not worth a second thread,
         largest = max(n_prev * n for n_prev, n in pairwise(model.sizes))
         self.fewer = (_tuning.MAX_SERIAL_BLAS_WORK - 1) // largest  # and of which BLAS shares out no product
-        self._free: dict[int, list[Forward]] = {}  # plans at rest, by how many threads they are for
+        self._free: dict[int, list[PredictionPlan]] = {}  # plans at rest, by how many threads they are for
 
-    def _bind(self, team: int) -> Forward:
+    def _bind(self, team: int) -> PredictionPlan:
         model, parameters = self.architecture, self.parameters
-        scratch = aligned_empty((team, Forward.needed(model.sizes, self.block)), model.dtype)
-        return Forward(level=runtime.LEVEL, sizes=model.sizes, activations=activation_codes(model.activations),
-                       row_major=parameters.row_major, theta=parameters.theta, scratch=scratch, block=self.block)
+        scratch = aligned_empty((team, PredictionPlan.scratch_size(model.sizes, self.block)), model.dtype)
+        return PredictionPlan(model, parameters, scratch, self.block, level=runtime.LEVEL)
 
     def at_once(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
         """Return the `outputs` for an X that the core can read as it is, in one part: with no more checks than needed.
@@ -71,7 +70,7 @@ class Predictor:
         m = len(X)
         plan, free, limit = self._plan(m, n_threads)
         with limit:
-            outputs = plan.at_once(X, raw)
+            outputs = plan.fast_path(X, raw)
         free.append(plan)
         return outputs
 
@@ -93,7 +92,8 @@ class Predictor:
         free.append(plan)
         return out if finite else None
 
-    def _plan(self, m: int, n_threads: int | None) -> tuple[Forward, list[Forward], AbstractContextManager[object]]:
+    def _plan(self, m: int, n_threads: int | None
+              ) -> tuple[PredictionPlan, list[PredictionPlan], AbstractContextManager[object]]:
         """Take a plan for `m` rows out of those at rest, these, and what limits BLAS meanwhile."""
         threads = 1 if n_threads is None and m <= self.few else runtime.thread_count(n_threads)
         team = 1 if m <= self.few else min(threads, _tuning.MAX_TEAM)

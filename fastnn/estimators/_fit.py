@@ -16,8 +16,7 @@ from fastnn import _tuning, runtime
 from fastnn._data import checks
 from fastnn._data.examples import Examples
 from fastnn._model.objective import Objective
-from fastnn._training import lbfgs, loop
-from fastnn._training.optimizer_state import OptimizerState
+from fastnn._training import binding, lbfgs
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
 from fastnn.estimators._inputs import FitData, check_sample_weight
@@ -25,7 +24,7 @@ from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
 from fastnn.estimators._solver import Solver
 from fastnn.estimators._stochastic import StochasticFit, ValidationSet
-from fastnn.optimizers import LBFGS, SGD
+from fastnn.optimizers import LBFGS
 
 __all__ = ["ValidationArguments", "fit_estimator"]
 
@@ -125,12 +124,11 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, callbacks: tu
     for callback in callbacks:
         callback.on_fit_begin(view)
     try:
-        with loop.bound_plan(architecture, objective, parameters, examples,
-                             OptimizerState(SGD(), parameters.size, architecture.dtype),
-                             batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
-                             n_threads=runtime.thread_count(estimator.n_threads)) as plan:
-            reason, result = lbfgs.minimize(optimizer, parameters.theta, partial(loop.whole_gradient, plan, examples),
-                                            estimator.max_iter, after_iteration)
+        with binding.bound_plan(architecture, objective, parameters, examples, None,
+                                batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
+                                n_threads=runtime.thread_count(estimator.n_threads)) as plan:
+            evaluate = partial(binding.whole_gradient, plan, examples)
+            reason, result = lbfgs.minimize(optimizer, parameters.theta, evaluate, estimator.max_iter, after_iteration)
     finally:
         for callback in callbacks:
             callback.on_fit_end(view)

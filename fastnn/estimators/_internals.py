@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastnn import runtime
 from fastnn._model.workspace import aligned_empty
-from fastnn._training import loop
+from fastnn._training import binding
 from fastnn.estimators._inputs import as_core_X, as_examples
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
@@ -80,8 +80,8 @@ class Internals:
         examples = as_examples(X, encoded_y, sample_weight[0] if sample_weight else None, architecture)
         objective = full_batch_objective(self._core_loss(architecture.dtype), self.alpha, examples)
         gradient = aligned_empty(parameters.size, architecture.dtype)
-        J = loop.gradients(architecture, objective, parameters, examples, gradient,
-                           runtime.thread_count(self.n_threads))
+        J = binding.gradients(architecture, objective, parameters, examples, gradient,
+                              runtime.thread_count(self.n_threads))
         dW, db = parameters.layout.views(gradient)
         coef_grads[:], intercept_grads[:] = [dW_l.T for dW_l in dW], [db_l[:, 0] for db_l in db]
         return J, coef_grads, intercept_grads

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastnn import runtime
-from fastnn._core.training_plan import Plan
+from fastnn._core.training_plan import TrainingPlan
 from fastnn._data.examples import Examples, batch_bounds
 from fastnn._model.objective import Objective
-from fastnn._training import loop
+from fastnn._training import binding, loop
 from fastnn._training.progress import progress_bar
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
@@ -186,14 +186,14 @@ class StochasticFit:
             for callback in self.callbacks:
                 callback.on_fit_end(self.view)
 
-    def _bound_plan(self) -> AbstractContextManager[Plan]:
+    def _bound_plan(self) -> AbstractContextManager[TrainingPlan]:
         estimator = self.estimator
-        return loop.bound_plan(
+        return binding.bound_plan(
             self.network.architecture, self.objective, self.network.parameters, self.examples, self.solver.state,
             batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(estimator.n_threads),
             clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm))
 
-    def _run_epoch(self, plan: Plan) -> None:
+    def _run_epoch(self, plan: TrainingPlan) -> None:
         """Run the steps of an epoch, then record and score it."""
         estimator, records = self.estimator, self.records
         if estimator.shuffle:

@@ -13,7 +13,7 @@ from fastnn._data.examples import Examples
 from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
-from fastnn._training import loop
+from fastnn._training import binding, loop
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.functional._blocks import initialize_parameters, initialize_parameters_deep
 from fastnn.functional._parameters import ParameterDict, as_examples, as_parameters
@@ -70,8 +70,8 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: ParameterDict, sizes: Sequen
     examples = Examples.check(np.asfortranarray(X).T, Y.T, None, architecture, objective.loss)
     costs = []
     state = OptimizerState(SGD(), arena.size, FLOAT64)
-    with loop.bound_plan(architecture, objective, arena, examples, state, batch_size=m,
-                         n_threads=runtime.thread_count(n_threads)) as plan:
+    with binding.bound_plan(architecture, objective, arena, examples, state, batch_size=m,
+                            n_threads=runtime.thread_count(n_threads)) as plan:
         for i in range(0, iterations, COST_EVERY):
             costs.append(plan.step(0, m, rate))
             if print_cost and i % print_every == 0:

@@ -1,12 +1,14 @@
-"""Random networks with their examples, and what `Plan` binds for them."""
+"""Random networks with their examples, and the values that `TrainingPlan` binds for them."""
 
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 
 from fastnn import reference
 from fastnn._core import registry
+from fastnn._core.training_plan import TrainingPlan
 from fastnn._model.parameters import ParameterLayout
 from fastnn._model.workspace import Workspace
 
@@ -36,10 +38,10 @@ HYPER = {
 
 
 class Task:
-    """A random network and examples for it, in a dtype: what `Plan` gets, and the same for the reference.
+    """A random network and examples for it, in a dtype: the values of a plan and of the reference.
 
     Attributes: sizes, activations, loss, loss_parameter, l2, l1, dropout, dropout_seed, dtype; X (rows, n[0]), its
-    csr arrays if sparse, Y as the plan takes it, weights or None; W, b lists of arrays of the dtype.
+    csr arrays if sparse, Y as a plan takes it, weights or None; W, b lists of arrays of the dtype.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ def plan_buffers(
     net, *, rule="sgd", batch=8, n_shards=1, team=1, level=0, order=None, row_major=None, X=None,
     **hyperparameters,
 ):  # fmt: skip
-    """Everything that `Plan` binds for a `Task`, allocated plainly; outputs are NaN before."""
+    """Everything that `TrainingPlan` binds for a `Task`, allocated plainly; outputs are NaN before."""
     row_major = row_major or (False,) * len(net.W)
     theta = arena(net, row_major)
     caches = Workspace(net.sizes, net.activations, batch, net.dtype)
@@ -126,9 +128,9 @@ def plan_buffers(
     return {
         "level": level,
         "sizes": net.sizes,
-        "activations": [registry.ACTIVATIONS.index(g) for g in net.activations],
+        "activations": net.activations,
         "row_major": row_major,
-        "loss": registry.LOSSES.index(net.loss),
+        "loss": net.loss,
         "loss_parameter": net.loss_parameter,
         "theta": theta,
         "gradients": np.full((n_shards, theta.size), np.nan, net.dtype),
@@ -144,7 +146,7 @@ def plan_buffers(
             np.full(batch, np.nan, net.dtype),
         ),
         "order": order,
-        "rule": registry.RULES.index(rule),
+        "rule": rule,
         "states": [np.zeros(theta.size, net.dtype) for _ in range(registry.STATES[rule])],
         "step_count": np.zeros(1, np.int64),
         "hyperparameters": {**HYPER[rule], "l2": net.l2, "l1": net.l1, **hyperparameters},
@@ -152,6 +154,49 @@ def plan_buffers(
         "dropout": net.dropout,
         "dropout_seed": net.dropout_seed,
     }
+
+
+PLACES = {
+    "architecture": {"sizes": "sizes", "activations": "activations"},
+    "parameters": {"theta": "theta", "row_major": "row_major"},
+    "loss": {"loss": "name", "loss_parameter": "parameter", "loss_ceiling": "ceiling", "loss_factor": "factor"},
+    "objective": {"l2": "l2", "l1": "l1", "dropout": "dropout", "l2_by_batch": "l2_by_batch"},
+    "update": {"rule": "rule", "states": "arenas", "step_count": "step_count", "hyperparameters": "hyperparameters",
+               "clip_norm": "clip_norm", "dropout_seed": "dropout_seed"},
+    "examples": {"X": "X", "Y": "Y", "weights": "weights", "order": "order"},
+    "workspace": {"gradients": "gradients", "Z": "Z", "A": "A", "dZ": "dZ", "batch_X": "batch_X", "batch_Y": "batch_Y",
+                  "batch_weights": "batch_weights"},
+    "parallelism": {"n_shards": "n_shards", "team": "team", "blas_threads": "blas_threads"},
+}  # fmt: skip
+DEFAULTS = {"loss_ceiling": math.inf, "loss_factor": 1.0, "l2_by_batch": False}
+
+
+def bind_plan(**values):
+    """Bind a `TrainingPlan` to the values of `plan_buffers`; missing ones are missing attributes."""
+    return TrainingPlan(**plan_arguments(**values))
+
+
+def plan_arguments(*, blas=False, with_update=True, **values):
+    """The arguments of `TrainingPlan`: the values of `plan_buffers`, each in its place."""
+    values = DEFAULTS | values
+    hyper = values.get("hyperparameters")
+    own = ("l2", "l1", "clip_norm")  # those that belong to other parts
+    values |= {name: hyper.get(name, 0.0) if isinstance(hyper, dict) else 0.0 for name in own}
+    if isinstance(hyper, dict):
+        values["hyperparameters"] = {name: value for name, value in hyper.items() if name not in own}
+    if "gradients" in values:
+        values["n_shards"] = len(values["gradients"])
+    if "batch" in values:
+        values["batch_X"], values["batch_Y"], values["batch_weights"] = values["batch"]
+    values["blas_threads"] = 2 if blas else 1
+    parts = {
+        place: SimpleNamespace(**{to: values[name] for name, to in names.items() if name in values})
+        for place, names in PLACES.items()
+    }
+    parts["objective"].loss = parts.pop("loss")
+    if not with_update:
+        parts["update"] = None
+    return parts | ({"level": values["level"]} if "level" in values else {})
 
 
 def changed_by_a_step(buffers):

@@ -22,7 +22,7 @@ from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
-from fastnn._training import loop
+from fastnn._training.binding import bind
 from fastnn._training.optimizer_state import OptimizerState
 
 LEVELS = range(len(registry.LEVELS))
@@ -194,16 +194,14 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
             for l in range(len(W)):
                 W[l], b[l] = net.W[l], net.b[l]
             state = OptimizerState(optimizer, parameters.size, architecture.dtype, net.dropout_seed)
-            plan = loop.bind(
+            plan = bind(
                 architecture,
                 objective,
                 parameters,
                 Examples(X, net.Y, net.weights),
                 state,
                 batch_size=BATCH,
-                n_shards=n_shards,
-                team=team,
-                order=None,
+                parallelism=runtime.Parallelism(n_shards, team, 1),
                 clip_norm=clip_norm_of(name),
             )
             losses = [plan.step(rows.start, rows.stop, rate) for rows in BATCHES]

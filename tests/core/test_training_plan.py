@@ -1,4 +1,4 @@
-"""Plan, the compiled training step, against the NumPy reference; bounds by the error analysis in conftest.py."""
+"""TrainingPlan, the compiled training step, against the NumPy reference; bounds by the analysis in `PassErrors`."""
 
 import gc
 import threading
@@ -6,13 +6,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers.core_cases import HYPER, PAIRS, PARAMETERS
+from helpers.core_cases import HYPER, PAIRS, PARAMETERS, Task, bind_plan, changed_by_a_step, plan_buffers
+from helpers.kernel_cases import unit_roundoff
+from helpers.pass_errors import PassErrors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn import reference
 from fastnn._core import _testing, registry
-from fastnn._core.training_plan import Plan
 from fastnn._model.parameters import ParameterLayout
 
 LEVELS = range(len(registry.LEVELS))
@@ -42,7 +43,7 @@ def relaid(data, X):
 
 
 @st.composite
-def networks(draw, task, loss, output, dtype):
+def networks(draw, loss, output, dtype):
     """A `Task` of any shape and settings, and the storage orders of its W."""
     hidden = draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
     L = len(hidden) + 1
@@ -57,7 +58,7 @@ def networks(draw, task, loss, output, dtype):
         dropout = [0.0 if g == "softmax" else rate for g, rate in zip(activations, rates, strict=False)]
     row_major = tuple(draw(st.lists(st.booleans(), min_size=L, max_size=L), label="row-major"))
     rows = draw(st.sampled_from([1, 3, 8, 23, 40]), label="rows")
-    net = task(
+    net = Task(
         sizes, activations, loss, dtype, rows=rows, weighted=draw(st.booleans(), label="weights"),
         l2=draw(st.sampled_from([0.0, 0.1]), label="l2"), l1=draw(st.sampled_from([0.0, 0.05]), label="l1"),
         loss_parameter=PARAMETERS.get(loss, 0.0), dropout=dropout,
@@ -78,11 +79,11 @@ def numbers_of(net, rule, t, **hyperparameters):
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @settings(max_examples=40)
 @given(data=st.data())
-def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, changing, data):
+def test_gradient_and_step(loss, output, dtype, data):
     """J, dW and db of a batch anywhere in the data, in any layout, for any shards and team, by the kernels'
     own products or by BLAS; then the step is the update kernel on this very gradient, bit by bit.
     """
-    net, row_major = data.draw(networks(task, loss, output, dtype))
+    net, row_major = data.draw(networks(loss, output, dtype))
     rows = len(net.X)
     batch = data.draw(st.sampled_from([8, 33]), label="batch")
     rule = data.draw(st.sampled_from(registry.RULES), label="rule")
@@ -98,7 +99,7 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
     if net.weights is not None:
         net.weights[taken] = np.maximum(net.weights[taken], 0.25)  # their sum must not be 0: see below
     with np.errstate(under="ignore"):
-        errors = pass_errors(net, taken, step=step)
+        errors = PassErrors(net, taken, unit_roundoff(dtype), step)
         x, y, w = net.batch(taken)
         J, dW, db = reference.gradients(
             x, y, net.W, net.b, net.activations, loss, w, net.l2, l1=net.l1, loss_parameter=net.loss_parameter,
@@ -107,15 +108,15 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
     for level in LEVELS:
         results = []
         for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
-            buffers = arguments(
+            buffers = plan_buffers(
                 net, rule=rule, batch=batch, n_shards=n_shards, team=team, level=level, order=order,
                 row_major=row_major, X=X, weight_decay=weight_decay,
             )  # fmt: skip
             buffers["step_count"][0] = step
-            plan = Plan(**buffers, blas=blas)
-            out, before = np.full_like(buffers["theta"], np.nan), changing(buffers)
-            assert abs(plan.gradient(start, stop, out) - J) <= errors.J
-            assert changing(buffers) == before
+            plan = bind_plan(**buffers, blas=blas)
+            out, before = np.full_like(buffers["theta"], np.nan), changed_by_a_step(buffers)
+            assert abs(plan.penalized_gradient(start, stop, out) - J) <= errors.J
+            assert changed_by_a_step(buffers) == before
             for got, expected, bound in zip(lists(net, row_major, out), (dW, db), (errors.dW, errors.db), strict=True):
                 for actual, exact, limit in zip(got, expected, bound, strict=True):
                     assert np.all(np.abs(actual - exact) <= limit)
@@ -129,47 +130,114 @@ def test_gradient_and_step(loss, output, dtype, task, pass_errors, arguments, ch
                 theta.tobytes(),
                 *[state.tobytes() for state in states],
                 np.array([step + 1]).tobytes(),
-            ] == changing(buffers)
+            ] == changed_by_a_step(buffers)
             # of one shard the update is split into a slice a thread, and so is the sum of the penalties
-            results.append((step_J if n_shards > 1 else 0, out.tobytes(), *changing(buffers)))
+            results.append((step_J if n_shards > 1 else 0, out.tobytes(), *changed_by_a_step(buffers)))
         assert results[0] == results[-1]  # by any team
     if net.csr is None:
         np.testing.assert_array_equal(X, net.X)
 
 
 @each_dtype
+@pytest.mark.parametrize("rule", registry.RULES)
+@pytest.mark.parametrize("n_shards", [1, 2, 3])
+@pytest.mark.parametrize("clip_norm", [0.0, 0.1])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradient_and_apply_are_bitwise_identical_to_step(dtype, rule, n_shards, clip_norm, sparse):
+    """Losses, parameters, states and step count over batches of every length, some of them without weight."""
+    net = Task(
+        [9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01, l1=0.01,
+        loss_parameter=0.1, dropout=[0.2, 0.5], dropout_seed=3, sparse=sparse,
+    )  # fmt: skip
+    net.weights[7:9] = 0
+    order = None if sparse else np.random.default_rng(0).permutation(61)
+    runs = []
+    for team, halves in ((1, False), (1, True), (2, True)):
+        buffers = plan_buffers(
+            net, rule=rule, batch=23, n_shards=n_shards, team=team if n_shards > 1 else 1, order=order,
+            level=LEVELS[-1], clip_norm=clip_norm, weight_decay=0.1,
+        )  # fmt: skip
+        plan, losses = bind_plan(**buffers), []
+        for k in range(20):
+            at = k, min(61, k + 1 + k % 23)
+            losses.append(plan.gradient(*at) + plan.apply(0.05) if halves else plan.step(*at, 0.05))
+        runs.append((losses, plan.take_mean_loss(), *changed_by_a_step(buffers)))
+    assert runs[0] == runs[1] == runs[2]
+
+
+@each_dtype
+@pytest.mark.parametrize("n_shards", [1, 3])
+def test_gradient_leaves_the_unpenalized_gradient_in_the_first_arena(dtype, n_shards):
+    """It is that of the same objective without penalties, and J - penalty is the loss that it returns."""
+    options = {"rows": 12, "weighted": True, "seed": 4}
+    plain, penalized = (Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, l2=l2, l1=l2, **options)
+                        for l2 in (0.0, 0.3))  # fmt: skip
+    buffers, expected = plan_buffers(penalized, batch=12, n_shards=n_shards), plan_buffers(plain, batch=12)
+    plan, out = bind_plan(**buffers), np.empty_like(buffers["theta"])
+    before = changed_by_a_step(buffers)
+    loss = plan.gradient(0, 12)
+    assert changed_by_a_step(buffers) == before
+    assert plan.batch_weight == pytest.approx(plain.weights.sum())
+    J = bind_plan(**expected).penalized_gradient(0, 12, out)
+    assert loss == pytest.approx(J, rel=64 * unit_roundoff(dtype))
+    error = PassErrors(plain, slice(0, 12), unit_roundoff(dtype))
+    found, exact = (lists(plain, (False, False), arena) for arena in (buffers["gradients"][0], out))
+    for actuals, others, limits in zip(found, exact, (error.dW, error.db), strict=True):
+        for actual, other, limit in zip(actuals, others, limits, strict=True):
+            assert np.all(np.abs(actual - other) <= 2 * limit)
+
+
+def test_a_changed_gradient_is_applied():
+    """Two machines' gradients, averaged by weight, give the step of all examples."""
+    net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", "float64", rows=20, weighted=True, l2=0.1, seed=2)
+    whole, *halves = (plan_buffers(net, rule="adam", batch=20) for _ in range(3))
+    bind_plan(**whole).step(0, 20, 0.1)
+    plans = [bind_plan(**buffers) for buffers in halves]
+    for plan, at in zip(plans, ((0, 8), (8, 20)), strict=True):
+        plan.gradient(*at)
+    total = sum(plan.batch_weight for plan in plans)
+    reduced = sum(plan.batch_weight / total * buffers["gradients"][0]
+                  for plan, buffers in zip(plans, halves, strict=True))  # fmt: skip
+    for plan, buffers in zip(plans, halves, strict=True):
+        buffers["gradients"][0] = reduced
+        plan.apply(0.1)
+        np.testing.assert_allclose(buffers["theta"], whole["theta"], rtol=0, atol=1e-9)
+    assert halves[0]["theta"].tobytes() == halves[1]["theta"].tobytes()
+
+
+@each_dtype
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
-def test_l2_by_batch(dtype, weighted, clip_norm, task, arguments, changing):
+def test_l2_by_batch(dtype, weighted, clip_norm):
     """L2 that each batch's weight divides: J, gradient and step are, bit by bit, those of l2 / weight."""
-    shared = task([5, 7, 3], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=weighted, l2=0.3)
+    shared = Task([5, 7, 3], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=weighted, l2=0.3)
     for start, stop in ((0, 5), (5, 12), (3, 4)):
         part = slice(start, stop)
         weight = stop - start if shared.weights is None else float(shared.weights[part].sum(dtype=np.float64))
         if weight == 0:
             continue
-        one, other = (arguments(net, batch=8, n_shards=2, clip_norm=clip_norm) for net in (shared, shared))
+        one, other = (plan_buffers(net, batch=8, n_shards=2, clip_norm=clip_norm) for net in (shared, shared))
         one["l2_by_batch"] = True
         other["hyperparameters"] = other["hyperparameters"] | {"l2": 0.3 / weight}
         outcomes = []
         for buffers in (one, other):
-            plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
-            outcomes.append((plan.gradient(start, stop, out), out.tobytes(), plan.step(start, stop, 0.1),
-                             changing(buffers)))
+            plan, out = bind_plan(**buffers), np.empty_like(buffers["theta"])
+            outcomes.append((plan.penalized_gradient(start, stop, out), out.tobytes(), plan.step(start, stop, 0.1),
+                             changed_by_a_step(buffers)))
         assert outcomes[0] == outcomes[1]
 
 
 @each_dtype
-def test_loss_factor_and_ceiling(dtype, task, arguments, changing):
+def test_loss_factor_and_ceiling(dtype):
     """They change the mean of L that J reports, not the gradient and not the step."""
     outcomes = {}
     for l2 in (0.0, 0.3):
-        net = task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, l2=l2, seed=4)
+        net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, l2=l2, seed=4)
         for more in ({}, {"loss_factor": 0.25}, {"loss_ceiling": 0.0}):
-            buffers = arguments(net, batch=12, n_shards=2) | more
-            plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
-            J = plan.gradient(0, 12, out)
-            outcomes[l2, *more] = (J, plan.step(0, 12, 0.1), out.tobytes(), changing(buffers))
+            buffers = plan_buffers(net, batch=12, n_shards=2) | more
+            plan, out = bind_plan(**buffers), np.empty_like(buffers["theta"])
+            J = plan.penalized_gradient(0, 12, out)
+            outcomes[l2, *more] = (J, plan.step(0, 12, 0.1), out.tobytes(), changed_by_a_step(buffers))
         same = [outcome[2:] for key, outcome in outcomes.items() if key[0] == l2]
         assert same[0] == same[1] == same[2]
     for which in (0, 1):
@@ -183,14 +251,14 @@ def test_loss_factor_and_ceiling(dtype, task, arguments, changing):
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @pytest.mark.parametrize("hidden", registry.ACTIVATIONS)
-def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments):
+def test_gradient_by_two_sided_differences(loss, output, hidden):
     """(J(theta + h) - J(theta - h)) / 2h, from J alone. With h = 1e-5 and third derivatives of order 1 to 10 the
     truncation h^2/6 J''' is under 2e-10, the rounding u |J| / h under 2e-10; the norm of the differences is asked to
     be within 1e-7 of the sum of the norms. (No Z, W or a - y of these seeds is within 1e-4 of a kink.) With both
     penalties, and dropout but of softmax.
     """
     rate, parameter = 0.3 * (hidden != "softmax"), PARAMETERS.get(loss, 0.0)
-    net = task(
+    net = Task(
         [4, 5, 3], [hidden, output], loss, "float64", rows=6, weighted=True, l2=0.05, l1=0.02,
         loss_parameter=parameter, dropout=[rate], dropout_seed=5, seed=11,
     )  # fmt: skip
@@ -200,16 +268,16 @@ def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments
     if loss in ("absolute", "huber", "quantile"):
         jumps.append(np.abs(A[-1] - net.Y.T) - (parameter if loss == "huber" else 0))
     assert min(np.min(np.abs(jump)) for jump in jumps) > 1e-4
-    buffers = arguments(net, batch=6, n_shards=2, level=LEVELS[-1])
-    plan, theta, scratch = Plan(**buffers), buffers["theta"], np.empty_like(buffers["theta"])
+    buffers = plan_buffers(net, batch=6, n_shards=2, level=LEVELS[-1])
+    plan, theta, scratch = bind_plan(**buffers), buffers["theta"], np.empty_like(buffers["theta"])
     gradient, numerical, h = np.empty_like(theta), np.empty_like(theta), 1e-5
-    plan.gradient(0, 6, gradient)
+    plan.penalized_gradient(0, 6, gradient)
     for i in range(theta.size):
         kept = theta[i]
         J = []
         for moved in (kept + h, kept - h):
             theta[i] = moved
-            J.append(plan.gradient(0, 6, scratch))
+            J.append(plan.penalized_gradient(0, 6, scratch))
         theta[i] = kept
         numerical[i] = (J[0] - J[1]) / (2 * h)
     assert np.linalg.norm(gradient - numerical) <= 1e-7 * (np.linalg.norm(gradient) + np.linalg.norm(numerical))
@@ -219,26 +287,26 @@ def test_gradient_by_two_sided_differences(loss, output, hidden, task, arguments
 @pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse, task, arguments, changing):
+def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse):
     """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads, with all that a step may do.
 
     For one shard a team splits the update: element by element, so that only a norm and J are summed in another order.
     """
-    net = task(
+    net = Task(
         [9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01, l1=0.01,
         loss_parameter=0.1, dropout=[0.2, 0.5], dropout_seed=3, sparse=sparse,
     )  # fmt: skip
     order = np.random.default_rng(0).permutation(61)
     runs = []
     for team in (1, 2, 4):
-        buffers = arguments(
+        buffers = plan_buffers(
             net, rule=rule, batch=23, n_shards=n_shards, team=team, order=order, level=LEVELS[-1],
             clip_norm=0.1 if n_shards > 1 else 0.0, weight_decay=0.1,
         )  # fmt: skip
-        plan = Plan(**buffers)
+        plan = bind_plan(**buffers)
         losses = [plan.step(k, min(61, k + 1 + k % 23), 0.05) for k in range(20)]
         assert np.isfinite(losses).all()
-        runs.append(((losses, plan.take_mean_loss()) if n_shards > 1 else None, *changing(buffers)))
+        runs.append(((losses, plan.take_mean_loss()) if n_shards > 1 else None, *changed_by_a_step(buffers)))
     assert runs[0] == runs[1] == runs[2]
 
 
@@ -246,47 +314,47 @@ def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse, task,
 @pytest.mark.parametrize("rule", registry.RULES)
 @settings(max_examples=20)
 @given(data=st.data())
-def test_a_clipped_step(rule, dtype, task, arguments, changing, data):
+def test_a_clipped_step(rule, dtype, data):
     """Is the update kernel on the gradient, to the bit, with the factor clip_norm / norm where that is below 1."""
     clip_norm = data.draw(st.sampled_from([1e-3, 0.1, 1.0, 100.0]), label="clip_norm")
-    net = task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=9, l2=0.3, l1=0.1, dropout=[0.2],
+    net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=9, l2=0.3, l1=0.1, dropout=[0.2],
                seed=data.draw(st.integers(0, 99)))  # fmt: skip
     for level in LEVELS:
-        buffers = arguments(net, rule=rule, batch=9, level=level, clip_norm=clip_norm, weight_decay=0.1)
-        plan, out = Plan(**buffers), np.empty_like(buffers["theta"])
-        J = plan.gradient(0, 9, out)
+        buffers = plan_buffers(net, rule=rule, batch=9, level=level, clip_norm=clip_norm, weight_decay=0.1)
+        plan, out = bind_plan(**buffers), np.empty_like(buffers["theta"])
+        J = plan.penalized_gradient(0, 9, out)
         theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
         norm = np.sqrt(_testing.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
         numbers = numbers_of(net, rule, 1, weight_decay=0.1) | {"clip": min(1.0, clip_norm / norm)}
         _testing.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
         assert plan.step(0, 9, 0.25) == pytest.approx(J, rel=1e-15)  # the penalties are added one by one here
         expected = [theta.tobytes(), *[state.tobytes() for state in states], np.ones(1, np.int64).tobytes()]
-        assert changing(buffers) == expected
+        assert changed_by_a_step(buffers) == expected
 
 
 @pytest.mark.parametrize("n_shards", [1, 2, 3])
-def test_a_norm_that_is_not_finite_changes_nothing(n_shards, task, arguments, changing):
+def test_a_norm_that_is_not_finite_changes_nothing(n_shards):
     """J is finite, the squares of its gradient overflow; without clipping the same step goes through."""
-    net = task([3, 2], ["identity"], "absolute", "float64", rows=6)
+    net = Task([3, 2], ["identity"], "absolute", "float64", rows=6)
     net.X[5] = 1e200
     for clip_norm, finite in ((1.0, False), (0.0, True)):
-        buffers = arguments(net, n_shards=n_shards, clip_norm=clip_norm)
-        plan, before = Plan(**buffers), changing(buffers)
+        buffers = plan_buffers(net, n_shards=n_shards, clip_norm=clip_norm)
+        plan, before = bind_plan(**buffers), changed_by_a_step(buffers)
         J = plan.step(0, 6, 1e-200)
         assert np.isfinite(J) == finite
-        assert (changing(buffers) != before) == finite
+        assert (changed_by_a_step(buffers) != before) == finite
         if not finite:
             assert np.isnan(J) and np.isnan(plan.take_mean_loss())
             assert np.isfinite(plan.step(0, 5, 1e-3))
 
 
-def test_mean_loss_is_weighted_and_taken_once(task, arguments):
+def test_mean_loss_is_weighted_and_taken_once():
     """The mean over steps; five roundings beside those of J."""
     for weighted in (False, True):
-        net = task(
+        net = Task(
             [3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20, weighted=weighted, l2=0.1, seed=3
         )
-        plan = Plan(**arguments(net))
+        plan = bind_plan(**plan_buffers(net))
         w = np.ones(20) if net.weights is None else net.weights
         bounds = [(0, 8), (8, 16), (16, 20)]
         losses = [plan.step(*at, 0.1) for at in bounds]
@@ -301,18 +369,18 @@ def test_mean_loss_is_weighted_and_taken_once(task, arguments):
 @each_dtype
 @pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2])
-def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards, task, arguments, changing):
-    net = task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, weighted=True, l2=0.1)
+def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards):
+    net = Task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, weighted=True, l2=0.1)
     net.weights[:] = 1
     net.weights[4:8] = 0
-    buffers = arguments(net, rule=rule, n_shards=n_shards, batch=4)
-    plan = Plan(**buffers)
+    buffers = plan_buffers(net, rule=rule, n_shards=n_shards, batch=4)
+    plan = bind_plan(**buffers)
     plan.step(0, 4, 0.1)
-    before = changing(buffers)
+    before = changed_by_a_step(buffers)
     assert plan.step(4, 8, 0.1) == 0
-    assert changing(buffers) == before
+    assert changed_by_a_step(buffers) == before
     plan.step(8, 12, 0.1)
-    assert changing(buffers) != before
+    assert changed_by_a_step(buffers) != before
     assert buffers["step_count"][0] == 2
 
 
@@ -320,45 +388,45 @@ def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards, task, arg
 @pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize(("n_shards", "team"), [(1, 1), (2, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("where", ["X", "Y", "weights", "theta"])
-def test_a_loss_that_is_not_finite_changes_nothing(dtype, rule, n_shards, team, where, task, arguments, changing):
+def test_a_loss_that_is_not_finite_changes_nothing(dtype, rule, n_shards, team, where):
     """NaN or infinity in one example spoils its shard's loss alone, but no shard may update."""
     for value in (np.nan, np.inf):
-        net = task([3, 4, 2], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=True, l2=0.1)
+        net = Task([3, 4, 2], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=True, l2=0.1)
         net.weights[:] = 1
-        buffers = arguments(net, rule=rule, n_shards=n_shards, team=team, batch=6)
-        plan = Plan(**buffers)
+        buffers = plan_buffers(net, rule=rule, n_shards=n_shards, team=team, batch=6)
+        plan = bind_plan(**buffers)
         assert np.isfinite(plan.step(0, 6, 0.1))
         target = (
             buffers["theta"][-1:] if where == "theta" else {"X": net.X, "Y": net.Y, "weights": net.weights}[where][11:]
         )
         target[...] = value
-        before = changing(buffers)
+        before = changed_by_a_step(buffers)
         J = plan.step(6, 12, 0.1)
         # tanh saturates at an infinite Z: that loss is finite
         if where == "X" and value == np.inf and np.isfinite(J):
             continue
         assert not np.isfinite(J)
-        assert changing(buffers) == before
+        assert changed_by_a_step(buffers) == before
 
 
-def test_a_label_out_of_range_changes_nothing(task, arguments, changing):
-    net = task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", "float64", rows=12)
+def test_a_label_out_of_range_changes_nothing():
+    net = Task([3, 4, 2], ["tanh", "softmax"], "cross_entropy", "float64", rows=12)
     for label in (-1, 2, 2**31 - 1, -(2**31)):
         net.Y[7] = label
-        buffers = arguments(net, rule="adam", n_shards=2)
-        plan, before = Plan(**buffers), changing(buffers)
+        buffers = plan_buffers(net, rule="adam", n_shards=2)
+        plan, before = bind_plan(**buffers), changed_by_a_step(buffers)
         assert np.isnan(plan.step(4, 12, 0.1))
-        assert changing(buffers) == before
+        assert changed_by_a_step(buffers) == before
 
 
 # ---- Its place in memory and in time --------------------------------------------------------------------------------
 
 
-def test_a_step_allocates_nothing(task, arguments):
+def test_a_step_allocates_nothing():
     """The peak of 1000 steps is that of one: its float and the loop's range."""
-    net = task([9, 30, 4], ["relu", "softmax"], "cross_entropy", "float32", rows=100, weighted=True, l2=0.01)
+    net = Task([9, 30, 4], ["relu", "softmax"], "cross_entropy", "float32", rows=100, weighted=True, l2=0.01)
     order = np.arange(100)
-    plan = Plan(**arguments(net, rule="adam", batch=20, n_shards=2, order=order))
+    plan = bind_plan(**plan_buffers(net, rule="adam", batch=20, n_shards=2, order=order))
 
     def peak(steps):
         tracemalloc.reset_peak()
@@ -376,16 +444,16 @@ def test_a_step_allocates_nothing(task, arguments):
     assert often <= once + 64  # the loop's counter is a small integer up to 256 and an object from there on
 
 
-def test_a_plan_at_work_is_refused_to_other_threads(task, arguments):
+def test_a_plan_at_work_is_refused_to_other_threads():
     """Whichever of two threads comes second is told so, and harms nothing."""
-    net = task([500, 500, 500, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=600)
-    buffers = arguments(net, batch=600)
-    plan, refused, outs = Plan(**buffers), [], [np.empty_like(buffers["theta"]) for _ in range(2)]
+    net = Task([500, 500, 500, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=600)
+    buffers = plan_buffers(net, batch=600)
+    plan, refused, outs = bind_plan(**buffers), [], [np.empty_like(buffers["theta"]) for _ in range(2)]
 
     def work(out):
         while not refused:
             try:
-                plan.gradient(0, 600, out)
+                plan.penalized_gradient(0, 600, out)
             except RuntimeError as error:
                 refused.append(str(error))
 
@@ -398,13 +466,13 @@ def test_a_plan_at_work_is_refused_to_other_threads(task, arguments):
     assert np.isfinite(plan.step(0, 600, 1e-3))
 
 
-def test_bound_buffers_can_be_dropped_but_not_resized(task, arguments):
-    net = task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=9, weighted=True)
+def test_bound_buffers_can_be_dropped_but_not_resized():
+    net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=9, weighted=True)
     results = []
     for drop in (False, True):
-        buffers = arguments(net, rule="adam", order=np.arange(9), n_shards=2)
+        buffers = plan_buffers(net, rule="adam", order=np.arange(9), n_shards=2)
         buffers["X"], buffers["weights"], buffers["Y"] = net.X.copy(), net.weights.copy(), net.Y.copy()
-        plan, theta = Plan(**buffers), buffers["theta"]
+        plan, theta = bind_plan(**buffers), buffers["theta"]
         arrays = [buffers[key] for key in ("theta", "gradients", "X", "Y", "weights", "order", "step_count")] + buffers[
             "states"
         ]

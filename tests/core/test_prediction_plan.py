@@ -1,23 +1,26 @@
-"""Forward, the compiled prediction, against the NumPy reference; bounds by the error analysis in conftest.py."""
+"""PredictionPlan, the compiled forward pass, against the NumPy reference; bounds by the analysis in `PassErrors`."""
 
 import itertools
 import threading
 
 import numpy as np
 import pytest
-from helpers.forward_cases import LEVELS, arguments, each_dtype, in_layout
+from helpers.core_cases import Task
+from helpers.kernel_cases import unit_roundoff
+from helpers.pass_errors import PassErrors
+from helpers.prediction_cases import LEVELS, bind_prediction, each_dtype, in_layout, prediction_plan, prediction_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnn._core import registry
-from fastnn._core.prediction_plan import Forward
+from fastnn._core.prediction_plan import PredictionPlan
 
 
 @each_dtype
 @pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_outputs(activation, dtype, task, pass_errors, buffers, data):
+def test_outputs(activation, dtype, buffers, data):
     """A[L], or Z[L] with `raw`, for every activation inside and at the end, in any layout of X and of W, X sparse too,
     with fewer rows than a block and with many, by the kernels' own products or by BLAS; the same bits by any team.
     """
@@ -34,19 +37,19 @@ def test_outputs(activation, dtype, task, pass_errors, buffers, data):
     if activation == "exp":
         activations[1::2] = ["tanh"] * len(activations[1::2])  # exp of exp soon overflows
     seed = data.draw(st.integers(0, 999))
-    net = task(sizes, activations, "squared_error", dtype, rows=rows, sparse=sparse, seed=seed)
+    net = Task(sizes, activations, "squared_error", dtype, rows=rows, sparse=sparse, seed=seed)
     if sparse:
         X = net.csr
     else:
         X = in_layout(net.X, data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout"))
-    errors = pass_errors(net, slice(None)) if rows else None
+    errors = PassErrors(net, slice(None), unit_roundoff(dtype)) if rows else None
     for level in LEVELS:
         results = []
         for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
-            forward = Forward(**arguments(net, row_major=row_major, team=team, block=block, level=level))
+            plan = prediction_plan(net, row_major=row_major, team=team, block=block, level=level)
             call = buffers()
             out = call.output(np.full((rows, sizes[-1]), np.nan, dtype), order="C")
-            assert forward.run(X, out, raw) is True
+            assert plan.run(X, out, raw) is True
             call.check()
             results.append(out)
         np.testing.assert_array_equal(results[0], results[-1])
@@ -60,55 +63,55 @@ def test_outputs(activation, dtype, task, pass_errors, buffers, data):
 @each_dtype
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "padded"])
 @pytest.mark.parametrize("team", [1, 2])
-def test_nan_or_infinity_anywhere_in_X_is_reported(dtype, layout, team, task):
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=13)
+def test_nan_or_infinity_anywhere_in_X_is_reported(dtype, layout, team):
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=13)
     X, out = in_layout(net.X, layout), np.empty((13, 2), dtype)
     for level in LEVELS:
-        forward = Forward(**arguments(net, team=team, block=4, level=level))
+        plan = prediction_plan(net, team=team, block=4, level=level)
         for row in range(13):
             for column in range(3):
                 before = X[row, column]
                 for value in (np.nan, np.inf, -np.inf):
                     X[row, column] = value
-                    assert forward.run(X, out) is False
+                    assert plan.run(X, out) is False
                 X[row, column] = before
-        assert forward.run(X, out) is True
+        assert plan.run(X, out) is True
 
 
 @each_dtype
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("row_major", [False, True])
-def test_what_is_not_finite_is_found_by_every_product(dtype, value, row_major, task):
+def test_what_is_not_finite_is_found_by_every_product(dtype, value, row_major):
     """Of one row and of some, in layers that inner products, a matrix-vector product, tiles and BLAS make; weights that
     are negative, whose -inf relu would make 0, and infinite ones, with which a finite X is still predicted.
     """
     for n_x, rows in ((5, 1), (300, 1), (300, 3), (600, 40)):
-        net = task([n_x, 40, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
+        net = Task([n_x, 40, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
         X, out = net.X.copy(), np.empty((rows, 2), dtype)
         for weights in (-np.abs(net.W[0]), np.zeros_like(net.W[0]), np.full_like(net.W[0], np.inf)):
             net.W[0][...] = weights
             for level in LEVELS:
-                forward = Forward(**arguments(net, row_major=(row_major, False), level=level))
+                plan = prediction_plan(net, row_major=(row_major, False), level=level)
                 with np.errstate(invalid="ignore"):
-                    assert forward.run(X, out) is True
+                    assert plan.run(X, out) is True
                     for column in (0, n_x // 2, n_x - 1):
                         before = X[rows - 1, column]
                         X[rows - 1, column] = value
-                        assert forward.run(X, out) is False
-                        assert forward.at_once(X) is None
+                        assert plan.run(X, out) is False
+                        assert plan.fast_path(X) is None
                         X[rows - 1, column] = before
 
 
 @each_dtype
 @pytest.mark.parametrize("rows", [1, 4, 7, 8, 10, 33, 63, 64, 65, 200])
-def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows, task):
+def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows):
     """Of few units, or of W that is small beside the rows, the rows are."""
     sizes, row_major = [700, 130, 610, 3], (True, False, True)
     if rows % 2:
         sizes = [4500, 20, 7, 3]
-    net = task(sizes, ["relu", "tanh", "softmax"], "cross_entropy", dtype, rows=rows)
+    net = Task(sizes, ["relu", "tanh", "softmax"], "cross_entropy", dtype, rows=rows)
     for order in (row_major, (False, False, True)):
-        alone, team = (Forward(**arguments(net, row_major=order, team=n, block=256, level=LEVELS[-1])) for n in (1, 3))
+        alone, team = (prediction_plan(net, row_major=order, team=n, block=256, level=LEVELS[-1]) for n in (1, 3))
         expected, out = (np.empty((rows, 3), dtype) for _ in range(2))
         assert alone.run(net.X, expected)
         for _ in range(3):
@@ -119,7 +122,7 @@ def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows, task
 
 @each_dtype
 @given(data=st.data())
-def test_rows_are_shared_to_the_same_bits(dtype, task, data):
+def test_rows_are_shared_to_the_same_bits(dtype, data):
     """Whatever the team and whoever makes the products, the rows that a thread gets, and BLAS with it, follow m alone,
     where each thread goes through layers that its cache holds.
     """
@@ -127,14 +130,14 @@ def test_rows_are_shared_to_the_same_bits(dtype, task, data):
     orders = [tuple(data.draw(st.booleans(), label="row-major") for _ in sizes[1:]), (False,) * (len(sizes) - 1)]
     rows = data.draw(st.integers(2, 140), label="rows")
     block = data.draw(st.sampled_from([16, 32, 33, 256]), label="block")
-    net = task(sizes, ["relu"] * (len(sizes) - 2) + ["softmax"], "cross_entropy", dtype, rows=rows)
+    net = Task(sizes, ["relu"] * (len(sizes) - 2) + ["softmax"], "cross_entropy", dtype, rows=rows)
     for level, order in itertools.product(LEVELS, orders):
         results = []
         for team in (1, 2, 3):
-            forward = Forward(**arguments(net, row_major=order, team=team, block=block, level=level))
+            plan = prediction_plan(net, row_major=order, team=team, block=block, level=level)
             for _ in range(2):  # the second call of a team is made alone
                 out = np.full((rows, 3), np.nan, dtype)
-                assert forward.run(net.X, out)
+                assert plan.run(net.X, out)
                 results.append(out)
         for out in results[1:]:
             np.testing.assert_array_equal(out, results[0])
@@ -142,48 +145,48 @@ def test_rows_are_shared_to_the_same_bits(dtype, task, data):
 
 @each_dtype
 @pytest.mark.parametrize("rows", [8, 32, 100])
-def test_whether_a_team_works_or_not_changes_no_bit(dtype, rows, task):
+def test_whether_a_team_works_or_not_changes_no_bit(dtype, rows):
     """A team is tried and given up by how fast it is: many calls see both, also where BLAS makes the products."""
-    net = task([300, 1000, 10], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
+    net = Task([300, 1000, 10], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
     for level in LEVELS:
-        forward, seen = Forward(**arguments(net, team=2, block=256, level=level)), set()
+        plan, seen = prediction_plan(net, team=2, block=256, level=level), set()
         for _ in range(60):
             out = np.empty((rows, 10), dtype)
-            assert forward.run(net.X, out)
+            assert plan.run(net.X, out)
             seen.add(out.tobytes())
         assert len(seen) == 1
 
 
 @each_dtype
-def test_at_once_takes_what_the_core_reads_as_it_is(dtype, task):
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
-    forward, expected = Forward(**arguments(net)), np.empty((5, 2), dtype)
+def test_at_once_takes_what_the_core_reads_as_it_is(dtype):
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
+    plan, expected = prediction_plan(net), np.empty((5, 2), dtype)
     X, other = net.X, "float64" if dtype == "float32" else "float32"
     for raw in (False, True):
-        forward.run(X, expected, raw)
-        outputs = forward.at_once(X, raw)
+        plan.run(X, expected, raw)
+        outputs = plan.fast_path(X, raw)
         assert outputs.dtype == dtype and outputs.flags.owndata and outputs.flags.c_contiguous
         np.testing.assert_array_equal(outputs, expected)
     read_only = X.copy()
     read_only.flags.writeable = False
-    assert forward.at_once(read_only) is not None
+    assert plan.fast_path(read_only) is not None
     unaligned = np.empty(X.nbytes + 1, np.uint8)[1:].view(dtype).reshape(X.shape)
     unaligned[...] = X
     for refused in (X.tolist(), None, X.astype(other), X.astype(X.dtype.newbyteorder()), np.asfortranarray(X), X[:, :2],
                     X[::2], X[0], X[None], X[:0], unaligned, np.ma.array(X), X.astype(np.int32), X.astype(complex)):
-        assert forward.at_once(refused) is None
+        assert plan.fast_path(refused) is None
 
 
-def test_blas_work(task):
+def test_blas_work():
     """Without products of its own a level leaves all to BLAS: the largest is that of a block, or of fewer rows."""
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
-    forward = Forward(**arguments(net, block=8, level=0))
-    assert [forward.blas_work(m) for m in (0, 1, 8, 9, 100)] == [0, 12, 96, 96, 96]
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    plan = prediction_plan(net, block=8, level=0)
+    assert [plan.blas_work(m) for m in (0, 1, 8, 9, 100)] == [0, 12, 96, 96, 96]
 
 
-def test_wrong_arguments_are_refused(task):
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
-    good = arguments(net)
+def test_wrong_arguments_are_refused():
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    good = prediction_values(net)
     read_only = good["scratch"].copy()
     read_only.flags.writeable = False
     needed = good["scratch"].shape[1]
@@ -232,14 +235,14 @@ def test_wrong_arguments_are_refused(task):
     for key, values in wrong.items():
         for value in values:
             with pytest.raises((TypeError, ValueError, OverflowError)):
-                Forward(**good | {key: value})
+                bind_prediction(**good | {key: value})
     with pytest.raises(TypeError):
-        Forward.__new__(Forward)  # no instance without buffers
+        PredictionPlan.__new__(PredictionPlan)  # no instance without buffers
 
 
-def test_wrong_rows_and_outputs_are_refused(task):
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
-    forward = Forward(**arguments(net))
+def test_wrong_rows_and_outputs_are_refused():
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    plan = prediction_plan(net)
     read_only = np.empty((5, 2))
     read_only.flags.writeable = False
     for out in (
@@ -256,7 +259,7 @@ def test_wrong_rows_and_outputs_are_refused(task):
         None,
     ):
         with pytest.raises((TypeError, ValueError)):
-            forward.run(net.X, out)
+            plan.run(net.X, out)
     out = np.zeros((5, 2))
     for X in (
         net.X[:, :2],
@@ -273,22 +276,22 @@ def test_wrong_rows_and_outputs_are_refused(task):
         np.zeros(121, np.uint8)[1:].view(float).reshape(5, 3),
     ):
         with pytest.raises((TypeError, ValueError)):
-            forward.run(X, out)
+            plan.run(X, out)
     assert not out.any()
-    assert forward.run(net.X, out)
+    assert plan.run(net.X, out)
 
 
-def test_a_forward_plan_at_work_is_refused_to_other_threads(task):
+def test_a_forward_plan_at_work_is_refused_to_other_threads():
     """Whichever of two threads comes second is told so; each then has its turn."""
-    net = task([400, 400, 400, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=4000)
-    forward = Forward(**arguments(net, block=100))
+    net = Task([400, 400, 400, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=4000)
+    plan = prediction_plan(net, block=100)
     out = np.empty((2, len(net.X), 2))
     refused = []
 
     def work(k):
         while not refused:
             try:
-                forward.run(net.X, out[k])
+                plan.run(net.X, out[k])
             except RuntimeError as error:
                 refused.append(str(error))
 
@@ -298,17 +301,17 @@ def test_a_forward_plan_at_work_is_refused_to_other_threads(task):
     for thread in threads:
         thread.join()
     assert "at work in another thread" in refused[0]
-    assert forward.run(net.X, out[0])
+    assert plan.run(net.X, out[0])
 
 
-def test_bound_buffers_can_be_dropped_but_not_resized(task):
-    net = task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
-    good = arguments(net)
-    forward, out = Forward(**good), np.empty((2, 5, 2))
-    forward.run(net.X, out[0])
+def test_bound_buffers_can_be_dropped_but_not_resized():
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
+    good = prediction_values(net)
+    plan, out = bind_prediction(**good), np.empty((2, 5, 2))
+    plan.run(net.X, out[0])
     for key in ("theta", "scratch"):
         with pytest.raises(ValueError, match="resize"):
             good[key].resize(7)
     del good
-    forward.run(net.X, out[1])
+    plan.run(net.X, out[1])
     np.testing.assert_array_equal(out[0], out[1])

@@ -1,13 +1,13 @@
-"""Forward on many rows: the last layer with the examples along the vectors, and X judged by the product."""
+"""PredictionPlan on many rows: the output layer vectorised over examples, and X found finite by its product."""
 
 import numpy as np
 import pytest
-from helpers.forward_cases import LEVELS, arguments, each_dtype, in_layout
+from helpers.core_cases import Task
+from helpers.prediction_cases import LEVELS, each_dtype, in_layout, prediction_plan
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn._core import _testing, kernels, registry
-from fastnn._core.prediction_plan import Forward
 
 VECTOR = {"avx2": 32, "avx512": 64}  # bytes
 
@@ -15,7 +15,7 @@ VECTOR = {"avx2": 32, "avx512": 64}  # bytes
 @each_dtype
 @pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @given(data=st.data())
-def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, task, data):
+def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, data):
     """Whatever goes along the vectors, however the rows are cut into blocks and by any team: so they do not depend on
     how many rows are predicted either. The numbers of units leave lanes of 8 and 16 elements empty.
     """
@@ -26,7 +26,7 @@ def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, 
     row_major, raw = (data.draw(st.booleans(), label=label) for label in ("row-major", "raw"))
     layout = data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout")
     loss = "cross_entropy" if activation == "softmax" else "squared_error"
-    net = task([23, hidden, n_out], ["relu", activation], loss, dtype, rows=rows, seed=data.draw(st.integers(0, 999)))
+    net = Task([23, hidden, n_out], ["relu", activation], loss, dtype, rows=rows, seed=data.draw(st.integers(0, 999)))
     X, W, b = in_layout(net.X, layout), net.W, net.b
     for level in LEVELS:
         if VECTOR.get(registry.LEVELS[level], 0) < 8 * np.dtype(dtype).itemsize:
@@ -37,15 +37,15 @@ def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, 
         _testing.multiply(np.asfortranarray(W[1]), A_prev, Z, level, by="tiles")
         kernels.activate("identity" if raw else activation, Z, b[1].ravel(), expected, level)
         for team in (1, 2):
-            forward = Forward(**arguments(net, row_major=(False, row_major), team=team, block=block, level=level))
+            plan = prediction_plan(net, row_major=(False, row_major), team=team, block=block, level=level)
             out = np.full((rows, n_out), np.nan, dtype)
-            assert forward.run(X, out, raw) is True
+            assert plan.run(X, out, raw) is True
             np.testing.assert_array_equal(out, expected.T)
 
 
 @each_dtype
 @given(data=st.data())
-def test_what_is_not_finite_is_found_in_the_registers(dtype, task, data):
+def test_what_is_not_finite_is_found_in_the_registers(dtype, data):
     """Wherever it is in X, with layers that fill vectors and tiles or do not, of which relu makes -inf 0; a product
     that overflows and weights that are not finite say nothing of X.
     """
@@ -55,26 +55,26 @@ def test_what_is_not_finite_is_found_in_the_registers(dtype, task, data):
     n_out, activation = (data.draw(st.sampled_from(values)) for values in ([2, 10, 40], ["relu", "identity", "tanh"]))
     row_major = data.draw(st.booleans(), label="row-major")
     places = data.draw(st.lists(st.tuples(st.integers(0, rows - 1), st.integers(0, n_x - 1)), min_size=3, max_size=3))
-    net = task([n_x, hidden, n_out], [activation, "softmax"], "cross_entropy", dtype, rows=rows)
+    net = Task([n_x, hidden, n_out], [activation, "softmax"], "cross_entropy", dtype, rows=rows)
     X, out, largest = net.X.copy(), np.empty((rows, n_out), dtype), np.finfo(dtype).max
     for weight in (-1, 0, 1, largest, np.inf, np.nan):
         net.W[0][...] = weight
         for level in LEVELS:
-            forward = Forward(**arguments(net, row_major=(row_major, False), block=64, level=level))
+            plan = prediction_plan(net, row_major=(row_major, False), block=64, level=level)
             with np.errstate(all="ignore"):
-                assert forward.run(X, out) is True
+                assert plan.run(X, out) is True
                 for place in places:
                     for value in (np.nan, np.inf, -np.inf):
                         before, X[place] = X[place], value
-                        assert forward.run(X, out) is False
+                        assert plan.run(X, out) is False
                         X[place] = before
 
 
-def test_a_sparse_X_of_many_rows(task):
+def test_a_sparse_X_of_many_rows():
     """Its first layer is not a product of the kernels; the last is, the same as for the dense X."""
-    net = task([30, 64, 10], ["relu", "softmax"], "cross_entropy", "float32", rows=200, sparse=True)
+    net = Task([30, 64, 10], ["relu", "softmax"], "cross_entropy", "float32", rows=200, sparse=True)
     for level in LEVELS:
-        forward = Forward(**arguments(net, block=64, level=level))
+        plan = prediction_plan(net, block=64, level=level)
         dense, sparse = (np.empty((200, 10), np.float32) for _ in range(2))
-        assert forward.run(net.X, dense) and forward.run(net.csr, sparse)
+        assert plan.run(net.X, dense) and plan.run(net.csr, sparse)
         np.testing.assert_allclose(sparse, dense, atol=100 * np.finfo(np.float32).eps)

@@ -1,0 +1,184 @@
+# The products of one layer on bound buffers: forward, and both gradients. The storage order of W is a transpose flag:
+# column-major (row_major = 0) holds W (n_out, n_in); row-major holds its transpose (n_in, n_out), column-major.
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t, uint32_t
+
+from fastnn._core.gemm cimport (
+    BLAS, BLAS_ONLY, DOTS, TILES, KernelPolicy, dots_tile_rows, fastest_kernel, multiply_by, vectors_bytes)
+from fastnn._core.registry cimport (
+    FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops)
+from fastnn._core.sparse cimport Csr
+from fastnn._core.tuning cimport MAX_FILLED_EIGHTHS_ACROSS, MAX_UNITS_ACROSS, MIN_LANES_ACROSS
+
+cdef struct Layer:
+    ptrdiff_t n_in      # n[l-1]
+    ptrdiff_t n_out     # n[l]
+    int activation
+    bint row_major
+    bint needs_z        # the derivative is computed from Z; else from A, which overwrites Z
+    uint32_t threshold  # of dropout: rate * 2^32; 0 for none
+    double input_scale  # 1 / (1 - the previous layer's dropout rate): a factor of A_prev in each product
+    ptrdiff_t W         # offsets of W and b in a parameter or gradient arena, in bytes
+    ptrdiff_t b
+
+# A network's layers on its parameter arena.
+cdef struct Network:
+    const fastnn_ops *ops
+    KernelPolicy policy
+    int dtype
+    ptrdiff_t itemsize
+    int n_layers
+    Layer *layers       # (n_layers)
+    ptrdiff_t size      # P: elements of the parameter arena
+    ptrdiff_t widest    # max n[l], l >= 1
+    char *theta         # (P) IN, of a training plan IN/OUT
+
+
+cdef inline int choose_kernel(const Network *net, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
+                              ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
+    if net.policy == BLAS_ONLY:
+        return BLAS
+    return fastest_kernel(net.ops, net.dtype, transpose_A, transpose_B, n, m, k, lda, ldb)
+
+
+# The leading dimension of W as stored.
+cdef inline ptrdiff_t stride_of_W(const Layer *layer) noexcept nogil:
+    return layer.n_in if layer.row_major else layer.n_out
+
+
+# ---- Forward
+
+# Choose the kernel of Z = W A_prev for m examples.
+cdef inline int linear_kernel(const Network *net, const Layer *layer, ptrdiff_t m) noexcept nogil:
+    return choose_kernel(net, layer.row_major, False, layer.n_out, m, layer.n_in, stride_of_W(layer), layer.n_in)
+
+
+# Rows first .. first + count of Z = W A_prev by the given kernel, which suits all rows; with the epilogue, if any.
+cdef inline void linear_units(
+    int kernel, const Network *net, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m,
+    const char *A_prev,            # IN (n_in, m)
+    char *Z,                       # OUT (n_out, m): `count` of its rows
+    const fastnn_finish *epilogue, # IN, for these units, or NULL
+) noexcept nogil:
+    multiply_by(kernel, net.ops, net.dtype, layer.row_major, False, count, m, layer.n_in, layer.input_scale,
+                net.theta + layer.W + first * (layer.n_in if layer.row_major else 1) * net.itemsize,
+                stride_of_W(layer), A_prev, layer.n_in, Z + first * net.itemsize, layer.n_out, epilogue)
+
+
+# Whether the kernel can apply this activation as its epilogue, before Z leaves the registers.
+cdef inline bint has_epilogue(int kernel, int activation) noexcept nogil:
+    return (kernel == TILES or kernel == DOTS) and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)
+
+
+# Z = W A_prev and A = g(Z + b), in one go if the kernel has an epilogue for g.
+cdef inline void linear_activate(
+    int kernel, const Network *net, const Layer *layer, int activation, ptrdiff_t m,
+    const char *A_prev,             # IN (n_in, m)
+    char *Z,                        # OUT (n_out, m)
+    char *A,                        # OUT (n_out, m), may be Z
+    const fastnn_dropout *dropout,  # IN, or NULL
+    ptrdiff_t first,                # position of Z's first element in the mini-batch, for dropout
+    int *finite = NULL,             # OUT, of tiles with an epilogue: cleared if A_prev may not be finite; or NULL
+) noexcept nogil:
+    cdef fastnn_finish epilogue
+    if has_epilogue(kernel, activation) and Z == A and dropout == NULL:
+        epilogue.bias, epilogue.shifts, epilogue.active = net.theta + layer.b, NULL, NULL
+        epilogue.relu, epilogue.finite = activation == FASTNN_RELU, finite
+        linear_units(kernel, net, layer, 0, layer.n_out, m, A_prev, Z, &epilogue)
+    else:
+        linear_units(kernel, net, layer, 0, layer.n_out, m, A_prev, Z, NULL)
+        net.ops.activate(activation, layer.n_out, m, net.theta + layer.b, Z, A, dropout, first)
+
+
+# Whether to vectorise the output layer over examples instead of units: worthwhile if the units would leave at least
+# 1/8 of the lanes idle. For the units of a single tile the dot kernel is faster; 4 lanes gain too little.
+cdef inline bint outputs_across(const Network *net) noexcept nogil:
+    cdef ptrdiff_t n = net.layers[net.n_layers - 1].n_out, lanes = net.ops.vector // net.itemsize
+    return (lanes >= MIN_LANES_ACROSS and dots_tile_rows(net.ops) < n <= MAX_UNITS_ACROSS
+            and 8 * n * net.itemsize <= MAX_FILLED_EIGHTHS_ACROSS * vectors_bytes(net.ops, n * net.itemsize))
+
+
+# `linear_activate` vectorised over examples, Z^T = A_prev^T W^T; bitwise identical to that by tiles.
+cdef inline void linear_activate_across(
+    const Network *net, const Layer *layer, int activation, ptrdiff_t m,
+    const char *A_prev,  # IN (n_in, m)
+    char *Z,             # scratch (m, n_out)
+    char *A,             # OUT (n_out, m)
+) noexcept nogil:
+    cdef fastnn_finish epilogue
+    epilogue.bias, epilogue.shifts, epilogue.active, epilogue.finite = NULL, net.theta + layer.b, NULL, NULL
+    epilogue.relu = activation == FASTNN_RELU
+    net.ops.multiply(True, not layer.row_major, m, layer.n_out, layer.n_in, layer.input_scale, A_prev, layer.n_in,
+                     net.theta + layer.W, stride_of_W(layer), Z, m, &epilogue)
+    if activation == FASTNN_SOFTMAX:
+        net.ops.softmax_across(layer.n_out, m, Z, A)
+        return
+    if not has_epilogue(TILES, activation):
+        net.ops.activate(activation, m, layer.n_out, NULL, Z, Z, NULL, 0)
+    net.ops.gather(layer.n_out, m, Z, 1, m, NULL, A)
+
+
+# Z = W X^T and A = g(Z + b) for the rows order[0 .. m] of a sparse X, or its rows 0 .. m. W is column-major.
+cdef inline void sparse_linear_activate(
+    const Network *net, const Layer *layer, int activation, ptrdiff_t m,
+    const Csr *X,
+    const int64_t *order,           # IN (m), or NULL
+    char *Z,                        # OUT (n_out, m)
+    char *A,                        # OUT (n_out, m), may be Z
+    const fastnn_dropout *dropout,  # IN, or NULL
+    ptrdiff_t first,                # as for linear_activate
+) noexcept nogil:
+    net.ops.sparse_linear(layer.n_out, m, net.theta + layer.W, X.values, X.columns, X.bounds, order, Z)
+    net.ops.activate(activation, layer.n_out, m, net.theta + layer.b, Z, A, dropout, first)
+
+
+# ---- Backward
+
+# dW = scale dZ A_prev^T
+cdef inline void weight_gradient(
+    const Network *net, const Layer *layer, ptrdiff_t m, double scale,
+    const char *dZ,      # IN (n_out, m)
+    const char *A_prev,  # IN (n_in, m)
+    char *gradient,      # OUT gradient arena, at layer.W
+) noexcept nogil:
+    cdef ptrdiff_t rows = stride_of_W(layer), columns = layer.n_out if layer.row_major else layer.n_in
+    cdef const char *left = A_prev if layer.row_major else dZ
+    cdef const char *right = dZ if layer.row_major else A_prev
+    multiply_by(choose_kernel(net, False, True, rows, columns, m, rows, columns), net.ops, net.dtype, False, True,
+                rows, columns, m, scale * layer.input_scale, left, rows, right, columns, gradient + layer.W, rows, NULL)
+
+
+# dW = scale dZ X for the rows order[0 .. m] of a sparse X, or its rows 0 .. m.
+cdef inline void sparse_weight_gradient(
+    const Network *net, const Layer *layer, ptrdiff_t m, double scale,
+    const char *dZ,        # IN (n_out, m)
+    const Csr *X,
+    const int64_t *order,  # IN (m), or NULL
+    char *gradient,        # OUT gradient arena, at layer.W
+) noexcept nogil:
+    net.ops.sparse_weight_gradient(layer.n_out, m, layer.n_in, scale, dZ, X.values, X.columns, X.bounds, order,
+                                   gradient + layer.W)
+
+
+# dZ_prev = W^T dZ * g'(Z_prev) and db_prev = scale * its sum over the examples; relu's derivative as an epilogue.
+cdef inline void linear_activate_backward(
+    const Network *net, const Layer *layer, const Layer *previous, ptrdiff_t m, double scale,
+    const char *dZ,      # IN (n_out, m)
+    const char *Z_prev,  # IN (n_in, m)
+    const char *A_prev,  # IN (n_in, m)
+    char *dZ_prev,       # OUT (n_in, m)
+    char *gradient,      # OUT gradient arena, at previous.b
+) noexcept nogil:
+    cdef fastnn_finish epilogue
+    cdef const fastnn_finish *applied = NULL
+    cdef bint transpose = not layer.row_major
+    cdef int kernel = choose_kernel(net, transpose, False, layer.n_in, m, layer.n_out, stride_of_W(layer), layer.n_out)
+    if kernel == TILES and previous.activation == FASTNN_RELU and not previous.threshold:
+        epilogue.bias, epilogue.shifts, epilogue.relu, epilogue.finite = NULL, NULL, False, NULL
+        epilogue.active, epilogue.sums, epilogue.scale = A_prev, gradient + previous.b, scale
+        applied = &epilogue
+    multiply_by(kernel, net.ops, net.dtype, transpose, False, layer.n_in, m, layer.n_out, layer.input_scale,
+                net.theta + layer.W, stride_of_W(layer), dZ, layer.n_out, dZ_prev, layer.n_in, applied)
+    if applied == NULL:
+        net.ops.activate_backward(previous.activation, layer.n_in, m, Z_prev if previous.needs_z else A_prev,
+                                  A_prev if previous.threshold else NULL, dZ_prev, scale, gradient + previous.b)

@@ -1,0 +1,25 @@
+from libc.stdint cimport int64_t, uint32_t
+
+from fastnn._core.network cimport BoundNetwork
+from fastnn._core.registry cimport fastnn_update
+from fastnn._core.shard cimport TrainingBuffers
+
+
+# A network with the examples, the objective, the update and the workspace of a training run, checked once.
+# `TrainingPlan` documents the values; bind_network comes first, the others in this order.
+cdef class BoundTraining(BoundNetwork):
+    cdef TrainingBuffers run
+    cdef int n_shards
+    cdef char *states[2]          # (P) each, or NULL
+    cdef int64_t *step_count      # (1), or NULL without an update
+    cdef fastnn_update settings   # as given; a step works on a copy
+    cdef double clip_norm
+    cdef bint l2_by_batch
+    cdef bint drops
+    cdef uint32_t dropout_seed[2]
+
+    cdef int bind_objective(self, object objective) except -1
+    cdef int bind_update(self, object update) except -1
+    cdef int bind_dropout(self, object rates, object seed) except -1
+    cdef int bind_examples(self, object examples) except -1
+    cdef int bind_workspace(self, object workspace, object parallelism) except -1

@@ -1,0 +1,136 @@
+"""The buffers of a training run, checked once and bound to C pointers."""
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from fastnn._core.arrays cimport bind_csr, dtype_code, index_pointer, output_index_pointer, rows_pointer
+from fastnn._core.blas cimport check_dimension
+from fastnn._core.layer cimport Layer
+from fastnn._core.registry cimport (
+    FASTNN_CROSS_ENTROPY, FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, fastnn_loss, loss_code, rule_code)
+
+
+cdef class BoundTraining(BoundNetwork):
+    def __dealloc__(self):
+        free(self.run.Z)
+
+    cdef int bind_objective(self, object objective) except -1:
+        cdef Layer *first = &self.net.layers[0]
+        loss = objective.loss
+        self.run.net = &self.net
+        self.run.loss = fastnn_loss(kind=loss_code(loss.name), parameter=loss.parameter, ceiling=loss.ceiling,
+                                    factor=loss.factor)
+        if csrc.losses[self.run.loss.kind].from_z:
+            self.net.layers[self.net.n_layers - 1].activation = FASTNN_IDENTITY
+        self.settings.l2, self.settings.l1, self.l2_by_batch = objective.l2, objective.l1, objective.l2_by_batch
+        self.settings.n_decayed, self.settings.size = first.b // self.net.itemsize, self.net.size
+        self.settings.shrink = self.settings.clip = 1
+        return 0
+
+    cdef int bind_update(self, object update) except -1:
+        cdef int rule = rule_code(update.rule), s
+        cdef int needed = csrc.rules[rule].states
+        cdef dict hyperparameters = update.hyperparameters
+        if hyperparameters is None:
+            raise TypeError("hyperparameters must be a dict, got None")
+        if len(update.arenas) != needed:
+            raise ValueError(f"this rule needs {needed} state arenas, got {len(update.arenas)}")
+        for s in range(needed):
+            self.states[s] = self.output(update.arenas[s], (self.net.size,), "an optimiser state")
+        self.settings.rule = rule
+        self.settings.momentum = hyperparameters.get("momentum", 0.0)
+        self.settings.beta_1 = hyperparameters.get("beta_1", 0.0)
+        self.settings.beta_2 = hyperparameters.get("beta_2", 0.0)
+        self.settings.epsilon = hyperparameters.get("epsilon", 0.0)
+        self.settings.weight_decay = hyperparameters.get("weight_decay", 0.0)
+        self.clip_norm = update.clip_norm
+        self.step_count = <int64_t *>output_index_pointer(update.step_count, 8, 1, "step_count", self.held)
+        return 0
+
+    cdef int bind_dropout(self, object rates, object seed) except -1:
+        cdef Layer *layers = self.net.layers
+        cdef int l
+        cdef uint64_t bits = seed
+        cdef double rate
+        self.dropout_seed[0], self.dropout_seed[1] = <uint32_t>bits, <uint32_t>(bits >> 32)
+        if len(rates) not in (0, self.net.n_layers - 1):
+            raise ValueError(f"need a dropout rate for each of {self.net.n_layers - 1} hidden layers, got {len(rates)}")
+        for l in range(len(rates)):
+            rate = rates[l]
+            if not 0 <= rate < 1 or rate and layers[l].activation == FASTNN_SOFTMAX:
+                raise ValueError("a dropout rate must be from 0 to below 1, and 0 for softmax")
+            layers[l].threshold = <uint32_t>(rate * 4294967296.0)
+            layers[l + 1].input_scale = 1 / (1 - rate)
+            self.drops |= layers[l].threshold != 0
+        return 0
+
+    cdef int bind_examples(self, object examples) except -1:
+        cdef TrainingBuffers *run = &self.run
+        cdef Layer *first = &self.net.layers[0]
+        cdef ptrdiff_t n_out = self.net.layers[self.net.n_layers - 1].n_out
+        X, order = examples.X, examples.order
+        if isinstance(X, tuple):
+            run.rows = bind_csr(X, self.net.dtype, &run.sparse_X, self.held)
+            if first.row_major:
+                raise ValueError("a sparse X needs W[1] column-major")
+        else:
+            run.X = rows_pointer(X, self.net.dtype, first.n_in, &run.row_stride, &run.column_stride, self.held)
+            run.rows = X.shape[0]
+        if run.loss.kind == FASTNN_CROSS_ENTROPY:
+            run.Y = index_pointer(examples.Y, 4, run.rows, "labels", self.held)
+        else:
+            run.Y = self.input(examples.Y, (run.rows, n_out), "Y")
+        if examples.weights is not None:
+            run.sample_weight = self.input(examples.weights, (run.rows,), "weights")
+        run.positions = run.rows
+        if order is not None:
+            if order.ndim != 1:
+                raise ValueError(f"order must be of shape (positions,), got {order.shape}")
+            run.positions = order.size
+            run.order = <int64_t *>index_pointer(order, 8, run.positions, "order", self.held)
+        return 0
+
+    cdef int bind_workspace(self, object workspace, object parallelism) except -1:
+        cdef TrainingBuffers *run = &self.run
+        cdef Layer *layers = self.net.layers
+        cdef int L = self.net.n_layers, l
+        cdef ptrdiff_t m
+        Z, A, dZ = workspace.Z, workspace.A, workspace.dZ
+        self.n_shards = check_dimension(parallelism.n_shards, "the number of shards")
+        if self.n_shards < 1:
+            raise ValueError(f"need at least one shard, got {self.n_shards}")
+        run.gradients = self.output(workspace.gradients, (self.n_shards, self.net.size), "gradients", "C")
+        if len(Z) != L or len(A) != L or len(dZ) != 2:
+            raise ValueError(f"need {L} matrices Z and A and 2 dZ, got {len(Z)}, {len(A)} and {len(dZ)}")
+        dtype_code(Z[0])
+        m = run.max_batch = check_dimension(Z[0].size // layers[0].n_out, "the batch size")
+        run.Z = <char **>calloc(2 * L + 2, sizeof(char *))
+        if run.Z == NULL:
+            raise MemoryError
+        run.A, run.dZ = run.Z + L, run.Z + 2 * L
+        for l in range(L):
+            run.Z[l] = self.output(Z[l], (layers[l].n_out, m), f"Z[{l + 1}]")
+            run.A[l] = self.output(A[l], (layers[l].n_out, m), f"A[{l + 1}]")
+            if run.A[l] == run.Z[l] and layers[l].needs_z:
+                raise ValueError(f"layer {l + 1} needs Z and A apart")
+        for l in range(2):
+            run.dZ[l] = self.output(dZ[l], (self.net.widest, m), "dZ")
+        if workspace.batch_X is not None:
+            run.batch_X = self.output(workspace.batch_X, (layers[0].n_in, m), "batch X")
+        if workspace.batch_Y is not None and run.loss.kind == FASTNN_CROSS_ENTROPY:
+            run.batch_Y = output_index_pointer(workspace.batch_Y, 4, m, "batch labels", self.held)
+        elif workspace.batch_Y is not None:
+            run.batch_Y = self.output(workspace.batch_Y, (layers[L - 1].n_out, m), "batch Y")
+        if workspace.batch_weights is not None:
+            run.batch_weights = self.output(workspace.batch_weights, (m,), "batch weights")
+        if needs_batch_buffers(run, layers[0].n_in):
+            raise ValueError("examples that are not read in place need batch buffers")
+        return 0
+
+
+# Whether examples have to be gathered into a buffer that is missing.
+cdef bint needs_batch_buffers(const TrainingBuffers *run, ptrdiff_t n) noexcept:
+    cdef bint shuffled = run.order != NULL
+    cdef bint in_place = run.X == NULL or (not shuffled and run.column_stride == 1 and run.row_stride == n)
+    return (not in_place and run.batch_X == NULL or shuffled and run.batch_Y == NULL
+            or shuffled and run.sample_weight != NULL and run.batch_weights == NULL)

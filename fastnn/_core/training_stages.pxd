@@ -1,0 +1,59 @@
+from libc.stddef cimport ptrdiff_t
+
+from fastnn._core.registry cimport fastnn_update
+from fastnn._core.team_policy cimport fastnn_team_policy
+from fastnn._core.training_buffers cimport BoundTraining
+
+# The stages of a training step, in their order. Each has parts that threads may take.
+cdef enum:
+    PASS = 1      # a shard's forward and backward pass
+    REDUCE = 2    # a slice of the sum of the shards' gradients
+    PENALIZE = 4  # a slice of that sum with the penalties' derivative, and its squared norm
+    UPDATE = 8    # a slice of the parameters' update
+    N_STAGES = 4
+
+# The calls that run stages: each has a team policy of its own.
+cdef enum:
+    STEP_CALL
+    GRADIENT_CALL
+    APPLY_CALL
+    N_CALLS
+
+
+# A bound training run with the present mini-batch, the stages of its step and the team that shares them.
+cdef class TrainingStages(BoundTraining):
+    cdef int team
+    cdef int n_slices               # of the parameters: n_shards, or for one shard `team`
+    cdef fastnn_team_policy policies[N_CALLS]
+    cdef double *shard_loss         # (n_shards)
+    cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
+    cdef double *slice_squares      # (n_slices) of the gradient with its penalties
+    cdef double loss_sum, weight_sum  # of the steps since the last `take_mean_loss`
+
+    # The present mini-batch
+    cdef ptrdiff_t start, count
+    cdef int n_active               # its shards
+    cdef double weight              # its total weight
+    cdef fastnn_update update       # of its step
+    cdef bint has_gradient          # whether `gradient` left one that has not been applied
+
+    cdef int bind_team(self, int team) except -1
+
+    # Take `count` examples from the position `start` on as the present mini-batch.
+    cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil
+    # Run the stages of a bit set in one parallel region.
+    cdef void run_stages(self, int stages, int call) noexcept nogil
+    # The mean loss after PASS, without penalties.
+    cdef double mean_loss(self) noexcept nogil
+    # Count the step after UPDATE and return the penalties of J; NaN if the norm to be clipped is not finite, 0 if the
+    # mean loss is not.
+    cdef double end_update(self, double loss) noexcept nogil
+
+    cdef double total_loss(self) noexcept nogil
+    cdef double gradient_norm(self) noexcept nogil
+    cdef ptrdiff_t slice_start(self, int s) noexcept nogil
+    cdef int parts(self, int stage) noexcept nogil
+    cdef void run_part(self, int stage, int k) noexcept nogil
+    cdef void reduce_slice(self, int s) noexcept nogil
+    cdef void penalize_slice(self, int s) noexcept nogil
+    cdef void update_slice(self, int s) noexcept nogil

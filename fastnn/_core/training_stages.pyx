@@ -1,0 +1,154 @@
+"""The stages of a training step, and the threads that share them."""
+from cython.parallel cimport parallel, prange
+from libc.math cimport NAN, isfinite, sqrt
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport calloc, free
+
+from fastnn._core.forkguard cimport in_forked_child
+from fastnn._core.registry cimport csrc, fastnn_update
+from fastnn._core.shard cimport shard_pass, total_weight
+from fastnn._core.team_policy cimport fastnn_barrier, fastnn_clock, fastnn_decide, fastnn_record
+from fastnn._core.tuning cimport SLICE_GRANULE
+
+
+cdef class TrainingStages(BoundTraining):
+    def __dealloc__(self):
+        free(self.shard_loss)
+
+    cdef int bind_team(self, int team) except -1:
+        self.team = max(1, team)
+        self.n_slices = self.n_shards if self.n_shards > 1 else self.team
+        self.shard_loss = <double *>calloc(self.n_shards + 2 * self.n_slices, sizeof(double))
+        if self.shard_loss == NULL:
+            raise MemoryError
+        self.slice_penalty = self.shard_loss + self.n_shards
+        self.slice_squares = self.slice_penalty + self.n_slices
+        return 0
+
+    # Take `count` examples as the present mini-batch.
+    cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
+        cdef uint32_t[2] counter
+        self.start, self.count = start, count
+        self.n_active = self.n_shards if count >= self.n_shards else <int>count
+        self.weight = total_weight(&self.run, start, count)
+        self.update = self.settings
+        self.update.n_shards = self.n_active
+        if self.l2_by_batch and self.weight != 0:
+            self.update.l2 /= self.weight
+        if self.drops:
+            counter[0], counter[1] = <uint32_t>self.step_count[0], <uint32_t>(self.step_count[0] >> 32)
+            csrc.random_words(self.dropout_seed, counter, self.run.dropout_key)
+
+    # The mean loss of the shards' examples, after PASS.
+    cdef double mean_loss(self) noexcept nogil:
+        return self.total_loss() * (self.run.loss.factor / self.weight) if self.weight != 0 else 0
+
+    cdef double total_loss(self) noexcept nogil:
+        cdef double total = 0
+        cdef int s
+        for s in range(self.n_active):
+            total += self.shard_loss[s]
+        return total
+
+    cdef double end_update(self, double loss) noexcept nogil:
+        cdef double penalty = 0
+        cdef int s
+        if self.clip_norm > 0 and not isfinite(self.gradient_norm()):
+            penalty = NAN
+        elif isfinite(loss):
+            self.step_count[0] += 1
+            for s in range(self.n_slices):
+                penalty += self.slice_penalty[s]
+        self.loss_sum += (loss + penalty) * self.weight
+        self.weight_sum += self.weight
+        return penalty
+
+    # ---- Running stages
+
+    # Run the stages of a bit set, by the team or by the calling thread. A stage begins when the last one has ended.
+    cdef void run_stages(self, int stages, int call) noexcept nogil:
+        cdef int i, k
+        cdef bint shared = self.team > 1 and self.n_slices > 1 and not in_forked_child()
+        if not shared or not fastnn_decide(&self.policies[call], fastnn_clock()):
+            for i in range(N_STAGES):
+                if stages >> i & 1:
+                    for k in range(self.parts(1 << i)):
+                        self.run_part(1 << i, k)
+        else:
+            with parallel(num_threads=self.team):
+                if stages & PASS:
+                    for k in prange(self.n_active, schedule="static"):
+                        self.run_part(PASS, k)
+                    fastnn_barrier()
+                if stages & REDUCE:
+                    for k in prange(self.n_slices, schedule="static"):
+                        self.run_part(REDUCE, k)
+                    fastnn_barrier()
+                if stages & PENALIZE:
+                    for k in prange(self.n_slices, schedule="static"):
+                        self.run_part(PENALIZE, k)
+                    fastnn_barrier()
+                if stages & UPDATE:
+                    for k in prange(self.n_slices, schedule="static"):
+                        self.run_part(UPDATE, k)
+        if shared:
+            fastnn_record(&self.policies[call], fastnn_clock(), self.count)
+
+    cdef int parts(self, int stage) noexcept nogil:
+        return self.n_active if stage == PASS else self.n_slices
+
+    cdef void run_part(self, int stage, int k) noexcept nogil:
+        if stage == PASS:
+            self.shard_loss[k] = shard_pass(&self.run, k, self.n_active, self.start, self.count, self.weight)
+        elif stage == REDUCE:
+            self.reduce_slice(k)
+        elif stage == PENALIZE:
+            self.penalize_slice(k)
+        else:
+            self.update_slice(k)
+
+    # Slices end on cache lines, so that no two threads write to the same one.
+    cdef ptrdiff_t slice_start(self, int s) noexcept nogil:
+        cdef ptrdiff_t length = (self.net.size + self.n_slices - 1) // self.n_slices
+        return min(s * ((length + SLICE_GRANULE - 1) // SLICE_GRANULE * SLICE_GRANULE), self.net.size)
+
+    # The sum of the shards' gradients, into the first arena.
+    cdef void reduce_slice(self, int s) noexcept nogil:
+        cdef ptrdiff_t first = self.slice_start(s)
+        cdef fastnn_update sum_alone = self.update
+        cdef double squares
+        sum_alone.l2 = sum_alone.l1 = 0
+        self.net.ops.total_gradient(&sum_alone, first, self.slice_start(s + 1), self.run.gradients, self.net.theta,
+                                    self.run.gradients + first * self.net.itemsize, &squares)
+
+    # That sum with the penalties' derivative, into the first arena; and its squared norm.
+    cdef void penalize_slice(self, int s) noexcept nogil:
+        cdef ptrdiff_t first = self.slice_start(s)
+        self.slice_penalty[s] = self.net.ops.total_gradient(
+            &self.update, first, self.slice_start(s + 1), self.run.gradients, self.net.theta,
+            self.run.gradients + first * self.net.itemsize, &self.slice_squares[s])
+
+    cdef double gradient_norm(self) noexcept nogil:
+        cdef double squares = 0
+        cdef int s
+        for s in range(self.n_slices):
+            squares += self.slice_squares[s]
+        return sqrt(squares)
+
+    cdef void update_slice(self, int s) noexcept nogil:
+        cdef fastnn_update u = self.update
+        cdef double norm, penalty
+        if self.clip_norm > 0:
+            norm = self.gradient_norm()
+            if not isfinite(norm):
+                return
+            u.n_shards, u.l2, u.l1 = 1, 0, 0  # PENALIZE has added them up
+            if norm > self.clip_norm:
+                u.clip = self.clip_norm / norm
+        if not isfinite(self.total_loss()):
+            return
+        penalty = self.net.ops.update(&u, self.slice_start(s), self.slice_start(s + 1), self.run.gradients,
+                                      self.net.theta, self.states[0], self.states[1])
+        if not self.clip_norm > 0:
+            self.slice_penalty[s] = penalty
