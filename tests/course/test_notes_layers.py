@@ -140,7 +140,7 @@ def test_dimension_errors_name_the_expected_shape(script):
 
 
 def test_layer_blocks_follow_the_formulas(script):
-    """Each block by the notes' formulas from its own inputs: sums of at most 8 terms, entries below 30."""
+    """Each block follows the formulas of the course; sums have at most 8 terms, entries are below 30."""
     module = script("layer_blocks")
     X, Y, W, b = module.problem()
     m = X.shape[1]

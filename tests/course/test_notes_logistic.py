@@ -136,7 +136,7 @@ def test_graph_and_propagate_agree_on_one_example(script, y):
     assert_close(nodes["a"].grad, -y / a + (1 - y) / (1 - a), 16 * EPS / (a * (1 - a)))
     assert_close(dz, a - y, 16 * EPS)
     assert_close([nodes["w1"].grad, nodes["w2"].grad, nodes["b"].grad], [x1 * dz, x2 * dz, dz], 16 * EPS)
-    assert abs(nodes["w1"].grad - (x1 - y)) > 0.1  # what the notes' misprint says
+    assert abs(nodes["w1"].grad - (x1 - y)) > 0.1  # the misprint in note 001
     grads, J = functional.propagate([[nodes["w1"].value], [nodes["w2"].value]], nodes["b"].value, [[x1], [x2]], [[y]])
     assert_close(grads["dw"][:, 0], [nodes["w1"].grad, nodes["w2"].grad], 16 * EPS)
     assert_close([grads["db"], J], [dz, nodes["L"].value], 32 * EPS)
@@ -153,7 +153,7 @@ def test_loops_and_vectorised_products_agree(script):
     assert_close(module.product_by_loops(A, v), A @ v, bound)
     assert_close(module.product_on_fastnn(A, v), A @ v, bound)
     assert_close(module.exp_by_loops(v), np.exp(v), 4 * EPS * np.exp(v))
-    assert np.array_equal(np.maximum(v, 0), functional.relu(v)[0])  # np.max(v, 0) of the notes is another function
+    assert np.array_equal(np.maximum(v, 0), functional.relu(v)[0])  # note 001 has np.max(v, 0), another function
     assert np.max(v, 0).shape == (1,)
 
 
