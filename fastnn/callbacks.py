@@ -1,4 +1,4 @@
-"""What looks on while a network is trained: stopping early, checkpoints, a log, functions of one's own."""
+"""Training callbacks: early stopping, checkpoints, CSV logging and user functions."""
 
 import contextlib
 import csv
@@ -31,17 +31,17 @@ class EarlyStopping:
         Any value that each epoch records: "loss" (of the training data, before each update), "validation_loss",
         "validation_accuracy", "validation_r2", ...
     patience : int, default 10
-        Epochs in a row without an improvement after which training stops.
+        Stop after this many consecutive epochs without an improvement.
     min_delta : float, default 0.0
-        An improvement is a value better by more than this than the last improvement. The best epoch is that of the best
-        value, however little better it is.
+        A value counts as an improvement if it is better than the last one by more than this. The best epoch is that of
+        the best value, regardless of `min_delta`.
     mode : {"auto", "min", "max"}, default "auto"
-        Which values are better: "auto" knows it of losses and of the metrics that have names.
+        Whether smaller or larger values are better. "auto" works for losses and named metrics.
 
     Raises
     ------
     ValueError, TypeError
-        If an argument is not as described, or "auto" does not know the value.
+        If an argument is not as described, or "auto" does not apply to the value.
     """
 
     monitor: str = "validation_loss"
@@ -54,32 +54,32 @@ class EarlyStopping:
 
 
 class Callback:
-    """The base of callbacks that keep a state; each hook does nothing unless it is overridden.
+    """The base class of callbacks. Each method does nothing unless it is overridden.
 
-    A hook gets the run: ``run.network``, ``run.history`` (what was recorded so far), ``run.epoch`` (those finished),
-    ``run.settings.epochs`` (of the whole run).
+    Methods get a view of the running fit: ``run.network``, ``run.history`` (the values recorded so far), ``run.epoch``
+    (the number of finished epochs) and ``run.settings.epochs`` (the total number of epochs).
     """
 
     def check(self, run: FitView) -> None:
-        """Before anything changes: refuse, by an exception, a run that could not be followed to its end."""
+        """Called before training starts; raise if this callback cannot work with the run."""
 
     def on_fit_begin(self, run: FitView) -> None:
-        """Before the first epoch, or the first after a resume."""
+        """Called before the first epoch, or the first one after a resume."""
 
     def on_epoch_end(self, run: FitView, record: dict[str, float]) -> bool | None:
-        """After each epoch, with a copy of its record; True stops the training."""
+        """Called after each epoch with a copy of its record; return True to stop training."""
 
     def on_fit_end(self, run: FitView) -> None:
-        """When training has ended, however it did: `run.history.stop_reason` says how."""
+        """Called when training ends for any reason, which is `run.history.stop_reason`."""
 
 
 class LambdaCallback(Callback):
-    """Functions to be called at the hooks; a plain callable among `callbacks` is one for the end of an epoch.
+    """Call functions during training. A plain callable among `callbacks` is short for its `on_epoch_end`.
 
     Parameters
     ----------
     on_epoch_end : callable, optional
-        Called as ``on_epoch_end(network, record)``; training stops if it returns True.
+        Called as ``on_epoch_end(network, record)``; returns True to stop training.
     on_fit_begin, on_fit_end : callable, optional
         Called as ``on_fit_begin(network)``.
     """
@@ -98,7 +98,7 @@ class LambdaCallback(Callback):
             self.fit_begin(run.network)
 
     def on_epoch_end(self, run: FitView, record: dict[str, float]) -> Any:
-        """Call the function; return its answer."""
+        """Call the function and return its result."""
         return None if self.epoch_end is None else self.epoch_end(run.network, record)
 
     def on_fit_end(self, run: FitView) -> None:
@@ -108,18 +108,18 @@ class LambdaCallback(Callback):
 
 
 class Checkpoint(Callback):
-    """Write all that a run depends on to a file, for ``fit(resume=path)`` to go on from it bit for bit.
+    """Save the state of training to a file, from which ``fit(resume=path)`` continues bitwise identically.
 
-    The file is written atomically and without pickle; `Network.load` reads the network from it, as it was after
-    that epoch. Among several callbacks put it last: what later ones change is not in the file.
+    The file is written atomically and holds no pickles. `Network.load` reads the network as it was after that epoch.
+    Put it last among several callbacks: changes that later ones make are not saved.
 
     Parameters
     ----------
     path : str or os.PathLike
-        "{epoch}" in it becomes the epoch's number ("{epoch:04d}" with leading zeros): a file for each; else the file
-        is replaced each time.
+        "{epoch}" is replaced by the epoch number ("{epoch:04d}" with leading zeros), which gives one file per epoch.
+        Without it the same file is replaced each time.
     every : int, default 1
-        Write after each so many epochs, and after the last one of the run.
+        Save every this many epochs, and after the last one.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
@@ -136,22 +136,22 @@ class Checkpoint(Callback):
         _check_place(self.path.format(epoch=1))
 
     def on_epoch_end(self, run: FitView, record: dict[str, float]) -> None:
-        """Write the file if it is due."""
+        """Save if due."""
         if run.epoch % self.every == 0 or run.epoch == run.settings.epochs:
             checkpoints.write(self.path.format(epoch=run.epoch), _state(run))
 
 
 class CSVLogger(Callback):
-    """Write the history to a CSV file, row after row as the epochs end.
+    """Write the history to a CSV file, one row after each epoch.
 
-    After each row the file is closed, so that a run that is killed leaves whole rows. A resumed run's file first gets
-    the rows up to the checkpoint: what the killed run wrote after it is replaced.
+    The file is closed after each row, so that a killed process leaves complete rows. When a fit is resumed, its rows
+    after the checkpoint are replaced.
 
     Parameters
     ----------
     path : str or os.PathLike
     append : bool, default False
-        Keep the rows of earlier fits, whose columns must be the same; else the file begins anew.
+        Keep the rows of earlier fits, which must have the same columns, instead of replacing the file.
     """
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
@@ -160,13 +160,13 @@ class CSVLogger(Callback):
         self.written = 0
 
     def check(self, run: FitView) -> None:
-        """Refuse early what could not be written later."""
+        """Check early that the file can be written later."""
         _check_place(self.path)
         if self.append and os.path.exists(self.path):
             self._kept(_line(run.recorded), resumed=False)
 
     def on_fit_begin(self, run: FitView) -> None:
-        """Write the header and what the run has recorded already, in place of the old file."""
+        """Replace the file by the header and the rows recorded so far."""
         lines = [_line(run.recorded)]
         if self.append and os.path.exists(self.path):
             lines = self._kept(lines[0], resumed=run.epoch > 0)
@@ -187,11 +187,11 @@ class CSVLogger(Callback):
         self._write(run)
 
     def on_fit_end(self, run: FitView) -> None:
-        """Append the row of an epoch that diverged, after which no callback is called."""
+        """Append the row of an epoch that diverged, after which `on_epoch_end` is not called."""
         self._write(run)
 
     def _kept(self, header: str, resumed: bool) -> list[str]:
-        """Return the lines of the old file that stay: all whole ones, but not those of the run that is resumed."""
+        """Return the lines of the old file to keep: all complete ones except those of the run that is resumed."""
         with open(self.path, newline="", encoding="utf-8") as file:
             lines = [line for line in file if line.endswith("\n")]
         if lines[:1] != [header]:
@@ -237,7 +237,7 @@ def _check_place(path: str) -> None:
 
 
 def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:
-    """Return the checked callbacks and the rule of early stopping, which may be among them.
+    """Return the checked callbacks and the early stopping rule, which may be among them.
 
     Raises
     ------

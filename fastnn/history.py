@@ -1,4 +1,4 @@
-"""What was recorded while a network was trained, and its plot."""
+"""The values recorded during training, and their plot."""
 
 import math
 import numbers
@@ -21,16 +21,16 @@ class History:
         Each as for `append`.
     stop_reason : str or None
         Why training ended: "epochs" (all were run), "early_stopping", "callback", "diverged", "interrupted" or
-        "error" (a callback raised); L-BFGS also "converged", "evaluations" (used up) or "stalled" (no step lowers J);
-        None while it runs.
+        "error" (a callback raised); with L-BFGS also "converged", "evaluations" (used up) or "stalled" (no step lowers
+        J). None during training.
     best_epoch : int or None
-        The epoch whose parameters were kept, if the run chose one.
+        The epoch whose parameters were restored, if any.
 
     Attributes
     ----------
     records : list of dict
-        "epoch" (int, counted from 1) and the floats recorded in it: "loss" (the cost J), and where there was such a
-        thing "validation_loss", "learning_rate", "seconds", or a metric under its own name.
+        "epoch" (int, counted from 1) and the values of the epoch as floats: "loss" (the cost J) and, if recorded,
+        "validation_loss", "learning_rate", "seconds" and metrics under their names.
     stop_reason, best_epoch
         As above.
 
@@ -56,7 +56,7 @@ class History:
 
     @property
     def epochs(self) -> list[int]:
-        """The numbers of the recorded epochs, ascending."""
+        """The numbers of the recorded epochs, in ascending order."""
         return [int(record["epoch"]) for record in self.records]
 
     @property
@@ -72,7 +72,7 @@ class History:
         return key in self.keys()
 
     def __getitem__(self, key: str) -> list[float]:
-        """Return one curve: a number for each recorded epoch, nan where it was not recorded."""
+        """Return one curve: a number for each recorded epoch, nan if it was not recorded."""
         if key not in self.keys():
             raise KeyError(f"no curve {key!r} was recorded, only {', '.join(self.keys())}")
         return [record.get(key, math.nan) for record in self.records]
@@ -82,17 +82,17 @@ class History:
         return len(self.records)
 
     def append(self, record: Mapping[str, float]) -> None:
-        """Add the record of one epoch; it is copied.
+        """Add a copy of the record of one epoch.
 
         Parameters
         ----------
         record : mapping of str to number
-            With "epoch", an integer larger than any before, 1 or more. The other values may be nan or infinite.
+            Must contain "epoch", a positive integer larger than all before. Other values may be nan or infinite.
 
         Raises
         ------
         TypeError, ValueError
-            If the record is not like that.
+            If the record is not as described.
         """
         if "epoch" not in record:
             raise ValueError(f"a record must have an 'epoch', got only {list(record)}")
@@ -105,15 +105,15 @@ class History:
             if not isinstance(key, str):
                 raise TypeError(f"a record must have str keys, got {key!r}")
             if key != "epoch":
-                if type(value) is not float and not isinstance(value, numbers.Real):  # the second question takes long
+                if type(value) is not float and not isinstance(value, numbers.Real):  # isinstance is slow
                     raise TypeError(f"record[{key!r}] must be a number, got {value!r}")
                 clean[key] = float(value)
         self.records.append(clean)
 
     def extend(self, other: "History") -> None:
-        """Add a later run. Where its epochs count from 1 again, they are moved up to follow the last one here.
+        """Append the records of a later fit; its epochs are renumbered if they do not follow the last one here.
 
-        `stop_reason` and `best_epoch` become the later run's.
+        `stop_reason` and `best_epoch` are taken from the later fit.
         """
         if not isinstance(other, History):
             raise TypeError(f"other must be a History, got {type(other).__name__}")
@@ -125,7 +125,7 @@ class History:
         self.best_epoch = None if other.best_epoch is None else other.best_epoch + shift
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the history as strict JSON can hold it: numbers that are not finite become "nan", "inf" or "-inf"."""
+        """Return the history as strict JSON values: non-finite numbers become "nan", "inf" or "-inf"."""
         records = [
             {key: value if math.isfinite(value) else str(value) for key, value in record.items()}
             for record in self.records
@@ -134,12 +134,12 @@ class History:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "History":
-        """Make a history of what `to_dict` returned.
+        """Build a history from the result of `to_dict`.
 
         Raises
         ------
         TypeError, ValueError
-            If the data are something else.
+            If the data are not as `to_dict` returns them.
         """
         match data:
             case {
@@ -158,9 +158,9 @@ class History:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, History):
             return NotImplemented
-        return self.to_dict() == other.to_dict()  # there nan equals nan
+        return self.to_dict() == other.to_dict()  # in which nan equals nan
 
-    __hash__ = None  # type: ignore[assignment]  # it can change
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         parts = [f"{len(self)} epoch{'' if len(self) == 1 else 's'}"]
@@ -173,19 +173,19 @@ class History:
         return f"<History: {', '.join(parts)}>"
 
     def plot(self, ax: "Axes | None" = None, keys: Sequence[str] | None = None) -> "Axes":
-        """Draw curves over the epochs: `fastnn.plot.curves`, which also draws several runs.
+        """Plot curves over the epochs. `fastnn.plot.curves` can also plot several histories.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None
-            Where to draw; None makes a new figure with pyplot. With an `ax` pyplot is not touched.
+            Where to draw. None creates a new figure with pyplot; with an `ax` pyplot is not used.
         keys : sequence of str or None
-            Which curves; None means the training and, if there is one, the validation loss.
+            The curves. None means the training loss and, if recorded, the validation loss.
 
         Returns
         -------
         matplotlib.axes.Axes
-            Its scale is logarithmic if all curves are losses, positive, and span more than two decades.
+            The scale is logarithmic if all curves are positive losses that span more than two decades.
 
         Raises
         ------

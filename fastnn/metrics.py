@@ -1,4 +1,4 @@
-"""Metrics: what an evaluation reports beside J, computed block after chunk."""
+"""Metrics that an evaluation reports besides J, computed chunk by chunk."""
 
 from collections.abc import Callable, Iterable
 from math import inf, nan, sqrt
@@ -55,29 +55,29 @@ class EvaluatedChunk:
 
 
 class Metric:
-    """A weighted mean over the examples of a score; the base of all metrics.
+    """The base class of metrics: the weighted mean of a score over the examples.
 
     Attributes
     ----------
     name : str
     outputs : tuple of str or None
-        The output activations that it is for; None for all but softmax and sigmoid.
+        The output activations that it applies to; None for all except softmax and sigmoid.
     """
 
     name: str
     outputs: tuple[str, ...] | None = CLASSIFYING
 
     def begin(self) -> None:
-        """Forget what was added."""
+        """Start a new evaluation."""
         self.total = self.weight = 0.0
 
     def add(self, chunk: EvaluatedChunk) -> None:
-        """Take in the next examples."""
+        """Add the next chunk of examples."""
         self.weight += float(chunk.weights.sum())
         self.total += float(np.einsum("i,i->", chunk.weights, self.scores(chunk)))
 
     def value(self) -> float:
-        """Return the metric of all that was added, nan if that has no weight."""
+        """Return the metric of all chunks, nan if their total weight is zero."""
         return self.total / self.weight if self.weight else nan
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
@@ -86,23 +86,23 @@ class Metric:
 
 
 class Accuracy(Metric):
-    """The share of the examples that are right; of several sigmoid outputs all must be."""
+    """The fraction of correct predictions; with several sigmoid outputs all must be correct."""
 
     name = "accuracy"
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
-        """Return whether each example is right."""
+        """Return whether each prediction is correct."""
         right: NDArray[np.bool_] = np.equal(chunk.predictions(), chunk.targets())
         return right if right.ndim == 1 else np.asarray(right.all(axis=1))
 
 
 class LogLoss(Metric):
-    """The mean of -log(probability of the true label), summed over several sigmoid outputs: no L2, no smoothing."""
+    """The mean of -log(probability of the true label), summed over sigmoid outputs, without penalty or smoothing."""
 
     name = "log_loss"
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
-        """Return each example's -log p, where no probability is taken for less than the smallest normal number."""
+        """Return -log p of each example, p being at least the smallest normal number."""
         values, labels = chunk.outputs.astype(np.float64), chunk.targets()
         tiny = np.finfo(np.float64).tiny
         if chunk.architecture.output == "softmax":
@@ -120,7 +120,7 @@ class LogLoss(Metric):
 
 
 class RMSE(Metric):
-    """The root of the mean of (y_hat - y)^2 over examples and outputs."""
+    """The root of the mean squared error over examples and outputs."""
 
     name = "rmse"
     outputs = None
@@ -139,25 +139,25 @@ class RMSE(Metric):
 class R2(Metric):
     """The coefficient of determination, 1 - sum (y_hat - y)^2 / sum (y - mean)^2, averaged over the outputs.
 
-    A target without variance counts 1 where the predictions are exact, else 0, as in scikit-learn.
+    As in scikit-learn, a target without variance scores 1 if the predictions are exact and 0 otherwise.
     """
 
     name = "r2"
     outputs = None
 
     def begin(self) -> None:
-        """Forget what was added."""
+        """Start a new evaluation."""
         self.weight = 0.0
         self.mean = self.squares = self.errors = np.zeros(1)
         self.lowest, self.highest = np.full((2, 1), [[inf], [-inf]])
 
     def add(self, chunk: EvaluatedChunk) -> None:
-        """Take in the next examples: means and sums of squares as Chan, Golub & LeVeque (1983) join them."""
+        """Add the next chunk, merging means and sums of squares by Chan, Golub & LeVeque (1983)."""
         weight = float(chunk.weights.sum())
         if not weight:
             return
         Y, w, total = chunk.examples.Y.astype(np.float64), chunk.weights, self.weight + weight
-        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged, or of huge targets
+        with np.errstate(over="ignore", invalid="ignore"):  # after divergence, or with huge targets
             mean = w @ Y / weight
             away = mean - self.mean
             self.errors = self.errors + w @ np.square(chunk.residuals())
@@ -168,23 +168,23 @@ class R2(Metric):
         self.highest = np.maximum(self.highest, Y[w > 0].max(axis=0))
 
     def value(self) -> float:
-        """Return the metric of all that was added, nan if that has no weight."""
+        """Return the metric of all chunks, nan if their total weight is zero."""
         if not self.weight:
             return nan
-        varies = self.highest > self.lowest  # the squares of a constant may be a rounding error
+        varies = self.highest > self.lowest  # the squares of a constant target may be rounding errors
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = 1 - self.errors / np.where(varies, self.squares, 1)
         return float(np.where(varies, scores, self.errors == 0).mean())
 
 
 class Custom(Metric):
-    """A user's ``metric(y_true, y_pred) -> float``, of all examples at once; sample weights are not passed on.
+    """A user's ``metric(y_true, y_pred) -> float`` of all examples; it does not get sample weights.
 
     Parameters
     ----------
     function : callable
-        It gets y_true and y_pred as `Network.predict` returns them: int64
-        labels (m,) for softmax, int64 0 and 1 for sigmoid, (m,) or (m, n[L]), else values of the network's dtype.
+        Gets y_true and y_pred in the form of `Network.predict`: int64 labels (m,) for softmax, int64 0 and 1 for
+        sigmoid, (m,) or (m, n[L]), else values in the network's dtype.
     name : str
     """
 
@@ -193,12 +193,12 @@ class Custom(Metric):
         self.function, self.name = function, name
 
     def begin(self) -> None:
-        """Forget what was added."""
+        """Start a new evaluation."""
         self.y_true: list[NDArray[Any]] = []
         self.y_pred: list[NDArray[Any]] = []
 
     def add(self, chunk: EvaluatedChunk) -> None:
-        """Keep targets and predictions: as large as y, X is not kept."""
+        """Store the targets and predictions."""
         truth = chunk.targets()
         self.y_true.append(truth.astype(np.int64) if truth.dtype.kind == "i" else truth)
         self.y_pred.append(chunk.predictions().copy())  # the outputs are overwritten
@@ -217,12 +217,12 @@ NAMED: dict[str, type[Metric]] = {kind.name: kind for kind in (Accuracy, LogLoss
 
 
 def default(output: str) -> Metric:
-    """Return the metric that goes with an output activation."""
+    """Return the default metric of an output activation."""
     return Accuracy() if output in CLASSIFYING else RMSE()
 
 
 def get(metrics: Any, output: str) -> tuple[Metric, ...]:
-    """Return the default metric and those asked for, each once.
+    """Return the default metric and the requested ones, without duplicates.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def get(metrics: Any, output: str) -> tuple[Metric, ...]:
     Raises
     ------
     ValueError, TypeError
-        If a name is unknown, not for this output or there twice, or something is neither a name nor a callable.
+        If a name is unknown, repeated or not for this output, or an item is neither a name nor a callable.
     """
     if isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be a sequence of names ({', '.join(NAMED)}) or callables, such as ['accuracy']")

@@ -1,4 +1,4 @@
-"""A sparse X: the rows of a SciPy matrix as the compiled core reads them."""
+"""Sparse X: the rows of a SciPy matrix in the form the compiled core reads."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ __all__ = ["SparseRows", "is_sparse"]
 
 
 def is_sparse(X: Any) -> bool:
-    """Tell whether X is one of SciPy's sparse matrices or arrays."""
+    """Tell whether X is a SciPy sparse matrix or array."""
     return hasattr(X, "tocsr") and hasattr(X, "nnz")
 
 
@@ -20,7 +20,7 @@ class SparseRows:
     ----------
     values : ndarray (non-zeros,) of float32 or float64
     columns : ndarray of int32 (non-zeros,)
-        They may be unsorted; values of a repeated column add up.
+        May be unsorted; the values of repeated columns are added.
     bounds : ndarray of int64 (m + 1,)
     n_columns : int
         n[0].
@@ -35,12 +35,12 @@ class SparseRows:
 
     @classmethod
     def of(cls, X: Any, dtype: np.dtype[Any], what: str = "X") -> "SparseRows":
-        """Return the rows of a SciPy matrix; what is CSR, of `dtype` and of int32 indices is not copied.
+        """Return the rows of a SciPy matrix; arrays of a CSR matrix with this dtype and int32 indices are not copied.
 
         Raises
         ------
         ValueError
-            If its arrays do not fit each other.
+            If its arrays are inconsistent.
         """
         csr = X.tocsr()
         bounds = np.ascontiguousarray(csr.indptr, np.int64)
@@ -52,25 +52,25 @@ class SparseRows:
             damaged = len(named) > 0 and not 0 <= named.min() <= named.max() < csr.shape[1]
         if damaged:
             raise ValueError(f"{what} is a damaged CSR matrix: its indptr and indices do not fit its shape")
-        with np.errstate(over="ignore"):  # found, and refused, by the check for finite values
+        with np.errstate(over="ignore"):  # the check for finite values finds it
             values = np.ascontiguousarray(csr.data[:n_values], dtype)
         return cls(values, np.ascontiguousarray(csr.indices[:n_values], np.int32), bounds, csr.shape[1])
 
     @property
     def arrays(self) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int64]]:
-        """The three arrays, as the compiled plans take them."""
+        """Values, columns and bounds, for the plans of the compiled core."""
         return self.values, self.columns, self.bounds
 
     @property
     def n_values(self) -> int:
-        """The stored values of these rows."""
+        """The number of stored values of these rows."""
         return int(self.bounds[-1] - self.bounds[0])
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.int64]) -> "SparseRows":
-        """Return some rows: of a slice without a copy of the values, else a copy."""
+        """Return some rows; the values are copied unless they are a slice with step 1."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
