@@ -1,0 +1,265 @@
+"""The part of `Network` that does not train: construction, attributes, prediction, evaluation, copies and files."""
+
+import copy
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastnn import initializers
+from fastnn._data import checks, sources
+from fastnn._data.sources import Data
+from fastnn._model import files
+from fastnn._model.architecture import Architecture
+from fastnn._model.files import NetworkValues
+from fastnn._model.objective import Objective
+from fastnn._model.parameters import Parameters, ParameterViews
+from fastnn._prediction import labels
+from fastnn._prediction.predictor import Cache, Predictor
+from fastnn._training.optimizer_state import OptimizerState
+from fastnn.history import History
+from fastnn.losses import BY_NAME, Loss
+from fastnn.metrics import Metric
+from fastnn.metrics import get as metric_objects
+
+__all__ = ["PredictingNetwork"]
+
+# Rebuilt after copying or unpickling.
+TRANSIENT = frozenset({"_W", "_b", "_predictor", "_in_training"})
+
+
+class PredictingNetwork:
+    """The base class of `Network`, which describes the parameters and attributes."""
+
+    history: History | None
+
+    def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
+                 output: str = "softmax", loss: str | Loss = "auto", init: str = "auto", l2: float = 0.0,
+                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32",
+                 random_state: int | np.random.Generator | None = None) -> None:
+        architecture = Architecture.check(layer_sizes, activation=activation, output=output, dtype=dtype)
+        objective = Objective.check(architecture, loss=loss, l2=l2, l1=l1, dropout=dropout)
+        init = initializers.check(init)
+        values = NetworkValues(architecture, objective, Parameters.allocate(architecture), init,
+                               1 if architecture.n_outputs == 1 else 2)
+        self._set_values(values, checks.generator(random_state))
+        self.initialize()
+
+    def _set_values(self, values: NetworkValues, rng: np.random.Generator) -> None:
+        self._architecture, self._objective, self._parameters, self._init, self._target_ndim = values
+        self._rng = rng
+        self._state: OptimizerState | None = None
+        self.history = None
+        self._connect()
+
+    def _values(self) -> NetworkValues:
+        return NetworkValues(self._architecture, self._objective, self._parameters, self._init, self._target_ndim)
+
+    def _connect(self) -> None:
+        """Build the views and the predictor of the present parameters."""
+        self._W, self._b = self._parameters.views()
+        self._predictor = Predictor(self._architecture, self._parameters)
+        self._in_training = False
+
+    def initialize(self) -> Self:
+        """Draw new weights, set the biases to zero and reset the optimiser's state."""
+        for W, activation in zip(self.W, self.activations, strict=True):
+            initializers.fill(W, self._init, activation, self._rng)
+        self._parameters.biases.fill(0)
+        self._state = None
+        return self
+
+    # Attributes
+
+    @property
+    def W(self) -> ParameterViews:
+        """The weights: W[0] is W[1] in textbook notation, of shape (n[1], n[0])."""
+        return self._W
+
+    @property
+    def b(self) -> ParameterViews:
+        """The biases: b[0] is b[1] in textbook notation, of shape (n[1], 1)."""
+        return self._b
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """n[0], ..., n[L]."""
+        return self._architecture.sizes
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each layer, the output's last."""
+        return self._architecture.activations
+
+    @property
+    def loss_name(self) -> str:
+        """The name of the loss that `fit` minimises."""
+        return self._objective.loss.name
+
+    @property
+    def init(self) -> str:
+        """The name of the initialiser."""
+        return self._init
+
+    @property
+    def l2(self) -> float:
+        """The L2 coefficient."""
+        return self._objective.l2
+
+    @property
+    def l1(self) -> float:
+        """The L1 coefficient."""
+        return self._objective.l1
+
+    @property
+    def dropout(self) -> tuple[float, ...]:
+        """The dropout rate of each hidden layer."""
+        return self._objective.dropout or (0.0,) * (len(self.layer_sizes) - 2)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of parameters and outputs."""
+        return self._architecture.dtype
+
+    @property
+    def n_parameters(self) -> int:
+        """P, the number of weights and biases."""
+        return self._parameters.size
+
+    def __repr__(self) -> str:
+        hidden, loss = list(self.activations[:-1]), self._objective.loss
+        shown = loss.name if loss == BY_NAME[loss.name]() else loss
+        further = f", l1={self.l1:g}" * (self.l1 > 0) + f", dropout={list(self.dropout)}" * any(self.dropout)
+        return (f"Network({list(self.layer_sizes)}, activation={hidden}, output={self.activations[-1]!r}, "
+                f"loss={shown!r}, init={self.init!r}, l2={self.l2:g}{further}, dtype={self.dtype.name!r})")
+
+    def summary(self) -> str:
+        """Return a table of the dimensions of W, b, Z and A in each layer and the number of parameters."""
+        return self._architecture.summary(self.loss_name)
+
+    # Prediction and evaluation
+
+    def predict(self, X: Data, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+        """Return the prediction for each row of X.
+
+        Parameters
+        ----------
+        X : array_like (m, n[0]), object read by slices, iterable or callable
+            As for `fit`, without y. An iterable yields batches of X, whose results are concatenated. X is read in
+            chunks.
+        out : ndarray, optional
+            The array for the result, C-ordered and of its shape and dtype; may be a memory map.
+        n_threads : int, optional
+
+        Returns
+        -------
+        ndarray
+            `out` if given. softmax output: labels (m,), int64. sigmoid: 0 and 1, int64, (m,) for one output, else
+            (m, n[L]). Otherwise the values A[L] in the network's dtype and the shape of the fitted y: (m,) or
+            (m, n[L]).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is not (m, n[0]) finite real numbers (`out` may then be partly filled), or `out` has the wrong form.
+        """
+        output, n_out = self._architecture.output, self._architecture.n_outputs
+        return self._predicted(X, out, n_threads, flat=labels.is_flat(output, n_out, self._target_ndim),
+                               decided=output in labels.CLASSIFYING)
+
+    def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
+                      n_threads: int | None = None) -> NDArray[Any]:
+        """Return the probabilities A[L]: (m, n[L]), or (m,), of class 1, for a single sigmoid output.
+
+        Arguments as for `predict`.
+
+        Raises
+        ------
+        ValueError
+            If the output is neither softmax nor sigmoid, or X or `out` is not as for `predict`.
+        TypeError
+            If X does not hold real numbers.
+        """
+        if self._architecture.output not in labels.CLASSIFYING:
+            raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
+        return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1)
+
+    def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
+                n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
+        """Return A[L] as (m, n[L]); arguments as for `predict`.
+
+        With `return_cache`, X must be an array, and Z and A of each layer are returned too, with shape (n[l], m).
+        """
+        if not checks.flag(return_cache, "return_cache"):
+            return self._predicted(X, out, n_threads)
+        if out is not None:
+            raise ValueError("out goes without return_cache: the output is part of the cache")
+        features = checks.features(X, self.layer_sizes[0], self.dtype)
+        cache = self._predictor.caches(features, n_threads)
+        return cache.A[-1].T, cache
+
+    def loss(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
+             n_threads: int | None = None) -> float:
+        """Return J on (X, y), including the penalties; arguments as for `fit`."""
+        return self._evaluate(X, y, sample_weight, (), n_threads)["loss"]
+
+    def evaluate(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
+                 metrics: Sequence[str | Callable[..., float]] = (), n_threads: int | None = None) -> dict[str, float]:
+        """Return {"loss": J, "accuracy": ...}, or "rmse" instead of the accuracy for real-valued outputs.
+
+        `metrics` are added under their names; arguments as for `fit`.
+        """
+        return self._evaluate(X, y, sample_weight, metric_objects(metrics, self._architecture.output), n_threads)
+
+    def _evaluate(self, X: Any, y: Any, sample_weight: Any, metrics: Sequence[Metric],
+                  n_threads: int | None) -> dict[str, float]:
+        examples = sources.as_source(self._architecture, self._objective.loss, X, y, sample_weight)
+        return self._predictor.evaluate(self._objective, examples, metrics, target_ndim=self._target_ndim,
+                                        n_threads=n_threads)
+
+    def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
+                   decided: bool = False) -> NDArray[Any]:
+        outputs = self._predictor.at_once(X, raw=decided, n_threads=n_threads) if out is None else None
+        if outputs is not None:
+            if decided:
+                return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
+            return outputs[:, 0] if flat else outputs
+        features = sources.Features(X, self.layer_sizes[0], self.dtype)
+        return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
+
+    # Copies and files
+
+    def copy(self) -> Self:
+        """Return an independent copy: parameters, optimiser state and random generator."""
+        return copy.deepcopy(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the architecture and the parameters to a file, atomically and without pickle.
+
+        The optimiser's state and the random generator are not saved.
+        """
+        files.write(path, self._values())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a network from a file of `save` or a checkpoint, as it was after the epoch of that checkpoint.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is truncated, altered, or no network (a ValueError).
+        OSError
+            If it cannot be read.
+        """
+        network = cls.__new__(cls)
+        network._set_values(files.read(path), np.random.default_rng())
+        return network
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in TRANSIENT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._connect()
