@@ -667,7 +667,8 @@ def works_or_refuses(net, call):
         try:
             call()
         except (ValueError, TypeError):
-            assert pickle.dumps(net) == before
+            if net.history is None or net.history.stop_reason != "error":  # else raised by a callback, in training
+                assert pickle.dumps(net) == before
 
 
 fuzz = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
