@@ -17,6 +17,7 @@ from fastnn._model.files import NetworkValues
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters, ParameterViews
 from fastnn._prediction import labels
+from fastnn._prediction.evaluate import evaluate
 from fastnn._prediction.predictor import Cache, Predictor
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.history import History
@@ -167,7 +168,7 @@ class PredictingNetwork:
         """
         output, n_out = self._architecture.output, self._architecture.n_outputs
         return self._predicted(X, out, n_threads, flat=labels.is_flat(output, n_out, self._target_ndim),
-                               decided=output in labels.CLASSIFYING)
+                               as_labels=output in labels.CLASSIFYING)
 
     def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
                       n_threads: int | None = None) -> NDArray[Any]:
@@ -216,18 +217,18 @@ class PredictingNetwork:
     def _evaluate(self, X: Any, y: Any, sample_weight: Any, metrics: Sequence[Metric],
                   n_threads: int | None) -> dict[str, float]:
         examples = sources.as_source(self._architecture, self._objective.loss, X, y, sample_weight)
-        return self._predictor.evaluate(self._objective, examples, metrics, target_ndim=self._target_ndim,
-                                        n_threads=n_threads)
+        return evaluate(self._predictor, self._objective, examples, metrics, target_ndim=self._target_ndim,
+                        n_threads=n_threads)
 
     def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
-                   decided: bool = False) -> NDArray[Any]:
-        outputs = self._predictor.at_once(X, raw=decided, n_threads=n_threads) if out is None else None
+                   as_labels: bool = False) -> NDArray[Any]:
+        outputs = self._predictor.fast_path(X, raw=as_labels, n_threads=n_threads) if out is None else None
         if outputs is not None:
-            if decided:
+            if as_labels:
                 return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
             return outputs[:, 0] if flat else outputs
         features = sources.Features(X, self.layer_sizes[0], self.dtype)
-        return self._predictor.predict(features, out, flat=flat, decided=decided, n_threads=n_threads)
+        return self._predictor.predict(features, out, flat=flat, as_labels=as_labels, n_threads=n_threads)
 
     # Copies and files
 

@@ -1,27 +1,23 @@
-"""Prediction and evaluation: the forward pass in cache-sized blocks of rows."""
+"""Prediction: the forward pass over rows of any number and source, with pooled plans."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from fastnn import _tuning, losses, runtime
+from fastnn import _tuning, runtime
 from fastnn._core import kernels
 from fastnn._core.prediction_plan import PredictionPlan
 from fastnn._data import checks
-from fastnn._data.examples import Source
 from fastnn._data.sources import Features, block_rows
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
-from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
-from fastnn.metrics import EvaluatedChunk, Metric
 
 __all__ = ["Cache", "Predictor"]
 
@@ -29,49 +25,54 @@ NO_LIMIT = nullcontext()
 
 
 class Cache(NamedTuple):
-    """What a forward pass computed: lists of Z[l] and A[l], each (n[l], m); item 0 is layer 1, as in `Network.W`."""
+    """The Z[l] and A[l] of a forward pass: lists of (n[l], m); item 0 is layer 1, as in `Network.W`."""
 
     Z: list[NDArray[Any]]
     A: list[NDArray[Any]]
 
 
 class Predictor:
-    """The forward pass of a network; may be used from several threads at once.
+    """The forward pass of a network. Several threads may use it at the same time.
 
     Parameters
     ----------
     architecture : Architecture
     parameters : Parameters
+
+    Attributes
+    ----------
+    block : int
+        Rows that a plan takes through all layers together.
+    chunk : int
+        Rows that are predicted at a time.
+    max_rows_single_thread : int
+        Rows up to which a second thread costs more than it saves.
+    max_rows_blas_serial : int
+        Rows up to which no product is large enough for BLAS's threads.
     """
 
     def __init__(self, architecture: Architecture, parameters: Parameters) -> None:
-        self.architecture, self.parameters, model = architecture, parameters, architecture
-        self.work = sum(n_prev * n for n_prev, n in pairwise(model.sizes))  # multiply-adds a row
-        row = (model.sizes[0] + 2 * max(model.sizes[1:])) * model.dtype.itemsize
-        self.block = min(max(_tuning.FORWARD_BLOCK_BYTES // row // 16 * 16, 32), 1024)
-        self.rows = block_rows(model.sizes[0] + model.sizes[-1], model.dtype.itemsize, self.block)
-        self.few = (_tuning.MIN_PARALLEL_PREDICTION_WORK - 1) // self.work  # rows that are not worth a second thread,
-        largest = max(n_prev * n for n_prev, n in pairwise(model.sizes))
-        self.fewer = (_tuning.MAX_SERIAL_BLAS_WORK - 1) // largest  # and of which BLAS shares out no product
-        self._free: dict[int, list[PredictionPlan]] = {}  # plans at rest, by how many threads they are for
+        self.architecture, self.parameters = architecture, parameters
+        sizes, itemsize = architecture.sizes, architecture.dtype.itemsize
+        work = [n_prev * n for n_prev, n in pairwise(sizes)]  # multiply-adds of each layer per row
+        row_bytes = (sizes[0] + 2 * max(sizes[1:])) * itemsize
+        self.block = min(max(_tuning.FORWARD_BLOCK_BYTES // row_bytes // 16 * 16, 32), 1024)
+        self.chunk = block_rows(sizes[0] + sizes[-1], itemsize, self.block)
+        self.max_rows_single_thread = (_tuning.MIN_PARALLEL_PREDICTION_WORK - 1) // sum(work)
+        self.max_rows_blas_serial = (_tuning.MAX_SERIAL_BLAS_WORK - 1) // max(work)
+        self._idle: dict[int, list[PredictionPlan]] = {}  # by the threads that they are for
 
-    def _bind(self, team: int) -> PredictionPlan:
-        model, parameters = self.architecture, self.parameters
-        scratch = aligned_empty((team, PredictionPlan.scratch_size(model.sizes, self.block)), model.dtype)
-        return PredictionPlan(model, parameters, scratch, self.block, level=runtime.LEVEL)
+    def fast_path(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
+        """Return the `outputs` of an X that the core can read in place and in one chunk, with a minimum of checks.
 
-    def at_once(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
-        """Return the `outputs` for an X that the core can read as it is, in one part: with no more checks than needed.
-
-        Returns None for anything else, which may well be valid.
+        Returns None if the fast path does not apply; the caller then falls back to full validation.
         """
-        if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.rows:
+        if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.chunk:
             return None
-        m = len(X)
-        plan, free, limit = self._plan(m, n_threads)
+        plan, idle, limit = self._take_plan(len(X), n_threads)
         with limit:
             outputs = plan.fast_path(X, raw)
-        free.append(plan)
+        idle.append(plan)
         return outputs
 
     def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
@@ -81,43 +82,27 @@ class Predictor:
         Returns None if X holds NaN or infinity.
         """
         if isinstance(X, SparseRows) and self.parameters.row_major[0]:
-            predictor = Predictor(self.architecture, self.parameters.column_major())
-            return predictor.outputs(X, raw=raw, n_threads=n_threads, out=out)
-        m = len(X)
+            return self._column_major().outputs(X, raw=raw, n_threads=n_threads, out=out)
         if out is None:
-            out = np.empty((m, self.architecture.n_outputs), self.architecture.dtype)
-        plan, free, limit = self._plan(m, n_threads)
+            out = np.empty((len(X), self.architecture.n_outputs), self.architecture.dtype)
+        plan, idle, limit = self._take_plan(len(X), n_threads)
         with limit:
             finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
-        free.append(plan)
+        idle.append(plan)
         return out if finite else None
 
-    def _plan(self, m: int, n_threads: int | None
-              ) -> tuple[PredictionPlan, list[PredictionPlan], AbstractContextManager[object]]:
-        """Take a plan for `m` rows out of those at rest, these, and what limits BLAS meanwhile."""
-        threads = 1 if n_threads is None and m <= self.few else runtime.thread_count(n_threads)
-        team = 1 if m <= self.few else min(threads, _tuning.MAX_TEAM)
-        free = self._free.setdefault(team, [])
-        try:
-            plan = free.pop()
-        except IndexError:
-            plan = self._bind(min(team, runtime.cores()))
-        if m <= self.fewer or plan.blas_work(m) < _tuning.MAX_SERIAL_BLAS_WORK:
-            return plan, free, NO_LIMIT
-        return plan, free, runtime.blas_threads(1)
-
     def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
-                decided: bool = False, n_threads: int | None = None) -> NDArray[Any]:
-        """Return A[L] of each row, or what a classifier decides; in `out` if that is given.
+                as_labels: bool = False, n_threads: int | None = None) -> NDArray[Any]:
+        """Return A[L] of each row, or a classifier's labels; in `out` if given.
 
         Parameters
         ----------
         X : Features
-            Taken in parts, so that nothing else of m x n[0] or m x n[L] elements is allocated.
+            Read in chunks, so that nothing else of m x n[0] or m x n[L] elements is allocated.
         out : ndarray, optional
         flat : bool
-            The result is (m,), else (m, n[L]).
-        decided : bool
+            Return the shape (m,) instead of (m, n[L]).
+        as_labels : bool
             Return the labels that `labels.predicted` gives for Z[L].
 
         Raises
@@ -125,53 +110,33 @@ class Predictor:
         ValueError, TypeError
             If `out` does not fit, or X is not (m, n[0]) finite real numbers; `out` may then be filled in part.
         """
-        model, n_out, done, size = self.architecture, self.architecture.n_outputs, 0, self.rows
+        architecture, size = self.architecture, self.chunk
         if isinstance(X.X, SparseRows):
             if self.parameters.row_major[0]:
-                predictor = Predictor(model, self.parameters.column_major())
-                return predictor.predict(X, out, flat=flat, decided=decided, n_threads=n_threads)
-            size = block_rows(n_out, model.dtype.itemsize, self.block)
-        tail, dtype = () if flat else (n_out,), np.dtype(np.int64) if decided else model.dtype
-        result = None if out is not None or X.m is None else np.empty((X.m, *tail), dtype)
-        if out is not None:
-            m = np.shape(out)[:1] if X.m is None else (X.m,)
-            result = checks.output(out, (*m, *tail), dtype)
-            checks.apart(out, "the network's W and b", self.parameters.theta)
-            checks.apart(out, "X", *X.arrays())
-        pieces: list[NDArray[Any]] = []  # of a result whose length is not known yet
-        for part, refuse in X.parts(size, out):
-            stop = done + len(part)
-            if result is None:
-                target = np.empty((len(part), *tail), dtype)
-                pieces.append(target)
-            elif stop <= len(result):
-                target = result[done:stop]
-            else:
-                raise ValueError(f"out has {len(result)} rows, X gave more")
-            outputs = self.outputs(part, raw=decided, n_threads=n_threads,
-                                   out=None if decided else target.reshape(-1, n_out))
-            if outputs is None:
-                refuse()
-            if decided:
-                target[...] = labels.predicted(outputs, model.output, 1, 0.0)
-            done = stop
-        if result is None:
-            return np.concatenate(pieces)
-        if done < len(result):
-            raise ValueError(f"out has {len(result)} rows, X gave {done}")
-        return result
+                return self._column_major().predict(X, out, flat=flat, as_labels=as_labels, n_threads=n_threads)
+            size = block_rows(architecture.n_outputs, architecture.dtype.itemsize, self.block)
+        row_shape = () if flat else (architecture.n_outputs,)
+        results = self._results(X, out, row_shape, np.dtype(np.int64) if as_labels else architecture.dtype)
+        for chunk, refuse in X.parts(size, out):
+            self._predict_chunk(chunk, results.next(len(chunk)), refuse, as_labels, n_threads)
+        return results.joined()
 
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
-        """Return each layer's Z and A for the rows of X (m, n[0])."""
-        model, parameters, cache = self.architecture, self.parameters, Cache([], [])
+        """Return each layer's Z and A for the rows of X (m, n[0]).
+
+        Not by a plan: all rows and both matrices of each layer are kept, whereas a plan overwrites Z by A, chunk by
+        chunk.
+        """
+        parameters, cache = self.parameters, Cache([], [])
+        dtype, activations = self.architecture.dtype, self.architecture.activations
         A_prev: NDArray[Any] | SparseRows
         if isinstance(X, SparseRows):
             parameters, A_prev = parameters.column_major(), X
         else:
             A_prev = np.asfortranarray(X.T)
         with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
-            for W, b, name in zip(*parameters.views(), model.activations, strict=True):
-                Z, A = (aligned_empty((len(W), len(X)), model.dtype, "F") for _ in range(2))
+            for W, b, name in zip(*parameters.views(), activations, strict=True):
+                Z, A = (aligned_empty((len(W), len(X)), dtype, "F") for _ in range(2))
                 if isinstance(A_prev, SparseRows):
                     kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
                 else:
@@ -183,21 +148,76 @@ class Predictor:
                 A_prev = A
         return cache
 
-    def evaluate(self, objective: Objective, examples: Source, metrics: Sequence[Metric] = (), *,
-                 target_ndim: int = 1, n_threads: int | None = None) -> dict[str, float]:
-        """Return {"loss": J, name: value of each metric} on the examples."""
-        for metric in metrics:
-            metric.begin()
-        loss = total = 0.0
-        raw = objective.loss.from_z
-        for part in examples.parts(_tuning.EVALUATION_BLOCK_ROWS):
-            outputs = self.outputs(part.X, raw=raw, n_threads=n_threads)
-            assert outputs is not None, "examples are checked before"
-            chunk = EvaluatedChunk(self.architecture, part, outputs, raw, target_ndim)
-            for metric in metrics:
-                metric.add(chunk)
-            total += float(chunk.weights.sum())
-            loss += losses.weighted_sum(objective.loss, outputs, part.Y, part.weights, runtime.LEVEL)
-        # A part of weighted data may have no weight.
-        J = loss / total + objective.penalty(self.parameters.weights) if total else math.nan
-        return {"loss": J, **{metric.name: metric.value() for metric in metrics}}
+    def _column_major(self) -> "Predictor":
+        return Predictor(self.architecture, self.parameters.column_major())
+
+    def _take_plan(self, m: int, n_threads: int | None
+                   ) -> tuple[PredictionPlan, list[PredictionPlan], AbstractContextManager[object]]:
+        """Take a plan for `m` rows; return it, the list to put it back into, and the limit on BLAS's threads."""
+        team = 1
+        if n_threads is not None or m > self.max_rows_single_thread:
+            threads = runtime.thread_count(n_threads)
+            if m > self.max_rows_single_thread:
+                team = min(threads, _tuning.MAX_TEAM)
+        idle = self._idle.setdefault(team, [])
+        try:
+            plan = idle.pop()
+        except IndexError:
+            plan = self._bind(min(team, runtime.cores()))
+        if m <= self.max_rows_blas_serial or plan.blas_work(m) < _tuning.MAX_SERIAL_BLAS_WORK:
+            return plan, idle, NO_LIMIT
+        return plan, idle, runtime.blas_threads(1)
+
+    def _bind(self, team: int) -> PredictionPlan:
+        architecture, parameters = self.architecture, self.parameters
+        scratch = aligned_empty((team, PredictionPlan.scratch_size(architecture.sizes, self.block)), architecture.dtype)
+        return PredictionPlan(architecture, parameters, scratch, self.block, level=runtime.LEVEL)
+
+    def _results(self, X: Features, out: NDArray[Any] | None, row_shape: tuple[int, ...],
+                 dtype: np.dtype[Any]) -> "_Results":
+        """Return a place for the predictions: in `out`, in a new array, or in pieces if X does not tell its length."""
+        if out is None:
+            return _Results(None if X.m is None else np.empty((X.m, *row_shape), dtype), row_shape, dtype)
+        m = np.shape(out)[:1] if X.m is None else (X.m,)
+        array = checks.output(out, (*m, *row_shape), dtype)
+        checks.apart(out, "the network's W and b", self.parameters.theta)
+        checks.apart(out, "X", *X.arrays())
+        return _Results(array, row_shape, dtype)
+
+    def _predict_chunk(self, X: NDArray[Any] | SparseRows, target: NDArray[Any], refuse: Callable[[], Any],
+                       as_labels: bool, n_threads: int | None) -> None:
+        """Fill `target` with the predictions for X, or refuse X if it is not finite."""
+        n_out, output = self.architecture.n_outputs, self.architecture.output
+        outputs = self.outputs(X, raw=as_labels, n_threads=n_threads,
+                               out=None if as_labels else target.reshape(-1, n_out))
+        if outputs is None:
+            refuse()
+        elif as_labels:
+            target[...] = labels.predicted(outputs, output, 1, 0.0)
+
+
+class _Results:
+    """Predictions of one chunk after the other: in an array, or in pieces that are joined at the end."""
+
+    def __init__(self, array: NDArray[Any] | None, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self.array, self.row_shape, self.dtype = array, row_shape, dtype
+        self.pieces: list[NDArray[Any]] = []
+        self.done = 0
+
+    def next(self, count: int) -> NDArray[Any]:
+        """Return the place of the next `count` predictions."""
+        start, self.done = self.done, self.done + count
+        if self.array is None:
+            self.pieces.append(np.empty((count, *self.row_shape), self.dtype))
+            return self.pieces[-1]
+        if self.done > len(self.array):
+            raise ValueError(f"out has {len(self.array)} rows, X gave more")
+        return self.array[start : self.done]
+
+    def joined(self) -> NDArray[Any]:
+        """Return all predictions."""
+        if self.array is None:
+            return np.concatenate(self.pieces)
+        if self.done < len(self.array):
+            raise ValueError(f"out has {len(self.array)} rows, X gave {self.done}")
+        return self.array

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnn import _tuning
 from fastnn._data.examples import Source
+from fastnn._prediction.evaluate import evaluate
 from fastnn._training.prepare import PreparedFit
 from fastnn.metrics import Metric
 
@@ -77,5 +78,5 @@ class Recorder:
 
     def _evaluate(self, examples: Source, metrics: tuple[Metric, ...] = ()) -> dict[str, float]:
         values = self.state.values
-        return self.predictor.evaluate(values.objective, examples, metrics, target_ndim=values.target_ndim,
-                                       n_threads=self.settings.n_threads)
+        return evaluate(self.predictor, values.objective, examples, metrics, target_ndim=values.target_ndim,
+                        n_threads=self.settings.n_threads)

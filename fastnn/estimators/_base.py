@@ -180,7 +180,7 @@ class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _outputs(self, network: CoreNetwork, X: Any, check_input: bool = True) -> NDArray[Any]:
         dtype = network.architecture.dtype
         if not hasattr(self, "feature_names_in_"):
-            outputs = network.predictor.at_once(X, n_threads=self.n_threads)
+            outputs = network.predictor.fast_path(X, n_threads=self.n_threads)
             if outputs is not None:
                 return outputs
         if check_input:

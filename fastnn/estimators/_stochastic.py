@@ -16,6 +16,7 @@ from fastnn import runtime
 from fastnn._core.training_plan import TrainingPlan
 from fastnn._data.examples import Examples, batch_bounds
 from fastnn._model.objective import Objective
+from fastnn._prediction.evaluate import evaluate
 from fastnn._training import binding, loop
 from fastnn._training.progress import progress_bar
 from fastnn._training.view import FitView
@@ -247,8 +248,8 @@ class StochasticFit:
     def _score(self, validation: ValidationSet) -> None:
         """Record the loss, without the penalty, and the score on the validation set."""
         records = self.records
-        values = self.network.predictor.evaluate(self.unpenalized, validation.examples,
-                                                 n_threads=self.estimator.n_threads)
+        values = evaluate(self.network.predictor, self.unpenalized, validation.examples,
+                          n_threads=self.estimator.n_threads)
         assert records.validation_losses is not None and records.validation_scores is not None
         records.validation_losses.append(values["loss"])
         records.validation_scores.append(validation.score())
