@@ -43,8 +43,9 @@ class Internals:
         drawn_for = [*names, names[-1] if names else self.activation]
         for coef, intercept, name in zip(network.coefs, network.intercepts, drawn_for, strict=True):
             fan_in, fan_out = coef.shape
-            own = () if isinstance(self.activation, str) else (name,)  # subclasses may have scikit-learn's signature
-            coef[...], intercept[...] = self._init_coef(fan_in, fan_out, drawn, *own)
+            # Subclasses may override _init_coef with scikit-learn's signature, without the activation.
+            extra = () if isinstance(self.activation, str) else (name,)
+            coef[...], intercept[...] = self._init_coef(fan_in, fan_out, drawn, *extra)
         self._use_network(network)
         self.__dict__.pop("validation_loss_curve_", None)
         if self.solver != "lbfgs":

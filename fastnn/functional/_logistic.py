@@ -65,6 +65,17 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
              n_threads: int | None = None) -> tuple[dict[str, Any], dict[str, Any], list[float]]:
     """Minimise the cost by gradient descent on w and b.
 
+    Parameters
+    ----------
+    w, b, X, Y
+        As for `propagate`.
+    num_iterations : int, default 100
+    learning_rate : float, default 0.009
+    print_cost : bool
+        Print the cost every 100 iterations.
+    n_threads : int, optional
+        Maximum number of threads.
+
     Returns
     -------
     params : dict
