@@ -43,6 +43,14 @@
 #define IN_REGISTER(x) __asm__("" : "+v"(x))
 #endif
 
+/* Elements of the vectors x and y by their indices, those of y after those of x. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define FASTNN_SHUFFLES
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#endif
+#endif
+
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -1,8 +1,8 @@
 /* activations.inc.h: A = g(Z + b), and dZ = dA * g'(Z) with db in the same pass.
 
-   Each activation is one expression for g and one for g'. Where g' can be written in A, training keeps A alone
-   and writes it over Z; gelu, silu and softplus need Z (fastnn_keeps_z). At the kinks g'(0) is the left-hand
-   value: relu 0, leaky relu 0.01, elu and selu as for Z < 0 (the notes: either will do). */
+   Each activation is one expression for g, g_<name>, and one for g', d_<name>. Most take g' from A, so that training
+   overwrites Z by A; those marked in registry.h take it from Z. At a kink, g'(0) is the left-hand derivative: relu 0,
+   leaky relu 0.01, elu and selu as for Z < 0. */
 #ifndef FASTNN_SELU_SCALE
 #define FASTNN_LEAK 0.01
 /* Klambauer et al. 2017, appendix 1: the fixed point of zero mean and unit variance. */
@@ -10,7 +10,7 @@
 #define FASTNN_SELU_ALPHA 1.6732632423543772848170429916717
 #endif
 
-/* g(z) */
+/* g(z). */
 FASTNN_INLINE real FN(g_sigmoid)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(g_tanh)(real z) { return FN(v_tanh)(z); }
 FASTNN_INLINE real FN(g_relu)(real z) { return z <= 0 ? 0 : z; } /* a NaN stays one */
@@ -30,7 +30,7 @@ FASTNN_INLINE real FN(g_silu)(real z)
 FASTNN_INLINE real FN(g_softplus)(real z) { return FN(v_softplus)(z); }
 FASTNN_INLINE real FN(g_exp)(real z) { return FN(v_exp)(z); }
 
-/* g'(z), from a = g(z) or from z */
+/* g'(z), from a = g(z) or from z. */
 FASTNN_INLINE real FN(d_sigmoid)(real a) { return a * (1 - a); }
 FASTNN_INLINE real FN(d_tanh)(real a) { return (1 - a) * (1 + a); }
 FASTNN_INLINE real FN(d_relu)(real a) { return a > 0 ? R(1) : R(0); }
@@ -56,7 +56,7 @@ FASTNN_INLINE real FN(d_silu)(real z)
 FASTNN_INLINE real FN(d_softplus)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(d_exp)(real a) { return a; }
 
-/* The three loops of an activation over `count` elements, b and the sums of dZ already as long as they. */
+/* The three loops of an activation over `count` elements; b and the sums of dZ are (count) too. */
 #define ACTIVATION_LOOPS(name, ...)                                                                         \
     static void FN(name##_in_place)(ptrdiff_t count, const real *restrict b, real *restrict Z)              \
     {                                                                                                       \
@@ -80,7 +80,7 @@ FASTNN_INLINE real FN(d_exp)(real a) { return a; }
         }                                                                                                   \
     }
 
-/* COLUMNS rows: the loops of the identity, and a pass over whole columns (`activate`). */
+/* COLUMNS rows use the loops of the identity; `activate` then makes a pass over whole columns. */
 #define SKIP(name, ...)
 FASTNN_FOR_EACH_ACTIVATION(ACTIVATION_LOOPS, SKIP)
 
@@ -98,11 +98,11 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
                          const fastnn_dropout *dropout, ptrdiff_t first)
 {
     real *Z = Z_, *A = A_;
-    const tile_shape t = b ? tile(n, m) : tile(1, n * m); /* without b no rows to tell apart: one long vector */
-    real local[FASTNN_TILE];
+    const folded_shape t = b ? fold_shape(n, m) : fold_shape(1, n * m); /* without b: one long vector */
+    real local[FASTNN_FOLDED_HEIGHT];
     const real *bias = b;
     if (n <= 0 || m <= 0) return;
-    if (t.height <= FASTNN_TILE) {
+    if (t.height <= FASTNN_FOLDED_HEIGHT) {
         FN(repeat)(b ? n : 1, t.height, b, local);
         bias = local;
     }
@@ -123,20 +123,20 @@ static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, cons
     const real *cache = cache_, *dropped = dropped_;
     real *dZ = dZ_;
     if (activation == FASTNN_SOFTMAX) FN(softmax_derivative)(n, m, cache, dZ);
-    if (!db) { /* no rows to tell apart: one long vector */
+    if (!db) { /* one long vector */
         m *= n;
         n = 1;
     }
-    const tile_shape t = tile(n, m);
-    real local[FASTNN_TILE];
-    real *sums = t.height <= FASTNN_TILE ? local : db;
+    const folded_shape t = fold_shape(n, m);
+    real local[FASTNN_FOLDED_HEIGHT];
+    real *sums = t.height <= FASTNN_FOLDED_HEIGHT ? local : db;
     memset(sums, 0, (size_t)t.height * sizeof(real));
     for (ptrdiff_t j = 0; j <= t.width; j++) {
         const ptrdiff_t start = j * t.height, count = j < t.width ? t.height : t.rest;
         if (dropped) FN(drop_backward)(count, dropped + start, dZ + start);
         FN(loops_of)[activation].backward(count, cache + start, dZ + start, sums);
     }
-    if (db) FN(fold)(n, t.height, sums, scale, db);
+    if (db) FN(add_copies)(n, t.height, sums, scale, db);
 }
 
 static void FN(elementwise)(int function, ptrdiff_t count, const void *x_, void *out_)

@@ -1,15 +1,18 @@
 /* dropout.inc.h: inverted dropout (Srivastava et al. 2014) without a mask array.
 
-   A unit that is left out is marked by -0, a kept zero becomes +0; the backward pass reads the marks. The factor
-   1 / (1 - rate) is not applied here: it is in the next layer's matrix products, so that A stays what g' needs. */
+   A dropped unit is marked by -0, a kept zero becomes +0; the backward pass reads the marks. The next layer's products
+   apply the factor 1 / (1 - rate), so that A stays the value that g' is computed from. */
+#ifndef FASTNN_DROPOUT_BLOCK
+#define FASTNN_DROPOUT_BLOCK 1024 /* elements whose random words are generated at a time */
+#endif
 
-/* Marks units of a run of elements, the first of which is number `first` of the mini-batch's matrix. */
+/* Mark units among `count` elements, the first of which is element `first` of the mini-batch's matrix. */
 static void FN(drop)(const fastnn_dropout *dropout, ptrdiff_t first, ptrdiff_t count, real *restrict A /* IN/OUT */)
 {
     const uint32_t threshold = dropout->threshold, stream = dropout->stream;
-    uint32_t words[FASTNN_TILE + 2];
-    for (ptrdiff_t start = 0; start < count; start += FASTNN_TILE) {
-        const ptrdiff_t length = MIN(FASTNN_TILE, count - start), odd = (first + start) % 2;
+    uint32_t words[FASTNN_DROPOUT_BLOCK + 2];
+    for (ptrdiff_t start = 0; start < count; start += FASTNN_DROPOUT_BLOCK) {
+        const ptrdiff_t length = MIN(FASTNN_DROPOUT_BLOCK, count - start), odd = (first + start) % 2;
         const ptrdiff_t n_pairs = (odd + length + 1) / 2;
         const uint32_t pair = (uint32_t)((first + start) / 2);
         for (ptrdiff_t k = 0; k < n_pairs; k++) threefry(dropout->key, pair + (uint32_t)k, stream, words + 2 * k);
@@ -18,7 +21,7 @@ static void FN(drop)(const fastnn_dropout *dropout, ptrdiff_t first, ptrdiff_t c
     }
 }
 
-/* dA = 0 for the units that were left out. */
+/* dA = 0 for dropped units. */
 static void FN(drop_backward)(ptrdiff_t count,
                               const real *restrict A, /* IN (count), marked */
                               real *restrict dA)      /* IN/OUT (count) */

@@ -3,10 +3,10 @@
    The cross-entropies and the Poisson loss are taken from Z, not from A: log(softmax(Z)), log(sigmoid(Z)) and
    log(e^Z) then neither overflow nor lose small probabilities. Sums run in double, whatever the element type. */
 
-/* What a loss counts at most; a NaN stays one. */
+/* min(term, ceiling); NaN passes through. */
 FASTNN_INLINE real FN(at_most)(real term, real ceiling) { return term > ceiling ? ceiling : term; }
 
-/* The sums of each column's Z - top, for label smoothing. */
+/* The sum of each column's Z - max Z, for label smoothing. */
 static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
                                const real *restrict Z, /* IN (n, m) */
                                real *restrict spread)  /* OUT (m) */
@@ -30,11 +30,11 @@ static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrd
                                       real *E)            /* OUT (n, m) dZ, may be Z */
 {
     real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones in place of no weights: the same bits */
+    real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones if there are no weights: bitwise identical */
     const double smoothing = loss->parameter;
     const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
-    for (ptrdiff_t j = 0; j < m; j++) /* never read outside the column */
+    for (ptrdiff_t j = 0; j < m; j++) /* do not read outside the column */
         picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
     if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
     FN(softmax_block)(n, m, Z, weights, E, top, rest);
@@ -52,12 +52,12 @@ static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrd
     return sum;
 }
 
-/* The losses that go element by element: term = L and d = dL/dZ or dL/dA of one unit of one example. */
+/* UNITS rows: l_<name> returns term = L and d = dL/dZ or dL/dA for one unit of one example. */
 typedef struct {
     real term, d;
 } FN(unit_loss);
 
-/* With y moved towards 1/2 by the label smoothing: L = max(z, 0) - y z + log(1 + e^-|z|); dL/dz = sigmoid(z) - y. */
+/* With y smoothed towards 1/2: L = max(z, 0) - y z + log(1 + e^-|z|); dL/dz = sigmoid(z) - y. */
 FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, double smoothing)
 {
     const real e = FN(v_exp)(z < 0 ? z : -z), inverse = 1 / (1 + e), t = FN(fma)(R(smoothing), R(0.5) - y, y);
@@ -65,8 +65,8 @@ FASTNN_INLINE FN(unit_loss) FN(l_binary_cross_entropy)(real z, real y, double sm
     return l;
 }
 
-/* Half the Poisson deviance, a = e^z: L = y (log y - z) - y + a; dL/dz = a - y. Near its minimum the terms cancel: there
-   L = y (e^d - 1 - d), d = z - log y. */
+/* Half the Poisson deviance, a = e^z: L = y (log y - z) - y + a; dL/dz = a - y. Near the minimum these terms cancel;
+   there L = y (e^d - 1 - d), d = z - log y. */
 FASTNN_INLINE FN(unit_loss) FN(l_poisson)(real z, real y, double unused)
 {
     (void)unused;
@@ -89,7 +89,7 @@ FASTNN_INLINE FN(unit_loss) FN(l_absolute)(real a, real y, double unused)
 {
     (void)unused;
     const real d = a - y;
-    const FN(unit_loss) l = {d < 0 ? -d : d, d > 0 ? R(1) : d < 0 ? R(-1) : d}; /* a NaN stays one */
+    const FN(unit_loss) l = {d < 0 ? -d : d, d > 0 ? R(1) : d < 0 ? R(-1) : d}; /* NaN passes through */
     return l;
 }
 
@@ -160,7 +160,7 @@ static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdif
     return sum;
 }
 
-/* Blocks of whole columns; a column taller than a block goes in pieces where the loss is element-wise. */
+/* In blocks of whole columns. For UNITS rows, a column taller than a block is cut into pieces. */
 static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const void *Z_, const void *Y,
                        const void *weights_, void *dZ_)
 {
@@ -176,7 +176,7 @@ static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const 
             sum += FN(cross_entropy_block)(loss, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
             continue;
         }
-        for (ptrdiff_t i = 0; i < n; i += piece) { /* more than one piece only where columns is 1 */
+        for (ptrdiff_t i = 0; i < n; i += piece) { /* several pieces only if columns is 1 */
             const ptrdiff_t at = j * n + i;
             sum += FN(elementwise_block)(loss, MIN(piece, n - i), width, Z + at, (const real *)Y + at, w, dZ + at);
         }

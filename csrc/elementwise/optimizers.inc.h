@@ -39,7 +39,7 @@ static double FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
     double penalty = 0;
     gradients += start;
     theta += start;
-    if (u->n_shards == 2) { /* the commonest sum in one pass */
+    if (u->n_shards == 2) { /* the most common sum, in one pass */
         for (ptrdiff_t i = 0; i < count; i++) g[i] = gradients[i] + gradients[u->size + i];
     } else {
         memcpy(g, gradients, (size_t)count * sizeof(real));
@@ -55,7 +55,7 @@ static double FN(block_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
         }
         penalty += 0.5 * u->l2 * (double)sum;
     }
-    if (u->l1 > 0) { /* the derivative of |w| at 0 is taken as 0 */
+    if (u->l1 > 0) { /* the derivative of |w| at 0 is 0 */
         const real l1 = R(u->l1);
         real sum = 0;
         SIMD_REDUCE(+, sum)
@@ -126,15 +126,15 @@ static void FN(nesterov)(const fastnn_update *u, ptrdiff_t count, const real *re
     }
 }
 
-/* Kingma & Ba 2015, the efficient form at the end of section 2: alpha_t carries the bias correction. With a
-   gradient_rate: Dozat 2016, whose first moment looks ahead, theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
-   With `decays` the derivative of the L2 term is added to g, and the sum of theta^2 is returned. */
+/* Adam (Kingma & Ba 2015, the efficient form at the end of section 2): theta -= rate m / (sqrt(v) + epsilon), the bias
+   corrections being part of `rate`. NAdam (Dozat 2016): theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
+   With `decays`, add the derivative of the L2 term to g and return the sum of theta^2. */
 FASTNN_INLINE double FN(adam_loop)(const fastnn_update *u, int nesterov, int decays, ptrdiff_t count,
                                    const real *restrict gradient, real *restrict theta, real *restrict first,
                                    real *restrict second)
 {
     const real rate = R(u->rate), gradient_rate = R(u->gradient_rate), beta_1 = R(u->beta_1), beta_2 = R(u->beta_2);
-    const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
+    const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* no 0 / 0 if it underflows */
     const real rest_1 = R(1 - u->beta_1), rest_2 = R(1 - u->beta_2), l2 = R(u->l2);
     real squares = 0;
     SIMD_REDUCE(+, squares)
@@ -157,7 +157,7 @@ static void FN(adam)(const fastnn_update *u, ptrdiff_t count, const real *restri
     FN(adam_loop)(u, 0, 0, count, g, theta, first, second);
 }
 
-/* The same on weights of which g lacks the L2 term: no pass over them before. Returns the sum of theta^2. */
+/* Adam with the derivative of the L2 term added on the fly, which saves a pass. Returns the sum of theta^2. */
 static double FN(adam_with_l2)(const fastnn_update *u, ptrdiff_t count, const real *restrict g, real *restrict theta,
                                real *restrict first, real *restrict second)
 {
@@ -170,19 +170,19 @@ static void FN(nadam)(const fastnn_update *u, ptrdiff_t count, const real *restr
     FN(adam_loop)(u, 1, 0, count, g, theta, first, second);
 }
 
-/* Tieleman & Hinton 2012: v = beta_2 v + (1 - beta_2) g^2; g / (sqrt(v) + epsilon) then takes the place of g. */
+/* RMSprop (Tieleman & Hinton 2012): v = beta_2 v + (1 - beta_2) g^2; replace g by g / (sqrt(v) + epsilon). */
 static void FN(divide_by_root_mean_square)(const fastnn_update *u, ptrdiff_t count, real *restrict g,
                                            real *restrict v)
 {
     const real beta_2 = R(u->beta_2), rest_2 = R(1 - u->beta_2);
-    const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* 0 / 0 where it underflows */
+    const real epsilon = R(MAX(u->epsilon, REAL_BITS == 32 ? FLT_MIN : DBL_MIN)); /* no 0 / 0 if it underflows */
     for (ptrdiff_t i = 0; i < count; i++) {
         v[i] = FN(fma)(beta_2, v[i], rest_2 * g[i] * g[i]);
         g[i] /= FN(square_root)(v[i]) + epsilon;
     }
 }
 
-/* Decoupled weight decay (Loshchilov & Hutter 2019): the weights among theta[start:stop] shrink. */
+/* Decoupled weight decay (Loshchilov & Hutter 2019) of the weights among theta[start:stop]. */
 static void FN(decay)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, real *restrict theta)
 {
     const real shrink = R(u->shrink);

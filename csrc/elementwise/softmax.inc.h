@@ -1,14 +1,14 @@
-/* softmax.inc.h: softmax over the units of each example, and what its logarithm needs.
+/* softmax.inc.h: softmax over the units of each example, and the terms of its logarithm.
 
-   Columns are worked on in blocks that stay in the first-level cache. Narrow ones are transposed there, so that the
-   vectors run across the examples; wide ones fill the vectors by themselves. */
+   Columns are processed in blocks that fit in the L1 cache. Columns of few units are transposed there, so that vectors
+   run across examples; longer ones fill the vectors by themselves. */
 #ifndef FASTNN_BLOCK
 #define FASTNN_BLOCK 2048 /* elements of a block */
 #define FASTNN_BLOCK_COLUMNS 256
-#define FASTNN_STRIP 32  /* examples whose sums stay in registers */
-#define FASTNN_NARROW 32 /* units up to which the transposed way is faster */
+#define FASTNN_STRIP 32                /* examples whose sums stay in registers */
+#define FASTNN_MAX_TRANSPOSED_UNITS 32 /* up to here, transposing is faster */
 
-/* Columns of n elements that make a block. */
+/* The number of columns of n elements in a block. */
 static ptrdiff_t block_columns(ptrdiff_t n)
 {
     return MAX(1, MIN(FASTNN_BLOCK_COLUMNS, FASTNN_BLOCK / MAX(n, 1)));
@@ -40,8 +40,8 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
     }
 }
 
-/* Softmax of examples that lie along the columns, and what `softmax_block` says of it. Where `m` is a constant the
-   loops over it are a few vectors. */
+/* `softmax_block` for transposed Z: examples lie along the columns. If `m` is a compile-time constant, the loops over it
+   are a few vectors. */
 FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
                                      real *restrict T, ptrdiff_t ldt, /* IN (m, n) Z transposed; OUT A, weighted */
                                      const real *weights,             /* IN (m) or NULL for all ones */
@@ -74,7 +74,7 @@ FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
         for (ptrdiff_t j = 0; j < m; j++) T[i * ldt + j] *= factor[j];
 }
 
-/* The same of any number of examples. */
+/* `softmax_strip` for any number of examples. */
 static void FN(softmax_strips)(ptrdiff_t n, ptrdiff_t m, real *T, ptrdiff_t ldt, const real *weights, real *top,
                                real *rest)
 {
@@ -93,9 +93,8 @@ static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, 
     FN(transpose)(m, n, T, m, A, n);
 }
 
-/* Column j of A = weights[j] * softmax(Z). The shift of a column by its largest element makes exp safe: softmax does not
-   change. That element's e^0 = 1 is left out of `rest`: where the others are small, 1 + rest has rounded their digits
-   away. */
+/* Column j of A = weights[j] * softmax(Z). Subtracting the largest element of a column prevents overflow. Its e^0 = 1 is
+   left out of `rest`, because 1 + rest would round away the digits of a small rest. */
 static void FN(softmax_block)(ptrdiff_t n, ptrdiff_t m,
                               const real *Z,       /* IN (n, m), a block */
                               const real *weights, /* IN (m) or NULL for all ones */
@@ -103,7 +102,7 @@ static void FN(softmax_block)(ptrdiff_t n, ptrdiff_t m,
                               real *top,           /* OUT (m) the largest element of each column of Z */
                               real *rest)          /* OUT (m) the sums of e^(Z - top), less 1 */
 {
-    if (n <= FASTNN_NARROW)
+    if (n <= FASTNN_MAX_TRANSPOSED_UNITS)
         FN(softmax_narrow_columns)(n, m, Z, weights, A, top, rest);
     else
         FN(softmax_wide_columns)(n, m, Z, weights, A, top, rest);
@@ -117,7 +116,7 @@ static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m, real *A /* IN (n, m) Z
         FN(softmax_block)(n, MIN(columns, m - start), A + start * n, NULL, A + start * n, top, rest);
 }
 
-/* Of few units, which leave vectors along them empty. */
+/* Softmax of a transposed Z, for few units: vectors along units would be partly empty. */
 static void FN(softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z_, void *A_)
 {
     real *T = Z_, *A = A_, top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];

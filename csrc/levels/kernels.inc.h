@@ -1,6 +1,9 @@
 /* kernels.inc.h: the kernels of one element type, in the order in which they build on each other. */
 #include "math/vmath.inc.h"
-#include "memory/columns.inc.h"
+#include "memory/transpose.inc.h"
+#include "memory/gather.inc.h"
+#include "memory/finite.inc.h"
+#include "elementwise/reduce.inc.h"
 #include "elementwise/softmax.inc.h"
 #include "elementwise/dropout.inc.h"
 #include "elementwise/activations.inc.h"
