@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastnn._core.registry import BY_UNITS
 from fastnn._data import checks
 from fastnn._data.sparse import SparseRows, is_sparse
 from fastnn.estimators._inputs import FitData, as_core_X
@@ -21,7 +22,10 @@ from fastnn.losses import Loss
 
 __all__ = ["BaseMLP"]
 
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
+# scikit-learn's names, then fastnn's other activations of single units; exp would soon overflow in hidden layers.
+SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+ACTIVATIONS = (*SKLEARN_ACTIVATIONS,
+               *(name for name in BY_UNITS if name not in (*SKLEARN_ACTIVATIONS, "sigmoid", "exp")))
 # Rebuilt after copying or unpickling.
 TRANSIENT = frozenset({"_network"})
 

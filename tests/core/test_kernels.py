@@ -4,7 +4,7 @@ reference in float64. How bounds are counted stands in kernel_cases.py.
 
 import numpy as np
 import pytest
-import scipy.special as sp
+from helpers.activation_facts import facts
 from helpers.kernel_cases import (
     LEVELS,
     arrays,
@@ -24,11 +24,14 @@ from fastnn._core import _testing, kernels, registry
 
 # ---- Activations ----------------------------------------------------------------------------------------------------
 
-# Roundings of A = g(Z), with two operations beside the function; relu and identity round nothing, leaky_relu its slope
-# and its product.
-ROUNDINGS = {"relu": 0, "identity": 0, "leaky_relu": 2}
-# How far out Z goes: beyond 1e4 softmax only says which unit is the largest, beyond 88 exp is infinite in float32.
-LARGEST_Z = {"softmax": 1e4, "exp": 60.0}
+# Beyond 1e4 the softmax only says which unit is the largest.
+SOFTMAX_LARGEST_Z = 1e4
+
+
+def largest(name, default=None):
+    """The largest Z to test; `default` replaces a limit above it."""
+    limit = SOFTMAX_LARGEST_Z if name == "softmax" else facts(name).largest_Z
+    return limit if default is None else min(limit, default)
 
 
 def activation_error(name, Z, A, dtype, has_b):
@@ -42,7 +45,7 @@ def activation_error(name, Z, A, dtype, has_b):
         magnified = np.minimum(Z**2, 1e4) * 4 * np.finfo(np.float64).eps if name == "gelu" else 0
         return (
             slope * moved
-            + (ROUNDINGS.get(name, 8) * u + magnified) * np.abs(A)
+            + (facts(name).roundings * u + magnified) * np.abs(A)
             + (8 + 4 * np.minimum(np.abs(Z), 100)) * tiny
         )
 
@@ -53,8 +56,9 @@ def activation_error(name, Z, A, dtype, has_b):
 @given(data=st.data())
 def test_activate(name, dtype, buffers, data):
     shape = data.draw(shapes(), label="(n, m)")
-    Z_0 = data.draw(arrays(shape, dtype, LARGEST_Z.get(name, 1e30)), label="Z")
-    b = data.draw(st.none() | arrays((shape[0], 1), dtype, 20.0 if name == "exp" else 1e4), label="b")
+    Z_0 = data.draw(arrays(shape, dtype, largest(name)), label="Z")
+    largest_b = 1e4 if name == "softmax" else facts(name).largest_b
+    b = data.draw(st.none() | arrays((shape[0], 1), dtype, largest_b), label="b")
     apart = data.draw(st.booleans(), label="apart")
     Z = Z_0 if b is None else Z_0 + b
     exact = Z_0.astype(np.float64) + (0 if b is None else b.astype(np.float64))
@@ -97,36 +101,13 @@ def test_exp_beyond_its_range(dtype):
         assert np.isfinite(A[0, 4])
 
 
-def derivative_error(name, Z, A, dtype):
-    """Of g'(Z), absolute, where the kernel is given A rounded to the dtype (or Z: gelu, silu and softplus)."""
-    u, eps = unit_roundoff(dtype), np.finfo(np.float64).eps
-    Phi, pdf, s = sp.ndtr(Z), np.exp(-(np.clip(Z, -40, 40) ** 2) / 2) / np.sqrt(2 * np.pi), sp.expit(Z)
-    tail = np.clip(np.abs(Z), 0, 40) * pdf
-    return {
-        "relu": 0 * u,
-        "identity": 0 * u,
-        "leaky_relu": u,  # of the slope
-        # a (1 - a), (1 - a)(1 + a), a + 1, ...: A's own rounding, the reference's functions, the operations here
-        "sigmoid": 16 * u * A,
-        "tanh": 16 * u,
-        "elu": 16 * u,
-        "selu": 24 * u,
-        # Phi + z pdf: 5 + 6 roundings here, 10 + 10 and the z^2 in both exponents there
-        "gelu": 16 * u * (Phi + tail) + 2 * eps * np.minimum(Z**2, 1600) * (Phi + tail),
-        # s (1 + z (1 - s)): s and 1 - s within 7, 3 operations
-        "silu": 16 * u * (s + 2 * np.clip(np.abs(Z), 0, 800) * s * sp.expit(-Z)),
-        "softplus": 16 * u * s,
-        "exp": u * A,  # A's own rounding
-    }[name]
-
-
 @each_dtype
 @pytest.mark.parametrize("name", registry.ACTIVATIONS)
 @settings(max_examples=30)
 @given(data=st.data())
 def test_activate_backward(name, dtype, buffers, data):
     n, m = data.draw(shapes(), label="(n, m)")
-    Z = data.draw(arrays((n, m), dtype, LARGEST_Z.get(name, 1e4)), label="Z").astype(np.float64)
+    Z = data.draw(arrays((n, m), dtype, largest(name, 1e4)), label="Z").astype(np.float64)
     dA = data.draw(arrays((n, m), dtype), label="dA")
     scale = data.draw(st.floats(-1e3, 1e3), label="scale")
     has_db = data.draw(st.booleans(), label="db")
@@ -140,7 +121,7 @@ def test_activate_backward(name, dtype, buffers, data):
         # A (dA - dot): A rounded (also inside the dot), n terms in the dot, two operations
         bound = A * (4 * u * (np.sum(A * size, axis=0) + size) + (n + 4) * u * np.sum(A * size, axis=0))
     else:
-        bound = size * derivative_error(name, Z, A, dtype) + u * np.abs(dZ)
+        bound = size * facts(name).derivative_error(Z, A, u) + u * np.abs(dZ)
     bound = bound + 100 * (n + size + np.sum(size, axis=0)) * tiny
     for level in LEVELS:
         call = buffers()

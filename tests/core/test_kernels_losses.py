@@ -61,6 +61,8 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
     """
     D = np.abs(Z - Y)
     if name not in OUTPUTS:
+        if name not in ("squared_error", "absolute", "huber", "quantile"):
+            raise AssertionError(f"no error bounds for the loss {name}: add them to loss_errors")
         # a - y, one or two products, the weight; the sign of a - y is exact
         side = np.where(Z > Y, 1 - parameter, parameter)
         slope = {"squared_error": D, "absolute": 0 * D, "huber": np.minimum(D, parameter), "quantile": side}[name]

@@ -2,28 +2,12 @@
 
 import numpy as np
 import scipy.special as sp
+from helpers.activation_facts import facts, smoothness
 
 from fastnn import reference
+from fastnn._core import registry
 
-# Per activation: sup |g'|, sup |g''| away from the kink, and the jump of g' at the kink.
-SMOOTHNESS = {
-    "sigmoid": (0.25, 0.1, 0),
-    "tanh": (1, 0.77, 0),
-    "relu": (1, 0, 1),
-    "leaky_relu": (1, 0, 0.99),
-    "identity": (1, 0, 0),
-    "elu": (1, 1, 0),
-    "selu": (1.7581, 1.7581, 0.7075),
-    "gelu": (1.13, 0.8, 0),
-    "silu": (1.1, 0.5, 0),
-    "softplus": (1, 0.25, 0),
-}
 FUNCTION = 8  # roundings that an activation, its derivative's factor or a logarithm may count as (see test_kernels)
-
-
-def smoothness(g, Z, e_Z):
-    """As `SMOOTHNESS`; exp, which has no such bounds, on the interval Z +- e_Z."""
-    return (np.exp(Z + e_Z), np.exp(Z + e_Z), 0) if g == "exp" else SMOOTHNESS[g]
 
 
 class PassErrors:
@@ -89,7 +73,7 @@ class PassErrors:
         _, curvature, jump = smoothness(g, Z, self.eZ[layer])
         slope = np.abs(reference.activate_backward(g, np.ones_like(dA), Z))
         e_slope = curvature * self.eZ[layer] + jump * (np.abs(Z) <= self.eZ[layer])
-        e_slope += 0 if g in ("relu", "identity") else 16 * u * (slope if g == "exp" else 1)
+        e_slope += 0 if facts(g).exact_slope else 16 * u * (slope if g == "exp" else 1)
         return dZ, e_dA * (slope + e_slope) + np.abs(dA) * e_slope + 2 * u * np.abs(dZ)
 
     def _loss_from_A(self, Y):
@@ -103,6 +87,8 @@ class PassErrors:
             dA = np.clip(D, -parameter, parameter)
             L = np.where(size <= parameter, D**2 / 2, parameter * (size - parameter / 2))
             return dA, e_A + 3 * u * np.abs(dA), L, (np.abs(dA) + e_A) * e_A + 6 * u * parameter * size
+        if self.task.loss not in ("absolute", "quantile"):
+            raise AssertionError(f"no error bounds for the loss {self.task.loss}: add them to PassErrors._loss_from_A")
         sides = (1, 1) if self.task.loss == "absolute" else (1 - parameter, parameter)  # the slopes above and below y
         slope = np.where(D > 0, *sides)
         e_dA = sum(sides) * passed + 3 * u * slope * (self.task.loss != "absolute")
@@ -119,6 +105,8 @@ class PassErrors:
         elif self.task.loss == "poisson":
             L = np.sum(np.abs(sp.xlogy(Y, Y)) + np.abs(Y * Z) + Y + A, axis=0)  # its terms, of both signs
             e_L = np.sum(e_A + Y * e_Z, axis=0) + 2 * FUNCTION * u * L
+        elif self.task.loss != "binary_cross_entropy":
+            raise AssertionError(f"no error bounds for the loss {self.task.loss}: add them to PassErrors._loss_from_Z")
         else:
             Y = Y + s * (0.5 - Y)
             L = np.sum(np.abs(Z) * (1 + np.abs(Y)) + 1, axis=0)
@@ -130,7 +118,7 @@ class PassErrors:
         u, k, l2, l1 = self.u, self.k, self.task.l2, self.task.l1
         total, m = np.sum(w), len(w)
         scale = 1 / total if total else 0.0
-        if self.task.loss in ("cross_entropy", "binary_cross_entropy", "poisson"):
+        if self.task.loss in registry.FROM_Z:
             dZ, e_dZ, L, e_L = self._loss_from_Z(Y)
             dZ, e_dZ = w * dZ, w * e_dZ
         else:
