@@ -19,9 +19,9 @@ def multiply_adds(sizes: list[int], batch: int) -> int:
 def work(sizes: list[int], batch: int, n_shards: int) -> float:
     from fastnn import Network, optimizers, runtime
     from fastnn._data.examples import Examples
+    from fastnn._threads.policy import Parallelism
     from fastnn._training.binding import bind
     from fastnn._training.optimizer_state import OptimizerState
-    from fastnn.runtime import Parallelism
 
     rng = np.random.default_rng(0)
     net = Network(sizes, random_state=0)

@@ -15,12 +15,11 @@ from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
 from fastnn._model.workspace import Workspace, aligned_empty
+from fastnn._threads.policy import SERIAL, Parallelism
+from fastnn._threads.policy import parallelism as choose_parallelism
 from fastnn._training.optimizer_state import OptimizerState
-from fastnn.runtime import Parallelism
 
-__all__ = ["SERIAL", "bind", "bound_plan", "gradients", "whole_gradient"]
-
-SERIAL = Parallelism(1, 1, 1)
+__all__ = ["bind", "bound_plan", "gradients", "whole_gradient"]
 
 
 class Update(NamedTuple):
@@ -102,7 +101,7 @@ def bound_plan(architecture: Architecture, objective: Objective, parameters: Par
                order: NDArray[np.int64] | None = None, clip_norm: float = 0.0) -> Iterator[TrainingPlan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
     work_sizes = examples.effective_sizes(architecture.sizes)
-    parallelism = runtime.parallelism(work_sizes, batch_size, n_threads, parameters.size)
+    parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size)
     with runtime.blas_threads(parallelism.blas_threads) as confirmed:
         if not confirmed:
             parallelism = parallelism._replace(n_shards=1, team=1)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from fastnn import Network, runtime
 from fastnn._core.registry import ALL_LEVELS, LEVELS
+from fastnn._threads.policy import parallelism
 
 SIZES, BATCH = [64, 128, 10], 256  # large enough to be cut into shards
 needs_blas = pytest.mark.skipif(not runtime.blas_info(), reason="this BLAS cannot be limited")
@@ -69,23 +70,23 @@ def run(code, *arguments, timeout=60, **environment):
 
 
 def test_the_networks_here_are_sharded():
-    assert runtime.parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
-    assert runtime.parallelism(SIZES, BATCH, 1) == (1, 1, 1)
+    assert parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
+    assert parallelism(SIZES, BATCH, 1) == (1, 1, 1)
 
 
 def test_more_threads_than_cores(monkeypatch):
     """The bits follow what was asked for; no more threads than cores are used for them."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
-    assert runtime.parallelism(SIZES, BATCH, 16) == (16, 3, 1)
-    assert runtime.parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
+    assert parallelism(SIZES, BATCH, 16) == (16, 3, 1)
+    assert parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
 
 
 def test_threads_share_the_update_of_many_parameters(tuning):
     """Of a sparse network, whose examples one thread takes: parameter by parameter, so the slices change no bit."""
     tuning(MIN_PARAMETERS_SPLIT_UPDATE=1000)
-    assert runtime.parallelism([5, 32, 3], 8, 3, 1000) == (1, min(3, runtime.cores()), 1)
+    assert parallelism([5, 32, 3], 8, 3, 1000) == (1, min(3, runtime.cores()), 1)
     for n_threads, P in ((3, 999), (1, 1000)):
-        assert runtime.parallelism([5, 32, 3], 8, n_threads, P) == (1, 1, 1)
+        assert parallelism([5, 32, 3], 8, n_threads, P) == (1, 1, 1)
     rng = np.random.default_rng(0)
     X, y = sp.random(40, 500, 0.01, "csr", random_state=rng), rng.integers(0, 3, 40)
     results = set()
@@ -136,7 +137,7 @@ def test_every_method_agrees():
 def test_few_examples_on_a_wide_network():
     """BLAS has the threads then; its limit is set and restored."""
     sizes = [2000, 300, 3]
-    assert runtime.parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
+    assert parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
     X, y = data(m=12, n_x=2000, n_out=3)
     before, results = limits(), set()
     for _ in range(2):
@@ -255,7 +256,7 @@ def test_a_fit_keeps_its_limit_after_evaluations(monkeypatch):
 
     def run(*epochs):
         net, seen = Network([30, 800, 5, 3], random_state=1), []
-        way = runtime.parallelism(net.layer_sizes, 32, 5)
+        way = parallelism(net.layer_sizes, 32, 5)
         assert (way.n_shards, way.blas_threads) == (1, 2)
         for count in epochs:
             net.fit(X, y, epochs=count, batch_size=32, shuffle=False, validation_data=(X, y), n_threads=5,

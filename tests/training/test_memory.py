@@ -11,7 +11,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fastnn import Network, runtime
+from fastnn import Network
+from fastnn._threads.policy import parallelism
 from fastnn._tuning import EVALUATION_BLOCK_ROWS, FORWARD_BLOCK_BYTES
 
 MiB = 2**20
@@ -41,7 +42,7 @@ def batch_caches(net, m, *, keeps_Z=False):
 def allowed(net, m, batch_size, n_threads, n_states, *, keeps_Z=False):
     """The bound of the project, less the parameters themselves, which were there before: (states + threads + snapshot)
     x parameters + 8 bytes a row + 4 for its label + the caches of a batch."""
-    shards = runtime.parallelism(net.layer_sizes, batch_size, n_threads).n_shards
+    shards = parallelism(net.layer_sizes, batch_size, n_threads).n_shards
     theta = net.n_parameters * net.dtype.itemsize
     return (n_states + shards + 1) * theta + 12 * m + batch_caches(net, batch_size, keeps_Z=keeps_Z) + SLACK
 
@@ -134,7 +135,7 @@ def test_gradients_take_one_arena_for_each_shard():
     net = Network([1000, 2000, 3], random_state=0)
     theta = 4 * net.n_parameters
     for n_threads in (1, 2):
-        shards = runtime.parallelism(net.layer_sizes, len(X), n_threads).n_shards
+        shards = parallelism(net.layer_sizes, len(X), n_threads).n_shards
         found = peak(lambda n_threads=n_threads: net.gradients(X, y, n_threads=n_threads))
         assert found <= (1 + shards) * theta + batch_caches(net, len(X)) + SLACK
 

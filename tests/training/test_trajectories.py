@@ -22,6 +22,7 @@ from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
+from fastnn._threads.policy import Parallelism
 from fastnn._training.binding import bind
 from fastnn._training.optimizer_state import OptimizerState
 
@@ -201,7 +202,7 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
                 Examples(X, net.Y, net.weights),
                 state,
                 batch_size=BATCH,
-                parallelism=runtime.Parallelism(n_shards, team, 1),
+                parallelism=Parallelism(n_shards, team, 1),
                 clip_norm=clip_norm_of(name),
             )
             losses = [plan.step(rows.start, rows.stop, rate) for rows in BATCHES]
