@@ -53,10 +53,10 @@ typedef struct {
     int n_shards;             /* gradient arenas to sum */
 } fastnn_update;
 
-/* Which units of a layer a mini-batch leaves out. Unit e of the (n, m) matrix is kept if the e-th word of the
-   counter-based generator is at least `threshold`. A unit that is left out is marked by -0 in A, a kept zero is +0. */
+/* Dropout of a layer in one step. Element e of the (n, m) matrix is kept if the e-th word of the counter-based generator
+   is at least `threshold`. In A, a dropped element is -0 and a kept zero is +0. */
 typedef struct {
-    uint32_t key[2];          /* of the run and its step */
+    uint32_t key[2];          /* of the training run and its step */
     uint32_t stream;          /* the layer */
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
@@ -74,18 +74,18 @@ typedef struct {
 } fastnn_finish;
 
 typedef struct {
-    /* A = g(Z + b), then dropout. In place (A == Z) the pre-activation is not kept. */
+    /* A = g(Z + b), then dropout. If A == Z, A overwrites Z. */
     void (*activate)(int activation, ptrdiff_t n, ptrdiff_t m,
                      const void *b,   /* IN (n) or NULL */
-                     void *Z,         /* IN (n, m) W A_prev; OUT the notes' Z unless A == Z */
+                     void *Z,         /* IN (n, m) W A_prev; OUT W A_prev + b unless A == Z */
                      void *A,         /* OUT (n, m) */
                      const fastnn_dropout *dropout, /* IN or NULL; not with softmax */
-                     ptrdiff_t first);              /* the number of the matrix's first element in the mini-batch */
+                     ptrdiff_t first);              /* index of Z's first element within the mini-batch */
 
-    /* dZ = dA * g'(Z) and db = scale * (sum of dZ over the examples), one pass. */
+    /* dZ = dA * g'(Z) and db = scale * (sum of dZ over the examples), in one pass. */
     void (*activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m,
                               const void *cache, /* IN (n, m): Z if the derivative needs it, else A */
-                              const void *dropped, /* IN (n, m): A with dropout's marks, or NULL */
+                              const void *dropped, /* IN (n, m): A as dropout marked it, or NULL */
                               void *dZ,          /* IN (n, m) dA; OUT dZ */
                               double scale,
                               void *db);         /* OUT (n), or NULL */
@@ -105,14 +105,14 @@ typedef struct {
                         double scale,
                         void *out);      /* OUT (n) */
 
-    /* theta[start:stop] moves by one step; returns its weights' L2 and L1 terms of J before. */
+    /* Update theta[start:stop] by one step. Return the L2 and L1 terms of J of its weights before the step. */
     double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
                      const void *gradients, /* IN (n_shards, size) */
                      void *theta,           /* IN/OUT (size) */
                      void *first,           /* IN/OUT (size): velocity or first moment; RMSprop: second moment */
                      void *second);         /* IN/OUT (size): second moment; RMSprop: velocity */
 
-    /* out = sum over shards + the derivatives of the L2 and L1 terms; returns these terms. */
+    /* out = clip * (sum of the shards' gradients + derivatives of the L2 and L1 terms). Return these terms. */
     double (*total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
                              const void *gradients, /* IN (n_shards, size) */
                              const void *theta,     /* IN (size) */
@@ -137,24 +137,24 @@ typedef struct {
                                    const int64_t *order,   /* IN (m) rows, or NULL */
                                    void *dW);              /* OUT (n, n_prev) */
 
-    /* out[:, j] = X[order[j], :] (order NULL: row j), X strided in elements. */
+    /* out[:, j] = X[order[j], :], or X[j, :] without an order. Strides are in elements. */
     void (*gather)(ptrdiff_t n, ptrdiff_t m,
                    const void *X,        /* IN rows of n elements */
                    ptrdiff_t row_stride, ptrdiff_t column_stride,
                    const int64_t *order, /* IN (m) or NULL */
                    void *out);           /* OUT (n, m) */
 
-    /* 1 if no element of the strided X (m rows of n) is NaN or infinite. */
+    /* Return 1 if all elements of the strided X (m rows of n) are finite, else 0. */
     int (*all_finite)(ptrdiff_t n, ptrdiff_t m,
                       const void *X,     /* IN */
                       ptrdiff_t row_stride, ptrdiff_t column_stride);
 
-    /* A = softmax(Z), for few units, of a Z in which the values of a unit follow each other. */
+    /* A = softmax(Z) for few units, from the transpose of Z. */
     void (*softmax_across)(ptrdiff_t n, ptrdiff_t m,
                            void *Z,  /* IN (m, n) Z transposed; OUT A transposed */
                            void *A); /* OUT (n, m) */
 
-    /* out[i] = f(x[i]): the functions of vmath.inc.h, for tests and benchmarks. */
+    /* out[i] = f(x[i]), FASTNN_F_EXP ... (math/vmath.inc.h), for tests, benchmarks and the course. */
     void (*elementwise)(int function, ptrdiff_t count,
                         const void *x,   /* IN (count) */
                         void *out);      /* OUT (count) */

@@ -67,7 +67,7 @@ FASTNN_INLINE real FN(vm_real)(uint_real bits)
     return x;
 }
 
-/* 2^(field - VM_BIAS); what sticks out above the exponent field is shifted out. */
+/* 2^(field - VM_BIAS); bits above the exponent field are shifted out. */
 FASTNN_INLINE real FN(vm_pow2)(uint_real field)
 {
     return FN(vm_real)(field << VM_MANTISSA);

@@ -1,17 +1,17 @@
-/* shuffle.h: a random permutation in place, several random indices from one word of 64 bits; and a part of a
-   pseudo-random permutation of numbers that need not be kept.
+/* shuffle.h: shuffle in place; and compute a part of a pseudo-random permutation without storing the rest.
 
-   Fisher-Yates from the end (Durstenfeld 1964). Indices below a, b, ... together are one of a b ... equally likely cases:
-   multiplied by a, the word has the first index above its 64 bits and what chooses the others below; words that would
-   favour some cases are drawn again (Lemire 2019, "Fast random integer generation in an interval"; Brackett-Rozinsky &
-   Lemire 2024, "Batched ranged random integer generation"). */
+   Fisher-Yates from the end (Durstenfeld 1964), with several random indices from each 64-bit word. Indices below a, b, ...
+   together are one of a b ... equally likely cases: in the 128-bit product of the word and a, the upper half is the first
+   index and the lower half determines the others. Words that would bias the result are rejected (Lemire 2019, "Fast
+   random integer generation in an interval"; Brackett-Rozinsky & Lemire 2024, "Batched ranged random integer
+   generation"). */
 #ifndef FASTNN_SHUFFLE_H
 #define FASTNN_SHUFFLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* The upper half of x y; the lower one goes to *low. */
+/* Return the upper half of x y and store the lower half. */
 static inline uint64_t wide_product(uint64_t x, uint64_t y, uint64_t *low)
 {
 #if defined(__SIZEOF_INT128__)
@@ -26,7 +26,7 @@ static inline uint64_t wide_product(uint64_t x, uint64_t y, uint64_t *low)
 #endif
 }
 
-/* How many indices below `bound` a word gives: their product stays below 2^57, so that words are seldom drawn again. */
+/* Number of indices below `bound` per word: their cases stay below 2^57, so that words are rarely rejected. */
 static inline int indices_of_a_word(ptrdiff_t bound)
 {
     return bound <= 1 << 14 ? 4 : bound <= 1 << 19 ? 3 : bound <= 1 << 28 ? 2 : 1;
@@ -56,11 +56,11 @@ static inline void shuffle(int64_t *order,                 /* IN/OUT (count) */
     }
 }
 
-/* The permutation that needs no memory is a Feistel network on as few bits as hold count - 1, applied again while its
-   result is not below count (Black & Rogaway 2002, "Ciphers with arbitrary finite domains", cycle walking): the halves of
-   a number are in turn combined with a hash of the other half and a key. */
+/* The permutation that needs no memory: a Feistel network on the fewest bits that hold count - 1, repeated until the
+   result is below count (cycle walking; Black & Rogaway 2002, "Ciphers with arbitrary finite domains"). In each round,
+   one half of the bits is combined with a keyed hash of the other. */
 
-/* Stafford's mix 13 (2011) of SplitMix64, with a key. */
+/* SplitMix64's finaliser with Stafford's constants (mix 13, 2011) and a key. */
 static inline uint64_t keyed_hash(uint64_t x, uint64_t key)
 {
     x += key;
@@ -69,7 +69,7 @@ static inline uint64_t keyed_hash(uint64_t x, uint64_t key)
     return x ^ (x >> 31);
 }
 
-static inline void permuted(int64_t *order,  /* OUT (length) where first, first + 1, ... go */
+static inline void permuted(int64_t *order,  /* OUT (length) the images of first, first + 1, ... */
                             ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
                             const uint64_t keys[FASTNN_SHUFFLE_ROUNDS]) /* IN */
 {

@@ -1,8 +1,8 @@
-/* threefry.h: the counter-based random generator of dropout.
+/* threefry.h: the counter-based random number generator of dropout.
 
    Threefry-2x32 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3") with 13 rounds, the
-   fewest that their tests found no fault with. A word depends on key and counter alone, so that threads, SIMD levels
-   and the order of the work do not matter. Only additions, rotations and exclusive ors: compilers vectorise it. */
+   fewest that passed the authors' tests. Words depend only on key and counter, not on threads, SIMD level or the order
+   of the work. It consists of additions, rotations and exclusive ors, which compilers vectorise. */
 #ifndef FASTNN_THREEFRY_H
 #define FASTNN_THREEFRY_H
 

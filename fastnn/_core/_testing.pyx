@@ -54,7 +54,7 @@ cdef class TeamPolicy:
 
 
 def sum_columns(M, double scale, out, int level=0):
-    """`out` (n,) OUT = scale * the sum of the columns of `M` (n, m) IN."""
+    """Compute `out` (n,) OUT = scale * the sum of the columns of `M` (n, m) IN."""
     cdef int dtype = dtype_code(M)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(M, "M")
@@ -66,8 +66,8 @@ def sum_columns(M, double scale, out, int level=0):
 
 
 def gather(X, order, out, int level=0):
-    """`out` (n, m) OUT: its column j is row order[j] of `X` (rows, n) IN, which may be strided; `order` (m,) int64
-    IN or None for the first m rows."""
+    """Compute `out` (n, m) OUT, whose column j is row order[j] of `X` (rows, n) IN, strided or not; `order` (m,) int64
+    IN, or None for the first m rows."""
     cdef int dtype = dtype_code(X)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(out, "out")
@@ -83,7 +83,7 @@ def gather(X, order, out, int level=0):
 
 
 def elementwise(str name, x, out, int level=0):
-    """`out` (count,) OUT = f(`x` (count,) IN) for f in FUNCTIONS."""
+    """Compute `out` (count,) OUT = f(`x` (count,) IN) for a name in FUNCTIONS."""
     cdef int dtype = dtype_code(x), function = function_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef char *source = pointer(x, dtype, -1, "x", None)
@@ -96,12 +96,15 @@ def elementwise(str name, x, out, int level=0):
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,
              str by="", bias=None, shifts=None, bint relu=False, active=None, sums=None, double scale=1.0,
              ptrdiff_t repetitions=1):
-    """`C` (n, m) OUT = alpha op(`A`) (n, k) op(`B`) (k, m), all Fortran-ordered: by BLAS; with a level as the layers
-    do it, by its own kernels where they are faster, or `by` one of them: "tiles", "dots" (op(A) a transpose, op(B)
-    none), "matvec" (m = 1, no transposes, n at least 64 bytes). Tiles and dots then add `bias` (n,) IN to the rows,
-    tiles also `shifts` (m,) IN to the columns, and with `relu` take max(C, 0); or tiles make C 0 where `active` (n, m)
-    IN is not positive, `sums` (n,) OUT being `scale` times the sums of C's columns. `repetitions` are for
-    benchmarks."""
+    """Compute `C` (n, m) OUT = alpha op(`A`) (n, k) IN op(`B`) (k, m) IN, all Fortran-ordered.
+
+    Without a level by BLAS; with a level by the kernel that layers would choose, or `by` a given one: "tiles", "dots"
+    (op(A) a transpose, op(B) none) or "matvec" (m = 1, no transposes, columns of at least 64 bytes).
+
+    Epilogue of tiles and dots: add `bias` (n,) IN to the rows (tiles also `shifts` (m,) IN to the columns) and, with
+    `relu`, take max(C, 0). Or, for tiles, set C to 0 where `active` (n, m) IN is not positive, and compute `sums` (n,)
+    OUT = scale * the sums of C's columns.
+    """
     cdef const fastnn_ops *ops = NULL
     cdef int kernel = {"": BLAS, "tiles": TILES, "dots": DOTS, "matvec": MATVEC}[by]
     cdef Product p = bind_product(A, B, C, transpose_A, transpose_B)
@@ -170,7 +173,7 @@ cdef fastnn_update arguments(str rule, object theta, object gradients, dict hype
 
 def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=0, stop=None, int level=0,
            **hyperparameters):
-    """One step of `rule` on theta[start:stop]; returns the L2 and L1 terms of its weights before.
+    """Update theta[start:stop] by one step of `rule`; return the L2 and L1 terms of its weights before the step.
 
     `theta` (P,) IN/OUT; `gradients` (n_shards, P) IN; `first`, `second` (P,) IN/OUT as the rule needs;
     hyperparameters as in csrc/fastnn.h: rate, gradient_rate, momentum, beta_1, beta_2, epsilon, l2, l1, shrink, clip,
@@ -196,7 +199,7 @@ def update(str rule, theta, gradients, first=None, second=None, ptrdiff_t start=
 
 
 def rates(str rule, double t, double learning_rate, *, double beta_1=0, double beta_2=0, double weight_decay=0):
-    """The hyperparameters of `update` that depend on the step t = 1, 2, ...: rate, gradient_rate and shrink."""
+    """Return the hyperparameters of `update` for step t = 1, 2, ...: rate, gradient_rate and shrink."""
     cdef fastnn_update u
     u.rule, u.beta_1, u.beta_2, u.weight_decay = rule_code(rule), beta_1, beta_2, weight_decay
     csrc.prepare_update(&u, t, learning_rate)
@@ -204,8 +207,8 @@ def rates(str rule, double t, double learning_rate, *, double beta_1=0, double b
 
 
 def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
-    """`out` (P,) OUT = clip * (the sum of `gradients` (n_shards, P) IN + l2 * `theta` (P,) IN + l1 * its signs on the
-    first n_decayed). Returns the L2 and L1 terms, and the sum of the squares of `out`."""
+    """Compute `out` (P,) OUT = clip * (the sum of `gradients` (n_shards, P) IN + l2 * `theta` (P,) IN + l1 * its signs,
+    the latter two on the first n_decayed). Return the L2 and L1 terms, and the sum of the squares of `out`."""
     cdef int dtype = dtype_code(theta)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef fastnn_update u = arguments("sgd", theta, gradients, hyperparameters)
@@ -221,7 +224,7 @@ def total_gradient(theta, gradients, out, int level=0, **hyperparameters):
 
 
 def sparse_weight_gradient(dZ, tuple X, order, double scale, dW, int level=0):
-    """`dW` (n, n_prev) OUT = scale * `dZ` (n, m) IN times rows of a CSR matrix, as for `sparse_linear`."""
+    """Compute `dW` (n, n_prev) OUT = scale * `dZ` (n, m) IN times rows of a CSR matrix, as in `sparse_linear`."""
     cdef int dtype = dtype_code(dZ)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef Csr csr
@@ -235,7 +238,7 @@ def sparse_weight_gradient(dZ, tuple X, order, double scale, dW, int level=0):
 
 
 def random_words(uint32_t key_0, uint32_t key_1, uint32_t low, uint32_t high):
-    """Two words of dropout's generator, Threefry-2x32 with 13 rounds, for a key and a counter."""
+    """Return two words of dropout's generator, Threefry-2x32 with 13 rounds, for a key and a counter."""
     cdef uint32_t[2] key = [key_0, key_1], counter = [low, high], result
     csrc.random_words(key, counter, result)
     return result[0], result[1]

@@ -1,7 +1,7 @@
-"""The course's building blocks, each one call that checks its arrays and runs, in float64.
+"""The building blocks of the course, in float64: each checks its arrays and calls the kernels.
 
-Arrays may be stored in either order; what is float64 and contiguous already is used as it is. A product is stored so
-that its columns or rows, whichever are longer, lie together, which BLAS likes better (`product`).
+Arrays may be stored in either order; contiguous float64 arrays are not copied. Products are stored in the order that
+makes BLAS faster (`product`).
 """
 cimport numpy as cnp
 from libc.limits cimport INT_MAX
@@ -22,14 +22,14 @@ cnp.import_array()
 __all__ = ["ANY", "activate", "activate_backward", "as_matrix", "as_real", "cross_entropy", "linear", "moved",
            "parameter_gradients", "product", "zeros"]
 
-ANY = -1  # a size that may be any
+ANY = -1  # any size
 
 
 # ---- Checked arrays
 
 
 cpdef cnp.ndarray as_real(object array, str symbol):
-    """Return `array` as a contiguous float64 array, itself where it is so already.
+    """Return `array` as a contiguous float64 array, without a copy if it is one.
 
     Raises
     ------
@@ -65,7 +65,7 @@ cpdef cnp.ndarray as_matrix(object array, str symbol, ptrdiff_t n, ptrdiff_t m, 
     Raises
     ------
     ValueError
-        If the shape is another one; `notation` is the expected one as the notes write it.
+        If the shape differs; `notation` is the expected shape in the notation of the course.
     TypeError
         As for `as_real`.
     """
@@ -93,7 +93,7 @@ cdef cnp.ndarray new_matrix(ptrdiff_t n, ptrdiff_t m, bint row_major=False):
 
 
 def zeros(ptrdiff_t n):
-    """Return the column (n, 1) of zeros."""
+    """Return zeros (n, 1)."""
     cdef cnp.npy_intp[2] shape = [n, 1]
     return cnp.PyArray_ZEROS(2, shape, cnp.NPY_FLOAT64, False)
 
@@ -102,7 +102,7 @@ cdef cnp.ndarray new_like(cnp.ndarray array):
     return cnp.PyArray_EMPTY(array.ndim, array.shape, cnp.NPY_FLOAT64, not cnp.PyArray_IS_C_CONTIGUOUS(array))
 
 
-# A copy in the order of `model`, which has the same shape.
+# A copy in the memory order of `model`, which has the same shape.
 cdef cnp.ndarray copy_like(cnp.ndarray array, cnp.ndarray model):
     cdef cnp.ndarray copy = new_like(model)
     if same_order(array, model):
@@ -119,7 +119,7 @@ cdef bint same_order(cnp.ndarray x, cnp.ndarray y) noexcept:
             or cnp.PyArray_IS_F_CONTIGUOUS(x) and cnp.PyArray_IS_F_CONTIGUOUS(y))
 
 
-# From one order into the other, in tiles of a cache line: plain loops fall out of the cache where m is a power of two.
+# Copy from one memory order into the other, in tiles of a cache line: plain loops miss the cache if m is a power of 2.
 cdef void transpose(cnp.ndarray source, cnp.ndarray target) noexcept:
     cdef ptrdiff_t rows = source.shape[0], columns = source.shape[1], i, j, i0, j0
     cdef const double *x = data(source)
@@ -135,9 +135,9 @@ cdef void transpose(cnp.ndarray source, cnp.ndarray target) noexcept:
 
 cpdef cnp.ndarray product(cnp.ndarray A, cnp.ndarray B, bint transpose_A=False, bint transpose_B=False,
                           double alpha=1.0, int row_major=-1):
-    """Return alpha op(A) op(B) (n, m) of checked matrices, copying neither; ANY is row-major where m > n.
+    """Return alpha op(A) op(B) (n, m) of checked matrices without copying them; ANY is row-major if m > n.
 
-    BLAS takes the longer side of a result best as its first dimension (python bench layouts; ARCHITECTURE.md).
+    BLAS is faster if the first dimension of the result is the longer one (python bench layouts).
     """
     cdef ptrdiff_t n = A.shape[transpose_A], k = A.shape[not transpose_A], m = B.shape[not transpose_B]
     if row_major == -1:
@@ -146,7 +146,7 @@ cpdef cnp.ndarray product(cnp.ndarray A, cnp.ndarray B, bint transpose_A=False, 
         raise ValueError(f"no product of op(A) ({n}, {k}) and op(B) ({B.shape[transpose_B]}, {m})")
     if max(n, m, k) > INT_MAX:
         check_dimension(max(n, m, k), "the size of a matrix")
-    # A row-major matrix is its transpose, column-major.
+    # A row-major matrix is the transpose of a column-major one.
     cdef bint flip_A = not cnp.PyArray_IS_F_CONTIGUOUS(A), flip_B = not cnp.PyArray_IS_F_CONTIGUOUS(B)
     cdef ptrdiff_t lda = A.shape[flip_A], ldb = B.shape[flip_B]
     cdef cnp.ndarray C = new_matrix(n, m, row_major)
@@ -206,7 +206,7 @@ def activate_backward(int activation, object dA, object cache, int level):
         if not cnp.PyArray_SAMESHAPE(Z, given):
             raise ValueError(f"dA must have the shape of the cache Z, {array_shape(Z)}, got {array_shape(given)}")
     if activation == FASTNN_RELU or activation == FASTNN_LEAKY_RELU:
-        A = Z  # positive where A is, which is all that g' asks
+        A = Z  # g' depends only on the sign
     else:
         A = activated(activation, Z, ops)
     dZ = copy_like(given, A)
@@ -221,7 +221,7 @@ def activate_backward(int activation, object dA, object cache, int level):
 
 
 def linear(object A_prev, object W, object b, int activation, int level):
-    """Return Z = W A_prev + b, A = g(Z), and the three as arrays; with the identity A is Z."""
+    """Return Z = W A_prev + b, A = g(Z) and (A_prev, W, b) as arrays; with the identity, A is Z."""
     cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT64)
     cdef cnp.ndarray w = weights(W, "W")
     cdef cnp.ndarray a_prev = as_matrix(A_prev, "A_prev", w.shape[1], -1, "(n[l-1], m)")
@@ -234,7 +234,7 @@ def linear(object A_prev, object W, object b, int activation, int level):
     cdef double *a = data(A)
     cdef double *shift = data(bias)
     with nogil:
-        if by_rows:  # each is a layer of one unit
+        if by_rows:  # each row is a layer of one unit
             for i in range(n):
                 ops.activate(activation, 1, m, shift + i, z + i * m, a + i * m, NULL, 0)
         else:
@@ -252,7 +252,7 @@ cdef cnp.ndarray weights(object W, str symbol):
 def parameter_gradients(object dZ, object A_prev, object W):
     """Return dW = 1/m dZ A_prev^T, db = 1/m sum of dZ, and dZ and W as arrays.
 
-    dW is stored in the order of W, but row-major where that is faster (`product`).
+    dW is stored in the order of W, or row-major if that is faster (`product`).
     """
     cdef cnp.ndarray w = weights(W, "W of the cache")
     cdef cnp.ndarray a_prev = as_matrix(A_prev, "A_prev of the cache", w.shape[1], -1, "(n[l-1], m)")
@@ -269,7 +269,7 @@ def parameter_gradients(object dZ, object A_prev, object W):
 
 
 def cross_entropy(cnp.ndarray AL, cnp.ndarray Y, int level):
-    """Return the sum of Y log AL + (1 - Y) log(1 - AL) of two checked matrices; NaN where a term is 0 log 0."""
+    """Return the sum of Y log AL + (1 - Y) log(1 - AL) of two checked matrices; NaN if a term is 0 log 0."""
     cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT64)
     cdef ptrdiff_t size = cnp.PyArray_SIZE(AL), both = check_dimension(2 * size, "twice the size of AL"), i
     cdef cnp.ndarray targets = Y if same_order(Y, AL) else copy_like(Y, AL), scratch = new_matrix(both, 2)
@@ -292,7 +292,7 @@ def cross_entropy(cnp.ndarray AL, cnp.ndarray Y, int level):
 
 
 def moved(object value, object gradient, double learning_rate, str symbol, str derivative_symbol, int level):
-    """Return value - learning_rate * gradient, in the order of the value; the symbols name the two in errors."""
+    """Return value - learning_rate * gradient in the memory order of `value`; the symbols are for errors."""
     cdef cnp.ndarray before = as_real(value, symbol), derivative = as_real(gradient, derivative_symbol)
     if not cnp.PyArray_SAMESHAPE(before, derivative):
         raise ValueError(f"{derivative_symbol} must have the shape of {symbol}, {array_shape(before)}, "

@@ -28,9 +28,8 @@ __all__ = ["activate", "activate_backward", "all_finite", "loss", "multiply", "p
 
 
 def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):
-    """A = g(Z + b). `Z` (n, m) IN/OUT gets b added unless `A` is `Z`; `b` (n,) or (n, 1) IN or None; `A` (n, m) OUT.
-
-    `dropout` (key_0, key_1, stream, threshold) marks units by -0, counting the matrix's elements from `first` on.
+    """Compute A = g(Z + b): `Z` (n, m) IN/OUT becomes Z + b unless `A` is `Z`; `b` (n,) or (n, 1) IN or None; `A`
+    (n, m) OUT. `dropout` (key_0, key_1, stream, threshold) marks elements by -0; `first` is the index of Z's first.
     """
     cdef int dtype = dtype_code(Z), activation = activation_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
@@ -50,9 +49,9 @@ def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0)
 
 
 def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=0, *, dropped=None):
-    """dZ = dA * g'. `cache` (n, m) IN: Z for the names in KEEPS_Z, else A; `dZ` (n, m) IN dA, OUT dZ;
-    `db` (n,) or (n, 1) OUT scale * sum of dZ over the examples, or None; `dropped` (n, m) IN A with the marks of
-    dropout, or None."""
+    """Compute dZ = dA * g'(Z): `cache` (n, m) IN is Z for the names in KEEPS_Z, else A; `dZ` (n, m) IN dA, OUT dZ;
+    `db` (n,) or (n, 1) OUT scale * sum of dZ over the examples, or None; `dropped` (n, m) IN A as dropout marked it,
+    or None."""
     cdef int dtype = dtype_code(dZ), activation = activation_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(dZ, "dZ")
@@ -66,10 +65,12 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
 
 
 def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ceiling=INFINITY):
-    """The sum of w_j L_j, and dZ (n, m) OUT = w_j dL_j/dZ. `Z` (n, m) IN (A for names not in FROM_Z); `Y` (m,) int32
-    labels for cross_entropy, else (n, m) IN; `weights` (m,) IN or None. `dZ` may be `Z`. `parameter`: the
-    cross-entropies' label smoothing, Huber's delta, the quantile; `ceiling`: the upper bound on a term of the sum, per
-    example for the cross-entropy and per output unit for the others."""
+    """Return the sum of w_j L_j and compute `dZ` (n, m) OUT = w_j dL_j/dZ, or w_j dL_j/dA for names not in FROM_Z.
+
+    `Z` (n, m) IN is A for names not in FROM_Z; `Y` IN is int32 (m,) labels for cross_entropy, else (n, m); `weights`
+    (m,) IN or None. `dZ` may be `Z`. `parameter`: label smoothing of the cross-entropies, Huber's delta or the
+    quantile. `ceiling`: upper bound on a term of the sum, per example for the cross-entropy, per output unit otherwise.
+    """
     cdef int dtype = dtype_code(Z), kind = loss_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
@@ -90,7 +91,7 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
 
 
 def all_finite(X, int level=0):
-    """True if the one- or two-dimensional `X` (strided or not) holds neither NaN nor infinity."""
+    """Return whether all elements of the vector or matrix `X`, strided or not, are finite."""
     cdef cnp.ndarray array = X
     cdef const fastnn_ops *ops = operations(level, dtype_code(X))
     if not 1 <= array.ndim <= 2 or not cnp.PyArray_ISALIGNED(array):
@@ -148,8 +149,8 @@ cdef ptrdiff_t csr_rows(object X, object order, int dtype, ptrdiff_t n_prev, Csr
 
 
 def sparse_linear(W, tuple X, order, Z, int level=0):
-    """`Z` (n, m) OUT = `W` (n, n_prev) IN times the transpose of rows of a CSR matrix: `X` is (values, columns int32,
-    bounds int64) IN, `order` (m,) int64 IN or None for all rows."""
+    """Compute `Z` (n, m) OUT = `W` (n, n_prev) IN times the transpose of rows of a CSR matrix: `X` is (values, columns
+    int32, bounds int64) IN, `order` (m,) int64 IN, or None for all rows."""
     cdef int dtype = dtype_code(W)
     cdef const fastnn_ops *ops = operations(level, dtype)
     cdef Csr csr
@@ -163,7 +164,7 @@ def sparse_linear(W, tuple X, order, Z, int level=0):
 
 
 def shuffle(order, rng):
-    """Permute `order` (m,) int64 IN/OUT at random, by the words of the bit generator of `rng`, a NumPy Generator."""
+    """Shuffle `order` (m,) int64 IN/OUT with the bit generator of `rng`, a NumPy Generator."""
     cdef ptrdiff_t count = order.size
     cdef int64_t *indices = <int64_t *>output_index_pointer(order, 8, count, "order", None)
     source = rng.bit_generator
@@ -174,8 +175,8 @@ def shuffle(order, rng):
 
 
 def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):
-    """`order` int64 OUT: a pseudo-random permutation of 0 .. count - 1, from the `first`-th number on, by 8 words of
-    64 random bits."""
+    """Compute `order` int64 OUT: elements first, first + 1, ... of the pseudo-random permutation of 0 .. count - 1 that
+    8 random words of 64 bits determine."""
     cdef ptrdiff_t length = order.size
     cdef int64_t *numbers = <int64_t *>output_index_pointer(order, 8, length, "order", None)
     cdef uint64_t[FASTNN_SHUFFLE_ROUNDS] keys

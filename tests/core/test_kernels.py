@@ -1,5 +1,5 @@
-"""Activations, sums, gathering and checking: the kernels at every SIMD level and in both dtypes, against the NumPy
-reference in float64. How bounds are counted stands in kernel_cases.py.
+"""Activations, column sums, gathering and the search for NaN, at every SIMD level and in both dtypes, against the NumPy
+reference in float64. helpers/kernel_cases.py says how error bounds are counted.
 """
 
 import numpy as np
@@ -77,8 +77,8 @@ def test_activate(name, dtype, buffers, data):
 
 @each_dtype
 @pytest.mark.parametrize("name", registry.ACTIVATIONS)
-def test_activation_limits(name, dtype):
-    """The limit at +-inf, and NaN in gives NaN out (softmax: in the whole column)."""
+def test_activations_reach_their_limits(name, dtype):
+    """+-inf gives the limit, NaN gives NaN (softmax: in the whole column)."""
     Z = np.array([[np.inf, -np.inf, np.nan, 1.0]], dtype)
     expected = Z[:, :2] if name == "softmax" else reference.activate(name, Z[:, :2]).astype(dtype)
     for level in LEVELS:
@@ -90,8 +90,8 @@ def test_activation_limits(name, dtype):
 
 
 @each_dtype
-def test_exp_beyond_its_range(dtype):
-    """Infinite, or 0; at the last numbers before that it is neither."""
+def test_exp_overflows_and_underflows(dtype):
+    """To infinity and 0, but not for the last arguments before."""
     limit = np.log(np.finfo(dtype).max)
     Z = np.array([[limit * 1.001, 1e30, -limit * 1.5, -1e30, limit * 0.999]], dtype, order="F")
     for level in LEVELS:
@@ -153,7 +153,7 @@ def test_sum_columns(dtype, buffers, data):
 
 
 def strided(data, values):
-    """The same matrix (rows, n) in some memory layout: C, F, a slice, a reversed one, broadcast by no stride at all."""
+    """Return the matrix (rows, n) in some memory layout: C, F, a slice, reversed or a transposed slice."""
     layout = data.draw(st.sampled_from(["C", "F", "columns apart", "rows apart", "reversed", "transposed slice"]))
     if layout in ("C", "F"):
         return np.array(values, order=layout)
@@ -222,7 +222,7 @@ def test_all_finite_at_every_position(dtype):
 
 
 def test_all_finite_copies_odd_strides():
-    """A stride that is no whole number of elements, on an axis of one element."""
+    """A stride that is not a multiple of the item size, on an axis of one element."""
     X = np.ndarray((1, 3), np.float64, np.zeros(64), strides=(12, 8))
     assert kernels.all_finite(X)
     X[0, 2] = np.inf

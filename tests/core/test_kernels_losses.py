@@ -1,6 +1,6 @@
 """The loss kernel, for every loss at every SIMD level and in both dtypes, against the NumPy reference in float64.
 
-How bounds are counted stands in kernel_cases.py.
+helpers/kernel_cases.py says how error bounds are counted.
 """
 
 import numpy as np
@@ -19,10 +19,10 @@ from helpers.kernel_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastnn import reference
+from fastnn import losses, reference
 from fastnn._core import kernels, registry
 
-OUTPUTS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
+OUTPUTS = {name: kind.output for name, kind in losses.BY_NAME.items() if kind.output}
 PARAMETERS = {
     "cross_entropy": (0.0, 0.1, 0.75),
     "binary_cross_entropy": (0.0, 0.1, 0.75),
@@ -36,7 +36,7 @@ def parameters(name):
 
 
 def random_targets(rng, name, n, m, dtype):
-    """As the kernel takes them."""
+    """Random targets in the form of the kernel."""
     if name == "cross_entropy":
         return rng.integers(n, size=m).astype(np.int32)
     if name == "binary_cross_entropy":
@@ -47,7 +47,7 @@ def random_targets(rng, name, n, m, dtype):
 
 
 def reference_loss(name, Z, Y, w, parameter):
-    """The sum of w L, dZ and A[L], of the identity for the losses from A."""
+    """The sum of w L, dZ and A[L]; losses computed from A have the identity as output."""
     output = OUTPUTS.get(name, "identity")
     A = reference.activate(output, Z)
     total = reference.cost(name, Z, A, Y, w, parameter) * np.sum(w) if np.sum(w) > 0 else 0.0
@@ -55,7 +55,7 @@ def reference_loss(name, Z, Y, w, parameter):
 
 
 def loss_errors(name, Z, A, Y, w, parameter, u):
-    """Bounds on each example's w L, without the summation, and on w dL/dZ; also |w L|.
+    """Bounds on the error of each example's w L, without the summation, and of w dL/dZ; and |w L|.
 
     The constants (1 - s, s / n, delta, q, 1 - q) count as rounded once, from double.
     """
@@ -142,8 +142,8 @@ def test_loss(name, dtype, buffers, data):
 @pytest.mark.parametrize("name", registry.LOSSES)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_ceiling(name, dtype, data):
-    """L of an example (but for the cross-entropy: of a unit) counts at most the ceiling; dZ keeps every bit.
+def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
+    """Terms are capped per example for the cross-entropy and per unit otherwise; dZ is bitwise identical.
 
     min(L, c) is as exact as L: the bound is that of `test_loss`.
     """
@@ -176,8 +176,8 @@ def test_ceiling(name, dtype, data):
 @each_dtype
 @pytest.mark.parametrize("name", registry.LOSSES)
 @given(data=st.data())
-def test_nan_and_infinity_show_in_the_loss(name, dtype, data):
-    """Wherever they are among the numbers, and however the rest of the column looks: the sum is not finite."""
+def test_non_finite_inputs_give_a_non_finite_loss(name, dtype, data):
+    """At any position, whatever the rest of the column is."""
     n, m = data.draw(shapes(zero=False), label="(n, m)")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     Z, Y = np.asfortranarray(rng.normal(size=(n, m)).astype(dtype)), random_targets(rng, name, n, m, dtype)
@@ -193,7 +193,7 @@ def test_nan_and_infinity_show_in_the_loss(name, dtype, data):
 
 @each_dtype
 @given(data=st.data())
-def test_labels_out_of_range_give_nan_and_read_nothing_else(dtype, buffers, data):
+def test_labels_out_of_range_give_nan(dtype, buffers, data):
     n, m = data.draw(shapes(zero=False), label="(n, m)")
     labels = np.zeros(m, np.int32)
     labels[data.draw(st.integers(0, m - 1))] = data.draw(st.sampled_from([-1, n, n + 1, 2**31 - 1, -(2**31)]))
@@ -206,7 +206,7 @@ def test_labels_out_of_range_give_nan_and_read_nothing_else(dtype, buffers, data
 
 
 def block_of_numbers(rng, name, count):
-    """Z and Y, (2, count), of terms that do not cancel: every loss is some times larger than its roundings' sizes."""
+    """Z and Y, (2, count), whose terms do not cancel: each loss is larger than the terms it is a sum of."""
     Z = rng.uniform(5, 20, (2, count)) * rng.choice([-1, 1], (2, count))
     if name == "cross_entropy":  # the less likely label
         return Z, np.argmin(Z, axis=0).astype(np.int32)
@@ -218,7 +218,7 @@ def block_of_numbers(rng, name, count):
 
 
 @pytest.mark.parametrize("name", registry.LOSSES)
-def test_sums_over_many_examples(name):
+def test_sums_over_many_examples_are_accurate(name):
     """1e7 examples in float32, a block of 1e4 a thousand times over: within 1e-6 of the reference, relative, which is
     what the terms' own roundings allow; so next to nothing is left for the summation.
     """
@@ -243,7 +243,7 @@ def test_sums_over_many_examples(name):
 
 @pytest.mark.parametrize("n", [2, 10, 40])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_sums_of_small_losses(n, weighted):
+def test_sums_of_small_losses_are_accurate(n, weighted):
     """Of a network that is sure and right: J from 1e-2 down to 1e-6, far below the digits of a sum near 1 in float32.
 
     L = log(1 + sum of e^-d) = log1p(r): d is off by u d at most, which is the relative error of e^-d; v_exp, v_log1p,

@@ -1,4 +1,4 @@
-"""What every compiled kernel refuses: arrays that do not fit, read-only outputs, unknown names; nothing crashes it."""
+"""Every compiled kernel refuses wrong arrays, read-only outputs and unknown names; no argument crashes it."""
 
 import contextlib
 import itertools
@@ -132,7 +132,7 @@ def unaligned(array):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_valid_calls_are_valid(name):
+def test_valid_calls_succeed(name):
     function(name)(**valid_call(name))
 
 
@@ -188,7 +188,7 @@ def test_read_only_outputs_are_refused(name, key):
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("level", [-1, len(registry.LEVELS), 99, -(2**31)])
-def test_levels_that_this_machine_lacks_are_refused(name, level):
+def test_missing_simd_levels_are_refused(name, level):
     if name != "multiply":
         with pytest.raises(ValueError, match="SIMD level"):
             function(name)(**valid_call(name), level=level)
@@ -222,7 +222,7 @@ def test_wrong_names_and_ranges_are_refused():
 
 
 class Strange:
-    """Answers to whatever it is asked, wrongly."""
+    """An object with wrong answers to every question."""
 
     ndim, shape, dtype, size, flags = 2, (5, 4), np.dtype("float64"), 20, None
 
@@ -273,7 +273,7 @@ GARBAGE = (
 @settings(max_examples=300)
 @given(data=st.data())
 def test_garbage_never_crashes(name, data):
-    """Any argument may be anything: the call succeeds or raises, and the next one is right."""
+    """With any arguments, the call succeeds or raises, and the next valid call succeeds."""
     arguments = valid_call(name)
     keys = data.draw(
         st.lists(st.sampled_from([*arguments, "level"]), min_size=1, max_size=3, unique=True), label="keys"

@@ -1,4 +1,4 @@
-"""The products of the first layer on a CSR matrix, against those of the same matrix written out."""
+"""The products of the first layer with a CSR matrix, against those with the same matrix in dense form."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from fastnn._core import _testing, kernels, registry
 
 @st.composite
 def csr_matrices(draw, dtype, rows=(0, 1, 2, 5, 33)):
-    """(values, columns, bounds) and the number of columns: columns in any order, some twice or more in a row, empty
-    rows, values that are zero, elements that belong to no row.
+    """(values, columns, bounds) and the number of columns: unsorted and duplicate columns, empty rows, explicit zeros,
+    elements that belong to no row.
     """
     n_prev, n_rows = draw(st.sampled_from([1, 2, 7, 50, 1025])), draw(st.sampled_from(rows))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -28,7 +28,7 @@ def csr_matrices(draw, dtype, rows=(0, 1, 2, 5, 33)):
 
 
 def written_out(X, n_prev, rows):
-    """The rows as a dense matrix in float64, that of their moduli, and the most elements in a row or a column."""
+    """The rows as a dense float64 matrix, that of their absolute values, and the most elements in a row or column."""
     values, columns, bounds = X
     dense, moduli, counts = np.zeros((3, len(rows), n_prev))
     for j, row in enumerate(rows):
@@ -40,7 +40,7 @@ def written_out(X, n_prev, rows):
 
 
 def rows_and_order(data, X):
-    """Rows of X to take, some of them often, and the order that says so, None for all."""
+    """The rows of X to use, some of them repeatedly, and the `order` for them (None for all rows)."""
     n_rows = len(X[2]) - 1
     if not n_rows or data.draw(st.booleans(), label="all"):
         return range(n_rows), None
@@ -53,7 +53,7 @@ def rows_and_order(data, X):
 @settings(max_examples=80)
 @given(data=st.data())
 def test_sparse_linear(dtype, buffers, data):
-    """Z = W X^T: a sum of as many products as the row has elements, in any order: one rounding each, and their own."""
+    """Z = W X^T: a sum of as many products as the row has elements, in any order; products and additions round once."""
     X, n_prev = data.draw(csr_matrices(dtype))
     rows, order = rows_and_order(data, X)
     n = data.draw(st.sampled_from([1, 2, 5, 16, 31, 100]), label="n")
@@ -98,8 +98,8 @@ def test_sparse_weight_gradient(dtype, buffers, data):
 
 @each_dtype
 @given(data=st.data())
-def test_elements_outside_are_refused(dtype, data):
-    """A column, a row or a bound that is not there: refused by both, and nothing is written."""
+def test_indices_out_of_range_are_refused(dtype, data):
+    """Columns, rows and bounds; nothing is written."""
     X, n_prev = data.draw(csr_matrices(dtype, rows=(1, 2, 5)))
     values, columns, bounds = (array.copy() for array in X)
     n_rows, order = len(bounds) - 1, None
@@ -122,8 +122,8 @@ def test_elements_outside_are_refused(dtype, data):
     assert not Z.any() and not dW.any()
 
 
-def test_arrays_of_other_kinds_are_refused():
-    """Each of the three, in each product, with all that is wrong with it."""
+def test_wrong_csr_arrays_are_refused():
+    """Each of the three arrays, in both products."""
     X = (np.ones(4), np.array([0, 2, 1, 0], np.int32), np.array([0, 2, 4]))
     Z, W = np.ones((5, 2), order="F"), np.ones((5, 3), order="F")
     kernels.sparse_linear(W, X, None, Z)

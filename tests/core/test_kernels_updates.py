@@ -1,6 +1,6 @@
 """The update kernels, for every rule at every SIMD level and in both dtypes, against the NumPy reference in float64.
 
-How bounds are counted stands in kernel_cases.py.
+helpers/kernel_cases.py says how error bounds are counted.
 """
 
 import itertools
@@ -21,7 +21,7 @@ each_rule = pytest.mark.parametrize("rule", registry.RULES)
 def updates(draw, dtype, rule):
     """theta, gradients (n_shards, P), states and hyperparameters; some gradients cancel, vanish or are huge.
 
-    `alpha` and `t` are the reference's; the kernel takes them as `kernel_numbers` says.
+    `alpha` and `t` are those of the reference; `kernel_numbers` converts them.
     """
     P = draw(st.sampled_from(SIZES))
     S = draw(st.sampled_from([1, 2, 3]))
@@ -137,6 +137,8 @@ def move_error(rule, theta, g, e_g, velocity, rate, mu, u, tiny):
 
 def update_error(rule, theta, g, e_g, states, hyper, u, tiny):
     """Bounds on theta, first and second after a step whose gradient g is off by e_g. Shrinking theta rounds twice."""
+    if rule not in ("sgd", "momentum", "nesterov", "adam", "nadam", "rmsprop", "rmsprop_momentum", "rmsprop_nesterov"):
+        raise AssertionError(f"no error bounds for the rule {rule}: add them to update_error")
     first, second = states
     alpha, mu, beta_1, beta_2, epsilon = (
         hyper[key] for key in ("alpha", "momentum", "beta_1", "beta_2", "epsilon")
@@ -199,7 +201,7 @@ def test_update(rule, dtype, buffers, data):
 @each_dtype
 @each_rule
 @given(data=st.data())
-def test_a_slice_leaves_the_rest_alone(rule, dtype, data):
+def test_updating_a_slice_changes_nothing_else(rule, dtype, data):
     theta_0, G, states_0, hyper = data.draw(updates(dtype, rule))
     states_0 = kernel_states(rule, *states_0)
     start, stop = sorted(data.draw(st.tuples(*[st.integers(0, theta_0.size)] * 2)))
@@ -213,7 +215,7 @@ def test_a_slice_leaves_the_rest_alone(rule, dtype, data):
 
 @each_dtype
 @pytest.mark.parametrize("rule", [rule for rule in registry.RULES if "adam" in rule or "rmsprop" in rule])
-def test_what_has_no_gradient_is_left_alone(rule, dtype):
+def test_zero_gradients_change_nothing(rule, dtype):
     """0 / (0 + epsilon) is 0, also where epsilon underflows in the dtype."""
     for level in LEVELS:
         for epsilon in (1e-8, 1e-50, 1e-320, 0.0):
@@ -227,7 +229,7 @@ def test_what_has_no_gradient_is_left_alone(rule, dtype):
 @settings(max_examples=60)
 @given(data=st.data())
 def test_total_gradient(dtype, buffers, data):
-    """And the sum of its squares, in double: of the very numbers that it gives."""
+    """And the sum of the squares of its output, in double."""
     theta_0, G, _, hyper = data.draw(updates(dtype, "sgd"))
     P, u = theta_0.size, unit_roundoff(dtype)
     theta, G64 = as64(theta_0, G)

@@ -1,4 +1,4 @@
-"""The random order of an epoch (csrc/shuffle.h) against the same algorithm in Python's whole numbers."""
+"""The random order of an epoch (csrc/random/shuffle.h) against the same algorithm in Python integers."""
 
 from itertools import permutations
 from threading import Thread
@@ -22,7 +22,7 @@ def together(bound):
 
 
 def shuffled(values, bit_generator):
-    """Fisher-Yates from the end, as many indices from a word as shuffle.h says."""
+    """Fisher-Yates from the end, with as many indices per word as in shuffle.h."""
     order, left = list(values), len(values)
     while left > 1:
         bounds = [left - t for t in range(min(together(left), left - 1))]
@@ -43,18 +43,18 @@ def shuffled(values, bit_generator):
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 300), st.integers(0, 2**63), st.sampled_from(GENERATORS[::2]))
 @example(2**14 + 5, 1, np.random.PCG64)
-def test_it_is_fisher_yates_on_the_generators_words(count, seed, kind):
+def test_shuffle_is_fisher_yates_on_the_words_of_the_generator(count, seed, kind):
     order = np.empty(count, np.int64)
     rng = np.random.Generator(kind(seed))
     feeds.shuffle(order, rng)
     twin = kind(seed)
     assert order.tolist() == shuffled(range(count), twin)
-    assert rng.bit_generator.random_raw() == twin.random_raw()  # no word more, none less
+    assert rng.bit_generator.random_raw() == twin.random_raw()  # as many words were used
 
 
 @pytest.mark.parametrize("count", [2**14 + 1, 2**19 + 3])
 @pytest.mark.parametrize("kind", GENERATORS)
-def test_a_long_order_holds_every_row_once(count, kind):
+def test_shuffling_keeps_every_row_once(count, kind):
     order = np.empty(count, np.int64)
     feeds.shuffle(order, np.random.Generator(kind(3)))
     assert np.array_equal(np.sort(order), np.arange(count))
@@ -75,14 +75,14 @@ def test_all_permutations_are_equally_likely():
 
 
 @given(st.lists(st.integers(-(2**62), 2**62), max_size=50), st.integers(0, 2**32))
-def test_rows_of_ones_own(rows, seed):
+def test_given_rows_are_shuffled(rows, seed):
     rows = np.array(rows, np.int64)
     order = np.empty(len(rows), np.int64)
     feeds.shuffle(order, np.random.default_rng(seed), rows)
     assert order.tolist() == shuffled(rows.tolist(), np.random.PCG64(seed))
 
 
-def test_threads_that_share_a_generator_wait_for_each_other():
+def test_threads_sharing_a_generator_take_turns():
     rng = np.random.default_rng(0)
     orders = [np.empty(20_000, np.int64) for _ in range(4)]
     threads = [Thread(target=feeds.shuffle, args=(order, rng)) for order in orders]
@@ -99,19 +99,19 @@ def test_threads_that_share_a_generator_wait_for_each_other():
 
 
 @pytest.mark.parametrize("order", [np.zeros(3, np.int32), np.zeros(3), np.zeros((2, 2), np.int64)[:, 0], [1, 2]])
-def test_what_is_no_order_is_refused(order):
+def test_wrong_orders_are_refused(order):
     with pytest.raises((TypeError, ValueError, AttributeError)):
         kernels.shuffle(order, np.random.default_rng(0))
 
 
-def test_what_is_read_only_is_refused():
+def test_read_only_orders_are_refused():
     order = np.arange(4)
     order.flags.writeable = False
     with pytest.raises(ValueError, match="order is read-only"):
         kernels.shuffle(order, np.random.default_rng(0))
 
 
-def test_what_is_no_generator_is_refused():
+def test_wrong_generators_are_refused():
     class Impostor:
         bit_generator = type("Bits", (), {"capsule": 3, "lock": None})
 
@@ -122,7 +122,7 @@ def test_what_is_no_generator_is_refused():
     assert order.tolist() == [0, 1, 2, 3]
 
 
-# ---- the permutation that is not kept
+# ---- The permutation that needs no memory
 
 MASK = WORD - 1
 
@@ -135,7 +135,7 @@ def keyed_hash(x, key):
 
 
 def permuted(number, count, words):
-    """Where a Feistel network of 8 rounds, repeated until below `count`, sends a number."""
+    """The image of a number under a Feistel network of 8 rounds, repeated until it is below `count`."""
     bits = max(2, (count - 1).bit_length())
     low_bits = bits // 2
     while True:
@@ -149,7 +149,7 @@ def permuted(number, count, words):
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**32), st.data())
-def test_a_permutation_by_parts(count, seed, data):
+def test_parts_of_a_permutation_equal_the_whole(count, seed, data):
     words = np.random.default_rng(seed).integers(2**64, size=8, dtype=np.uint64)
     whole = np.empty(count, np.int64)
     kernels.permutation(whole, 0, count, words)
@@ -163,15 +163,15 @@ def test_a_permutation_by_parts(count, seed, data):
 
 
 @pytest.mark.parametrize("count", [2**31 + 11, 2**45 - 1])
-def test_a_permutation_of_more_than_fits_in_memory(count):
+def test_permutations_larger_than_memory(count):
     words = np.random.default_rng(1).integers(2**64, size=8, dtype=np.uint64)
     part, keys = np.empty(100, np.int64), [int(word) for word in words]
     kernels.permutation(part, count - 100, count, words)
     assert part.tolist() == [permuted(i, count, keys) for i in range(count - 100, count)]
 
 
-def test_every_place_gets_every_number_alike():
-    """Each number's place over 20 000 keys: 99 x 99 degrees of freedom, so mean 9801 and standard deviation 140."""
+def test_all_positions_in_a_permutation_are_equally_likely():
+    """Over 20 000 keys: 99 x 99 degrees of freedom, so mean 9801 and standard deviation 140."""
     count, draws = 100, 20_000
     rng, table, order = np.random.default_rng(5), np.zeros((count, count)), np.empty(count, np.int64)
     places = np.arange(count)
@@ -187,20 +187,20 @@ def test_every_place_gets_every_number_alike():
 PARTS = [(-1, 10, 8), (4, 10, 8), (0, 5, 8), (0, 10, 7), (2**62, 2**62, 8)]
 
 
-def test_a_permutation_of_nothing_is_refused():
+def test_empty_permutations_are_refused():
     with pytest.raises(ValueError, match="need 8 words"):
         kernels.permutation(np.empty(0, np.int64), 0, 0, np.ones(8, np.uint64))
 
 
 @pytest.mark.parametrize(("first", "count", "words"), PARTS)
-def test_a_part_that_is_not_there_is_refused(first, count, words):
+def test_parts_out_of_range_are_refused(first, count, words):
     with pytest.raises(ValueError, match="need 8 words"):
         kernels.permutation(np.empty(7, np.int64), first, count, np.ones(words, np.uint64))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
-def test_a_feed_that_keeps_no_order(batch_size, tuning):
-    """Every example once an epoch, whole batches but the last, another order each time, which the generator decides."""
+def test_feeds_without_a_stored_order_shuffle_every_epoch(batch_size, tuning):
+    """Every example once, in full batches except the last, in an order that the generator determines."""
     tuning(MAX_STORED_ORDER_ROWS=100)
     tuning(SHUFFLE_CHUNK_ROWS=64)
     m = 1003
@@ -218,7 +218,7 @@ def test_a_feed_that_keeps_no_order(batch_size, tuning):
     assert not np.array_equal(epochs[0], epochs[1])
 
 
-def test_a_network_trains_without_a_kept_order(tuning):
+def test_training_without_a_stored_order_continues_the_same(tuning):
     tuning(MAX_STORED_ORDER_ROWS=100)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((5000, 3)).astype(np.float32)

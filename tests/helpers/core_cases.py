@@ -6,26 +6,23 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from fastnn import reference
+from fastnn import losses, reference
 from fastnn._core import registry
 from fastnn._core.training_plan import TrainingPlan
 from fastnn._model.parameters import ParameterLayout
 from fastnn._model.workspace import Workspace
 
-# Each loss with the outputs that it is tried on: the squared error on all, since the losses from A share the way back.
+# Each loss with an output to test it with; the squared error with all, since losses computed from A share the code.
+OUTPUTS = {"huber": "tanh", "quantile": "softplus"}
 PAIRS = [
-    ("cross_entropy", "softmax"),
-    ("binary_cross_entropy", "sigmoid"),
-    ("poisson", "exp"),
+    *((name, kind.output or OUTPUTS.get(name, "identity"))
+      for name, kind in losses.BY_NAME.items() if name != "squared_error"),
     *(("squared_error", name) for name in registry.ACTIVATIONS),
-    ("absolute", "identity"),
-    ("huber", "tanh"),
-    ("quantile", "softplus"),
 ]
 PARAMETERS = {"cross_entropy": 0.1, "binary_cross_entropy": 0.2, "huber": 0.7, "quantile": 0.3}
 MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 ROOT = {"beta_2": 0.9, "epsilon": 1e-8}
-HYPER = {
+NEEDED = {  # by the rules that do not need all hyperparameters
     "sgd": {},
     "momentum": {"momentum": 0.9},
     "nesterov": {"momentum": 0.9},
@@ -35,6 +32,7 @@ HYPER = {
     "rmsprop_momentum": {"momentum": 0.9, **ROOT},
     "rmsprop_nesterov": {"momentum": 0.9, **ROOT},
 }
+HYPER = {rule: NEEDED.get(rule, {"momentum": 0.9, **MOMENTS}) for rule in registry.RULES}
 
 
 class Task:
@@ -200,7 +198,7 @@ def plan_arguments(*, blas=False, with_update=True, **values):
 
 
 def changed_by_a_step(buffers):
-    """The bytes of all that a step may change."""
+    """The bytes of everything that a step may change."""
     return [
         buffers["theta"].tobytes(),
         *[state.tobytes() for state in buffers["states"]],

@@ -1,7 +1,7 @@
 """Shapes, arrays and bounds that the tests of the compiled kernels share.
 
-Bounds count roundings. u is half the dtype's eps plus half of float64's: one rounding of the kernel together with one
-of the reference. A function of vmath.inc.h is within 2 ULP (4 roundings), one of NumPy's within 4 eps (8 roundings).
+Bounds count roundings. u is half the dtype's eps plus half of float64's: one rounding of the kernel and one of the
+reference. A function of vmath.inc.h is within 2 ULP (4 roundings), one of NumPy's within 4 eps (8 roundings).
 Where a result may be subnormal, a few times the smallest subnormal number are added.
 """
 
@@ -13,7 +13,7 @@ from fastnn._core import registry
 
 LEVELS = range(len(registry.LEVELS))
 DTYPES = ("float32", "float64")
-# Around the kernels' blocks (tiles of 1024, loss blocks of 2048 and 256 columns), primes, vectors and their rests.
+# Around the kernels' blocks (1024 elements, loss blocks of 2048 and 256 columns), primes, vectors and remainders.
 SIZES = (1, 2, 3, 5, 7, 10, 13, 17, 31, 33, 64, 100, 127, 257, 1023, 1024, 1025, 2049)
 LARGEST = 4200  # elements
 
@@ -29,7 +29,7 @@ def smallest(dtype):
 
 
 def assert_within(actual, expected, bound, what):
-    """|actual - expected| <= bound, element by element; NaN is never within."""
+    """Assert |actual - expected| <= bound element by element; NaN fails."""
     with np.errstate(invalid="ignore"):
         wrong = ~(np.abs(np.asarray(actual, np.float64) - expected) <= bound)
     if np.any(wrong):
@@ -51,7 +51,7 @@ def shapes(draw, zero=True):
 
 @st.composite
 def arrays(draw, shape, dtype, largest=1e4):
-    """Random numbers of some scale, among them zeros, subnormal and saturating ones and some of hypothesis' choice."""
+    """Random numbers of some scale, with zeros, subnormal and saturating numbers, and some drawn by hypothesis."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from([1e-30, 1e-3, 1.0, 30.0]))
     values = np.clip(rng.normal(scale=scale, size=shape), -largest, largest).astype(dtype)
@@ -70,8 +70,8 @@ def as64(*values):
 
 
 def column_softmax_error(Z, A, u, moved):
-    """Relative: each exponent is off by u |z - max| and by what Z itself was moved, each e^. by a function; the sum
-    by its terms' errors and n roundings; three operations. expm1 takes in the higher orders.
+    """Relative error of A: each exponent is off by u |z - max| and the error `moved` of Z, e^x by that of a function,
+    the sum by the errors of its terms and n roundings; and three operations. expm1 includes the higher orders.
     """
     top = np.max(Z, axis=0, keepdims=True, initial=-np.inf)
     own = moved + np.max(moved, axis=0, keepdims=True, initial=0) + u * (np.abs(Z - top) + 8)
@@ -79,7 +79,7 @@ def column_softmax_error(Z, A, u, moved):
 
 
 def assert_sums(out, M, scale, dtype):
-    """scale * (sum over the columns of M): m additions, the product, and scale rounded (it may be subnormal)."""
+    """Check scale * (sum of the columns of M): m additions, a product, and scale rounded (it may be subnormal)."""
     M = M.astype(np.float64)
     u, tiny = unit_roundoff(dtype), smallest(dtype)
     size = np.sum(np.abs(M), axis=1)
