@@ -201,11 +201,11 @@ class StochasticFit:
             self._shuffle(estimator._random_state)
         self._check_batch_weights()
         rates = list(islice(self.solver.rates(estimator.max_iter * len(self.batches)), len(self.batches)))
-        total = 0.0
+        plan_step, total = plan.step, 0.0
 
         def step(start: int, stop: int, rate: float) -> float:
             nonlocal total
-            J = plan.step(start, stop, rate)
+            J = plan_step(start, stop, rate)
             total += J * (stop - start)
             return J
 
