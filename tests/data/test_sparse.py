@@ -89,13 +89,13 @@ def test_gradients_are_those_of_dense_data(dtype):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_is_taken(form):
+def test_every_sparse_format_is_accepted(form):
     X = matrix()
     np.testing.assert_array_equal(net().predict_proba(X.asformat(form)), net().predict_proba(X))
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, bool, np.float32, ">f8"])
-def test_every_real_dtype_is_taken(dtype):
+def test_every_real_dtype_is_accepted(dtype):
     X = matrix()
     X.data = np.sign(X.data).astype(dtype)
     np.testing.assert_array_equal(net().predict(X), net().predict(X.toarray().astype(np.float64)))
@@ -109,7 +109,7 @@ def test_predictions_and_scores():
     assert network.loss(X, y) == pytest.approx(network.loss(X.toarray(), y), rel=1e-12)
 
 
-def test_the_input_is_neither_changed_nor_copied():
+def test_input_is_neither_changed_nor_copied():
     X = matrix().astype(np.float32)
     before = pickle.dumps(X)
     rows = SparseRows.of(X, np.dtype(np.float32))
@@ -137,7 +137,7 @@ def wide(**keywords):
     return network
 
 
-def test_parameters_move_where_they_are_stored_otherwise():
+def test_row_major_parameters_move_to_a_new_arena():
     X, y = matrix(80, 2000), labels(80, 2)
     one, other = wide(), wide()
     W = one.W[0].copy()
@@ -150,7 +150,7 @@ def test_parameters_move_where_they_are_stored_otherwise():
     np.testing.assert_allclose(one.predict_proba(X.toarray()), other.predict_proba(X.toarray()), rtol=1e-9)
 
 
-def test_predicting_moves_nothing():
+def test_prediction_does_not_move_the_parameters():
     network, X = wide(), matrix(80, 2000)
     W = network.W[0]
     np.testing.assert_allclose(network.predict_proba(X), network.predict_proba(X.toarray()), rtol=1e-12)

@@ -100,13 +100,13 @@ def test_an_iterator_that_is_refused_loses_nothing():
 
 
 @pytest.mark.parametrize("case", WRONG_AT_ONCE)
-def test_what_comes_first_is_looked_at_before_training(case):
+def test_first_validation_chunk_is_checked_before_training(case):
     make, error, text = WRONG_AT_ONCE[case]
     refused(make(), error, text)
 
 
 @pytest.mark.parametrize("size", [7, 20, 30, M])
-def test_no_batch_is_lost_by_looking(size):
+def test_checking_the_first_batch_does_not_consume_it(size):
     batches = [(X[start : start + size], y[start : start + size]) for start in range(0, M, size)]
     passes = count()
 
@@ -123,7 +123,7 @@ def test_no_batch_is_lost_by_looking(size):
     assert once["validation_loss"] == pytest.approx(expected[:1], rel=ROUNDING)
 
 
-def test_batches_without_weight_are_no_divergence():
+def test_batches_without_weight_do_not_count_as_divergence():
     """J of nothing is not a number; that is an error of the data, not of the learning rate."""
     net = trained()
     with pytest.raises(ValueError, match=r"^validation X gave no example with weight$"):
@@ -137,7 +137,7 @@ def test_batches_without_weight_are_no_divergence():
 
 
 @pytest.mark.parametrize("form", [tuple, list])
-def test_a_pair_is_no_list_of_batches(form):
+def test_a_pair_is_not_a_list_of_batches(form):
     """Whatever X and y are: lists of rows, tuples of rows, one-hot targets."""
     expected = trained().fit(X, y, epochs=1, validation_data=(X, y))["validation_loss"]
     for pair in ((X, y), (X.tolist(), y.tolist()), (tuple(map(tuple, X)), tuple(y)), (X, np.eye(3)[y]), (list(X), y)):

@@ -10,6 +10,11 @@ from fastnn._training.prepare import prepare
 from fastnn._training.settings import FitSettings
 
 
+def parameter_bytes(net):
+    """The bytes of all parameters, for tests of bitwise equality."""
+    return b"".join(array.tobytes() for array in (*net.W, *net.b))
+
+
 def checked(net, X, y, sample_weight=None, **settings):
     """The checked examples of a network."""
     return Examples.check(X, y, sample_weight, net._architecture, net._objective.loss, **settings)

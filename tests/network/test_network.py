@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers.network_cases import parameter_bytes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,11 +18,6 @@ ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax", "
                "softplus"]
 RELU_FAMILY = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
 LOSS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
-
-
-def parameters(net):
-    """All parameters as bytes: equal if and only if every bit is."""
-    return b"".join(array.tobytes() for array in (*net.W, *net.b))
 
 
 # ---- construction
@@ -71,7 +67,7 @@ def test_repr_builds_the_same_network():
     assert again.activations == net.activations and again.dtype == net.dtype and again.l2 == net.l2
 
 
-def test_summary_is_the_notes_table():
+def test_summary_is_the_table_of_dimensions():
     text = Network([12288, 20, 7, 2], activation=["relu", "tanh"]).summary()
     assert text.splitlines() == [
         "X: (m, 12288), A[0] = X^T: (12288, m), loss: cross_entropy, float32",
@@ -118,11 +114,11 @@ def test_zeros():
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_auto_is_he_normal_for_the_relu_family_else_glorot_uniform(activation):
+def test_auto_init_is_he_normal_for_the_relu_family_else_glorot_uniform(activation):
     auto = Network([5, 4, 3], activation=activation, output=activation, random_state=7)
     init = "he_normal" if activation in RELU_FAMILY else "glorot_uniform"
     named = Network([5, 4, 3], activation=activation, output=activation, init=init, random_state=7)
-    assert parameters(auto) == parameters(named)
+    assert parameter_bytes(auto) == parameter_bytes(named)
 
 
 def test_every_dtype_starts_from_the_same_numbers():
@@ -132,50 +128,50 @@ def test_every_dtype_starts_from_the_same_numbers():
 
 
 @pytest.mark.parametrize("init", ["glorot_uniform", "he_normal"])
-def test_drawing_in_blocks_gives_the_same_numbers(init, tuning):
+def test_drawing_in_blocks_is_bitwise_identical(init, tuning):
     whole = Network([7, 11, 3], init=init, random_state=3)
     tuning(INITIALIZER_BLOCK=20)
-    assert parameters(Network([7, 11, 3], init=init, random_state=3)) == parameters(whole)
+    assert parameter_bytes(Network([7, 11, 3], init=init, random_state=3)) == parameter_bytes(whole)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32 - 1, 2**128 - 1, np.int64(5), np.uint8(5)])
-def test_same_seed_same_bits(seed):
+def test_same_seed_is_bitwise_identical(seed):
     first, second = (Network([4, 5, 2], random_state=seed) for _ in range(2))
     from_generator = Network([4, 5, 2], random_state=np.random.default_rng(int(seed)))
-    assert parameters(first) == parameters(second) == parameters(from_generator)
+    assert parameter_bytes(first) == parameter_bytes(second) == parameter_bytes(from_generator)
 
 
-def test_other_seeds_and_none_give_other_bits():
+def test_other_seeds_give_other_parameters():
     seeds = [0, 1, None, None]
-    assert len({parameters(Network([4, 5, 2], random_state=seed)) for seed in seeds}) == len(seeds)
+    assert len({parameter_bytes(Network([4, 5, 2], random_state=seed)) for seed in seeds}) == len(seeds)
 
 
-def test_generator_is_shared_not_copied():
+def test_random_state_generator_is_shared():
     rng = np.random.default_rng(0)
     first, second = (Network([4, 5, 2], random_state=rng) for _ in range(2))
-    assert parameters(first) != parameters(second)
+    assert parameter_bytes(first) != parameter_bytes(second)
 
 
-def test_initialize_draws_anew_and_forgets_the_optimizer():
+def test_initialize_draws_new_weights_and_resets_the_optimizer():
     net = Network([2, 5, 2], random_state=0)
     twin = Network([2, 5, 2], random_state=0)
-    before = parameters(net)
+    before = parameter_bytes(net)
     X, y = np.eye(2), [0, 1]
     net.fit(X, y, epochs=3, batch_size=None)
     assert net.initialize() is net
-    assert parameters(net) != before
+    assert parameter_bytes(net) != before
     twin.initialize()
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
     net.fit(X, y, epochs=3, batch_size=None)
     twin.fit(X, y, epochs=3, batch_size=None)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 # ---- W and b
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 1), (1, 4, 2), (5, 4, 3, 2), (300, 3, 40)])
-def test_views_have_the_notes_shapes_and_are_the_parameters(sizes):
+def test_views_have_textbook_shapes_and_share_memory_with_the_parameters(sizes):
     net = Network(sizes, output="identity", dtype="float64", random_state=0)
     assert [W.shape for W in net.W] == [(n, n_prev) for n_prev, n in pairwise(sizes)]
     assert [b.shape for b in net.b] == [(n, 1) for n in sizes[1:]]
@@ -217,26 +213,26 @@ def test_assignment_copies_the_values():
         ("b", slice(0, 2), [np.ones((4, 1))], "fixed number of layers"),
     ],
 )
-def test_assignment_of_a_wrong_shape_is_refused(symbol, layer, value, text):
+def test_assigning_a_wrong_shape_is_refused(symbol, layer, value, text):
     net = Network([3, 4, 5], random_state=0)
-    before = parameters(net)
+    before = parameter_bytes(net)
     with pytest.raises(ValueError, match=text):
         getattr(net, symbol)[layer] = value
-    assert parameters(net) == before
+    assert parameter_bytes(net) == before
 
 
 @pytest.mark.parametrize("value", [np.full((4, 3), 1j), np.full((4, 3), "1"), np.full((4, 3), None)])
-def test_assignment_of_what_is_no_real_number_is_refused(value):
+def test_assigning_invalid_values_is_refused(value):
     net = Network([3, 4, 5], random_state=0)
-    before = parameters(net)
+    before = parameter_bytes(net)
     with pytest.raises(TypeError, match="real numbers"):
         net.W[0] = value
-    assert parameters(net) == before
+    assert parameter_bytes(net) == before
 
 
 @pytest.mark.parametrize("change", [lambda W: W.append(W[0]), lambda W: W.pop(), lambda W: W.__delitem__(0),
                                     lambda W: W.clear(), lambda W: W.reverse(), lambda W: W.__iadd__([1])])
-def test_the_lists_keep_their_layers(change):
+def test_parameter_lists_have_a_fixed_length(change):
     net = Network([3, 3, 3], random_state=0)
     before = [id(view) for view in net.W]
     with pytest.raises((TypeError, AttributeError)):
@@ -244,7 +240,7 @@ def test_the_lists_keep_their_layers(change):
     assert [id(view) for view in net.W] == before
 
 
-def test_attributes_cannot_be_replaced():
+def test_attributes_are_read_only():
     net = Network([2, 2])
     for name in ("W", "b", "layer_sizes", "activations", "dtype", "l2", "n_parameters"):
         with pytest.raises(AttributeError):
@@ -270,17 +266,17 @@ COPIERS = {"copy": Network.copy, "deepcopy": copy.deepcopy} | {
 
 @pytest.mark.parametrize("copier", COPIERS.values(), ids=COPIERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_copy_is_equal_independent_and_goes_on_the_same(copier, dtype):
+def test_a_copy_is_equal_independent_and_continues_identically(copier, dtype):
     net, X, y = trained(dtype=dtype)
     twin = copier(net)
     assert type(twin) is Network and repr(twin) == repr(net)
-    assert parameters(twin) == parameters(net)
+    assert parameter_bytes(twin) == parameter_bytes(net)
     assert twin.history.records == net.history.records and twin.history is not net.history
-    before = parameters(net)
+    before = parameter_bytes(net)
     twin.fit(X, y, epochs=4, batch_size=7)
-    assert parameters(net) == before != parameters(twin)
+    assert parameter_bytes(net) == before != parameter_bytes(twin)
     net.fit(X, y, epochs=4, batch_size=7)  # the optimiser's state and the generator were copied too
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
     np.testing.assert_array_equal(net.predict_proba(X), twin.predict_proba(X))
     twin.W[0][...] = 0  # its views are of its own parameters
     assert not np.array_equal(net.predict_proba(X), twin.predict_proba(X))
@@ -291,7 +287,7 @@ def test_a_pickle_holds_the_parameters_once():
     assert len(pickle.dumps(net)) < net.n_parameters * 4 + 10_000
 
 
-def test_views_alone_can_be_pickled():
+def test_views_can_be_pickled():
     net = Network([3, 2])
     loaded = pickle.loads(pickle.dumps(net.W))
     assert type(loaded) is list
@@ -465,7 +461,7 @@ def test_shapes_of_predictions():
     assert one.forward(X).shape == (5, 1)
 
 
-def test_values_come_in_the_shape_of_y():
+def test_predicted_values_have_the_shape_of_the_fitted_y():
     X = np.random.default_rng(0).standard_normal((5, 3))
     net = Network([3, 1], output="identity")
     assert net.predict(X).shape == (5,)
@@ -487,7 +483,7 @@ def test_no_probabilities_of_real_outputs(output):
 @pytest.mark.parametrize(("sizes", "output"), [([3, 4], "softmax"), ([3, 5, 1], "sigmoid"), ([3, 5, 2], "sigmoid"),
                                                ([3, 1], "identity"), ([900, 1100, 2], "softmax")])
 @pytest.mark.parametrize("rows", [1, 5, 100])
-def test_any_way_to_give_X_is_predicted_the_same(dtype, sizes, output, rows):
+def test_predictions_do_not_depend_on_the_form_of_X(dtype, sizes, output, rows):
     """An array that the core reads as it is takes a short way; what is none, or goes to `out`, a longer one."""
     net = Network(sizes, output=output, dtype=dtype, random_state=0)
     X = np.random.default_rng(0).standard_normal((rows, sizes[0])).astype(dtype)
@@ -500,7 +496,7 @@ def test_any_way_to_give_X_is_predicted_the_same(dtype, sizes, output, rows):
             np.testing.assert_array_equal(result, results[0])
 
 
-def test_the_short_way_refuses_what_the_long_one_does():
+def test_fast_path_refuses_the_same_input():
     net = Network([3, 4], dtype="float64")
     X = np.zeros((2, 3))
     for n_threads in (0, -1, 4097, True, 1.0):
@@ -514,7 +510,7 @@ def test_the_short_way_refuses_what_the_long_one_does():
                 net.predict(X, n_threads=n_threads)
 
 
-def test_rows_do_not_depend_on_their_neighbours():
+def test_predictions_of_rows_are_independent():
     """Blocks of rows: each row's outputs are the same alone as among many, to the rounding of another summation."""
     rng = np.random.default_rng(0)
     net = Network([20, 30, 3], dtype="float64", random_state=0)
@@ -535,7 +531,7 @@ def test_evaluation_in_blocks_is_the_same(tuning):
     assert blocks == pytest.approx(whole, rel=1e-14)  # 30 positive terms in another order
 
 
-def test_a_network_that_overflowed_gives_no_warning():
+def test_evaluating_an_overflowed_network_gives_no_warning():
     net = Network([2, 2, 1], output="identity", dtype="float64", l2=1.0)
     net.W[0][...] = net.W[1][...] = 1e200
     evaluation = net.evaluate([[1.0, 2.0]], [0.0])

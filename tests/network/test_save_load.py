@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.network_cases import parameter_bytes
 
 import fastnn._model.parameters
 from fastnn import ModelFileError, Network
@@ -17,11 +18,6 @@ from fastnn._model import file_format
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax", "elu", "selu", "gelu", "silu",
                "softplus"]
 X = np.random.default_rng(0).standard_normal((50, 7))
-
-
-def parameters(net):
-    """All parameters as bytes: equal if and only if every bit is."""
-    return b"".join(array.tobytes() for array in (*net.W, *net.b))
 
 
 def bits(net):
@@ -38,14 +34,14 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_predictions_are_equal_to_the_bit(activation, dtype, path):
+def test_loaded_predictions_are_bitwise_identical(activation, dtype, path):
     net = Network([7, 9, 5, 3], activation=activation, output=activation, dtype=dtype, l2=0.1, init="lecun_normal",
                   random_state=0)
     net.b[1][...] = [[1e-30], [-3], [0.1], [1e5], [-0.0]]
     net.save(path)
     loaded = Network.load(path)
     assert repr(loaded) == repr(net) and loaded.summary() == net.summary()
-    assert parameters(loaded) == parameters(net)
+    assert parameter_bytes(loaded) == parameter_bytes(net)
     assert bits(loaded) == bits(net)
 
 
@@ -59,10 +55,10 @@ def test_either_storage_order_of_W(orders, dtype, path, monkeypatch):
     net.save(path)
     assert bits(Network.load(path)) == bits(net)
     monkeypatch.setattr(fastnn._model.parameters, "weight_orders", lambda sizes: tuple(not order for order in orders))
-    assert parameters(Network.load(path)) == parameters(net)
+    assert parameter_bytes(Network.load(path)) == parameter_bytes(net)
 
 
-def test_what_is_kept_and_what_is_not(path):
+def test_saved_and_unsaved_state(path):
     """The shape of the targets is kept; optimiser, generator and history are not."""
     net = Network([7, 4, 1], output="identity", random_state=0)
     net.fit(X, X[:, :1], epochs=2)
@@ -77,10 +73,10 @@ def test_what_is_kept_and_what_is_not(path):
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_paths(kind, tmp_path):
+def test_paths_may_be_str_or_path_objects(kind, tmp_path):
     net = Network([7, 2], random_state=0)
     net.save(kind(tmp_path / "n\u00e9t"))
-    assert parameters(Network.load(kind(tmp_path / "n\u00e9t"))) == parameters(net)
+    assert parameter_bytes(Network.load(kind(tmp_path / "n\u00e9t"))) == parameter_bytes(net)
     assert os.listdir(tmp_path) == ["n\u00e9t"]
 
 
@@ -90,7 +86,7 @@ def test_a_loaded_network_trains(path):
     loaded, y = Network.load(path), np.arange(50) % 3
     for one in (net, loaded):
         one.fit(X, y, epochs=3, batch_size=None)
-    assert parameters(loaded) == parameters(net)
+    assert parameter_bytes(loaded) == parameter_bytes(net)
 
 
 def test_a_subclass_loads_itself(path):
@@ -174,7 +170,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("change", "text"), WRONG.values(), ids=WRONG)
-def test_a_valid_file_that_is_no_network(change, text, path):
+def test_a_valid_file_without_a_network_is_refused(change, text, path):
     rewrite(path, change)
     refused(path, text)
 
@@ -233,4 +229,4 @@ def test_a_failed_save_leaves_the_old_file(step, error, path, monkeypatch):
     assert path.read_bytes() == content and os.listdir(path.parent) == [path.name]
     assert pickle.dumps(new) == before
     new.save(path)
-    assert parameters(Network.load(path)) == parameters(new)
+    assert parameter_bytes(Network.load(path)) == parameter_bytes(new)

@@ -107,7 +107,7 @@ def test_several_chunks_and_both_orders(tmp_path):
     assert again["C"].flags.c_contiguous and again["F"].flags.fnc
 
 
-def test_the_layout_is_the_documented_one(folder):
+def test_file_layout_is_as_documented(folder):
     content = small_file(folder)
     magic, version, json_size, size = struct.unpack("<8sIIQ", content[:24])
     assert (magic, version, size) == (b"\x89FASTNN\n", 1, len(content))
@@ -129,7 +129,7 @@ def test_the_layout_is_the_documented_one(folder):
     assert content[start + 144 :] == hashlib.sha256(content[:-32]).digest()
 
 
-def test_the_arrays_given_are_not_changed(folder):
+def test_input_arrays_are_not_changed(folder):
     array = np.arange(6, dtype=">f8").reshape(2, 3)[:, ::-1]
     array.flags.writeable = False
     before = array.tobytes(), array.strides
@@ -137,7 +137,7 @@ def test_the_arrays_given_are_not_changed(folder):
     assert (array.tobytes(), array.strides) == before
 
 
-def test_a_tuple_comes_back_as_a_list(folder):
+def test_tuples_are_read_back_as_lists(folder):
     file_format.write(folder / "m", {"sizes": (1, (2, 3))}, {})
     assert file_format.read(folder / "m")[0] == {"sizes": [1, [2, 3]]}
 
@@ -295,7 +295,7 @@ def test_a_newer_format_is_named(folder):
         read_bytes(folder, craft({"header": {}, "arrays": []}, version=0))
 
 
-def test_a_crafted_file_is_read(folder):
+def test_a_hand_written_file_is_read(folder):
     """The crafted files below are refused for what they claim, not for how they are made."""
     table = [{"name": "a", "dtype": "<f8", "shape": [2], "order": "C"}]
     text = json.dumps({"header": {"k": 1}, "arrays": table}).encode()
@@ -330,7 +330,7 @@ HUGE = [
 
 
 @pytest.mark.parametrize("content", HUGE, ids=range(len(HUGE)))
-def test_false_sizes_are_refused_and_cost_no_memory(folder, content):
+def test_false_sizes_are_refused_without_allocation(folder, content):
     path = folder / "huge.fastnn"
     path.write_bytes(content)
     tracemalloc.start()
@@ -398,7 +398,7 @@ def test_bytes_after_the_checksum_are_refused(folder):
         read_bytes(folder, craft(text, size=24 + len(text) + 32 + 10) + bytes(10))
 
 
-def test_two_arrays_of_one_name_are_refused(folder):
+def test_duplicate_array_names_are_refused(folder):
     text = json.dumps({"header": {}, "arrays": claim(shape=[0])["arrays"] * 2}).encode()
     with pytest.raises(ModelFileError, match="one name"):
         read_bytes(folder, craft(text, bytes(-(24 + len(text)) % 64)))

@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers.network_cases import checked, prepared_fit
+from helpers.network_cases import checked, parameter_bytes, prepared_fit
 
 from fastnn import DivergenceWarning, Network
 from fastnn._data.examples import batch_bounds
@@ -23,10 +23,6 @@ def problem(m=60, seed=0):
 
 def make(dtype="float64", output="softmax", n_out=3, seed=0):
     return Network([4, 6, n_out], activation="tanh", output=output, dtype=dtype, random_state=seed)
-
-
-def parameters(net):
-    return b"".join(array.tobytes() for array in (*net.W, *net.b))
 
 
 # ---- hooks
@@ -46,7 +42,7 @@ class Recorder(Callback):
         self.calls.append(("end", run.history.stop_reason))
 
 
-def test_hooks():
+def test_callback_methods_are_called_in_order():
     recorder, calls = Recorder(), []
     plain = LambdaCallback(on_fit_begin=lambda net: calls.append(net), on_fit_end=lambda net: calls.append(net.history),
                            on_epoch_end=lambda net, record: record["epoch"] == 2)
@@ -58,7 +54,7 @@ def test_hooks():
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("hook", ["on_fit_begin", "on_epoch_end"])
-def test_the_end_is_told_whatever_happens(error, hook):
+def test_on_fit_end_is_called_after_any_error(error, hook):
     def fail(*arguments):
         raise error("here")
 
@@ -69,13 +65,13 @@ def test_the_end_is_told_whatever_happens(error, hook):
     assert net.fit(*problem(), epochs=1).stop_reason == "epochs"
 
 
-def test_the_end_sees_the_parameters_that_are_kept():
+def test_on_fit_end_sees_the_restored_parameters():
     seen = []
     X, y = problem()
     net = make()
     history = net.fit(X, y, epochs=200, learning_rate=0.3, validation_data=problem(seed=1), early_stopping=2,
-                      callbacks=[LambdaCallback(on_fit_end=lambda net: seen.append(parameters(net)))])
-    assert history.best_epoch < len(history) and seen == [parameters(net)]
+                      callbacks=[LambdaCallback(on_fit_end=lambda net: seen.append(parameter_bytes(net)))])
+    assert history.best_epoch < len(history) and seen == [parameter_bytes(net)]
 
 
 def test_early_stopping_among_the_callbacks():
@@ -85,7 +81,7 @@ def test_early_stopping_among_the_callbacks():
     for net, how in zip(nets, ({"early_stopping": 2}, {"early_stopping": EarlyStopping(patience=2)},
                                {"callbacks": [EarlyStopping(patience=2)]}), strict=True):
         assert net.fit(X, y, **settings, **how).stop_reason == "early_stopping"
-    assert len({parameters(net) for net in nets}) == 1
+    assert len({parameter_bytes(net) for net in nets}) == 1
 
 
 @pytest.mark.parametrize(("arguments", "error", "match"), [
@@ -114,7 +110,7 @@ def test_bad_callbacks(arguments, error, match):
     (lambda folder: CSVLogger(folder), IsADirectoryError, "is a folder, not a file"),
     (lambda folder: CSVLogger(folder / "other.csv", append=True), ValueError, "has other columns than this run"),
 ])
-def test_what_could_not_be_written_is_refused_before_anything_changes(make_one, error, match, optimizer, tmp_path):
+def test_unwritable_files_are_refused_before_training(make_one, error, match, optimizer, tmp_path):
     X, y = problem()
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     net, recorder = make(), Recorder()
@@ -151,7 +147,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_the_log_holds_the_history(tmp_path):
+def test_csv_log_equals_the_history(tmp_path):
     X, y = problem()
     path = tmp_path / "log.csv"
     counts = []
@@ -162,7 +158,7 @@ def test_the_log_holds_the_history(tmp_path):
     assert os.listdir(tmp_path) == ["log.csv"]
 
 
-def test_the_log_begins_anew_or_appends(tmp_path):
+def test_csv_log_is_replaced_or_appended_to(tmp_path):
     X, y = problem()
     path, logger = tmp_path / "log.csv", CSVLogger(tmp_path / "log.csv", append=True)
     net = make()
@@ -181,7 +177,7 @@ def test_the_log_begins_anew_or_appends(tmp_path):
     assert [row["epoch"] for row in rows(path)] == ["1"]
 
 
-def test_the_log_of_a_run_that_diverges(tmp_path):
+def test_csv_log_of_a_diverged_fit(tmp_path):
     X, _ = problem()
     with pytest.warns(DivergenceWarning):
         history = make(output="identity", n_out=1).fit(X, X[:, 0], optimizer="sgd", learning_rate=1e200, epochs=9,
@@ -190,7 +186,7 @@ def test_the_log_of_a_run_that_diverges(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [3, 4, 6])
-def test_the_log_of_a_resumed_run_is_that_of_a_whole_one(tmp_path, kept):
+def test_csv_log_of_a_resumed_fit_equals_that_of_an_uninterrupted_one(tmp_path, kept):
     """Rows that were written after the checkpoint are replaced; lost ones are written again."""
     X, y = problem()
     path, checkpoint = tmp_path / "log.csv", tmp_path / "run.fastnn"
@@ -224,7 +220,7 @@ def test_the_log_of_a_resumed_run_is_that_of_a_whole_one(tmp_path, kept):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch_size", [7, None])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_validation_fraction_is_validation_data_of_these_rows(output, n_out, dtype, batch_size, shuffle):
+def test_validation_fraction_equals_validation_data_of_the_same_rows(output, n_out, dtype, batch_size, shuffle):
     X, labels = problem(m=61)
     X = np.asfortranarray(X) if shuffle else X
     y = {"softmax": labels, "sigmoid": np.eye(3)[labels][:, :n_out], "identity": X[:, 0]}[output]
@@ -241,7 +237,7 @@ def test_validation_fraction_is_validation_data_of_these_rows(output, n_out, dty
     expected = twin.fit(X[rest], y[rest], sample_weight=weights[rest], **settings,
                         validation_data=(X[held], y[held], weights[held]))
     assert history["validation_loss"] == expected["validation_loss"] and history.loss == expected.loss
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 def test_held_out_examples_are_not_trained_on():

@@ -8,6 +8,7 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers.buffers import Buffers
 from helpers.kernel_cases import LEVELS, arrays, assert_sums, each_dtype, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ words_32 = st.integers(0, 2**32 - 1)
 
 
 @given(key=st.tuples(words_32, words_32), counter=st.tuples(words_32, words_32))
-def test_words(key, counter):
+def test_random_words_equal_the_reference(key, counter):
     assert _testing.random_words(*key, *counter) == reference.random_words(key, counter)
 
 
@@ -52,7 +53,7 @@ def dropouts(draw):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_activate_marks_what_is_left_out(name, dtype, buffers, data):
+def test_activate_marks_dropped_units(name, dtype, data):
     """-0 for the units that the reference's words leave out; the others as without dropout, but zeros are +0. Z, where
     it is apart, is as without dropout.
     """
@@ -66,7 +67,7 @@ def test_activate_marks_what_is_left_out(name, dtype, buffers, data):
         plain_Z = np.array(Z_0, order="F")
         plain_A = np.empty_like(plain_Z) if apart else plain_Z
         kernels.activate(name, plain_Z, b, plain_A, level)
-        call = buffers()
+        call = Buffers()
         Z = call.output(Z_0)
         A = call.output(np.full(shape, np.nan, dtype)) if apart else Z
         kernels.activate(name, Z, None if b is None else call.input(b), A, level, dropout=dropout, first=first)
@@ -93,7 +94,7 @@ def test_a_word_at_the_threshold_is_kept(dtype, key, element):
 
 @each_dtype
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_numbers_that_are_not_finite_are_kept_or_left_out(name, dtype):
+def test_non_finite_values_are_recorded_or_omitted(name, dtype):
     """NaN and infinity too are left out, or kept as they are; a kept zero of either sign is not taken for a mark."""
     Z_0 = np.tile(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, -1e-300, -1e4], dtype), (9, 5)).T
     dropout = (1, 2, 3, 2**31)
@@ -110,7 +111,7 @@ def test_numbers_that_are_not_finite_are_kept_or_left_out(name, dtype):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_no_derivative_passes_what_is_left_out(name, dtype, buffers, data):
+def test_dropped_units_have_zero_derivative(name, dtype, data):
     """dZ is 0 there, and elsewhere to the bit as without dropout; db is the sum of that."""
     shape = data.draw(shapes(), label="(n, m)")
     Z = np.array(data.draw(arrays(shape, dtype, 60.0 if name == "exp" else 1e4), label="Z"), order="F")
@@ -121,7 +122,7 @@ def test_no_derivative_passes_what_is_left_out(name, dtype, buffers, data):
     for level in LEVELS:
         A = np.empty_like(Z)
         kernels.activate(name, Z, None, A, level, dropout=dropout, first=first)
-        call = buffers()
+        call = Buffers()
         cache = call.input(Z if name in registry.KEEPS_Z else A)
         marks = call.input(A) if name in registry.KEEPS_Z else cache
         plain, dZ = np.array(dA, order="F"), call.output(dA)
@@ -163,7 +164,7 @@ def marks(rate, *, seed=0, step=0, layer=1):
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.8, 0.99])
-def test_the_kept_fraction(rate):
+def test_fraction_of_kept_units(rate):
     """Binomial: N trials have a standard deviation of sqrt(rate (1 - rate) N); rows and columns likewise. Of some
     2100 sums a run looks at, the farthest may be 6 off (a tail of 2e-9 each, in the middle of the distribution; for
     rare events, whose tails are fatter, 9).

@@ -1,41 +1,18 @@
-"""Training: the loop, its settings and what it leaves behind."""
+"""Training: the loop, its settings and its results."""
 
-import math
-import os
 import pickle
-import signal
-import subprocess
 import sys
-import warnings
 from itertools import product
 
 import numpy as np
 import pytest
-from helpers.network_cases import checked
+from helpers.fit_cases import OPTIMIZERS, blobs, make, regression
+from helpers.network_cases import checked, parameter_bytes
 from threadpoolctl import threadpool_info
 
 from fastnn import SGD, Adam, DivergenceWarning, History, Momentum, Nesterov, Network, datasets, reference
 from fastnn import optimizers as optimizer_module
 from fastnn._data import feeds
-from fastnn._tuning import STEPS_PER_SCORE
-
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop"]
-
-
-def parameters(net):
-    """All parameters as bytes: equal if and only if every bit is."""
-    return b"".join(array.tobytes() for array in (*net.W, *net.b))
-
-
-def blobs(m=60, n_x=4, n_classes=3, seed=0):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(n_classes, size=m)
-    return rng.standard_normal((m, n_x)) + np.eye(n_classes, n_x)[y], y
-
-
-def make(dtype="float64", sizes=(4, 6, 3), activation="tanh", seed=0, **arguments):
-    return Network(sizes, activation=activation, dtype=dtype, random_state=seed, **arguments)
-
 
 # ---- what fit returns
 
@@ -75,7 +52,7 @@ def test_validation_weights_are_used():
     assert plain["validation_loss"] == [net.loss(X, y)] != weighted["validation_loss"]
 
 
-def test_recorded_loss_is_that_before_each_update():
+def test_recorded_loss_is_measured_before_each_update():
     net = make(l2=0.1)
     X, y = blobs()
     before = net.loss(X, y)
@@ -86,9 +63,9 @@ def test_recorded_loss_is_that_before_each_update():
 
 def test_no_epochs_change_nothing():
     net = make()
-    before = parameters(net)
+    before = parameter_bytes(net)
     history = net.fit(*blobs(), epochs=0)
-    assert len(history) == 0 and history.stop_reason == "epochs" and parameters(net) == before
+    assert len(history) == 0 and history.stop_reason == "epochs" and parameter_bytes(net) == before
 
 
 # ---- the steps themselves, against the reference
@@ -133,7 +110,7 @@ def test_full_batch_is_one_step_however_it_is_asked_for(dtype):
     for batch_size, shuffle in product((None, 60, 61, 2**31 - 1), (False, True)):
         net = make(dtype)
         net.fit(X, y, batch_size=batch_size, shuffle=shuffle, epochs=3)
-        results.add(parameters(net))
+        results.add(parameter_bytes(net))
     assert len(results) == 1
 
 
@@ -152,11 +129,11 @@ def test_shuffle_takes_every_example_once_in_an_order_of_the_generator():
         feeds.shuffle(order, replay)
         orders.append(order)
         twin.fit(X[order], y[order], batch_size=7, epochs=1, shuffle=False)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
     assert not np.array_equal(*orders)
 
 
-def test_unshuffled_training_draws_no_random_numbers():
+def test_training_without_shuffle_draws_no_random_numbers():
     rng = np.random.default_rng(5)
     net = make(seed=rng)
     state = rng.bit_generator.state
@@ -165,12 +142,12 @@ def test_unshuffled_training_draws_no_random_numbers():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_same_seed_same_bits(dtype):
+def test_same_seed_is_bitwise_identical(dtype):
     results = set()
     for _ in range(3):
         net = make(dtype)
         net.fit(*blobs(), epochs=3, batch_size=13)
-        results.add(parameters(net))
+        results.add(parameter_bytes(net))
     assert len(results) == 1
 
 
@@ -188,7 +165,7 @@ def test_a_second_fit_continues(optimizer, dtype, batch_size):
     losses = once.fit(X, y, epochs=6, **settings).loss
     assert twice.fit(X, y, epochs=2, **settings).loss + twice.fit(X, y, epochs=4, **settings).loss == losses
     assert [passes.partial_fit(X, y, **settings).loss[0] for _ in range(6)] == losses
-    assert parameters(once) == parameters(twice) == parameters(passes)
+    assert parameter_bytes(once) == parameter_bytes(twice) == parameter_bytes(passes)
 
 
 def test_partial_fit_takes_streams():
@@ -213,22 +190,22 @@ def fresh(net, tmp_path):
 
 @pytest.mark.parametrize(("first", "second"), [("momentum", "adam"), ("adam", "sgd"), ("adam", Adam(beta_2=0.9)),
                                                ("momentum", "nesterov"), (Momentum(0.5), "momentum")])
-def test_another_optimizer_begins_anew(first, second, tmp_path):
+def test_another_optimizer_starts_with_a_new_state(first, second, tmp_path):
     X, y = blobs()
     net = make()
     net.fit(X, y, epochs=3, optimizer=first, batch_size=None)
     twin = fresh(net, tmp_path)
     for one in (net, twin):
         one.fit(X, y, epochs=3, optimizer=second, batch_size=None)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
     twin = fresh(net, tmp_path)  # the first one's state is gone as well
     for one in (net, twin):
         one.fit(X, y, epochs=3, optimizer=first, batch_size=None)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 @pytest.mark.parametrize("same", ["adam", Adam(), Adam(0.9, 0.999)])
-def test_an_equal_optimizer_keeps_its_state_under_another_rate(same):
+def test_equal_optimizer_keeps_its_state_with_another_rate(same):
     X, y = blobs()
     Y = reference.one_hot(y, 3)
     net = make()
@@ -253,7 +230,7 @@ def test_optimizers_are_values():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_weight_2_is_a_duplicated_example_and_weight_0_a_missing_one(optimizer):
+def test_weight_2_duplicates_an_example_and_weight_0_removes_it(optimizer):
     """The same sums in another order: the trajectory's tolerance."""
     X, y = blobs()
     counts = np.random.default_rng(0).integers(0, 3, 60)
@@ -266,14 +243,14 @@ def test_weight_2_is_a_duplicated_example_and_weight_0_a_missing_one(optimizer):
         np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-def test_weights_count_by_their_ratios():
+def test_scaling_sample_weights_changes_nothing():
     X, y = blobs()
     weights = np.random.default_rng(0).uniform(0, 1, 60)
     results = set()
     for factor in (1, 4, 2.0**-20):  # powers of 2 round nothing
         net = make()
         net.fit(X, y, sample_weight=factor * weights, batch_size=13, epochs=3)
-        results.add(parameters(net))
+        results.add(parameter_bytes(net))
     assert len(results) == 1
 
 
@@ -286,10 +263,10 @@ def test_a_batch_without_weight_changes_nothing(optimizer):
     net.fit(X, y, sample_weight=weights, batch_size=20, shuffle=False, optimizer=optimizer, epochs=3)
     kept = weights > 0
     twin.fit(X[kept], y[kept], batch_size=20, shuffle=False, optimizer=optimizer, epochs=3)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
-def test_first_examples_without_weight():
+def test_scoring_skips_examples_without_weight():
     """The examples that judge a snapshot or feed the progress bar may have no weight at all."""
     pytest.importorskip("tqdm")
     X, y = blobs(m=1200)
@@ -312,7 +289,7 @@ def test_early_stopping_on_a_loss_that_only_rises(patience):
     assert history.stop_reason == "early_stopping"
     assert history.best_epoch == 1 and len(history) == 1 + patience
     twin.fit(X, y, epochs=1, **settings)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 def test_early_stopping_on_a_loss_that_only_falls():
@@ -322,7 +299,7 @@ def test_early_stopping_on_a_loss_that_only_falls():
     history = net.fit(X, y, validation_data=(X, y), early_stopping=1, **settings)
     assert history.stop_reason == "epochs" and history.best_epoch == 20
     twin.fit(X, y, **settings)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -358,7 +335,7 @@ def test_callbacks_see_each_record():
     assert [record for _, record in seen] == history.records
 
 
-def test_a_callback_can_stop_but_not_forge():
+def test_a_callback_can_stop_but_not_change_the_record():
     X, y = blobs()
 
     def stop(network, record):
@@ -371,7 +348,7 @@ def test_a_callback_can_stop_but_not_forge():
     history = net.fit(X, y, epochs=10, callbacks=(stop, lambda network, record: calls.append(record["epoch"])))
     assert history.stop_reason == "callback" and history.epochs == [1, 2, 3] == calls
     twin.fit(X, y, epochs=3)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 def blas_threads():
@@ -394,10 +371,10 @@ def test_an_exception_in_a_callback_leaves_a_whole_network(error):
     assert net.history.epochs == [1, 2]
     assert net.history.stop_reason == ("interrupted" if error is KeyboardInterrupt else "error")
     twin.fit(X, y, epochs=2)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
     for one in (net, twin):
         one.fit(X, y, epochs=2)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 def test_a_callback_may_change_the_parameters():
@@ -409,7 +386,7 @@ def test_a_callback_may_change_the_parameters():
     twin.W[0].fill(0.5)
     twin.partial_fit(X, y, optimizer="sgd", batch_size=None)
     twin.W[0].fill(0.5)
-    assert parameters(net) == parameters(twin)
+    assert parameter_bytes(net) == parameter_bytes(twin)
 
 
 # ---- the progress bar
@@ -430,10 +407,10 @@ def test_progress_bar_shows_loss_and_metric(capsys):
     silent.fit(X, y, epochs=3)
     silent.fit(X, y, epochs=2)
     assert capsys.readouterr() == ("", "")
-    assert parameters(net) == parameters(silent)  # watching changes nothing
+    assert parameter_bytes(net) == parameter_bytes(silent)  # watching changes nothing
 
 
-def test_progress_without_tqdm_is_refused_at_once(monkeypatch):
+def test_progress_without_tqdm_is_refused_before_training(monkeypatch):
     net = make()
     net.fit(*blobs(), epochs=1)
     before = pickle.dumps(net)
@@ -442,191 +419,6 @@ def test_progress_without_tqdm_is_refused_at_once(monkeypatch):
     with pytest.raises(ImportError, match=r"a progress bar needs tqdm: pip install 'fastnn\[progress\]'"):
         net.fit(*blobs(), epochs=5, progress=True, optimizer="sgd")
     assert pickle.dumps(net) == before
-
-
-# ---- divergence
-
-
-def finite(net):
-    return all(np.isfinite(view).all() for view in (*net.W, *net.b))
-
-
-def regression(m=60):
-    X, _ = blobs(m)
-    return X, X[:, 0] * 2 - X[:, 1]
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("batch_size", [None, 7])
-@pytest.mark.parametrize("rate", [0.5, 10.0, 1e6, 1e30])
-@pytest.mark.parametrize("validated", [False, True])
-def test_divergence_warns_and_keeps_the_best_parameters(optimizer, dtype, batch_size, rate, validated):
-    X, y = regression()
-    net = make(dtype, sizes=(4, 16, 1), activation="relu", output="identity")
-    before = net.loss(X, y)
-    data = (X, y) if validated else None
-    with pytest.warns(DivergenceWarning, match=r"training diverged in epoch \d+: ") as caught:
-        history = net.fit(X, y, optimizer=optimizer, learning_rate=rate, batch_size=batch_size, epochs=3000,
-                          validation_data=data)
-    text = str(caught[0].message)
-    assert len(caught) == 1 and caught[0].filename == __file__
-    assert f"in epoch {len(history)}:" in text
-    assert history.stop_reason == "diverged"
-    assert finite(net)
-    assert net.loss(X, y) <= before
-    if history.best_epoch is None:
-        assert "the initial ones" in text and net.loss(X, y) == before
-    else:
-        assert f"those after epoch {history.best_epoch}" in text
-    history = net.fit(X, y, epochs=3, optimizer=optimizer, learning_rate=1e-4)  # no moment is left of it
-    assert history.stop_reason == "epochs" and finite(net)
-
-
-def test_divergence_by_the_very_last_update():
-    X, y = regression()
-    net = make("float32", sizes=(4, 1), output="identity")
-    before = parameters(net)
-    with pytest.warns(DivergenceWarning, match="diverged in epoch 1: .* the initial ones"):
-        history = net.fit(X, y, optimizer="sgd", learning_rate=3e38, batch_size=None, epochs=1)
-    assert np.isfinite(history.loss).all() and parameters(net) == before
-
-
-def test_divergence_late_goes_back_to_a_good_epoch():
-    X, y = regression()
-    settings = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": None}
-
-    def poison(network, record):
-        if record["epoch"] == 290:
-            network.W[1].fill(1e200)
-
-    net, twin = (make(sizes=(4, 8, 1), output="identity") for _ in range(2))
-    before = net.loss(X, y)
-    with pytest.warns(DivergenceWarning, match="diverged in epoch 291: "):
-        history = net.fit(X, y, epochs=400, callbacks=[poison], **settings)
-    # Looked at after 1, 3, 7, ..., 127 steps, then every 128.
-    assert history.best_epoch == 290 // STEPS_PER_SCORE * STEPS_PER_SCORE - 1 > 0
-    twin.fit(X, y, epochs=history.best_epoch, **settings)
-    assert parameters(net) == parameters(twin)
-    assert net.loss(X, y) < before / 2
-
-
-@pytest.mark.parametrize("validated", [False, True])
-def test_a_step_that_blows_up_after_a_good_loss_is_not_taken_for_the_best(validated):
-    """The recorded loss is that before the update: parameters are judged by their own."""
-    X, y = regression()
-    net = make(sizes=(4, 8, 1), activation="relu", output="identity")
-    before = net.loss(X, y)
-
-    def unbalance(network, record):  # the same function and loss, but steep
-        if record["epoch"] == STEPS_PER_SCORE - 1:
-            network.W[0][...] *= 1e4
-            network.b[0][...] *= 1e4
-            network.W[1][...] /= 1e4
-
-    with pytest.warns(DivergenceWarning):
-        history = net.fit(X, y, optimizer="sgd", learning_rate=0.01, batch_size=None, epochs=400, callbacks=[unbalance],
-                          validation_data=(X, y) if validated else None)
-    assert history.loss[STEPS_PER_SCORE - 1] < before and len(history) > STEPS_PER_SCORE
-    assert net.loss(X, y) <= before
-
-
-def test_early_stopping_and_divergence_keep_the_best_epoch():
-    X, y = regression()
-
-    def poison(network, record):
-        if record["epoch"] == 5:
-            network.b[0].fill(math.nan)
-
-    net, twin = (make(sizes=(4, 8, 1), output="identity") for _ in range(2))
-    settings = {"learning_rate": 0.01, "validation_data": (X, y), "early_stopping": 10}
-    with pytest.warns(DivergenceWarning, match="diverged in epoch 6: .* those after epoch 5"):
-        net.fit(X, y, epochs=200, callbacks=[poison], **settings)
-    twin.fit(X, y, epochs=5, **settings)
-    assert parameters(net) == parameters(twin)
-
-
-def test_divergence_as_an_error():
-    X, y = regression()
-    net = make(sizes=(4, 8, 1), output="identity")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DivergenceWarning)
-        with pytest.raises(DivergenceWarning, match="in epoch"):
-            net.fit(X, y, optimizer="momentum", learning_rate=1e30, epochs=100)
-    assert finite(net) and net.history.stop_reason == "diverged"
-    net.fit(X, y, optimizer="momentum", learning_rate=1e-4, epochs=3)
-    assert finite(net)
-
-
-def test_parameters_that_are_not_finite_at_the_start():
-    X, y = regression()
-    net = make(sizes=(4, 8, 1), output="identity")
-    net.W[0][0, 0] = math.nan
-    with pytest.warns(DivergenceWarning, match="in epoch 1: .* the initial ones"):
-        net.fit(X, y, epochs=100)
-
-
-# ---- Ctrl-C
-
-INTERRUPTED = """
-import signal
-import sys
-import numpy as np
-from threadpoolctl import threadpool_info
-from fastnn import Network
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
-
-optimizer, batch_size, n_x, n_hidden, m = sys.argv[1], *map(int, sys.argv[2:])
-rng = np.random.default_rng(0)
-X, y = rng.standard_normal((m, n_x)).astype(np.float32), rng.integers(2, size=m)
-settings = {"optimizer": optimizer, "batch_size": batch_size, "shuffle": False, "learning_rate": 1e-3}
-
-def limits():
-    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-
-def bits(net):
-    return b"".join(view.tobytes() for view in (*net.W, *net.b))
-
-net = Network([n_x, n_hidden, 2], random_state=0)
-before = limits()
-try:
-    net.fit(X, y, epochs=10**9, callbacks=[lambda network, record: print("epoch", flush=True)], **settings)
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-assert net.history.stop_reason == "interrupted"
-assert limits() == before
-assert all(np.isfinite(view).all() for view in (*net.W, *net.b))
-
-# The same steps again, one call each: the state must be one of those after a whole step.
-found, finished = bits(net), len(net.history)
-twin = Network([n_x, n_hidden, 2], random_state=0)
-twin.fit(X, y, epochs=finished, **settings)
-states = [bits(twin)]
-for start in range(0, m, batch_size):
-    twin.partial_fit(X[start : start + batch_size], y[start : start + batch_size], **settings)
-    states.append(bits(twin))
-assert found in states, finished
-net.fit(X, y, epochs=1, **settings)
-print("whole", finished, states.index(found))
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-@pytest.mark.parametrize("arguments", [("adam", 20, 4, 8, 20000), ("momentum", 256, 64, 200, 4096)])
-def test_ctrl_c_leaves_the_last_finished_step(arguments):
-    """The second network is large enough for two shards, where there are two threads."""
-    process = subprocess.Popen([sys.executable, "-P", "-c", INTERRUPTED, *map(str, arguments)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=os.environ | {"FASTNN_NUM_THREADS": "2"})
-    try:
-        for _ in range(3):
-            assert process.stdout.readline() == "epoch\n"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 0, err
-    assert "interrupted\nwhole" in out and err == ""
 
 
 # ---- it learns
@@ -667,7 +459,7 @@ def test_logistic_regression_finds_the_one_minimum():
     assert np.abs(dW[0]).max() < 1e-10 and np.abs(db[0]).max() < 1e-10
 
 
-def test_a_short_run_goes_back_to_a_good_epoch():
+def test_a_short_fit_restores_a_good_epoch():
     """Not to the initial parameters, although it has fewer steps than lie between two later looks."""
     X, y = regression()
     net = make(sizes=(4, 8, 1), output="identity")
@@ -682,7 +474,7 @@ def test_a_short_run_goes_back_to_a_good_epoch():
     assert history.best_epoch == 63 and net.loss(X, y) < before
 
 
-def test_sorted_and_weightless_examples_do_not_blind_the_judge():
+def test_scored_examples_represent_sorted_and_weighted_data():
     """The parameters are judged on examples from everywhere, and on such as have weight."""
     X, y = regression(m=600)
     weights = np.ones(600)

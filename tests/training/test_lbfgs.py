@@ -18,7 +18,7 @@ def net(**keywords):
     return Network([6, 5, 3], **{"activation": "tanh", "l2": 0.01, "dtype": "float64", "random_state": 1} | keywords)
 
 
-def test_the_course_is_scipys_on_the_reference():
+def test_trajectory_equals_scipy_on_the_reference():
     """The same iterates as SciPy with the NumPy reference's J and gradient: float64, to 1e-9 over 30 iterations."""
     network = net()
     W, b = [M.copy() for M in network.W], [v.copy() for v in network.b]
@@ -40,7 +40,7 @@ def test_the_course_is_scipys_on_the_reference():
     assert history.loss[-1] == pytest.approx(network.loss(X, Y), rel=1e-12)
 
 
-def test_it_converges_and_says_so():
+def test_convergence_is_the_stop_reason():
     network = net()
     history = network.fit(X, Y, optimizer=LBFGS(gradient_tolerance=1e-7, cost_tolerance=0), epochs=5000)
     assert history.stop_reason == "converged" and len(history) < 5000
@@ -108,7 +108,7 @@ def test_weights_losses_and_labels_apply():
         np.testing.assert_allclose(mine, its, rtol=1e-6)
 
 
-def test_data_larger_than_a_block(monkeypatch, tuning):
+def test_data_larger_than_a_chunk(monkeypatch, tuning):
     """The gradient over all examples is added up block by block."""
 
     whole = net().gradients(X, Y, sample_weight=np.linspace(0, 3, 90))
@@ -125,7 +125,7 @@ def test_data_larger_than_a_block(monkeypatch, tuning):
 @pytest.mark.parametrize(("name", "value"), [
     ("learning_rate", 0.1), ("learning_rate", schedules.Cosine(0.1)), ("batch_size", 32), ("clip_norm", 1.0),
     ("resume", "nowhere"), ("checkpoints", callbacks.Checkpoint("nowhere"))])
-def test_what_it_cannot_take_is_refused(name, value):
+def test_lbfgs_refuses_unsupported_settings(name, value):
     network = net()
     before = network._parameters.theta.copy()
     keywords = {"callbacks": [value]} if name == "checkpoints" else {name: value}
@@ -147,7 +147,7 @@ def test_bad_options(keywords, error):
         LBFGS(**keywords)
 
 
-def test_a_cost_that_overflows_is_stepped_back_from():
+def test_the_line_search_takes_back_overflowing_steps():
     network = Network([1, 1], output="exp", loss="poisson", dtype="float64", random_state=0)
     x = np.linspace(0, 30, 40)[:, None]
     network.fit(x, np.exp(0.1 * x), optimizer=LBFGS(cost_tolerance=0), epochs=200)

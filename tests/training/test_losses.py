@@ -49,7 +49,7 @@ def test_loss_is_the_reference(loss):
 
 
 @pytest.mark.parametrize("loss", OBJECTS, ids=repr)
-def test_fit_lowers_it(loss):
+def test_fit_lowers_the_loss(loss):
     network, y = net(loss), targets(loss)
     before = network.loss(X, y)
     network.fit(X, y, epochs=60, learning_rate=0.01, batch_size=10)
@@ -57,7 +57,7 @@ def test_fit_lowers_it(loss):
 
 
 @pytest.mark.parametrize("loss", OBJECTS, ids=repr)
-def test_copies_files_and_text_keep_it(loss, tmp_path):
+def test_copies_files_and_repr_keep_the_loss(loss, tmp_path):
     network = net(loss, l1=0.25, dropout=0.5)
     network.save(tmp_path / "net")
     for other in (network.copy(), pickle.loads(pickle.dumps(network)), Network.load(tmp_path / "net")):

@@ -154,7 +154,7 @@ def test_saving_and_loading_take_no_copy_more_than_the_arrays(tmp_path):
     assert peak(lambda: Network.load(tmp_path / "net")) <= 2 * theta + SLACK  # those read and those of the network
 
 
-def test_nothing_is_kept_after_a_fit():
+def test_fit_releases_its_memory():
     """But for the optimiser's state: the next fit goes on with it."""
     X, y = examples(2000, 300)
     net = Network([300, 1000, 3], random_state=0)
@@ -224,7 +224,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in KiB")
-def test_sparse_data_are_never_dense():
+def test_sparse_data_are_never_converted_to_dense():
     """20 000 x 50 000, 4 GB if it were dense: theta twice (drawn; moved to column-major), Adam's two moments, the
     gradient, the snapshot, and what every process may take beside."""
     done = subprocess.run([sys.executable, "-P", "-c", SPARSE], capture_output=True, text=True, timeout=120)

@@ -80,7 +80,7 @@ def test_dropout_regularises():
     assert dropped.evaluate(fresh, truth)["loss"] < plain.evaluate(fresh, truth)["loss"]
 
 
-def test_rates():
+def test_dropout_rates_of_each_layer():
     assert net(dropout=0.25).dropout == (0.25, 0.25)
     assert net(dropout=[0.25, 0]).dropout == (0.25, 0.0)
     assert net().dropout == net(dropout=0).dropout == (0.0, 0.0)
@@ -117,7 +117,7 @@ def test_weight_decay_shrinks_weights_alone():
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_clipped_step_is_as_long_as_allowed(dtype, threads):
+def test_a_clipped_gradient_has_the_given_norm(dtype, threads):
     for clip_norm in (1e-3, 0.1, 1e6):
         network = net(dtype, sizes=(12, 256, 256, 3), l2=0.01)
         _, dW, db = network.gradients(X, Y)
@@ -131,7 +131,7 @@ def test_a_clipped_step_is_as_long_as_allowed(dtype, threads):
         assert abs(moved - 0.5 * min(norm, clip_norm)) <= slack
 
 
-def test_a_norm_that_is_not_finite_is_a_divergence():
+def test_a_non_finite_gradient_norm_is_a_divergence():
     """Finite J, gradients beyond the dtype's range: nothing moves, and the run stops with the parameters it had."""
     network = Network([1, 1], output="identity", dtype="float32", random_state=0)
     before = arena(network)

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.network_cases import parameter_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -34,10 +35,6 @@ def problem(m=61, seed=0):
 
 def make(dtype="float64", seed=0, sizes=(4, 6, 3), l2=1e-3, **arguments):
     return Network(sizes, activation="tanh", l2=l2, dtype=dtype, random_state=seed, **arguments)
-
-
-def parameters(net):
-    return b"".join(array.tobytes() for array in (*net.W, *net.b))
 
 
 def untimed(history):
@@ -72,11 +69,11 @@ def check_resumed(whole, resumed, path, epoch, X, y, *, every=1, **settings):
     other = make(whole.dtype, seed=99, sizes=whole.layer_sizes, l2=whole.l2, output=whole.activations[-1])
     history = other.fit(X, y, resume=path, **settings)
     assert untimed(history) == untimed(expected)
-    assert parameters(other) == parameters(whole)
+    assert parameter_bytes(other) == parameter_bytes(whole)
     # And so is what follows: generator and optimiser are where they would be.
     settings.pop("early_stopping", None)
     assert untimed(other.fit(X, y, **settings)) == untimed(whole.fit(X, y, **settings))
-    assert parameters(other) == parameters(whole)
+    assert parameter_bytes(other) == parameter_bytes(whole)
     return expected
 
 
@@ -107,7 +104,7 @@ def test_resume_with_schedules_and_early_stopping(tmp_path, dtype, schedule, hel
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_resume_of_any_run(tmp_path, data):
+def test_any_fit_can_be_resumed_bitwise(tmp_path, data):
     """Whatever the arguments, the kind of data and the number of threads, BLAS's own at work or not."""
     def draw(*values):
         return data.draw(st.sampled_from(values))
@@ -134,7 +131,7 @@ def test_resume_of_any_run(tmp_path, data):
     expected = whole.fit(*form, epochs=epochs, **arguments)
     half.fit(*form, epochs=cut, callbacks=[Checkpoint(tmp_path / "run")], **arguments)
     found = resumed.fit(*form, epochs=epochs, resume=tmp_path / "run", **arguments)
-    assert parameters(resumed) == parameters(whole) and found["loss"] == expected["loss"]
+    assert parameter_bytes(resumed) == parameter_bytes(whole) and found["loss"] == expected["loss"]
     assert resumed._rng.bit_generator.state == whole._rng.bit_generator.state
 
 
@@ -153,7 +150,7 @@ def test_resume_with_any_generator(tmp_path, kind, other):
     expected = whole.fit(X, y, **settings)
     killed(there, path, 2, X, y, **settings)
     assert untimed(here.fit(X, y, resume=path, **settings)) == untimed(expected)
-    assert parameters(here) == parameters(whole) and type(here._rng.bit_generator) is kind
+    assert parameter_bytes(here) == parameter_bytes(whole) and type(here._rng.bit_generator) is kind
     assert (here._rng is rng) == (kind is other)  # a generator that others share goes on, where that can be
 
 
@@ -168,28 +165,28 @@ def test_resume_from_each_epoch(tmp_path):
     for epoch in expected.epochs:  # the last one too: there the run has ended
         net = make(seed=epoch)
         assert untimed(net.fit(X, y, resume=tmp_path / f"{epoch:02d}.run", **settings)) == untimed(expected)
-        assert parameters(net) == parameters(whole)
+        assert parameter_bytes(net) == parameter_bytes(whole)
 
 
-def test_every(tmp_path):
+def test_checkpoint_every_n_epochs(tmp_path):
     X, y = problem()
     make().fit(X, y, epochs=7, callbacks=[Checkpoint(f"{tmp_path}/{{epoch}}", every=3)])
     assert sorted(os.listdir(tmp_path)) == ["3", "6", "7"]
 
 
-def test_a_longer_run(tmp_path):
+def test_resume_with_more_epochs(tmp_path):
     """`epochs` is the total, and may be more than it was."""
     X, y = problem()
     whole, there, here = (make() for _ in range(3))
     expected = whole.fit(X, y, epochs=8, batch_size=7)
     there.fit(X, y, epochs=5, batch_size=7, callbacks=[Checkpoint(tmp_path / "run", every=5)])
     assert untimed(here.fit(X, y, epochs=8, batch_size=7, resume=tmp_path / "run")) == untimed(expected)
-    assert parameters(here) == parameters(whole)
+    assert parameter_bytes(here) == parameter_bytes(whole)
     done = make().fit(X, y, epochs=5, batch_size=7, resume=tmp_path / "run")
     assert len(done) == 5 and done.stop_reason == "epochs"
 
 
-def test_best_parameters_of_a_run_without_early_stopping(tmp_path):
+def test_best_parameters_without_early_stopping(tmp_path):
     """Those that a run falls back to when it diverges after a resume."""
     X, y = problem()
 
@@ -205,7 +202,7 @@ def test_best_parameters_of_a_run_without_early_stopping(tmp_path):
     killed(there, tmp_path / "run", 20, X, y, **settings)
     with pytest.warns(RuntimeWarning, match="diverged in epoch 31: .* those after epoch 15"):
         here.fit(X, y, **settings, resume=tmp_path / "run", callbacks=[Poison()])
-    assert parameters(here) == parameters(whole)
+    assert parameter_bytes(here) == parameter_bytes(whole)
 
 
 def test_resumed_twice(tmp_path):
@@ -252,7 +249,7 @@ def test_a_process_that_is_killed_leaves_a_whole_checkpoint(tmp_path):
         net.fit(X, y, resume=path, callbacks=[Kill(done + 3)], **settings)
     with pytest.raises(Killed):
         whole.fit(X, y, callbacks=[Kill(done + 3)], **settings)
-    assert parameters(net) == parameters(whole)
+    assert parameter_bytes(net) == parameter_bytes(whole)
 
 
 # ---- the file
@@ -268,13 +265,13 @@ def checkpoint(tmp_path):
     return tmp_path / "run", X, y, settings
 
 
-def test_load_gives_the_network(checkpoint):
+def test_load_restores_the_network(checkpoint):
     path, X, y, settings = checkpoint
     twin = make()
     with pytest.raises(Killed):
         twin.fit(X, y, **settings, callbacks=[Kill(4)])
     net = Network.load(path)
-    assert parameters(net) == parameters(twin) and net.dtype == twin.dtype
+    assert parameter_bytes(net) == parameter_bytes(twin) and net.dtype == twin.dtype
     assert np.array_equal(net.predict(X), twin.predict(X))
 
 
@@ -306,7 +303,7 @@ def test_a_checkpoint_of_another_run_is_refused(checkpoint, change, match):
     assert pickle.dumps(net) == before
 
 
-def test_a_fraction_where_there_was_none(tmp_path):
+def test_resume_with_a_new_validation_fraction_is_refused(tmp_path):
     X, y = problem()
     killed(make(), tmp_path / "run", 1, X, y)
     with pytest.raises(ValueError, match="without validation_fraction"):
@@ -340,7 +337,7 @@ def test_a_damaged_file_is_refused(checkpoint):
         make().fit(X, y, resume=path, **settings)
 
 
-def test_a_network_without_a_run_is_refused(checkpoint):
+def test_resuming_a_file_without_a_checkpoint_is_refused(checkpoint):
     path, X, y, settings = checkpoint
     make().save(path)
     net = make()
@@ -392,7 +389,7 @@ def test_a_file_with_a_wrong_header_is_refused(checkpoint):
 @pytest.mark.parametrize(("kind", "key"), [(np.random.MT19937, "pos"), (np.random.Philox, "buffer_pos"),
                                            (np.random.SFC64, "has_uint32"), (np.random.PCG64, "uinteger")])
 @pytest.mark.parametrize("wrong", [-1, 2**33, 0.5, True])
-def test_a_generator_that_would_read_beyond_its_state(tmp_path, kind, key, wrong):
+def test_generator_states_out_of_range_are_refused(tmp_path, kind, key, wrong):
     X, y = problem()
     path = tmp_path / "run"
     net = Network([4, 6, 3], dtype="float64", random_state=np.random.Generator(kind(0)))
@@ -425,21 +422,21 @@ def test_a_file_with_wrong_arrays_is_refused(checkpoint):
             assert pickle.dumps(net) == before, name
 
 
-def test_what_cannot_be_stored_is_refused_at_once(tmp_path):
+def test_unstorable_generators_are_refused_before_training(tmp_path):
     class Own(np.random.PCG64):
         pass
 
     X, y = problem()
     net = Network([4, 6, 3], random_state=np.random.Generator(Own(0)))
-    before = parameters(net)
+    before = parameter_bytes(net)
     with pytest.raises(ValueError, match=r"a checkpoint can hold the random generators MT19937, .* got Own"):
         net.fit(X, y, callbacks=[Checkpoint(tmp_path / "run")])
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         make().fit(X, y, callbacks=[Checkpoint(tmp_path / "missing" / "run")])
-    assert parameters(net) == before
+    assert parameter_bytes(net) == before
 
 
-def test_a_long_history_fits(tmp_path):
+def test_a_long_history_can_be_resumed(tmp_path):
     """It is an array: the header has a limit."""
     X, y = problem(m=3)
     net = Network([4, 3], random_state=0)

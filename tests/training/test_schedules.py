@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers.network_cases import parameter_bytes
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -42,10 +43,6 @@ def make(dtype="float64"):
     return Network([4, 6, 3], activation="tanh", dtype=dtype, random_state=0)
 
 
-def parameters(net):
-    return b"".join(array.tobytes() for array in (*net.W, *net.b))
-
-
 # ---- formulas
 
 
@@ -77,7 +74,7 @@ def test_inverse_scaling(rate, power, scale, t):
     assert schedule(t) == pytest.approx(rate / (1 + scale * t) ** power, rel=1e-9)
 
 
-def test_inverse_scaling_is_that_of_scikit_learn():
+def test_inverse_scaling_equals_scikit_learn():
     """There t counts examples, and the rate changes after each epoch."""
     m = 150
     for epoch in range(20):
@@ -121,7 +118,7 @@ def test_one_cycle(rate, rise, divide, final_divide, total):
 
 
 @pytest.mark.parametrize("kind", [Cosine, OneCycle])
-def test_an_own_length(kind):
+def test_schedule_with_an_explicit_length(kind):
     schedule = kind(0.1, total=10)
     assert schedule.rates(4).tolist() == kind(0.1).rates(10)[:4].tolist()
     assert schedule.rates(15)[10:].tolist() == [schedule(10)] * 5
@@ -136,11 +133,11 @@ def test_an_own_length(kind):
 def test_reduce_on_plateau(values, patience, min_delta, mode):
     """Against its definition, told once more."""
     schedule = ReduceOnPlateau(1.0, 0.5, patience, min_delta, 0.01, "loss", mode)
-    pace = ScheduleState(schedule, 100, 7, ("epoch", "loss"))
+    state = ScheduleState(schedule, 100, 7, ("epoch", "loss"))
     rate, best, waited = 1.0, None, 0
     for value in values:
-        assert next(iter(pace.rates())) == rate == pace.last(7)
-        pace.advance(7, {"epoch": 1, "loss": value})
+        assert next(iter(state.rates())) == rate == state.last(7)
+        state.advance(7, {"epoch": 1, "loss": value})
         better = best is None or (value < best - min_delta if mode == "min" else -value < -best - min_delta)
         if better:
             best, waited = value, 0
@@ -165,7 +162,7 @@ def test_reduce_on_plateau_in_a_fit():
 
 @pytest.mark.parametrize("kind", [StepDecay, Exponential, InverseScaling, Cosine, OneCycle])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_schedule_is_its_rates_step_by_step(kind, dtype):
+def test_a_schedule_equals_steps_with_its_rates(kind, dtype):
     X, y = problem()
     epochs, batch, steps = 4, 16, 4
     for per in UNITS:
@@ -177,7 +174,7 @@ def test_a_schedule_is_its_rates_step_by_step(kind, dtype):
         for step, rate in enumerate(each):
             part = slice(step % steps * batch, (step % steps + 1) * batch)
             twin.partial_fit(X[part], y[part], learning_rate=float(rate))
-        assert parameters(net) == parameters(twin)
+        assert parameter_bytes(net) == parameter_bytes(twin)
         assert history["learning_rate"] == each[steps - 1 :: steps].tolist()
 
 
@@ -189,20 +186,20 @@ def test_an_epoch_of_one_step_is_a_step(kind):
         net = make()
         history = net.fit(X, y, learning_rate=kind(0.05, per=per), batch_size=None, epochs=9)
         assert history["learning_rate"] == rates
-        results.add(parameters(net))
+        results.add(parameter_bytes(net))
     assert len(results) == 1
 
 
-def test_a_number_is_a_constant():
+def test_a_number_is_a_constant_schedule():
     X, y = problem()
     nets = [make() for _ in range(3)]
     for net, rate in zip(nets, (0.01, Constant(0.01), StepDecay(0.01, factor=1.0)), strict=True):
         net.fit(X, y, learning_rate=rate, epochs=3, batch_size=7)
-    assert len({parameters(net) for net in nets}) == 1
+    assert len({parameter_bytes(net) for net in nets}) == 1
 
 
 @pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: type(schedule).__name__)
-def test_each_fit_begins_anew(schedule):
+def test_lbfgs_memory_starts_empty_in_each_fit(schedule):
     X, y = problem()
     net = make()
     first, second = (net.fit(X, y, learning_rate=schedule, epochs=4) for _ in range(2))
@@ -212,15 +209,15 @@ def test_each_fit_begins_anew(schedule):
 
 
 @pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: type(schedule).__name__)
-def test_pace_goes_on_where_its_state_says(schedule):
+def test_schedule_state_continues_from_its_saved_state(schedule):
     rng = np.random.default_rng(0)
     records = [{"loss": float(value)} for value in rng.standard_normal(12)]
     there = ScheduleState(schedule, 12, 5, ("epoch", "loss"))
 
-    def epoch(pace, record):
-        rates = [rate for rate, _ in zip(pace.rates(), range(5), strict=False)]
-        assert pace.last(5) == rates[-1]
-        pace.advance(5, record)
+    def epoch(state, record):
+        rates = [rate for rate, _ in zip(state.rates(), range(5), strict=False)]
+        assert state.last(5) == rates[-1]
+        state.advance(5, record)
         return rates
 
     for record in records[:7]:
@@ -260,13 +257,13 @@ def test_bad_schedules(make_one, error, match):
         make_one()
 
 
-def test_a_schedule_that_watches_what_is_not_recorded():
+def test_monitoring_an_unrecorded_value_is_refused():
     net = make()
-    before = parameters(net)
+    before = parameter_bytes(net)
     X, y = problem()
     with pytest.raises(ValueError, match=r"ReduceOnPlateau watches 'validation_loss', .* give validation_data"):
         net.fit(X, y, learning_rate=ReduceOnPlateau(0.1, monitor="validation_loss"))
-    assert parameters(net) == before and net.history is None
+    assert parameter_bytes(net) == before and net.history is None
 
 
 @given(st.sampled_from(ALL), st.integers(1, 50))

@@ -13,9 +13,10 @@ from functools import cache
 import numpy as np
 import pytest
 import scipy.sparse
+from helpers.core_cases import Task
+from helpers.kernel_cases import LEVELS
 
 from fastnn import Network, losses, optimizers, runtime
-from fastnn._core import registry
 from fastnn._data import feeds
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import SparseRows
@@ -26,7 +27,6 @@ from fastnn._threads.policy import Parallelism
 from fastnn._training.binding import bind
 from fastnn._training.optimizer_state import OptimizerState
 
-LEVELS = range(len(registry.LEVELS))
 ROWS, BATCH, EPOCHS = 50, 16, 5  # batches of 16, 16, 16 and 2: twenty steps
 BATCHES = [slice(start, stop) for start, stop in feeds.batch_bounds(ROWS, BATCH)] * EPOCHS
 RUNS = 3
@@ -141,14 +141,14 @@ def assert_on_course(net, losses, W, b, expected):
 
 
 @pytest.fixture(scope="module")
-def nets(task):
+def nets():
     """Tasks by name and dtype, and what is expected of each rule: worked out once."""
 
     @cache
     def make(name, dtype):
         sizes, activations, loss, more = NETS[name]
         more = {key: value for key, value in more.items() if key != "clip_norm"}
-        return task(sizes, activations, loss, dtype, rows=ROWS, dropout_seed=2**63 - 5, seed=len(name), **more)
+        return Task(sizes, activations, loss, dtype, rows=ROWS, dropout_seed=2**63 - 5, seed=len(name), **more)
 
     @cache
     def expected(name, dtype, rule):
@@ -280,7 +280,7 @@ def test_fit_follows_the_reference(name, shuffle, dtype, nets, tuning):
             assert np.linalg.norm(epochs - network.history["loss"]) <= expected[2]
 
 
-def test_the_bounds_are_narrow(nets):
+def test_error_bounds_are_much_smaller_than_the_updates(nets):
     """They would be worth nothing if they let half a run pass: the parameters move by far more than they allow."""
     make, expected = nets
     for name in NETS:
