@@ -14,6 +14,7 @@ from measure import SLOWS_BLAS
 # its own.
 BENCHES = {
     "step": "a training step: every peer, and the floors of the machine",
+    "versions": "a training step in this environment and in that of --other, in turn",
     "fit": "shuffling, time to accuracy on Fashion-MNIST, import time",
     "predict": "prediction: every peer",
     "memory": "peak memory of a fit; a memory map of 1e7 rows",
@@ -47,11 +48,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of workloads, separated by commas (default all)")
     parser.add_argument("--peers", default="", help="systems to compare with, separated by commas (default all)")
     parser.add_argument("--dtypes", default="float32", help="dtypes, separated by commas (default float32)")
+    parser.add_argument("--other", default="", help="versions: Python of an environment with another fastnn")
     parser.add_argument("--json", default="", help="also write the figures to this file")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)  # the arguments of one measured process
     options = parser.parse_args()
     if (options.bench == "report") != (options.folder is not None):
         parser.error("a FOLDER is needed for report, and only for report")
+    if (options.bench == "versions") != bool(options.other) and not options.worker:
+        parser.error("--other PYTHON is needed for versions, and only for versions")
     if not Path(options.json).parent.is_dir():  # before anything is measured
         parser.error(f"there is no folder for {options.json}")
     return options

@@ -19,10 +19,10 @@ def threads(options) -> list[int]:
     return [int(count) for count in options.threads.split(",")]
 
 
-def in_process(bench: str, arguments: dict, n_threads: int):
+def in_process(bench: str, arguments: dict, n_threads: int, python: str = sys.executable):
     """Call ``work(**arguments)`` of a benchmark in a new process limited to `n_threads`; return its result."""
     variables = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
-    command = [sys.executable, str(Path(__file__).parent), bench, "--worker", json.dumps(arguments)]
+    command = [python, str(Path(__file__).parent), bench, "--worker", json.dumps(arguments)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{bench} {arguments}: {done.stderr}")
