@@ -90,7 +90,8 @@ def extension(name: str, openmp: list[str]) -> Extension:
         # The target is the oldest NumPy that pyproject.toml allows; NumPy's own default rises with its versions.
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
                        ("NPY_TARGET_VERSION", "NPY_1_25_API_VERSION")],
-        extra_compile_args=[*([] if MSVC else ["-O2", "-ffp-contract=off", "-fvisibility=hidden"]), *openmp, *DEBUGGING],
+        extra_compile_args=[*([] if MSVC else ["-O2", "-ffp-contract=off", "-fvisibility=hidden"]), *openmp,
+                            *DEBUGGING],
         extra_link_args=[*([] if MSVC else openmp), *SANITIZERS],
         depends=[*HEADERS, *glob("csrc/**/*.c", recursive=True), *glob("fastnn/_core/*.pxd")],
     )

@@ -53,8 +53,8 @@ typedef struct {
     int n_shards;             /* gradient arenas to sum */
 } fastnn_update;
 
-/* Dropout of a layer in one step. Element e of the (n, m) matrix is kept if the e-th word of the counter-based generator
-   is at least `threshold`. In A, a dropped element is -0 and a kept zero is +0. */
+/* Dropout of a layer in one step. Element e of the (n, m) matrix is kept if the e-th word of the counter-based
+   generator is at least `threshold`. In A, a dropped element is -0 and a kept zero is +0. */
 typedef struct {
     uint32_t key[2];          /* of the training run and its step */
     uint32_t stream;          /* the layer */

@@ -40,8 +40,8 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
     }
 }
 
-/* `softmax_block` for transposed Z: examples lie along the columns. If `m` is a compile-time constant, the loops over it
-   are a few vectors. */
+/* `softmax_block` for transposed Z: examples lie along the columns. If `m` is a compile-time constant, the loops over
+   it are a few vectors. */
 FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
                                      real *restrict T, ptrdiff_t ldt, /* IN (m, n) Z transposed; OUT A, weighted */
                                      const real *weights,             /* IN (m) or NULL for all ones */
@@ -93,8 +93,8 @@ static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, 
     FN(transpose)(m, n, T, m, A, n);
 }
 
-/* Column j of A = weights[j] * softmax(Z). Subtracting the largest element of a column prevents overflow. Its e^0 = 1 is
-   left out of `rest`, because 1 + rest would round away the digits of a small rest. */
+/* Column j of A = weights[j] * softmax(Z). Subtracting the largest element of a column prevents overflow. Its e^0 = 1
+   is left out of `rest`, because 1 + rest would round away the digits of a small rest. */
 static void FN(softmax_block)(ptrdiff_t n, ptrdiff_t m,
                               const real *Z,       /* IN (n, m), a block */
                               const real *weights, /* IN (m) or NULL for all ones */

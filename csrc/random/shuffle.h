@@ -1,10 +1,9 @@
 /* shuffle.h: shuffle in place; and compute a part of a pseudo-random permutation without storing the rest.
 
-   Fisher-Yates from the end (Durstenfeld 1964), with several random indices from each 64-bit word. Indices below a, b, ...
-   together are one of a b ... equally likely cases: in the 128-bit product of the word and a, the upper half is the first
-   index and the lower half determines the others. Words that would bias the result are rejected (Lemire 2019, "Fast
-   random integer generation in an interval"; Brackett-Rozinsky & Lemire 2024, "Batched ranged random integer
-   generation"). */
+   Fisher-Yates from the end (Durstenfeld 1964), with several random indices from each 64-bit word. For indices below
+   a, b, ... the word is multiplied by a: the upper half of the 128-bit product is the first index, and the lower half
+   yields the next index in the same way. Words that would bias the result are rejected (Lemire 2019, "Fast random
+   integer generation in an interval"; Brackett-Rozinsky & Lemire 2024, "Batched ranged random integer generation"). */
 #ifndef FASTNN_SHUFFLE_H
 #define FASTNN_SHUFFLE_H
 
