@@ -9,17 +9,18 @@ from fastnn._core.arrays cimport (
     dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core.blas cimport matmul
 from fastnn._core.forkguard cimport begin_call, end_call
-from fastnn._core.gemm cimport BLAS, DOTS, MATVEC, TILES, product
+from fastnn._core.gemm cimport BLAS, DOTS, MATVEC, TILES, fastest_kernel, product
 from fastnn._core.kernels cimport Product, bind_product, csr_rows
-from fastnn._core.registry cimport csrc, fastnn_finish, fastnn_ops, fastnn_update, function_code, rule_code
+from fastnn._core.registry cimport (
+    FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_finish, fastnn_ops, fastnn_update, function_code, rule_code)
 from fastnn._core.sparse cimport Csr
 from fastnn._core.team_policy cimport (
     FASTNN_ALONE, FASTNN_SAMPLE, FASTNN_TEAM, fastnn_decide, fastnn_record, fastnn_team_policy)
 
 from fastnn._core.registry import LEVELS
 
-__all__ = ["TeamPolicy", "elementwise", "gather", "multiply", "random_words", "rates", "sparse_weight_gradient",
-           "sum_columns", "total_gradient", "update"]
+__all__ = ["TeamPolicy", "elementwise", "fastest", "gather", "multiply", "random_words", "rates",
+           "sparse_weight_gradient", "sum_columns", "total_gradient", "update"]
 
 TEAM_STATES = {FASTNN_TEAM: "team", FASTNN_SAMPLE: "sample", FASTNN_ALONE: "alone"}
 
@@ -91,6 +92,14 @@ def elementwise(str name, x, out, int level=0):
     cdef char *target = output_pointer(out, dtype, count, "out", None)
     with nogil:
         ops.elementwise(function, count, source, target)
+
+
+def fastest(int level, dtype, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, *, bint transpose_A=False, bint transpose_B=False):
+    """Return the kernel that is chosen for C (n, m) = op(A) (n, k) op(B) (k, m) of dense matrices."""
+    cdef int code = FASTNN_FLOAT32 if dtype == "float32" else FASTNN_FLOAT64
+    cdef int kernel = fastest_kernel(operations(level, code), code, transpose_A, transpose_B, n, m, k,
+                                     k if transpose_A else n, m if transpose_B else k)
+    return {BLAS: "BLAS", TILES: "tiles", DOTS: "dots", MATVEC: "matvec"}[kernel]
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,

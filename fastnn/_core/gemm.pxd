@@ -80,7 +80,7 @@ cdef inline void multiply_by(
     const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
-    const fastnn_finish *epilogue, # IN, of tiles; its bias and relu also of dots; or NULL
+    const fastnn_finish *epilogue,  # IN, of tiles; its bias and relu also of dots; or NULL
 ) noexcept nogil:
     if kernel == TILES:
         ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, epilogue)

@@ -58,7 +58,7 @@ cdef inline void linear_units(
     int kernel, const Network *net, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m,
     const char *A_prev,            # IN (n_in, m)
     char *Z,                       # OUT (n_out, m): `count` of its rows
-    const fastnn_finish *epilogue, # IN, for these units, or NULL
+    const fastnn_finish *epilogue,  # IN, for these units, or NULL
 ) noexcept nogil:
     multiply_by(kernel, net.ops, net.dtype, layer.row_major, False, count, m, layer.n_in, layer.input_scale,
                 net.theta + layer.W + first * (layer.n_in if layer.row_major else 1) * net.itemsize,

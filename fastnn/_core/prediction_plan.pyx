@@ -1,4 +1,5 @@
 """PredictionPlan: a network's forward pass, bound once; rows go through all layers in chunks that stay in the cache."""
+cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
@@ -44,6 +45,7 @@ cdef struct Call:
     LayerDecision *layers    # (n_layers)
 
 
+@cython.final
 cdef class PredictionPlan(BoundNetwork):
     """The forward pass of a network on bound parameters.
 

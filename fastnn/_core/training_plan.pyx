@@ -1,4 +1,5 @@
 """TrainingPlan: a network, its examples and all buffers of a training run, bound once; then one call a mini-batch."""
+cimport cython
 from libc.math cimport NAN
 from libc.stddef cimport ptrdiff_t
 
@@ -10,6 +11,7 @@ from fastnn._core.training_stages cimport (
     APPLY_CALL, GRADIENT_CALL, PASS, PENALIZE, REDUCE, STEP_CALL, UPDATE, TrainingStages)
 
 
+@cython.final
 cdef class TrainingPlan(TrainingStages):
     """One network, its examples and every buffer that a training step needs, bound once.
 

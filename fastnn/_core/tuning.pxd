@@ -27,7 +27,7 @@ cdef enum:
 # ---- Work sharing in prediction_plan.pyx (python bench predict)
 cdef enum:
     MIN_ROWS_SPLIT_BY_ROWS = 64     # rows from which threads always split the rows
-    MIN_ROWS_SPLIT_LARGE_LAYERS = 8 # rows from which they may, as each thread reads all of W
+    MIN_ROWS_SPLIT_LARGE_LAYERS = 8  # rows from which they may, as each thread reads all of W
     WEIGHT_BYTES_PER_ROW = 1 << 18  # bytes of W that one more row must pay for, between the two
     MIN_ROWS_ACROSS = 64            # rows from which the output layer is vectorised over examples
     MIN_PARALLEL_WORK = 400000      # multiply-adds below which threading costs more than it saves

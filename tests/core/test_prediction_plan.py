@@ -20,9 +20,9 @@ from fastnn._core.prediction_plan import PredictionPlan
 @pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_outputs(activation, dtype, buffers, data):
-    """A[L], or Z[L] with `raw`, for every activation inside and at the end, in any layout of X and of W, X sparse too,
-    with fewer rows than a block and with many, by the kernels' own products or by BLAS; the same bits by any team.
+def test_outputs_are_within_bounds_in_every_layout_and_for_any_team(activation, dtype, buffers, data):
+    """A[L], or Z[L] with `raw`, for every activation, any layout of X and W, sparse X, fewer rows than a block and
+    more, the fastest kernels or BLAS. The results of teams are bitwise identical.
     """
     hidden = data.draw(st.lists(st.integers(1, 20), max_size=3), label="hidden")
     sizes = [data.draw(st.integers(1, 20), label="n[0]"), *hidden, data.draw(st.integers(1, 20), label="n[L]")]
@@ -63,7 +63,7 @@ def test_outputs(activation, dtype, buffers, data):
 @each_dtype
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "padded"])
 @pytest.mark.parametrize("team", [1, 2])
-def test_nan_or_infinity_anywhere_in_X_is_reported(dtype, layout, team):
+def test_nan_or_infinity_anywhere_in_X_is_found(dtype, layout, team):
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=13)
     X, out = in_layout(net.X, layout), np.empty((13, 2), dtype)
     for level in LEVELS:
@@ -81,9 +81,9 @@ def test_nan_or_infinity_anywhere_in_X_is_reported(dtype, layout, team):
 @each_dtype
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("row_major", [False, True])
-def test_what_is_not_finite_is_found_by_every_product(dtype, value, row_major):
-    """Of one row and of some, in layers that inner products, a matrix-vector product, tiles and BLAS make; weights that
-    are negative, whose -inf relu would make 0, and infinite ones, with which a finite X is still predicted.
+def test_nan_or_infinity_in_X_is_found_with_every_kernel(dtype, value, row_major):
+    """In one row and in several, in layers computed by dots, matvec, tiles and BLAS. Negative weights give -inf, which
+    relu maps to 0; with infinite weights a finite X is still predicted.
     """
     for n_x, rows in ((5, 1), (300, 1), (300, 3), (600, 40)):
         net = Task([n_x, 40, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
@@ -104,8 +104,8 @@ def test_what_is_not_finite_is_found_by_every_product(dtype, value, row_major):
 
 @each_dtype
 @pytest.mark.parametrize("rows", [1, 4, 7, 8, 10, 33, 63, 64, 65, 200])
-def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows):
-    """Of few units, or of W that is small beside the rows, the rows are."""
+def test_splitting_the_units_of_large_layers_is_bitwise_identical(dtype, rows):
+    """For few units, or W that is small compared with the rows, the rows are split."""
     sizes, row_major = [700, 130, 610, 3], (True, False, True)
     if rows % 2:
         sizes = [4500, 20, 7, 3]
@@ -122,10 +122,8 @@ def test_the_units_of_large_layers_are_shared_to_the_same_bits(dtype, rows):
 
 @each_dtype
 @given(data=st.data())
-def test_rows_are_shared_to_the_same_bits(dtype, data):
-    """Whatever the team and whoever makes the products, the rows that a thread gets, and BLAS with it, follow m alone,
-    where each thread goes through layers that its cache holds.
-    """
+def test_splitting_rows_is_bitwise_identical(dtype, data):
+    """The rows that a thread and BLAS get at a time depend on m alone, whatever the team and the kernels."""
     sizes = [data.draw(st.integers(1, 300), label="n[0]"), *data.draw(st.lists(st.integers(1, 150), max_size=3)), 3]
     orders = [tuple(data.draw(st.booleans(), label="row-major") for _ in sizes[1:]), (False,) * (len(sizes) - 1)]
     rows = data.draw(st.integers(2, 140), label="rows")
@@ -145,8 +143,8 @@ def test_rows_are_shared_to_the_same_bits(dtype, data):
 
 @each_dtype
 @pytest.mark.parametrize("rows", [8, 32, 100])
-def test_whether_a_team_works_or_not_changes_no_bit(dtype, rows):
-    """A team is tried and given up by how fast it is: many calls see both, also where BLAS makes the products."""
+def test_calls_with_and_without_the_team_are_bitwise_identical(dtype, rows):
+    """The team policy tries both in many calls; also with products by BLAS."""
     net = Task([300, 1000, 10], ["relu", "softmax"], "cross_entropy", dtype, rows=rows)
     for level in LEVELS:
         plan, seen = prediction_plan(net, team=2, block=256, level=level), set()
@@ -158,7 +156,7 @@ def test_whether_a_team_works_or_not_changes_no_bit(dtype, rows):
 
 
 @each_dtype
-def test_at_once_takes_what_the_core_reads_as_it_is(dtype):
+def test_fast_path_takes_c_ordered_arrays_of_the_network_dtype_only(dtype):
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
     plan, expected = prediction_plan(net), np.empty((5, 2), dtype)
     X, other = net.X, "float64" if dtype == "float32" else "float32"
@@ -177,8 +175,8 @@ def test_at_once_takes_what_the_core_reads_as_it_is(dtype):
         assert plan.fast_path(refused) is None
 
 
-def test_blas_work():
-    """Without products of its own a level leaves all to BLAS: the largest is that of a block, or of fewer rows."""
+def test_blas_work_is_the_largest_product_left_to_blas():
+    """The baseline level leaves all products to BLAS: the largest is that of a block, or of fewer rows."""
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
     plan = prediction_plan(net, block=8, level=0)
     assert [plan.blas_work(m) for m in (0, 1, 8, 9, 100)] == [0, 12, 96, 96, 96]
@@ -281,8 +279,8 @@ def test_wrong_rows_and_outputs_are_refused():
     assert plan.run(net.X, out)
 
 
-def test_a_forward_plan_at_work_is_refused_to_other_threads():
-    """Whichever of two threads comes second is told so; each then has its turn."""
+def test_a_plan_in_use_refuses_other_threads():
+    """The second of two threads gets an error; each can use the plan afterwards."""
     net = Task([400, 400, 400, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=4000)
     plan = prediction_plan(net, block=100)
     out = np.empty((2, len(net.X), 2))
@@ -304,7 +302,7 @@ def test_a_forward_plan_at_work_is_refused_to_other_threads():
     assert plan.run(net.X, out[0])
 
 
-def test_bound_buffers_can_be_dropped_but_not_resized():
+def test_bound_buffers_stay_alive_and_cannot_be_resized():
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=5)
     good = prediction_values(net)
     plan, out = bind_prediction(**good), np.empty((2, 5, 2))

@@ -15,9 +15,9 @@ VECTOR = {"avx2": 32, "avx512": 64}  # bytes
 @each_dtype
 @pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @given(data=st.data())
-def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, data):
-    """Whatever goes along the vectors, however the rows are cut into blocks and by any team: so they do not depend on
-    how many rows are predicted either. The numbers of units leave lanes of 8 and 16 elements empty.
+def test_outputs_vectorised_over_examples_are_bitwise_identical_to_tiles(activation, dtype, data):
+    """For any block and team, so that outputs do not depend on the number of rows. These numbers of units leave lanes
+    of 8 and 16 elements idle.
     """
     hidden = data.draw(st.sampled_from([16, 17, 64, 100, 300]), label="n[1]")
     n_out = data.draw(st.sampled_from([6, 7, 9, 10, 14, 17, 20, 28]), label="n[2]")
@@ -45,9 +45,9 @@ def test_few_outputs_of_many_rows_have_the_bits_of_the_tiles(activation, dtype, 
 
 @each_dtype
 @given(data=st.data())
-def test_what_is_not_finite_is_found_in_the_registers(dtype, data):
-    """Wherever it is in X, with layers that fill vectors and tiles or do not, of which relu makes -inf 0; a product
-    that overflows and weights that are not finite say nothing of X.
+def test_nan_or_infinity_in_X_is_found_by_the_first_product(dtype, data):
+    """Anywhere in X, in layers that fill vectors and tiles or do not; relu maps -inf to 0. A product that overflows,
+    or weights that are not finite, say nothing about X.
     """
     n_x = data.draw(st.sampled_from([1, 3, 64, 257, 600]), label="n[0]")
     hidden = data.draw(st.sampled_from([3, 8, 9, 15, 16, 17, 33, 48, 49, 130]), label="n[1]")
@@ -70,8 +70,8 @@ def test_what_is_not_finite_is_found_in_the_registers(dtype, data):
                         X[place] = before
 
 
-def test_a_sparse_X_of_many_rows():
-    """Its first layer is not a product of the kernels; the last is, the same as for the dense X."""
+def test_a_sparse_X_of_many_rows_predicts_as_the_dense_X():
+    """The first layer has a kernel of its own; the output layer is the same as for the dense X."""
     net = Task([30, 64, 10], ["relu", "softmax"], "cross_entropy", "float32", rows=200, sparse=True)
     for level in LEVELS:
         plan = prediction_plan(net, block=64, level=level)

@@ -1,4 +1,4 @@
-"""Threads: the same bits, the limits of others left as they were, and no deadlock after a fork."""
+"""Threads: bitwise identical results, BLAS limits that are restored, and forks without deadlock."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from fastnn import Network, runtime
 from fastnn._core.registry import ALL_LEVELS, LEVELS
 from fastnn._threads.policy import parallelism
 
-SIZES, BATCH = [64, 128, 10], 256  # large enough to be cut into shards
+SIZES, BATCH = [64, 128, 10], 256  # large enough for shards
 needs_blas = pytest.mark.skipif(not runtime.blas_info(), reason="this BLAS cannot be limited")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 def parameters(net):
-    """All parameters as bytes: equal if and only if every bit is."""
+    """All parameters as bytes, for bitwise comparison."""
     return b"".join(array.tobytes() for array in (*net.W, *net.b))
 
 
@@ -69,20 +69,20 @@ def run(code, *arguments, timeout=60, **environment):
 # ---- the same results
 
 
-def test_the_networks_here_are_sharded():
+def test_the_networks_of_these_tests_are_sharded():
     assert parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
     assert parallelism(SIZES, BATCH, 1) == (1, 1, 1)
 
 
-def test_more_threads_than_cores(monkeypatch):
-    """The bits follow what was asked for; no more threads than cores are used for them."""
+def test_shards_follow_n_threads_and_teams_the_cores(monkeypatch):
+    """So results do not depend on the machine."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
     assert parallelism(SIZES, BATCH, 16) == (16, 3, 1)
     assert parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
 
 
-def test_threads_share_the_update_of_many_parameters(tuning):
-    """Of a sparse network, whose examples one thread takes: parameter by parameter, so the slices change no bit."""
+def test_the_update_of_many_parameters_is_split_and_bitwise_identical(tuning):
+    """A sparse network whose gradient one thread computes; the update is split, parameter by parameter."""
     tuning(MIN_PARAMETERS_SPLIT_UPDATE=1000)
     assert parallelism([5, 32, 3], 8, 3, 1000) == (1, min(3, runtime.cores()), 1)
     for n_threads, P in ((3, 999), (1, 1000)):
@@ -99,13 +99,13 @@ def test_threads_share_the_update_of_many_parameters(tuning):
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_same_thread_count_same_bits(n_threads, dtype):
+def test_the_same_number_of_threads_gives_bitwise_identical_parameters(n_threads, dtype):
     assert len({parameters(trained(n_threads, dtype=dtype)) for _ in range(3)}) == 1
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
-def test_thread_counts_agree(optimizer):
-    """Shards sum the same products in another order.
+def test_any_number_of_threads_gives_the_same_parameters_up_to_rounding(optimizer):
+    """Shards change the order of sums.
 
     A step's gradients differ by at most K u = 600 * 1.1e-16 of the sums of their terms' sizes. Each of the 8 small
     steps of a smooth network carries that on with a factor below 2, Adam divides by the root mean square, above 1e-3 of
@@ -118,8 +118,8 @@ def test_thread_counts_agree(optimizer):
             np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-10)
 
 
-def test_every_method_agrees():
-    """Predictions block by block: equal but for the order of the sums, 64 + 128 terms below 10: 1e-12."""
+def test_every_method_gives_the_same_result_up_to_rounding_for_any_number_of_threads():
+    """The order of sums differs: 64 + 128 terms below 10 give 1e-12."""
     net = trained(1)
     X, y = data(m=5000)
     expected = net.forward(X, n_threads=1), net.loss(X, y, n_threads=1), net.gradients(X, y, n_threads=1)
@@ -134,8 +134,8 @@ def test_every_method_agrees():
             np.testing.assert_allclose(actual, one, rtol=0, atol=1e-12)
 
 
-def test_few_examples_on_a_wide_network():
-    """BLAS has the threads then; its limit is set and restored."""
+def test_blas_gets_the_threads_for_few_examples_and_is_restored():
+    """Too few examples for a shard per thread."""
     sizes = [2000, 300, 3]
     assert parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
     X, y = data(m=12, n_x=2000, n_out=3)
@@ -148,7 +148,7 @@ def test_few_examples_on_a_wide_network():
     assert len(results) == 1
 
 
-def test_more_threads_than_examples():
+def test_more_threads_than_examples_work():
     X, y = data(m=3, n_x=2000)
     net = Network([2000, 300, 10], random_state=0)
     assert net.fit(X, y, epochs=2, n_threads=5).stop_reason == "epochs"
@@ -157,8 +157,8 @@ def test_more_threads_than_examples():
 
 
 @pytest.mark.parametrize("api", ["blas", "openmp"])
-def test_the_bits_do_not_depend_on_a_limited_team(api):
-    """The plan fixes the shards; threadpoolctl may take the threads away."""
+def test_parameters_are_bitwise_identical_if_threadpoolctl_limits_threads(api):
+    """The plan fixes the shards; fewer threads take them."""
     expected = parameters(trained(2))
     before = limits()
     with threadpool_limits(1, api):
@@ -172,7 +172,7 @@ def test_the_bits_do_not_depend_on_a_limited_team(api):
 # ---- how many
 
 
-def test_environment(monkeypatch):
+def test_thread_count_reads_the_environment(monkeypatch):
     monkeypatch.delenv("FASTNN_NUM_THREADS", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -208,13 +208,13 @@ print(b"".join(view.tobytes() for view in (*net.W, *net.b)).hex())
 
 
 @pytest.mark.parametrize("value", [True, 1.5, "2", [1], np.float64(2), object()])
-def test_thread_count_of_no_whole_number(value):
+def test_thread_count_refuses_other_types(value):
     with pytest.raises(TypeError, match="n_threads must be a whole number, got "):
         runtime.thread_count(value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 4097, 10**20])
-def test_thread_count_out_of_range(value):
+def test_thread_count_refuses_numbers_out_of_range(value):
     with pytest.raises(ValueError, match="n_threads must be from 1 to 4096, got "):
         runtime.thread_count(value)
 
@@ -223,7 +223,7 @@ def test_thread_count_out_of_range(value):
 
 
 @needs_blas
-def test_limit_nests_and_is_restored():
+def test_nested_blas_limits_are_restored():
     before = limits()
     with threadpool_limits(3, "blas"):
         outside = blas_limits()
@@ -247,9 +247,10 @@ def test_limit_nests_and_is_restored():
 
 
 @needs_blas
-def test_a_fit_keeps_its_limit_after_evaluations(monkeypatch):
-    """Of few examples a thread BLAS's threads do the work, as many in the last epoch as in the first; so a run that is
-    cut in two gives the same bits."""
+def test_an_evaluation_does_not_lift_the_blas_limit_of_a_fit(monkeypatch):
+    """With few examples per thread BLAS's threads work, as many in the last epoch as in the first: a fit in two parts
+    is bitwise identical.
+    """
     monkeypatch.setattr(runtime, "cores", lambda: 2)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((300, 30)), rng.integers(3, size=300)
@@ -271,8 +272,8 @@ def test_a_fit_keeps_its_limit_after_evaluations(monkeypatch):
 
 
 @needs_blas
-def test_overlapping_limits():
-    """First in, first out: the lowest of those inside holds, in any order."""
+def test_the_lowest_of_overlapping_blas_limits_holds():
+    """In whichever order the blocks end."""
     before = blas_limits()
     if all(n >= 2 for n in before):
         blocks = {limit: runtime.blas_threads(limit) for limit in (1, 2, 3)}
@@ -294,7 +295,7 @@ def test_overlapping_limits():
 
 
 @needs_blas
-def test_limit_of_many_threads_at_once():
+def test_many_threads_may_limit_blas_at_the_same_time():
     before = limits()
     wrong, barrier = [], threading.Barrier(8)
 
@@ -325,8 +326,8 @@ def test_fit_limits_blas_and_restores_it():
 
 
 @needs_blas
-def test_a_fit_may_run_beside_a_limit_that_another_thread_holds():
-    """threadpoolctl knows one thread that may set OpenBLAS's limit; a fit in any other must set it all the same."""
+def test_a_fit_limits_blas_while_another_thread_holds_a_limit():
+    """threadpoolctl lets one thread only set OpenBLAS's limit; a fit in another thread must still set it."""
     X, y = data()
     expected, seen = parameters(trained(2)), []
     with threadpool_limits(2, "blas"):
@@ -343,7 +344,7 @@ def test_a_fit_may_run_beside_a_limit_that_another_thread_holds():
 
 
 def in_threads(calls):
-    """Run the calls at once, each in a thread; return their results, raise their errors."""
+    """Run the calls concurrently, each in a thread; return their results, raise their errors."""
     found, errors = [None] * len(calls), []
 
     def work(k, call):
@@ -364,7 +365,7 @@ def in_threads(calls):
 
 
 @pytest.mark.parametrize("counts", [(2, 2), (1, 2), (3, 2, 1, 2)])
-def test_fits_at_once_give_what_they_give_alone(counts):
+def test_concurrent_fits_are_bitwise_identical_to_fits_alone(counts):
     before = limits()
     alone = [parameters(trained(n, seed=seed, epochs=10)) for seed, n in enumerate(counts)]
     for _ in range(3):
@@ -374,7 +375,7 @@ def test_fits_at_once_give_what_they_give_alone(counts):
         assert limits() == before
 
 
-def test_one_network_predicts_in_many_threads():
+def test_many_threads_may_predict_with_one_network():
     net = trained(1)
     inputs = [data(m=m, seed=m)[0] for m in (1, 2, 63, 500, 3000, 3001)]
     with runtime.blas_threads(1):  # small predictions leave BLAS its threads, whose number may change the last bit
@@ -388,7 +389,7 @@ def test_one_network_predicts_in_many_threads():
         assert limits() == before
 
 
-def test_prediction_beside_a_fit_of_another_network():
+def test_a_prediction_may_run_during_a_fit_of_another_network():
     still, X = trained(1), data(m=3000)[0]
     expected = still.forward(X, n_threads=2).tobytes()
     alone = parameters(trained(2, seed=1, epochs=20))
@@ -474,7 +475,7 @@ print("done")
 
 @needs_fork
 @pytest.mark.parametrize("way", ["fork", "grandchild", "pool", "during a fit", "during limits"])
-def test_a_forked_child_works_and_gives_the_same_bits(way):
+def test_a_forked_child_computes_bitwise_identical_results(way):
     assert run(FORK, way, timeout=90) == "done\n"
 
 
@@ -523,8 +524,8 @@ def level_of(**environment):
     return json.loads(run(LEVEL_OF, **environment))
 
 
-def test_levels_can_be_forced_down():
-    """The levels differ in roundings alone; 40 steps at a rate of 0.01: as in test_thread_counts_agree, times 50."""
+def test_fastnn_simd_selects_a_lower_level():
+    """The levels differ by roundings: 40 steps with a rate of 0.01, so 50 times the bound above."""
     best, warned, expected = level_of()
     assert best == LEVELS[-1] == runtime.config()["simd_available"][-1] and not warned
     for name in LEVELS:
@@ -543,7 +544,7 @@ def test_unknown_level_warns_and_falls_back(text):
 
 
 def test_level_that_the_machine_lacks_warns_and_falls_back(monkeypatch):
-    """As on a machine that has the baseline alone."""
+    """Simulates a machine that has the baseline only."""
     monkeypatch.setattr(runtime, "LEVELS", ALL_LEVELS[:1])
     for name in ALL_LEVELS[1:]:
         monkeypatch.setenv("FASTNN_SIMD", name)

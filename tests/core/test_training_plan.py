@@ -9,6 +9,7 @@ import pytest
 from helpers.core_cases import HYPER, PAIRS, PARAMETERS, Task, bind_plan, changed_by_a_step, plan_buffers
 from helpers.kernel_cases import unit_roundoff
 from helpers.pass_errors import PassErrors
+from helpers.prediction_cases import in_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,17 +27,8 @@ def lists(net, row_major, arena):
 
 
 def relaid(data, X):
-    layout = data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout of X")
-    if layout in ("C", "F"):
-        return np.array(X, order=layout)
-    rows, n = X.shape
-    view = (
-        np.empty((2 * rows, 3 * n), X.dtype)[::-2, ::3]
-        if layout == "strided"
-        else np.empty((rows, n + 1), X.dtype)[:, 1:]
-    )
-    view[...] = X
-    return view
+    """X in a drawn memory layout."""
+    return in_layout(X, data.draw(st.sampled_from(["C", "F", "strided", "padded"]), label="layout of X"))
 
 
 # ---- One step -------------------------------------------------------------------------------------------------------
@@ -79,9 +71,9 @@ def numbers_of(net, rule, t, **hyperparameters):
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @settings(max_examples=40)
 @given(data=st.data())
-def test_gradient_and_step(loss, output, dtype, data):
-    """J, dW and db of a batch anywhere in the data, in any layout, for any shards and team, by the kernels'
-    own products or by BLAS; then the step is the update kernel on this very gradient, bit by bit.
+def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype, data):
+    """Any part of the data in any layout, any shards and team, the fastest kernels or BLAS; then a step is bitwise
+    identical to the update kernel on this gradient.
     """
     net, row_major = data.draw(networks(loss, output, dtype))
     rows = len(net.X)
@@ -97,7 +89,7 @@ def test_gradient_and_step(loss, output, dtype, data):
     stop = data.draw(st.integers(start + 1, min(rows, start + batch)), label="stop")
     taken = slice(start, stop) if order is None else order[start:stop]
     if net.weights is not None:
-        net.weights[taken] = np.maximum(net.weights[taken], 0.25)  # their sum must not be 0: see below
+        net.weights[taken] = np.maximum(net.weights[taken], 0.25)  # their sum must not be 0
     with np.errstate(under="ignore"):
         errors = PassErrors(net, taken, unit_roundoff(dtype), step)
         x, y, w = net.batch(taken)
@@ -107,7 +99,7 @@ def test_gradient_and_step(loss, output, dtype, data):
         )  # fmt: skip
     for level in LEVELS:
         results = []
-        for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
+        for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not depend on the level
             buffers = plan_buffers(
                 net, rule=rule, batch=batch, n_shards=n_shards, team=team, level=level, order=order,
                 row_major=row_major, X=X, weight_decay=weight_decay,
@@ -167,8 +159,8 @@ def test_gradient_and_apply_are_bitwise_identical_to_step(dtype, rule, n_shards,
 
 @each_dtype
 @pytest.mark.parametrize("n_shards", [1, 3])
-def test_gradient_leaves_the_unpenalized_gradient_in_the_first_arena(dtype, n_shards):
-    """It is that of the same objective without penalties, and J - penalty is the loss that it returns."""
+def test_gradient_leaves_the_gradient_without_penalties(dtype, n_shards):
+    """It is the gradient of the same objective without penalties, whose J is the loss that it returns."""
     options = {"rows": 12, "weighted": True, "seed": 4}
     plain, penalized = (Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, l2=l2, l1=l2, **options)
                         for l2 in (0.0, 0.3))  # fmt: skip
@@ -187,7 +179,7 @@ def test_gradient_leaves_the_unpenalized_gradient_in_the_first_arena(dtype, n_sh
             assert np.all(np.abs(actual - other) <= 2 * limit)
 
 
-def test_a_changed_gradient_is_applied():
+def test_averaged_gradients_of_two_halves_give_the_step_of_all_examples():
     """Two machines' gradients, averaged by weight, give the step of all examples."""
     net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", "float64", rows=20, weighted=True, l2=0.1, seed=2)
     whole, *halves = (plan_buffers(net, rule="adam", batch=20) for _ in range(3))
@@ -208,8 +200,8 @@ def test_a_changed_gradient_is_applied():
 @each_dtype
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
-def test_l2_by_batch(dtype, weighted, clip_norm):
-    """L2 that each batch's weight divides: J, gradient and step are, bit by bit, those of l2 / weight."""
+def test_l2_by_batch_equals_l2_divided_by_the_batch_weight(dtype, weighted, clip_norm):
+    """J, gradient and step are bitwise identical to those of l2 / weight."""
     shared = Task([5, 7, 3], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=weighted, l2=0.3)
     for start, stop in ((0, 5), (5, 12), (3, 4)):
         part = slice(start, stop)
@@ -228,8 +220,8 @@ def test_l2_by_batch(dtype, weighted, clip_norm):
 
 
 @each_dtype
-def test_loss_factor_and_ceiling(dtype):
-    """They change the mean of L that J reports, not the gradient and not the step."""
+def test_loss_factor_and_ceiling_change_only_the_reported_loss(dtype):
+    """The gradient and the step stay the same."""
     outcomes = {}
     for l2 in (0.0, 0.3):
         net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=12, l2=l2, seed=4)
@@ -251,7 +243,7 @@ def test_loss_factor_and_ceiling(dtype):
 
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @pytest.mark.parametrize("hidden", registry.ACTIVATIONS)
-def test_gradient_by_two_sided_differences(loss, output, hidden):
+def test_the_gradient_agrees_with_two_sided_differences(loss, output, hidden):
     """(J(theta + h) - J(theta - h)) / 2h, from J alone. With h = 1e-5 and third derivatives of order 1 to 10 the
     truncation h^2/6 J''' is under 2e-10, the rounding u |J| / h under 2e-10; the norm of the differences is asked to
     be within 1e-7 of the sum of the norms. (No Z, W or a - y of these seeds is within 1e-4 of a kink.) With both
@@ -287,7 +279,7 @@ def test_gradient_by_two_sided_differences(loss, output, hidden):
 @pytest.mark.parametrize("rule", registry.RULES)
 @pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse):
+def test_steps_are_bitwise_identical_for_any_team(dtype, rule, n_shards, sparse):
     """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads, with all that a step may do.
 
     For one shard a team splits the update: element by element, so that only a norm and J are summed in another order.
@@ -314,8 +306,8 @@ def test_the_bits_depend_on_the_parts_alone(dtype, rule, n_shards, sparse):
 @pytest.mark.parametrize("rule", registry.RULES)
 @settings(max_examples=20)
 @given(data=st.data())
-def test_a_clipped_step(rule, dtype, data):
-    """Is the update kernel on the gradient, to the bit, with the factor clip_norm / norm where that is below 1."""
+def test_a_clipped_step_scales_the_gradient_to_the_norm(rule, dtype, data):
+    """Bitwise identical to the update kernel with the factor min(1, clip_norm / norm)."""
     clip_norm = data.draw(st.sampled_from([1e-3, 0.1, 1.0, 100.0]), label="clip_norm")
     net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", dtype, rows=9, l2=0.3, l1=0.1, dropout=[0.2],
                seed=data.draw(st.integers(0, 99)))  # fmt: skip
@@ -333,8 +325,8 @@ def test_a_clipped_step(rule, dtype, data):
 
 
 @pytest.mark.parametrize("n_shards", [1, 2, 3])
-def test_a_norm_that_is_not_finite_changes_nothing(n_shards):
-    """J is finite, the squares of its gradient overflow; without clipping the same step goes through."""
+def test_clipping_a_norm_that_is_not_finite_changes_nothing(n_shards):
+    """J is finite, but the squares of its gradient overflow; without clipping the same step succeeds."""
     net = Task([3, 2], ["identity"], "absolute", "float64", rows=6)
     net.X[5] = 1e200
     for clip_norm, finite in ((1.0, False), (0.0, True)):
@@ -348,8 +340,8 @@ def test_a_norm_that_is_not_finite_changes_nothing(n_shards):
             assert np.isfinite(plan.step(0, 5, 1e-3))
 
 
-def test_mean_loss_is_weighted_and_taken_once():
-    """The mean over steps; five roundings beside those of J."""
+def test_take_mean_loss_weights_the_batches_and_resets():
+    """Five roundings more than the losses themselves."""
     for weighted in (False, True):
         net = Task(
             [3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20, weighted=weighted, l2=0.1, seed=3
@@ -389,7 +381,7 @@ def test_a_batch_without_weight_changes_nothing(dtype, rule, n_shards):
 @pytest.mark.parametrize(("n_shards", "team"), [(1, 1), (2, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("where", ["X", "Y", "weights", "theta"])
 def test_a_loss_that_is_not_finite_changes_nothing(dtype, rule, n_shards, team, where):
-    """NaN or infinity in one example spoils its shard's loss alone, but no shard may update."""
+    """NaN or infinity in one example affects one shard's loss, but no shard may update."""
     for value in (np.nan, np.inf):
         net = Task([3, 4, 2], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=True, l2=0.1)
         net.weights[:] = 1
@@ -419,11 +411,11 @@ def test_a_label_out_of_range_changes_nothing():
         assert changed_by_a_step(buffers) == before
 
 
-# ---- Its place in memory and in time --------------------------------------------------------------------------------
+# ---- Memory and threads --------------------------------------------------------------------------------
 
 
 def test_a_step_allocates_nothing():
-    """The peak of 1000 steps is that of one: its float and the loop's range."""
+    """1000 steps have the peak of one: its float and the loop's range."""
     net = Task([9, 30, 4], ["relu", "softmax"], "cross_entropy", "float32", rows=100, weighted=True, l2=0.01)
     order = np.arange(100)
     plan = bind_plan(**plan_buffers(net, rule="adam", batch=20, n_shards=2, order=order))
@@ -444,8 +436,8 @@ def test_a_step_allocates_nothing():
     assert often <= once + 64  # the loop's counter is a small integer up to 256 and an object from there on
 
 
-def test_a_plan_at_work_is_refused_to_other_threads():
-    """Whichever of two threads comes second is told so, and harms nothing."""
+def test_a_plan_in_use_refuses_other_threads():
+    """The second of two threads gets an error, and the plan is unharmed."""
     net = Task([500, 500, 500, 2], ["tanh", "tanh", "softmax"], "cross_entropy", "float64", rows=600)
     buffers = plan_buffers(net, batch=600)
     plan, refused, outs = bind_plan(**buffers), [], [np.empty_like(buffers["theta"]) for _ in range(2)]
@@ -466,7 +458,7 @@ def test_a_plan_at_work_is_refused_to_other_threads():
     assert np.isfinite(plan.step(0, 600, 1e-3))
 
 
-def test_bound_buffers_can_be_dropped_but_not_resized():
+def test_bound_buffers_stay_alive_and_cannot_be_resized():
     net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=9, weighted=True)
     results = []
     for drop in (False, True):

@@ -17,7 +17,7 @@ each_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
     start=st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 25),
     stop=st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 25),
 )
-def test_bounds_outside_the_data_or_the_batch_are_refused(start, stop):
+def test_ranges_outside_the_data_or_the_workspace_are_refused(start, stop):
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20)
     buffers = plan_buffers(net, batch=8)
     plan, out, before = bind_plan(**buffers), np.empty_like(buffers["theta"]), changed_by_a_step(buffers)
@@ -96,7 +96,7 @@ def test_an_order_out_of_range_is_refused_at_the_step():
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
-def test_gathering_needs_its_buffers(missing):
+def test_missing_batch_buffers_are_refused(missing):
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20, weighted=True)
     buffers = plan_buffers(net, order=np.arange(20))
     buffers["batch"] = tuple(None if k == missing else buffer for k, buffer in enumerate(buffers["batch"]))
@@ -109,8 +109,8 @@ def test_gathering_needs_its_buffers(missing):
 
 
 @each_dtype
-def test_data_of_one_row_or_column_in_odd_strides_is_read_in_place(dtype):
-    """NumPy calls them contiguous whatever the stride of an axis of one element."""
+def test_a_single_row_or_column_of_any_stride_is_read_in_place(dtype):
+    """NumPy calls arrays contiguous whatever the stride of an axis of one element."""
     for sizes, rows in (([3, 4, 1], 1), ([1, 4, 1], 5)):
         net = Task(sizes, ["tanh", "identity"], "squared_error", dtype, rows=rows)
         n = sizes[0]
@@ -126,7 +126,7 @@ def test_data_of_one_row_or_column_in_odd_strides_is_read_in_place(dtype):
 
 
 def wrong_arrays(array, *, output):
-    """Arrays that must not be bound in the place of this one."""
+    """Arrays that must be refused instead of this one."""
     array = np.zeros_like(array)
     other = "float32" if array.dtype != np.float32 else "float64"
     wrong = [array.astype(t) for t in (other, "int16", "complex128", "object") if np.dtype(t) != array.dtype]
@@ -225,7 +225,7 @@ def test_wrong_rows_are_refused():
 
 
 def test_wrong_sparse_rows_are_refused():
-    """When they are bound: of another kind, W[1] row-major, another number of rows than Y has."""
+    """At binding: wrong dtypes, W[1] row-major, another number of rows than Y."""
     net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20, sparse=True)
     good = plan_buffers(net)
     values, columns, bounds = net.csr
@@ -250,7 +250,7 @@ def test_wrong_sparse_rows_are_refused():
 
 @pytest.mark.parametrize("ordered", [False, True])
 def test_a_damaged_sparse_X_is_refused_at_the_step(ordered):
-    """What the arrays hold is looked at before each step, for the rows that it takes."""
+    """Each step checks the rows that it takes."""
     net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20, sparse=True)
     values, columns, bounds = net.csr
     buffers = plan_buffers(net, order=np.arange(20) if ordered else None)
@@ -281,7 +281,7 @@ def test_dropout_of_softmax_is_refused():
     bind_plan(**good | {"dropout": [0.0, 0.1]})
 
 
-def test_wrong_codes_and_sizes_are_refused():
+def test_wrong_names_sizes_and_numbers_are_refused():
     net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20)
     good = plan_buffers(net)
     wrong = {
@@ -321,8 +321,8 @@ def test_wrong_codes_and_sizes_are_refused():
         bind_plan(**good | {"A": Z})  # gelu's derivative needs Z
 
 
-def test_a_plan_that_was_never_bound_is_refused_or_does_nothing():
-    """TrainingPlan.__new__ alone, and what is left after an __init__ that raised half-way."""
+def test_a_plan_that_was_never_bound_cannot_be_used():
+    """From TrainingPlan.__new__, or after an __init__ that failed."""
     net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20)
     good = plan_buffers(net)
     plans = []
@@ -341,7 +341,7 @@ def test_a_plan_that_was_never_bound_is_refused_or_does_nothing():
             plan.gradient(0, 8)
 
 
-def test_a_plan_is_bound_once():
+def test_binding_a_plan_again_changes_nothing():
     net = Task([3, 4, 2], ["gelu", "softmax"], "cross_entropy", "float64", rows=20)
     buffers = plan_buffers(net)
     plan = bind_plan(**buffers)
@@ -385,7 +385,7 @@ GARBAGE = (
 @settings(max_examples=600)
 @given(data=st.data())
 def test_garbage_never_crashes(data):
-    """Any arguments may be anything: the plan is refused, or it works."""
+    """Whatever the arguments, the plan is refused or works."""
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float64", rows=20)
     buffers = plan_buffers(net, order=np.arange(20))
     for key in data.draw(st.lists(st.sampled_from(list(buffers)), min_size=1, max_size=3, unique=True), label="keys"):

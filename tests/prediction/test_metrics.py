@@ -40,7 +40,7 @@ def expected(net, X, y, weights):
 @pytest.mark.parametrize(("output", "n_out", "loss"), CASES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_named_metrics(output, n_out, loss, dtype, weighted, tuning):
+def test_named_metrics_follow_their_formulas(output, n_out, loss, dtype, weighted, tuning):
     tuning(EVALUATION_BLOCK_ROWS=16)  # several blocks
     X, y, weights = problem(output, n_out)
     net = make(output, n_out, loss, dtype)
@@ -54,7 +54,7 @@ def test_named_metrics(output, n_out, loss, dtype, weighted, tuning):
 
 
 @pytest.mark.parametrize(("output", "n_out"), [("softmax", 3), ("sigmoid", 1), ("identity", 2)])
-def test_as_scikit_learn(output, n_out):
+def test_metrics_agree_with_scikit_learn(output, n_out):
     sklearn = pytest.importorskip("sklearn.metrics")
     X, y, weights = problem(output, n_out)
     net = make(output, n_out)
@@ -85,7 +85,7 @@ def test_log_loss_of_certain_mistakes_is_finite():
 
 
 @pytest.mark.parametrize("constant", [0.1, 1e6 / 3, 0.0])
-def test_r2_of_targets_without_variance(constant):
+def test_r2_of_constant_targets_is_1_or_0(constant):
     X = np.random.default_rng(0).standard_normal((50, 4))
     net = make("identity", 1)
     assert net.evaluate(X, np.full(50, constant), metrics=["r2"])["r2"] == 0
@@ -94,7 +94,7 @@ def test_r2_of_targets_without_variance(constant):
     assert net.evaluate(X, np.full(50, constant), metrics=["r2"])["r2"] == 1
 
 
-def test_r2_of_targets_far_from_zero(tuning):
+def test_r2_of_targets_far_from_zero_is_accurate(tuning):
     """Sums of squares would lose all digits: 1e8^2 is 1e16 times the variance."""
     tuning(EVALUATION_BLOCK_ROWS=7)
     rng = np.random.default_rng(0)
@@ -107,7 +107,7 @@ def test_r2_of_targets_far_from_zero(tuning):
     assert result == pytest.approx(1 - np.square(residuals).sum() / np.square(y - y.mean()).sum(), abs=1e-7)
 
 
-def test_weightless_examples_do_not_count():
+def test_examples_without_weight_do_not_count():
     X, y, _ = problem("identity", 2)
     weights = np.ones(70)
     weights[:30] = 0
@@ -121,7 +121,7 @@ def test_weightless_examples_do_not_count():
 # ---- functions
 
 
-def test_a_function_gets_what_predict_returns(tuning):
+def test_a_metric_function_gets_the_predictions(tuning):
     tuning(EVALUATION_BLOCK_ROWS=16)
     for output, n_out, loss in CASES:
         X, y, _ = problem(output, n_out)
@@ -145,7 +145,7 @@ def test_a_function_gets_what_predict_returns(tuning):
         assert y_true.shape == y_pred.shape and y_true.dtype == y_pred.dtype
 
 
-def test_a_function_gets_the_targets():
+def test_a_metric_function_gets_the_targets():
     X, y, _ = problem("softmax", 3)
 
     def truth(y_true, y_pred):
@@ -156,7 +156,7 @@ def test_a_function_gets_the_targets():
     make("softmax", 3, "squared_error").evaluate(X, y, metrics=[truth])
 
 
-def test_metrics_of_scikit_learn():
+def test_scikit_learn_metrics_can_be_used():
     metrics = pytest.importorskip("sklearn.metrics")
     X, y, _ = problem("sigmoid", 1)
     result = make("sigmoid", 1).evaluate(X, y, metrics=[metrics.matthews_corrcoef, "log_loss"])
@@ -166,7 +166,7 @@ def test_metrics_of_scikit_learn():
 # ---- in a fit
 
 
-def test_fit_records_them():
+def test_fit_records_metrics():
     X, y, weights = problem("softmax", 3)
 
     def worst(y_true, y_pred):
@@ -182,7 +182,7 @@ def test_fit_records_them():
 
 @pytest.mark.parametrize(("monitor", "choose"), [("validation_r2", np.argmax), ("validation_rmse", np.argmin),
                                                  ("loss", np.argmin)])
-def test_early_stopping_watches_any(monitor, choose):
+def test_early_stopping_monitors_any_metric(monitor, choose):
     X, y, _ = problem("identity", 1)
     net = make("identity", 1)
     history = net.fit(X[:40], y[:40], epochs=200, learning_rate=0.1, metrics=["r2"], batch_size=7,
@@ -207,7 +207,7 @@ def test_early_stopping_on_a_function_needs_a_mode():
     assert history.best_epoch == 1 + np.argmax(history["validation_score"])
 
 
-def test_min_delta():
+def test_early_stopping_counts_improvements_of_min_delta():
     X, y, _ = problem("softmax", 3)
     values = iter([1.0, 0.95, 0.89, 0.85, 0.81, 0.80, 0.9])
 
@@ -242,7 +242,7 @@ def loss(y_true, y_pred):
     (["log_loss", "log_loss"], ValueError, "two that are called 'log_loss'"),
     ([loss], ValueError, "two that are called 'loss'"),
 ])
-def test_bad_metrics(metrics, error, match):
+def test_wrong_metrics_are_refused(metrics, error, match):
     X, y, _ = problem("softmax", 3)
     net = make("softmax", 3)
     for call in (net.evaluate, net.fit):
@@ -251,7 +251,7 @@ def test_bad_metrics(metrics, error, match):
     assert net.history is None
 
 
-def test_a_function_that_returns_no_number():
+def test_a_metric_function_must_return_a_number():
     def wrong(y_true, y_pred):
         return "good"
 
