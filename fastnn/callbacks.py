@@ -15,7 +15,7 @@ from fastnn._training import checkpoints
 from fastnn._training.state import FitState
 from fastnn._training.view import FitView
 
-__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "prepare"]
+__all__ = ["CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "LambdaCallback", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _check_place(path: str) -> None:
         raise IsADirectoryError(f"{path!r} is a folder, not a file to write")
 
 
-def prepare(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:
+def resolve(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], EarlyStopping | None]:
     """Return the checked callbacks and the early stopping rule, which may be among them.
 
     Raises

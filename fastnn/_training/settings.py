@@ -63,7 +63,7 @@ class FitSettings:
         ValueError, TypeError
             If an argument is not as described there.
         """
-        chosen, rule = callback_objects.prepare(callbacks, early_stopping)
+        chosen, rule = callback_objects.resolve(callbacks, early_stopping)
         checked: dict[str, Any] = {
             "epochs": checks.count(epochs, "epochs", 0),
             "metrics": metric_objects.get(metrics, output),

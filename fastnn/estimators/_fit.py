@@ -18,7 +18,7 @@ from fastnn._data.examples import Examples
 from fastnn._model.objective import Objective
 from fastnn._training import binding, lbfgs
 from fastnn._training.view import FitView
-from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, prepare
+from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, resolve
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
@@ -170,7 +170,7 @@ def recorded(estimator: Any, validates: bool) -> tuple[str, ...]:
 
 def check_callbacks(given: Any, view: FitView) -> tuple[Callback, ...]:
     """Return the callbacks of a fit after checking that they work with it."""
-    callbacks, rule = prepare(given, None)
+    callbacks, rule = resolve(given, None)
     if rule is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):
         kind = EarlyStopping if rule is not None else Checkpoint
         raise ValueError(f"callbacks: {kind.__name__} is for fastnn.Network; here early_stopping, n_iter_no_change "

@@ -5,6 +5,7 @@ reference in float64. helpers/kernel_cases.py says how error bounds are counted.
 import numpy as np
 import pytest
 from helpers.activation_facts import facts
+from helpers.buffers import Buffers
 from helpers.kernel_cases import (
     LEVELS,
     arrays,
@@ -54,7 +55,7 @@ def activation_error(name, Z, A, dtype, has_b):
 @pytest.mark.parametrize("name", registry.ACTIVATIONS)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_activate(name, dtype, buffers, data):
+def test_activate(name, dtype, data):
     shape = data.draw(shapes(), label="(n, m)")
     Z_0 = data.draw(arrays(shape, dtype, largest(name)), label="Z")
     largest_b = 1e4 if name == "softmax" else facts(name).largest_b
@@ -65,7 +66,7 @@ def test_activate(name, dtype, buffers, data):
     A = reference.activate(name, exact)
     bound = activation_error(name, exact, A, dtype, b is not None)
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         out_Z = call.output(Z_0)
         out_A = call.output(np.full(shape, np.nan, dtype)) if apart else out_Z
         kernels.activate(name, out_Z, None if b is None else call.input(b), out_A, level)
@@ -105,7 +106,7 @@ def test_exp_overflows_and_underflows(dtype):
 @pytest.mark.parametrize("name", registry.ACTIVATIONS)
 @settings(max_examples=30)
 @given(data=st.data())
-def test_activate_backward(name, dtype, buffers, data):
+def test_activate_backward(name, dtype, data):
     n, m = data.draw(shapes(), label="(n, m)")
     Z = data.draw(arrays((n, m), dtype, largest(name, 1e4)), label="Z").astype(np.float64)
     dA = data.draw(arrays((n, m), dtype), label="dA")
@@ -124,7 +125,7 @@ def test_activate_backward(name, dtype, buffers, data):
         bound = size * facts(name).derivative_error(Z, A, u) + u * np.abs(dZ)
     bound = bound + 100 * (n + size + np.sum(size, axis=0)) * tiny
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         out = call.output(dA)
         db = call.output(np.full(n, np.nan, dtype)) if has_db else None
         kernels.activate_backward(name, call.input(cache), out, scale, db, level)
@@ -137,12 +138,12 @@ def test_activate_backward(name, dtype, buffers, data):
 @each_dtype
 @settings(max_examples=60)
 @given(data=st.data())
-def test_sum_columns(dtype, buffers, data):
+def test_sum_columns(dtype, data):
     shape = data.draw(shapes(), label="(n, m)")
     M = data.draw(arrays(shape, dtype), label="M")
     scale = data.draw(st.floats(-1e3, 1e3), label="scale")
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         out = call.output(np.full(shape[0], np.nan, dtype))
         _testing.sum_columns(call.input(M), scale, out, level)
         call.check()
@@ -173,7 +174,7 @@ def strided(data, values):
 @each_dtype
 @settings(max_examples=120)
 @given(data=st.data())
-def test_gather(dtype, buffers, data):
+def test_gather(dtype, data):
     n, m = data.draw(shapes(), label="(n, m)")
     rows = data.draw(st.sampled_from([m, m + 3]), label="rows")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
@@ -182,7 +183,7 @@ def test_gather(dtype, buffers, data):
     order = rng.integers(rows, size=m) if data.draw(st.booleans(), label="order") else None
     expected = (values[:m] if order is None else values[order]).T
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         out = call.output(np.full((n, m), np.nan, dtype))
         _testing.gather(X, None if order is None else call.input(order), out, level)
         call.check()

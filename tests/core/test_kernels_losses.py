@@ -6,6 +6,7 @@ helpers/kernel_cases.py says how error bounds are counted.
 import numpy as np
 import pytest
 import scipy.special as sp
+from helpers.buffers import Buffers
 from helpers.kernel_cases import (
     LEVELS,
     arrays,
@@ -103,7 +104,7 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
 @pytest.mark.parametrize("name", registry.LOSSES)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_loss(name, dtype, buffers, data):
+def test_loss(name, dtype, data):
     n, m = data.draw(shapes(zero=name != "cross_entropy"), label="(n, m)")  # no label fits n = 0
     Z = data.draw(arrays((n, m), dtype, 60.0 if name == "poisson" else 1e4), label="Z")  # e^60 is finite in float32
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
@@ -128,7 +129,7 @@ def test_loss(name, dtype, buffers, data):
     )
     e_dZ = e_dZ + (8 + w) * 8 * tiny
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         source = call.output(Z) if in_place else call.input(Z)
         out = source if in_place else call.output(np.full((n, m), np.nan, dtype))
         given_weights = None if weights is None else call.input(weights)
@@ -193,13 +194,13 @@ def test_non_finite_inputs_give_a_non_finite_loss(name, dtype, data):
 
 @each_dtype
 @given(data=st.data())
-def test_labels_out_of_range_give_nan(dtype, buffers, data):
+def test_labels_out_of_range_give_nan(dtype, data):
     n, m = data.draw(shapes(zero=False), label="(n, m)")
     labels = np.zeros(m, np.int32)
     labels[data.draw(st.integers(0, m - 1))] = data.draw(st.sampled_from([-1, n, n + 1, 2**31 - 1, -(2**31)]))
     smoothing = data.draw(parameters("cross_entropy"), label="smoothing")
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         dZ = call.output(np.ones((n, m), dtype))
         assert np.isnan(kernels.loss("cross_entropy", dZ, call.input(labels), None, dZ, level, smoothing))
         call.check()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.buffers import Buffers
 from helpers.kernel_cases import LEVELS, assert_within, each_dtype, smallest, unit_roundoff
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,7 +53,7 @@ def rows_and_order(data, X):
 @each_dtype
 @settings(max_examples=80)
 @given(data=st.data())
-def test_sparse_linear(dtype, buffers, data):
+def test_sparse_linear(dtype, data):
     """Z = W X^T: a sum of as many products as the row has elements, in any order; products and additions round once."""
     X, n_prev = data.draw(csr_matrices(dtype))
     rows, order = rows_and_order(data, X)
@@ -62,7 +63,7 @@ def test_sparse_linear(dtype, buffers, data):
     terms = np.sum(counts, axis=1)
     bound = (terms + 1) * unit_roundoff(dtype) * (np.abs(W) @ moduli.T) + terms * smallest(dtype)
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         Z = call.output(np.full((n, len(rows)), np.nan, dtype))
         arrays = tuple(call.input(array) for array in X)
         kernels.sparse_linear(call.input(W), arrays, None if order is None else call.input(order), Z, level)
@@ -73,7 +74,7 @@ def test_sparse_linear(dtype, buffers, data):
 @each_dtype
 @settings(max_examples=80)
 @given(data=st.data())
-def test_sparse_weight_gradient(dtype, buffers, data):
+def test_sparse_weight_gradient(dtype, data):
     """dW = scale dZ X: as many products as the column has elements, each of three factors, and the scale rounded.
     Columns without elements become 0, whatever was there.
     """
@@ -87,7 +88,7 @@ def test_sparse_weight_gradient(dtype, buffers, data):
     size = abs(scale) * np.abs(dZ) @ moduli
     bound = (terms + 3) * unit_roundoff(dtype) * size + 3 * terms * smallest(dtype)
     for level in LEVELS:
-        call = buffers()
+        call = Buffers()
         dW = call.output(np.full((n, n_prev), np.nan, dtype))
         arrays = tuple(call.input(array) for array in X)
         given_order = None if order is None else call.input(order)

@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers.buffers import Buffers
 from helpers.kernel_cases import LEVELS, SIZES, arrays, as64, assert_within, each_dtype, smallest, unit_roundoff
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -166,7 +167,7 @@ def update_error(rule, theta, g, e_g, states, hyper, u, tiny):
 @each_rule
 @settings(max_examples=60)
 @given(data=st.data())
-def test_update(rule, dtype, buffers, data):
+def test_update(rule, dtype, data):
     theta_0, G, states_0, hyper = data.draw(updates(dtype, rule))
     P, u, tiny = theta_0.size, unit_roundoff(dtype), smallest(dtype)
     theta, G64, *states = as64(theta_0, G, *states_0)
@@ -181,7 +182,7 @@ def test_update(rule, dtype, buffers, data):
     for level in LEVELS:
         whole, sliced = [], []
         for slices, results in (([(0, None)], whole), (list(itertools.pairwise(cuts)), sliced)):
-            call = buffers()
+            call = Buffers()
             arenas = [call.output(array) for array in (theta_0, *kernel_states(rule, *states_0))]
             gradients = call.input(G, order="C")
             penalty = 0.0
@@ -228,7 +229,7 @@ def test_zero_gradients_change_nothing(rule, dtype):
 @each_dtype
 @settings(max_examples=60)
 @given(data=st.data())
-def test_total_gradient(dtype, buffers, data):
+def test_total_gradient(dtype, data):
     """And the sum of the squares of its output, in double."""
     theta_0, G, _, hyper = data.draw(updates(dtype, "sgd"))
     P, u = theta_0.size, unit_roundoff(dtype)
@@ -237,7 +238,7 @@ def test_total_gradient(dtype, buffers, data):
     bound = gradient_error(G64, theta, hyper, u, smallest(dtype)) + 4 * smallest(dtype)
     for level in LEVELS:
         for in_place in (False, True):
-            call = buffers()
+            call = Buffers()
             gradients = call.output(G, order="C") if in_place else call.input(G, order="C")
             out = gradients[0] if in_place else call.output(np.full(P, np.nan, dtype))
             penalty, squares = _testing.total_gradient(call.input(theta_0), gradients, out, level, **numbers)

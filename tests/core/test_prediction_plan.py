@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from helpers.buffers import Buffers
 from helpers.core_cases import Task
 from helpers.kernel_cases import unit_roundoff
 from helpers.pass_errors import PassErrors
@@ -20,7 +21,7 @@ from fastnn._core.prediction_plan import PredictionPlan
 @pytest.mark.parametrize("activation", registry.ACTIVATIONS)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_outputs_are_within_bounds_in_every_layout_and_for_any_team(activation, dtype, buffers, data):
+def test_outputs_are_within_bounds_in_every_layout_and_for_any_team(activation, dtype, data):
     """A[L], or Z[L] with `raw`, for every activation, any layout of X and W, sparse X, fewer rows than a block and
     more, the fastest kernels or BLAS. The results of teams are bitwise identical.
     """
@@ -47,7 +48,7 @@ def test_outputs_are_within_bounds_in_every_layout_and_for_any_team(activation, 
         results = []
         for team in (1, 2) if level == LEVELS[-1] else (1,):  # threads do not care for the level
             plan = prediction_plan(net, row_major=row_major, team=team, block=block, level=level)
-            call = buffers()
+            call = Buffers()
             out = call.output(np.full((rows, sizes[-1]), np.nan, dtype), order="C")
             assert plan.run(X, out, raw) is True
             call.check()

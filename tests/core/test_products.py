@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from helpers.buffers import Buffers
 from helpers.kernel_cases import assert_within, each_dtype, unit_roundoff
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,22 +59,22 @@ def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B
 @each_dtype
 @each_transposition
 @pytest.mark.parametrize("alpha", [1.0, 1 / 3, -2.5, 0.0])
-def test_multiply(dtype, transpose_A, transpose_B, alpha, buffers):
+def test_multiply(dtype, transpose_A, transpose_B, alpha):
     for level in (None, *own_levels(dtype)):
         for n, m, k in itertools.product(SIZES, SIZES, SIZES[1:]):
-            check_product(n, m, k, 0, level, buffers, dtype, transpose_A, transpose_B, alpha)
+            check_product(n, m, k, 0, level, Buffers, dtype, transpose_A, transpose_B, alpha)
 
 
 @each_dtype
 @each_transposition
 @given(data=st.data())
-def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
+def test_own_product(dtype, transpose_A, transpose_B, data):
     """Any shape around the tiles; and an element of C is the same bits whatever is multiplied beside it."""
     n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
     seed = data.draw(st.integers(0, 2**32 - 1))
     top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
     for level in own_levels(dtype):
-        A, B, C = check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, 0.25)
+        A, B, C = check_product(n, m, k, seed, level, Buffers, dtype, transpose_A, transpose_B, 0.25)
         A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
         part = np.full((n - top, m - left), np.nan, dtype, "F")
         _testing.multiply(A, B, part, level, by="tiles", alpha=0.25)
@@ -82,14 +83,14 @@ def test_own_product(dtype, transpose_A, transpose_B, buffers, data):
 
 @each_dtype
 @given(data=st.data())
-def test_inner_products(dtype, buffers, data):
+def test_inner_products(dtype, data):
     """A^T B for any shape around the tiles and vectors; and an element of C is the same bits whatever is beside it."""
     n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
     k = data.draw(st.sampled_from([*EDGES, 511, 512, 1023, 1024, 1025, 2100]), label="k")
     seed = data.draw(st.integers(0, 2**32 - 1))
     top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
     for level in own_levels(dtype):
-        A, B, C = check_product(n, m, k, seed, level, buffers, dtype, True, False, 0.25, "dots")
+        A, B, C = check_product(n, m, k, seed, level, Buffers, dtype, True, False, 0.25, "dots")
         A, B = np.asfortranarray(A[top:].T), np.asfortranarray(B[:, left:])
         part = np.full((n - top, m - left), np.nan, dtype, "F")
         _testing.multiply(A, B, part, level, by="dots", transpose_A=True, alpha=0.25)
@@ -98,7 +99,7 @@ def test_inner_products(dtype, buffers, data):
 
 @each_dtype
 @given(data=st.data())
-def test_matrix_vector_product(dtype, buffers, data):
+def test_matrix_vector_product(dtype, data):
     """A b for any shape that fills a vector, also one that is read by columns: the bits of the tiles' product (where no
     factor is rounded, as in a prediction), and of any part of the rows.
     """
@@ -106,7 +107,7 @@ def test_matrix_vector_product(dtype, buffers, data):
     k = data.draw(st.sampled_from([*EDGES, 1100]), label="k")
     seed, top = data.draw(st.integers(0, 2**32 - 1)), data.draw(st.integers(0, n - 16), label="top")
     for level in own_levels(dtype):
-        A, b, c = check_product(n, 1, k, seed, level, buffers, dtype, False, False, 1.0, "matvec")
+        A, b, c = check_product(n, 1, k, seed, level, Buffers, dtype, False, False, 1.0, "matvec")
         A, b = np.asfortranarray(A), np.asfortranarray(b)
         for by, rows in (("tiles", A), ("matvec", np.asfortranarray(A[top:]))):
             again = np.full((len(rows), 1), np.nan, dtype, "F")
@@ -172,7 +173,7 @@ def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
 @each_dtype
 @each_transposition
 @given(data=st.data())
-def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
+def test_finished_product(dtype, transpose_A, transpose_B, data):
     """Bias of rows or of columns, and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact,
     but for the sums over the columns, within m u sum |C| in any order, scale's rounding and product counting 2.
     Examples multiplied beside others do not change an element.
@@ -189,7 +190,7 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
     bound = (k + 3) * u * alpha * (np.abs(A).astype(np.float64) @ np.abs(B))
     for level in own_levels(dtype):
         options = {"transpose_A": transpose_A, "transpose_B": transpose_B, "alpha": alpha, "by": "tiles"}
-        call = buffers()
+        call = Buffers()
         stored_A, stored_B = call.input(A.T if transpose_A else A), call.input(B.T if transpose_B else B)
         C, D, E = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(3))
         sums = call.output(np.full(n, np.nan, dtype))
@@ -221,7 +222,7 @@ def test_finished_product(dtype, transpose_A, transpose_B, buffers, data):
 
 @each_dtype
 @given(data=st.data())
-def test_finished_inner_products(dtype, buffers, data):
+def test_finished_inner_products(dtype, data):
     """Bias and relu as the tiles add and take them, also after more than one block of terms; and the same bits as after
     the product.
     """
@@ -232,7 +233,7 @@ def test_finished_inner_products(dtype, buffers, data):
     A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
     bias = rng.standard_normal(n).astype(dtype) * biased
     for level in own_levels(dtype):
-        call = buffers()
+        call = Buffers()
         stored_A, stored_B = call.input(A.T), call.input(B)
         C, alone = (call.output(np.full((n, m), np.nan, dtype)) for _ in range(2))
         options = {"transpose_A": True, "alpha": 0.3, "by": "dots"}

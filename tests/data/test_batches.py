@@ -43,7 +43,7 @@ def test_batches_are_bitwise_identical_to_arrays(kind, dtype, weighted, size):
 @given(sizes=st.lists(st.integers(1, 120), min_size=1, max_size=6), batch_size=st.integers(1, 60),
        dtype=st.sampled_from(DTYPES))
 def test_batches_are_cut_to_the_batch_size(sizes, batch_size, dtype):
-    """The steps are those of partial_fit on the pieces, whatever the batches' sizes."""
+    """The steps equal those of partial_fit on the pieces, for any sizes of batches."""
     whole, streamed = make(dtype=dtype), make(dtype=dtype)
     bounds = list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))
     rows = np.arange(bounds[-1][1]) % M
@@ -57,7 +57,7 @@ def test_batches_are_cut_to_the_batch_size(sizes, batch_size, dtype):
 
 @pytest.mark.parametrize("batch_size", ["auto", None])
 def test_batch_size_defaults_to_the_first_batch(batch_size):
-    """Later ones that are larger are cut."""
+    """Larger batches that follow are split."""
     batches = [(X[:30], LABELS[:30]), (X[30:100], LABELS[30:100])]
     whole, streamed = make(), make()
     streamed.fit(batches, epochs=1, batch_size=batch_size)
@@ -74,7 +74,7 @@ def test_some_batches_may_lack_weights_or_have_zero_weights():
 
 
 def test_a_first_batch_without_weight():
-    """It gives no examples to judge the parameters by, and no step."""
+    """It yields no examples for scoring parameters, and no step."""
     net, expected = make(), make()
     net.fit([(X, LABELS, np.zeros(M)), (X, LABELS)], epochs=3)
     expected.fit(X, LABELS, batch_size=None, shuffle=False, epochs=3)
@@ -82,7 +82,7 @@ def test_a_first_batch_without_weight():
 
 
 def test_batches_of_any_form():
-    """Pairs or lists of anything that is an array for `fit`."""
+    """Pairs or lists of anything that `fit` accepts as an array."""
     expected = make()
     expected.fit(cut(23, X, LABELS), epochs=1)
     for form in (lambda x, y: [x.tolist(), y.tolist()], lambda x, y: (memoryview(np.ascontiguousarray(x)), y),
@@ -130,7 +130,7 @@ def test_exhausted_generator_is_named_in_the_error():
 
 @pytest.mark.parametrize("as_callable", [False, True])
 def test_an_endless_stream(as_callable):
-    """An iterator goes on from epoch to epoch; a callable begins anew."""
+    """An iterator continues from epoch to epoch; a callable is called again in each."""
     batches = cut(23, X, LABELS)
     net, expected = make(), make()
     drawn = []

@@ -59,7 +59,7 @@ def test_an_epoch_reads_every_row_once_by_blocks(shuffle, small_blocks):
 
 
 def test_shuffling_stays_inside_the_blocks_and_follows_the_generator(small_blocks):
-    """Without a hidden layer's help: record the batches through the feed itself."""
+    """Recorded through the feed itself."""
     net = make()
     source = as_source(net, Recorded(np.arange(M)[:, None] * np.ones(N_X)), LABELS, None)
     taken = []
@@ -168,7 +168,7 @@ def test_memory_maps_of_another_dtype_are_read_by_slices(kept, tmp_path, small_b
 
 def test_arrays_in_memory_are_not_read_by_slices():
     class Foreign:
-        """As torch tensors and data frames: it has shape, dtype and slices, and says that it is in memory."""
+        """Has shape, dtype and slicing, but is in memory, like torch tensors and data frames."""
 
         shape, dtype, __array_ufunc__ = X.shape, X.dtype, None
 

@@ -51,7 +51,7 @@ def calls(net):
 
 
 def close(found, expected):
-    """Blocks of other sizes: products may be summed in another order."""
+    """Chunks of other sizes may sum products in another order."""
     assert found.dtype == expected.dtype and found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=64 * np.finfo(expected.dtype).eps if expected.dtype.kind == "f"
                                else 0, atol=0 if expected.dtype.kind != "f" else 64 * np.finfo(expected.dtype).eps)
@@ -183,7 +183,7 @@ def test_evaluation_from_every_source(kind):
 
 
 def test_validation_batches():
-    """Begun anew for each evaluation: before training, to have a loss to go back to, and after each epoch."""
+    """The callable is called for each evaluation: before training and after each epoch."""
     whole, streamed = make(), make()
     expected = whole.fit(X, LABELS, epochs=3, validation_data=(X, LABELS))
     loader = Loader(X, LABELS)

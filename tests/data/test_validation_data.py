@@ -1,4 +1,4 @@
-"""Validation data that come in parts: what gives nothing is refused before training, and looking loses no batch."""
+"""Validation data read in chunks: empty data are refused before training, and the check consumes no batch."""
 
 import pickle
 from itertools import count
@@ -124,7 +124,7 @@ def test_checking_the_first_batch_does_not_consume_it(size):
 
 
 def test_batches_without_weight_do_not_count_as_divergence():
-    """J of nothing is not a number; that is an error of the data, not of the learning rate."""
+    """J of no examples is NaN, which is an error in the data, not a divergence."""
     net = trained()
     with pytest.raises(ValueError, match=r"^validation X gave no example with weight$"):
         net.fit(X, y, epochs=1, validation_data=lambda: [(X, y, ZEROS)] * 2)
@@ -138,7 +138,7 @@ def test_batches_without_weight_do_not_count_as_divergence():
 
 @pytest.mark.parametrize("form", [tuple, list])
 def test_a_pair_is_not_a_list_of_batches(form):
-    """Whatever X and y are: lists of rows, tuples of rows, one-hot targets."""
+    """For any X and y: lists of rows, tuples of rows, one-hot targets."""
     expected = trained().fit(X, y, epochs=1, validation_data=(X, y))["validation_loss"]
     for pair in ((X, y), (X.tolist(), y.tolist()), (tuple(map(tuple, X)), tuple(y)), (X, np.eye(3)[y]), (list(X), y)):
         assert trained().fit(X, y, epochs=1, validation_data=form(pair))["validation_loss"] == expected

@@ -31,7 +31,7 @@ def strided(array):
 
 
 def in_records(array):
-    """A field of a record: strides that are no multiple of the item's size."""
+    """A field of a record array, whose strides are no multiple of the item size."""
     records = np.zeros(array.shape, [("pad", "u1"), ("value", array.dtype)])
     records["value"] = array
     return records["value"]
@@ -47,7 +47,7 @@ class Subclass(np.ndarray):
 
 
 class Duck:
-    """An object with nothing but __array__."""
+    """An object with only __array__."""
 
     def __init__(self, array):
         self._array = array
@@ -84,7 +84,7 @@ EXACT = {  # forms of whole numbers
 
 
 def results(net, X, y, w):
-    """What every method gives, as bytes."""
+    """The results of every method, as bytes."""
     found = [pickle.dumps(FEATURES[name](net, X)) for name in ("predict", "forward", "forward with cache")]
     found += [pickle.dumps(call(net, X, y, w)) for name, call in TRAINING.items() if "fit" not in name]
     history = [net.fit(X, y, sample_weight=w, epochs=2, batch_size=4, validation_data=(X, y, w)),
@@ -121,7 +121,7 @@ def test_numeric_dtypes_are_bitwise_identical(form, kind):
                                   lambda a: a[::-1], lambda a: np.broadcast_to(a[:1, :1], a.shape), in_records])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_single_rows_and_columns(shape, form, dtype):
-    """Their strides may be anything: NumPy calls them contiguous all the same."""
+    """Their strides are arbitrary, yet NumPy calls them contiguous."""
     values = form(X[: shape[0], : shape[1]].astype(dtype))
     m, n_x = shape
     found = []
@@ -150,7 +150,7 @@ def test_float64_is_rounded_to_a_float32_network():
 
 
 def test_arrays_of_the_networks_dtype_are_not_copied():
-    """They are read, not copied and not written to, even if they are one array."""
+    """They are only read, even if all are the same array."""
     shared = np.abs(X[:, 0]).astype(np.float32)
     net = Network([1, 3, 1], output="identity", random_state=0)
     before = shared.copy()

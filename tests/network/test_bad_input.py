@@ -15,7 +15,7 @@ from fastnn import Adam, Momentum, Nesterov, Network
 
 
 def bad_features(what):
-    """(X, error, text) for everything that is no X of 5 features."""
+    """(X, error, text) for everything that is not an X with 5 features."""
     shape = rf"{what} must have shape \(m, n\[0\]\) = \(m, 5\), got "
     real = rf"{what} must hold real numbers, got dtype "
     array = rf"{what} must be an array of shape \(m, n\[0\]\) = \(m, 5\)"
@@ -109,7 +109,7 @@ def check(net, call, error, text):
 
 @pytest.mark.parametrize("value", [1e300, -1e300, 3.5e38])
 def test_range_of_the_dtype(value):
-    """What overflows float32 is welcome in a float64 network."""
+    """Values that overflow float32 are accepted by a float64 network."""
     data = X.copy()
     data[-1, -1] = value
     refuses(make(), lambda: make().predict(data), ValueError, "beyond the range of float32")
@@ -117,7 +117,7 @@ def test_range_of_the_dtype(value):
 
 
 def test_large_blocks_with_one_bad_number():
-    """Found in any block of rows, by any method, in either order."""
+    """It is found in any chunk of rows, by any method, in either memory order."""
     net = Network([3, 2], random_state=0)
     for row in (0, 5000, 9999):
         for data in (np.zeros((10000, 3), np.float32), np.zeros((10000, 3), np.float32, order="F")):
@@ -131,7 +131,7 @@ def test_large_blocks_with_one_bad_number():
 
 
 def bad_targets(kind, what):
-    """(y, error, text) for everything that is no target of that kind of output."""
+    """(y, error, text) for everything that is not a target of that kind of output."""
     real = rf"{what} must hold real numbers, got dtype "
     good = KINDS[kind][1]
     n_out = KINDS[kind][0]["layer_sizes"][-1]

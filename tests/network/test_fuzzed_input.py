@@ -31,7 +31,7 @@ anything = junk | hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_dims=3, mi
 
 
 def shaped(*shape):
-    """Of the right shape, and holding finite or even ordinary numbers, more often than by chance."""
+    """Arrays that often have the right shape and finite, ordinary values."""
     numeric = hnp.floating_dtypes() | hnp.integer_dtypes() | hnp.boolean_dtypes()
     finite = st.floats(allow_nan=False, allow_infinity=False)
     return st.one_of(hnp.arrays(numeric, shape), hnp.arrays(np.float64, shape, elements=finite),
@@ -85,7 +85,7 @@ def test_any_setting(name, value):
 @fuzz
 @given(anything | st.lists(st.tuples(rows, columns) | anything, max_size=3), st.booleans())
 def test_any_batches(batches, one_shot):
-    """The first batch is looked at before training, wherever it comes from; then the network is as a step left it."""
+    """Only the first batch is checked before training, so later ones are not passed here."""
     net = make()
     for fit in (lambda source: net.fit(source, epochs=1), lambda source: net.fit(X, LABELS, epochs=1,
                                                                                  validation_data=source)):
@@ -131,7 +131,7 @@ def test_any_assignment(symbol, key, value):
 
 @pytest.mark.skipif(sys.maxsize < 2**32, reason="needs a 64-bit address space")
 def test_huge_shapes_of_no_memory():
-    """Broadcast views claim any size; what does not fit the shapes is refused before it is looked at."""
+    """Broadcast views have any size without memory; a wrong shape is refused before the values are read."""
     net = make()
     huge = np.broadcast_to(np.float32(1), (2**40, 4))
     refuses(net, lambda: net.predict(huge), ValueError, r"X must have shape \(m, n\[0\]\) = \(m, 5\)")

@@ -1,4 +1,4 @@
-"""What a network is: its construction, parameters, copies, and what it computes, against the NumPy reference."""
+"""Networks: construction, parameters, copies, and results against the NumPy reference."""
 
 import copy
 import math
@@ -306,7 +306,7 @@ def test_views_can_be_pickled():
 
 
 def first_order_bounds(net, X, Y, weights):
-    """Bounds on the errors of (A[L], J, dW, db), in the notes' shapes; X (n[0], m), Y (n[L], m)."""
+    """Bounds on the errors of (A[L], J, dW, db) in textbook shapes; X (n[0], m), Y (n[L], m)."""
     u = np.finfo(net.dtype).eps / 2
     m, total = X.shape[1], weights.sum()
     K = 2 * (2 * sum(n + 16 for n in net.layer_sizes) + m)
@@ -484,7 +484,7 @@ def test_no_probabilities_of_real_outputs(output):
                                                ([3, 1], "identity"), ([900, 1100, 2], "softmax")])
 @pytest.mark.parametrize("rows", [1, 5, 100])
 def test_predictions_do_not_depend_on_the_form_of_X(dtype, sizes, output, rows):
-    """An array that the core reads as it is takes a short way; what is none, or goes to `out`, a longer one."""
+    """Arrays that the core can read directly take a fast path; others, and those with `out`, do not."""
     net = Network(sizes, output=output, dtype=dtype, random_state=0)
     X = np.random.default_rng(0).standard_normal((rows, sizes[0])).astype(dtype)
     methods = [net.predict, net.forward] + [net.predict_proba] * (output != "identity")
@@ -511,7 +511,7 @@ def test_fast_path_refuses_the_same_input():
 
 
 def test_predictions_of_rows_are_independent():
-    """Blocks of rows: each row's outputs are the same alone as among many, to the rounding of another summation."""
+    """The outputs of a row are the same alone and among others, up to the rounding of another summation order."""
     rng = np.random.default_rng(0)
     net = Network([20, 30, 3], dtype="float64", random_state=0)
     X = rng.standard_normal((3001, 20))

@@ -1,4 +1,4 @@
-"""Networks in files: what comes back, and what is refused."""
+"""Networks in model files: round trips and refusals."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_loaded_predictions_are_bitwise_identical(activation, dtype, path):
 @pytest.mark.parametrize("orders", list(product((False, True), repeat=2)))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_either_storage_order_of_W(orders, dtype, path, monkeypatch):
-    """Row-major or column-major: the same file is read under any choice of the orders."""
+    """The same file can be read under any choice of row-major and column-major weights."""
     monkeypatch.setattr(fastnn._model.parameters, "weight_orders", lambda sizes: orders)
     net = Network([7, 9, 3], dtype=dtype, random_state=0)
     assert [W.flags.c_contiguous for W in net.W] == list(orders)
@@ -59,7 +59,7 @@ def test_either_storage_order_of_W(orders, dtype, path, monkeypatch):
 
 
 def test_saved_and_unsaved_state(path):
-    """The shape of the targets is kept; optimiser, generator and history are not."""
+    """The number of target dimensions is saved; optimiser, generator and history are not."""
     net = Network([7, 4, 1], output="identity", random_state=0)
     net.fit(X, X[:, :1], epochs=2)
     before = pickle.dumps(net)
@@ -128,7 +128,7 @@ def test_every_truncated_or_altered_file(path):
 
 
 def rewrite(path, change):
-    """Save a network, then write its file anew, validly, with another content."""
+    """Save a network, then replace the content of its file validly."""
     Network([3, 4, 2], random_state=0).save(path)
     header, arrays = file_format.read(path)
     change(header, arrays)
@@ -176,7 +176,7 @@ def test_a_valid_file_without_a_network_is_refused(change, text, path):
 
 
 def test_claimed_sizes_are_not_allocated(path):
-    """A billion parameters by the header, twenty by the file."""
+    """The header claims a billion parameters, the file has twenty."""
     rewrite(path, lambda h, a: h.update(layer_sizes=[2**15, 2**15, 2]))
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""The safe model file: what comes back, what is refused, and what a failure leaves behind."""
+"""The model file format: round trips, refusals, and the file after a failure."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 
 def craft(text, body=b"", *, version=1, size=None, json_size=None):
-    """Make a file with a right checksum around any content, independently of the writer."""
+    """Write a file with a valid checksum around any content, independently of the writer."""
     text = text if isinstance(text, bytes) else json.dumps(text).encode()
     total = 24 + len(text) + len(body) + 32 if size is None else size
     content = b"\x89FASTNN\n" + struct.pack("<IIQ", version, len(text) if json_size is None else json_size, total)
@@ -296,7 +296,7 @@ def test_a_newer_format_is_named(folder):
 
 
 def test_a_hand_written_file_is_read(folder):
-    """The crafted files below are refused for what they claim, not for how they are made."""
+    """So the hand-written files below are refused for their claims alone."""
     table = [{"name": "a", "dtype": "<f8", "shape": [2], "order": "C"}]
     text = json.dumps({"header": {"k": 1}, "arrays": table}).encode()
     padding = bytes(-(24 + len(text)) % 64)
@@ -309,7 +309,7 @@ def claim(**changes):
 
 
 def craft_claim(**changes):
-    """Make a file that is right but for what its one array claims: it has 8 bytes of values if it says so or not."""
+    """Write a valid file except for the claim of its one array, which has 8 bytes of values."""
     text = json.dumps(claim(**changes)).encode()
     empty = 0 in changes.get("shape", [1])
     return craft(text, bytes(-(24 + len(text)) % 64 + (0 if empty else 8)))

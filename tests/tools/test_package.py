@@ -1,4 +1,4 @@
-"""The package: what it loads, what it ships, and who may import whom."""
+"""The package: its imports, its files, and the layers of its modules."""
 
 import ast
 import importlib
@@ -77,7 +77,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_import_has_no_side_effects():
-    """No warning, no change of the numbers' formats or of the floating-point state, nothing printed."""
+    """No warning, no change of print options or floating-point state, nothing printed."""
     same = python("""
 import json, sys, warnings
 import numpy as np
@@ -148,7 +148,7 @@ def test_run_time_needs():
 
 
 def imports(module):
-    """Yield (target, line, at_top): each import of a source; relative ones too. Those under TYPE_CHECKING are none."""
+    """Return (target, line, at_top) for each import of a module, except those under TYPE_CHECKING."""
     tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
     package = module if SOURCES[module].name == "__init__.py" else module.rpartition(".")[0]
 
@@ -179,7 +179,7 @@ def compiled(module):
 
 
 def test_the_rules_see_the_imports():
-    """The test's own eyes: a known import of each kind is found."""
+    """Sanity check: the import scanner finds known imports."""
     found = {target for target, _, _ in imports("fastnn._network")}
     assert {"fastnn._data.checks", "fastnn._model.architecture", "numpy"} <= found
     found = {(target, top) for module in ("loop", "progress")
@@ -201,7 +201,7 @@ def test_third_party_imports(module):
 
 @pytest.mark.parametrize("oracle", ["fastnn.reference", "fastnn.graph"])
 def test_oracles_import_only_numpy(oracle):
-    """And their own modules: what the core is checked by shares no code with it."""
+    """And their own modules: they share no code with the core that they check."""
     def within(name):
         return name == oracle or name.startswith(f"{oracle}.")
 
@@ -235,7 +235,7 @@ def test_modules_import_lower_layers(module):
 
 
 def test_plots_load_when_they_are_asked_for():
-    """Their modules are imported by one another and, inside functions, by History.plot; pyplot in one place only."""
+    """Only History.plot and the demo import them, inside functions; pyplot is imported in one place."""
     for module in SOURCES:
         for target, line, top in imports(module):
             if target.startswith("fastnn.plot") and not module.startswith("fastnn.plot"):
@@ -246,7 +246,7 @@ def test_plots_load_when_they_are_asked_for():
 
 
 def test_no_cycles():
-    """Imports inside functions count too; that of the package alone, for its version, does not."""
+    """Including imports inside functions, except that of the package for its version."""
     edges = {module: {target for target, _, top in imports(module) if target in SOURCES and target != module
                       and not (target == "fastnn" and not top)} for module in SOURCES}
     done, path = set(), []
@@ -301,7 +301,7 @@ def test_functions_have_at_most_60_lines_of_code(module):
 
 @pytest.mark.parametrize("module", SOURCES)
 def test_nothing_unpickles_or_evaluates(module):
-    """Above all not the reader of model files."""
+    """Especially not the reader of model files."""
     for target, line, _ in imports(module):
         assert target.partition(".")[0] not in ("pickle", "marshal", "shelve", "dill", "joblib"), f"{module}:{line}"
     for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""Callbacks: their hooks, early stopping among them, the log; and the share of the data that is held out."""
+"""Callbacks, early stopping, the CSV log, and the examples held out for validation."""
 
 import csv
 import os
@@ -187,7 +187,7 @@ def test_csv_log_of_a_diverged_fit(tmp_path):
 
 @pytest.mark.parametrize("kept", [3, 4, 6])
 def test_csv_log_of_a_resumed_fit_equals_that_of_an_uninterrupted_one(tmp_path, kept):
-    """Rows that were written after the checkpoint are replaced; lost ones are written again."""
+    """Rows written after the checkpoint are replaced; lost rows are written again."""
     X, y = problem()
     path, checkpoint = tmp_path / "log.csv", tmp_path / "run.fastnn"
 

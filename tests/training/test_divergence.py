@@ -77,7 +77,7 @@ def test_late_divergence_restores_a_good_epoch():
 
 @pytest.mark.parametrize("validated", [False, True])
 def test_an_exploding_update_after_a_good_loss_is_not_the_best(validated):
-    """The recorded loss is that before the update: parameters are judged by their own."""
+    """The recorded loss is measured before the update, so parameters are scored separately."""
     X, y = regression()
     net = make(sizes=(4, 8, 1), activation="relu", output="identity")
     before = net.loss(X, y)
@@ -179,7 +179,7 @@ print("whole", finished, states.index(found))
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 @pytest.mark.parametrize("arguments", [("adam", 20, 4, 8, 20000), ("momentum", 256, 64, 200, 4096)])
 def test_ctrl_c_leaves_the_last_finished_step(arguments):
-    """The second network is large enough for two shards, where there are two threads."""
+    """The second network is large enough for two shards on two threads."""
     process = subprocess.Popen([sys.executable, "-P", "-c", INTERRUPTED, *map(str, arguments)], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env=os.environ | {"FASTNN_NUM_THREADS": "2"})
     try:

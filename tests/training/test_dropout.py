@@ -1,7 +1,7 @@
-"""Dropout: the kernels' marks against the reference's, at every SIMD level, and how random the marks are.
+"""Dropout masks: the kernels against the reference at every SIMD level, and the randomness of the masks.
 
-The statistics are those of fixed keys, so they cannot fail by chance; their bounds are six standard deviations, which
-a good generator exceeds once in 5e8.
+Keys are fixed, so the statistics cannot fail by chance. Their bounds are six standard deviations, which a good
+generator exceeds once in 5e8.
 """
 
 import itertools
@@ -26,7 +26,7 @@ def test_random_words_equal_the_reference(key, counter):
 
 
 def test_known_answers():
-    """Those that the generator's authors publish beside their code, for 13 rounds."""
+    """Published by the authors of the generator for 13 rounds."""
     ones = 2**32 - 1
     assert _testing.random_words(0, 0, 0, 0) == (0x9D1C5EC6, 0x8BD50731)
     assert _testing.random_words(ones, ones, ones, ones) == (0xFD36D048, 0x2D17272C)
@@ -34,7 +34,7 @@ def test_known_answers():
 
 
 def kept_units(key, stream, threshold, first, shape):
-    """The units that are kept, by the reference's words."""
+    """The kept units according to the reference's words."""
     elements = first + np.arange(shape[0] * shape[1], dtype=np.int64)
     pairs = (elements // 2).astype(np.uint32)
     words = np.where(elements % 2 == 0, *reference.random_words(key, (pairs, np.full_like(pairs, stream))))
@@ -43,7 +43,7 @@ def kept_units(key, stream, threshold, first, shape):
 
 @st.composite
 def dropouts(draw):
-    """(key_0, key_1, stream, threshold) and the first element's number."""
+    """(key_0, key_1, stream, threshold) and the number of the first element."""
     threshold = draw(st.sampled_from([0, 1, 2**31, 2**32 - 1]) | words_32)
     first = draw(st.integers(0, 9) | st.integers(0, 5000) | st.integers(2**32 - 9, 2**32 + 9))
     return (draw(words_32), draw(words_32), draw(st.sampled_from([0, 1, 5, 2**32 - 1])), threshold), first
@@ -54,9 +54,7 @@ def dropouts(draw):
 @settings(max_examples=30)
 @given(data=st.data())
 def test_activate_marks_dropped_units(name, dtype, data):
-    """-0 for the units that the reference's words leave out; the others as without dropout, but zeros are +0. Z, where
-    it is apart, is as without dropout.
-    """
+    """-0 for dropped units; the others as without dropout, except that zeros are +0. A separate Z is unchanged."""
     shape = data.draw(shapes(), label="(n, m)")
     Z_0 = data.draw(arrays(shape, dtype, 60.0 if name == "exp" else 1e4), label="Z")
     b = data.draw(st.none() | arrays((shape[0], 1), dtype, 20.0), label="b")
@@ -82,7 +80,7 @@ def test_activate_marks_dropped_units(name, dtype, data):
 @each_dtype
 @given(key=st.tuples(words_32, words_32), element=st.integers(0, 99))
 def test_a_word_at_the_threshold_is_kept(dtype, key, element):
-    """A rate of k / 2^32 leaves out the words below k: of a threshold that is one of the words, that one is kept."""
+    """A rate of k / 2^32 drops words below k; a word equal to the threshold is kept."""
     threshold = int(_testing.random_words(*key, element // 2, 0)[element % 2])
     kept = kept_units(key, 0, threshold, 0, (10, 10))
     assert kept.ravel("F")[element]
@@ -95,7 +93,7 @@ def test_a_word_at_the_threshold_is_kept(dtype, key, element):
 @each_dtype
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_non_finite_values_are_recorded_or_omitted(name, dtype):
-    """NaN and infinity too are left out, or kept as they are; a kept zero of either sign is not taken for a mark."""
+    """NaN and infinity are dropped or kept too; a kept zero of either sign is not mistaken for a mark."""
     Z_0 = np.tile(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, -1e-300, -1e4], dtype), (9, 5)).T
     dropout = (1, 2, 3, 2**31)
     kept = kept_units(dropout[:2], 3, 2**31, 0, Z_0.shape)
@@ -112,7 +110,7 @@ def test_non_finite_values_are_recorded_or_omitted(name, dtype):
 @settings(max_examples=30)
 @given(data=st.data())
 def test_dropped_units_have_zero_derivative(name, dtype, data):
-    """dZ is 0 there, and elsewhere to the bit as without dropout; db is the sum of that."""
+    """dZ is 0 there and bitwise identical elsewhere; db is its sum."""
     shape = data.draw(shapes(), label="(n, m)")
     Z = np.array(data.draw(arrays(shape, dtype, 60.0 if name == "exp" else 1e4), label="Z"), order="F")
     dA = data.draw(arrays(shape, dtype), label="dA")
@@ -159,15 +157,15 @@ N = UNITS * EXAMPLES
 
 
 def marks(rate, *, seed=0, step=0, layer=1):
-    """Which units of a mini-batch are kept, (UNITS, EXAMPLES)."""
+    """The kept units of a mini-batch, (UNITS, EXAMPLES)."""
     return reference.dropout_mask(rate, (UNITS, EXAMPLES), seed=seed, step=step, layer=layer) > 0
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.8, 0.99])
 def test_fraction_of_kept_units(rate):
-    """Binomial: N trials have a standard deviation of sqrt(rate (1 - rate) N); rows and columns likewise. Of some
-    2100 sums a run looks at, the farthest may be 6 off (a tail of 2e-9 each, in the middle of the distribution; for
-    rare events, whose tails are fatter, 9).
+    """Binomial: N trials have a standard deviation of sqrt(rate (1 - rate) N), as do rows and columns. Of some
+    2100 sums the farthest may be 6 off (a tail of 2e-9 each in the middle of the distribution; 9 for rare events, whose
+    tails are fatter).
     """
     for step, seed in itertools.product((0, 1, 1000), (0, 1, 2**63)):
         kept = marks(rate, seed=seed, step=step)
@@ -182,7 +180,7 @@ def correlation(a, b):
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
 def test_no_correlation(rate):
-    """Of independent marks: 0 with a standard deviation of 1 / sqrt(number of pairs)."""
+    """Independent marks: 0 with a standard deviation of 1 / sqrt(number of pairs)."""
     kept = marks(rate)
     others = [marks(rate, **{key: value}) for key, value in (
         ("step", 1), ("step", 2), ("step", 2**32), ("layer", 2), ("layer", 3), ("seed", 1), ("seed", 2**32)
@@ -196,8 +194,8 @@ def test_no_correlation(rate):
 
 
 def test_patterns_of_neighbours():
-    """At rate 1/2 each of the 256 patterns of 8 marks in a row is as frequent: chi^2 has 255 degrees of freedom, a
-    mean of 255 and a standard deviation of sqrt(510); 6 of them.
+    """At rate 1/2 the 256 patterns of 8 consecutive marks are equally frequent: chi^2 has 255 degrees of freedom, mean
+    255 and standard deviation sqrt(510); the bound is 6 of them.
     """
     for step in range(5):
         patterns = np.packbits(marks(0.5, step=step).ravel("F"))
@@ -206,7 +204,7 @@ def test_patterns_of_neighbours():
 
 
 def test_every_bit_of_a_word_is_fair():
-    """Binomial with N = 2^16 pairs of words; and each pair of bits is uncorrelated."""
+    """Binomial with N = 2^16 pairs of words; each pair of bits is uncorrelated."""
     n = 2**16
     words = np.concatenate(reference.random_words((3, 4), (np.arange(n, dtype=np.uint32), np.zeros(n, np.uint32))))
     bits = ((words[:, np.newaxis] >> np.arange(32, dtype=np.uint32)) & 1).astype(np.float64)

@@ -169,7 +169,7 @@ def test_a_second_fit_continues(optimizer, dtype, batch_size):
 
 
 def test_partial_fit_takes_streams():
-    """Batch after batch of changing length, the state going on: as the reference does."""
+    """Batches of changing size, continuing the state, follow the reference."""
     X, y = blobs()
     Y = reference.one_hot(y, 3)
     net = make()
@@ -183,7 +183,7 @@ def test_partial_fit_takes_streams():
 
 
 def fresh(net, tmp_path):
-    """The same parameters without any optimiser state."""
+    """A copy of the network without optimiser state."""
     net.save(tmp_path / "net.fastnn")
     return Network.load(tmp_path / "net.fastnn")
 
@@ -231,7 +231,7 @@ def test_optimizers_are_values():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_weight_2_duplicates_an_example_and_weight_0_removes_it(optimizer):
-    """The same sums in another order: the trajectory's tolerance."""
+    """The sums are the same in another order: within the tolerance of the trajectories."""
     X, y = blobs()
     counts = np.random.default_rng(0).integers(0, 3, 60)
     settings = {"optimizer": optimizer, "learning_rate": 0.01, "batch_size": None, "epochs": 5}
@@ -267,7 +267,7 @@ def test_a_batch_without_weight_changes_nothing(optimizer):
 
 
 def test_scoring_skips_examples_without_weight():
-    """The examples that judge a snapshot or feed the progress bar may have no weight at all."""
+    """The first examples, which the progress bar shows, may have no weight at all."""
     pytest.importorskip("tqdm")
     X, y = blobs(m=1200)
     weights = np.zeros(1200)
@@ -450,7 +450,7 @@ def test_learns_a_curve(activation):
 
 
 def test_logistic_regression_finds_the_one_minimum():
-    """A convex J: full-batch gradient descent ends where dJ vanishes."""
+    """J is convex: batch gradient descent ends where dJ vanishes."""
     X, y = blobs(m=200, n_classes=2)
     net = Network([4, 1], output="sigmoid", l2=0.1, dtype="float64", random_state=0)
     net.fit(X, y, optimizer="sgd", learning_rate=1.0, batch_size=None, epochs=500)
@@ -460,7 +460,7 @@ def test_logistic_regression_finds_the_one_minimum():
 
 
 def test_a_short_fit_restores_a_good_epoch():
-    """Not to the initial parameters, although it has fewer steps than lie between two later looks."""
+    """Instead of the initial parameters, although it has fewer steps than later scores are apart."""
     X, y = regression()
     net = make(sizes=(4, 8, 1), output="identity")
     before = net.loss(X, y)
@@ -475,7 +475,7 @@ def test_a_short_fit_restores_a_good_epoch():
 
 
 def test_scored_examples_represent_sorted_and_weighted_data():
-    """The parameters are judged on examples from everywhere, and on such as have weight."""
+    """Parameters are scored on evenly spaced examples with weight."""
     X, y = regression(m=600)
     weights = np.ones(600)
     weights[:300] = 0
@@ -516,7 +516,7 @@ def test_only_true_stops():
 
 
 def test_huge_and_tiny_weights():
-    """J is a weighted mean: their scale does not matter, to the bit for powers of two."""
+    """J is a weighted mean: scaling the weights by powers of two is bitwise identical."""
     X, y = regression()
     results = set()
     for scale in (1.0, 2.0**100, 2.0**-100):

@@ -1,4 +1,4 @@
-"""What is recorded of a training run, and its plot."""
+"""The history of a fit, and its plot."""
 
 import copy
 import json
@@ -178,7 +178,7 @@ def ax():
 
 
 def drawn(ax):
-    """Return {label: (x, y)} of the curves, after a real drawing."""
+    """Return {label: (x, y)} of the curves after rendering."""
     pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg(ax.figure).draw()
     return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in ax.get_lines()}
 

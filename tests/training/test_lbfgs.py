@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy's minimiser on the arena, and how it shares the training loop's records, callbacks and stopping."""
+"""L-BFGS: SciPy's minimiser on the parameter arena, with the records, callbacks and stopping of the training loop."""
 
 import math
 
@@ -19,7 +19,7 @@ def net(**keywords):
 
 
 def test_trajectory_equals_scipy_on_the_reference():
-    """The same iterates as SciPy with the NumPy reference's J and gradient: float64, to 1e-9 over 30 iterations."""
+    """The iterates equal those of SciPy with J and gradient of the NumPy reference to 1e-9 over 30 iterations."""
     network = net()
     W, b = [M.copy() for M in network.W], [v.copy() for v in network.b]
     shapes, theta = [M.shape for M in W + b], np.concatenate([M.ravel() for M in W + b])
@@ -68,7 +68,7 @@ def test_epochs_evaluations_and_stalling():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_an_interrupted_evaluation_leaves_the_last_iteration(error, dtype, monkeypatch):
-    """Not the point of a line search, where J may be anything."""
+    """And not a point of the line search, where J may have any value."""
     evaluate, left = loop.whole_gradient, 0
 
     def interrupted(plan, examples, out):
@@ -109,7 +109,7 @@ def test_weights_losses_and_labels_apply():
 
 
 def test_data_larger_than_a_chunk(monkeypatch, tuning):
-    """The gradient over all examples is added up block by block."""
+    """The gradient over all examples is summed chunk by chunk."""
 
     whole = net().gradients(X, Y, sample_weight=np.linspace(0, 3, 90))
     tuning(GRADIENT_BLOCK_ROWS=17)

@@ -1,4 +1,4 @@
-"""Losses as values, their targets, class weights and sums; the kernels themselves are tested in test_kernels."""
+"""Losses as values, their targets, class weights and sums. The kernels are tested in test_kernels."""
 
 import pickle
 
@@ -174,7 +174,7 @@ def test_class_weight_needs_classes(loss):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_over_ten_million_examples(weighted):
-    """float32, relative error of J within 1e-6: each term is rounded to float32, all sums run in double."""
+    """float32: J is within 1e-6, since terms are rounded to float32 and sums computed in double."""
     m = 10_000_000
     y = np.full((m, 1), 0.1, np.float32)
     y[::3] = 1.7

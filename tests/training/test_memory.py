@@ -1,7 +1,7 @@
-"""Memory: what a fit and a prediction take beyond the data, as NumPy reports every array to tracemalloc.
+"""Memory of a fit and a prediction beyond the data, as NumPy reports every array to tracemalloc.
 
-The compiled core allocates a few kilobytes of its own at most (the pointers of a plan); BLAS's buffers are fixed and
-made when it is loaded.
+The compiled core itself allocates a few kilobytes (the pointers of a plan); the buffers of BLAS are fixed and allocated
+when it is loaded.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ SLACK = 4 * MiB
 
 
 def peak(call):
-    """Bytes allocated at the highest point of the call, beyond what was there before."""
+    """The peak memory of the call in bytes, beyond the memory before it."""
     call()  # whatever is made once: plans at rest, imports
     tracemalloc.start()
     try:
@@ -33,15 +33,16 @@ def peak(call):
 
 
 def batch_caches(net, m, *, keeps_Z=False):
-    """Bytes of one mini-batch's X, y, weights, Z (and A), and the two dZ."""
+    """The bytes of one mini-batch: X, y, weights, Z (and A), and the two dZ."""
     sizes = net.layer_sizes
     elements = sizes[0] + (2 if keeps_Z else 1) * sum(sizes[1:]) + 2 * max(sizes[1:]) + sizes[-1] + 1
     return m * elements * net.dtype.itemsize
 
 
 def allowed(net, m, batch_size, n_threads, n_states, *, keeps_Z=False):
-    """The bound of the project, less the parameters themselves, which were there before: (states + threads + snapshot)
-    x parameters + 8 bytes a row + 4 for its label + the caches of a batch."""
+    """The project's limit without the parameters, which exist before: (states + threads + best) x parameters + 8 bytes
+    per row + 4 for its label + the workspace of a batch.
+    """
     shards = parallelism(net.layer_sizes, batch_size, n_threads).n_shards
     theta = net.n_parameters * net.dtype.itemsize
     return (n_states + shards + 1) * theta + 12 * m + batch_caches(net, batch_size, keeps_Z=keeps_Z) + SLACK
@@ -141,7 +142,7 @@ def test_gradients_take_one_arena_for_each_shard():
 
 
 def test_initial_weights_are_drawn_in_blocks():
-    """Float64 numbers for a whole float32 W would be twice its memory."""
+    """float64 numbers for all of a float32 W would take twice its memory."""
     found = peak(lambda: Network([2000, 3000, 2], random_state=0))
     theta = 4 * (2001 * 3000 + 3001 * 2)
     assert found <= theta + 2 * 8 * 2**20 + SLACK
@@ -155,7 +156,7 @@ def test_saving_and_loading_take_no_copy_more_than_the_arrays(tmp_path):
 
 
 def test_fit_releases_its_memory():
-    """But for the optimiser's state: the next fit goes on with it."""
+    """Except the optimiser's state, which the next fit continues."""
     X, y = examples(2000, 300)
     net = Network([300, 1000, 3], random_state=0)
     net.fit(X, y, epochs=1, n_threads=1)
@@ -191,7 +192,7 @@ print(peak() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in KiB")
 @pytest.mark.parametrize(("n_threads", "order"), [(1, "F"), (2, "C")])
 def test_resident_memory_of_the_process(n_threads, order):
-    """What the system sees, BLAS's and OpenMP's own memory included: the project's bound, 50 MB."""
+    """The process's memory, including that of BLAS and OpenMP: at most 50 MB."""
     done = subprocess.run([sys.executable, "-P", "-c", RESIDENT, str(n_threads), order], capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == 0, done.stderr
@@ -225,8 +226,9 @@ print(peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in KiB")
 def test_sparse_data_are_never_converted_to_dense():
-    """20 000 x 50 000, 4 GB if it were dense: theta twice (drawn; moved to column-major), Adam's two moments, the
-    gradient, the snapshot, and what every process may take beside."""
+    """20 000 x 50 000, 4 GB if dense. Needed: theta twice (drawn, then column-major), Adam's two moments, the gradient,
+    the best parameters, and the memory of every process.
+    """
     done = subprocess.run([sys.executable, "-P", "-c", SPARSE], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     theta = 4 * (50_001 * 64 + 65)

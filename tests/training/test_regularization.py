@@ -1,4 +1,4 @@
-"""Dropout, L1, weight decay and clipping through the public methods; the kernels are tested against the reference."""
+"""Dropout, L1, weight decay and clipping through the public methods. The kernels are tested against the reference."""
 
 import pickle
 
@@ -47,7 +47,7 @@ def test_a_run_is_reproducible_and_continues():
 
 
 def test_the_masks_do_not_depend_on_threads():
-    """Two shards drop the same units as one: the losses differ by the rounding of the sums alone."""
+    """Two shards drop the same units as one: the losses differ by rounding only."""
     runs = []
     for threads in (1, 2):
         network = net(sizes=(12, 256, 256, 3), dropout=0.4)
@@ -58,7 +58,7 @@ def test_the_masks_do_not_depend_on_threads():
 @settings(max_examples=15, deadline=None)
 @given(rate=st.floats(0.01, 0.9), seed=st.integers(0, 1000))
 def test_the_expected_output_is_kept(rate, seed):
-    """One linear layer of many units of value 1: what is kept and scaled sums up to what there was, to 6 sigma."""
+    """One linear layer of many units of value 1: the scaled sum of kept units has the same mean, to 6 sigma."""
     n = 20000
     network = Network([1, n, 1], activation="identity", output="identity", loss="absolute", init="zeros",
                       dropout=rate, dtype="float64", random_state=seed)
@@ -132,7 +132,7 @@ def test_a_clipped_gradient_has_the_given_norm(dtype, threads):
 
 
 def test_a_non_finite_gradient_norm_is_a_divergence():
-    """Finite J, gradients beyond the dtype's range: nothing moves, and the run stops with the parameters it had."""
+    """J is finite, gradients exceed the range of the dtype: nothing changes, and training stops."""
     network = Network([1, 1], output="identity", dtype="float32", random_state=0)
     before = arena(network)
     with pytest.warns(RuntimeWarning, match="training diverged"):

@@ -1,4 +1,4 @@
-"""Checkpoints: a run that was killed and resumed is, bit for bit, the run that was not."""
+"""Checkpoints: a fit that was killed and resumed is bitwise identical to one that was not."""
 
 import copy
 import os
@@ -38,7 +38,7 @@ def make(dtype="float64", seed=0, sizes=(4, 6, 3), l2=1e-3, **arguments):
 
 
 def untimed(history):
-    """All that was recorded but the seconds."""
+    """All recorded values except the seconds."""
     records = [{key: value for key, value in record.items() if key != "seconds"} for record in history.records]
     return records, history.stop_reason, history.best_epoch
 
@@ -57,13 +57,13 @@ class Kill(Callback):
 
 
 def killed(net, path, epoch, X, y, *, every=1, **settings):
-    """A fit that ends after some epoch, and leaves its checkpoint."""
+    """A fit that ends after some epoch and leaves its checkpoint."""
     with pytest.raises(Killed):
         net.fit(X, y, callbacks=[Checkpoint(path, every), Kill(epoch)], **settings)
 
 
 def check_resumed(whole, resumed, path, epoch, X, y, *, every=1, **settings):
-    """Compare two networks with the same start: one trained at once, one killed, and resumed into the third."""
+    """Compare two networks with the same start: one trained without a break, one killed and resumed into the third."""
     expected = whole.fit(X, y, **settings)
     killed(copy.deepcopy(resumed), path, epoch, X, y, every=every, **settings)
     other = make(whole.dtype, seed=99, sizes=whole.layer_sizes, l2=whole.l2, output=whole.activations[-1])
@@ -105,7 +105,7 @@ def test_resume_with_schedules_and_early_stopping(tmp_path, dtype, schedule, hel
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_fit_can_be_resumed_bitwise(tmp_path, data):
-    """Whatever the arguments, the kind of data and the number of threads, BLAS's own at work or not."""
+    """For any arguments, kind of data and number of threads, including those of BLAS."""
     def draw(*values):
         return data.draw(st.sampled_from(values))
 
@@ -175,7 +175,7 @@ def test_checkpoint_every_n_epochs(tmp_path):
 
 
 def test_resume_with_more_epochs(tmp_path):
-    """`epochs` is the total, and may be more than it was."""
+    """`epochs` is the total, which may increase."""
     X, y = problem()
     whole, there, here = (make() for _ in range(3))
     expected = whole.fit(X, y, epochs=8, batch_size=7)
@@ -187,7 +187,7 @@ def test_resume_with_more_epochs(tmp_path):
 
 
 def test_best_parameters_without_early_stopping(tmp_path):
-    """Those that a run falls back to when it diverges after a resume."""
+    """Those that are restored if the fit diverges after a resume."""
     X, y = problem()
 
     class Poison(Callback):
@@ -257,7 +257,7 @@ def test_a_process_that_is_killed_leaves_a_whole_checkpoint(tmp_path):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """The path of a checkpoint, the data and the settings of its run."""
+    """The path of a checkpoint, and the data and settings of its fit."""
     X, y = problem()
     settings = {"epochs": 6, "batch_size": 8, "validation_fraction": 0.2, "learning_rate": ReduceOnPlateau(0.01),
                 "early_stopping": 5}
@@ -354,7 +354,7 @@ def places(value, path=()):
 
 
 def test_a_file_with_a_wrong_header_is_refused(checkpoint):
-    """Each field missing, or something else in its place: written well, so that the checksum is right."""
+    """Each field is missing or replaced, with a valid checksum."""
     path, X, y, settings = checkpoint
     header, arrays = file_format.read(path)
     ignored = {("kind",), ("init",), ("target_ndim",)}  # the first has its own test; no run depends on the others
@@ -437,7 +437,7 @@ def test_unstorable_generators_are_refused_before_training(tmp_path):
 
 
 def test_a_long_history_can_be_resumed(tmp_path):
-    """It is an array: the header has a limit."""
+    """It is stored as an array, since the header has a size limit."""
     X, y = problem(m=3)
     net = Network([4, 3], random_state=0)
     net.fit(X, y, epochs=3000, callbacks=[Checkpoint(tmp_path / "run", every=3000), CSVLogger(tmp_path / "log")])

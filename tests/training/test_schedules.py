@@ -1,4 +1,4 @@
-"""Learning-rate schedules: their formulas, what a fit makes of them, what it records."""
+"""Learning-rate schedules: their formulas, their use in a fit, and the recorded rates."""
 
 import dataclasses
 import math
@@ -131,7 +131,7 @@ def test_schedule_with_an_explicit_length(kind):
 
 @given(st.lists(st.floats(-1, 1), max_size=40), st.integers(1, 4), st.floats(0, 0.5), st.sampled_from(["min", "max"]))
 def test_reduce_on_plateau(values, patience, min_delta, mode):
-    """Against its definition, told once more."""
+    """Against a second implementation of its definition."""
     schedule = ReduceOnPlateau(1.0, 0.5, patience, min_delta, 0.01, "loss", mode)
     state = ScheduleState(schedule, 100, 7, ("epoch", "loss"))
     rate, best, waited = 1.0, None, 0

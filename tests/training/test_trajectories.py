@@ -1,10 +1,10 @@
-"""Twenty steps of whole networks against the NumPy reference: through the plan as training binds it, and by `fit`.
+"""Twenty steps of whole networks against the NumPy reference: through the bound plan, and through `fit`.
 
-How far rounding may carry a run of twenty steps apart no analysis of one step tells: a run amplifies its own errors
-(Adam's first steps are the signs of the gradient, a unit may pass a kink). So the reference itself is asked: it is run
-again with every parameter and every input nudged before each step by a relative +-N u, N being the number of roundings
-that follow one another on a step's longest path, the worst that they could add up to. The farthest of three such
-runs is the bound, norm-wise, on the parameters and on the losses. In float64 it is also to be within 1e-10, relative.
+The analysis of one step does not bound the effect of rounding over twenty: training amplifies its own errors (the first
+steps of Adam are the signs of the gradient, a unit may pass a kink). So the reference itself gives the bound: it is run
+again with every parameter and every input perturbed before each step by a relative +-N u, N being the number of
+roundings on the longest path of a step, their worst case. The farthest of three such runs bounds the parameters and the
+losses in norm. In float64 the difference must also be within 1e-10, relative.
 """
 
 import copy
@@ -95,7 +95,7 @@ NETS = {
 
 
 def longest_path(sizes, m):
-    """Roundings that follow one another in a step: both sums of each layer, its functions, and the sum over m."""
+    """The number of consecutive roundings in a step: both sums of each layer, its functions, and the sum over m."""
     return sum(sizes) + sum(sizes[1:]) + 16 * (len(sizes) - 1) + m
 
 
@@ -104,7 +104,7 @@ def clip_norm_of(name):
 
 
 def run_reference(net, name, rule, orders, nudge=0.0, seed=0):
-    """Losses (20,) and the final parameters, W and b, of the reference; nudged, if asked for."""
+    """Losses (20,) and final parameters, W and b, of the reference, optionally perturbed."""
     rng = np.random.default_rng(seed)
     optimizer, rate = OPTIMIZERS[rule]
     model = net.reference(optimizer=optimizer.rule, clip_norm=clip_norm_of(name), **optimizer.hyperparameters)
@@ -119,7 +119,7 @@ def run_reference(net, name, rule, orders, nudge=0.0, seed=0):
 
 
 def expected_and_bounds(net, name, rule, orders=None):
-    """The reference's losses and parameters, and how far its nudged runs are from them."""
+    """The reference's losses and parameters, and the distances of its perturbed runs."""
     losses, theta = run_reference(net, name, rule, orders)
     u = float(np.finfo(net.dtype).eps) / 2
     nudged = [run_reference(net, name, rule, orders, longest_path(net.sizes, BATCH) * u, seed) for seed in range(RUNS)]
@@ -142,7 +142,7 @@ def assert_on_course(net, losses, W, b, expected):
 
 @pytest.fixture(scope="module")
 def nets():
-    """Tasks by name and dtype, and what is expected of each rule: worked out once."""
+    """Tasks by name and dtype, and the cached expectations for each rule."""
 
     @cache
     def make(name, dtype):
@@ -168,7 +168,7 @@ OBJECTIVE = "loss", "l2", "l1", "dropout"
 
 
 def settings_of(net):
-    """What a network of the task is made with, beside its sizes."""
+    """The arguments for the network of a task, except its sizes."""
     *hidden, output = net.activations
     return {
         "activation": hidden, "output": output, "loss": loss_of(net), "l2": net.l2, "l1": net.l1,
@@ -211,7 +211,7 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
 
 
 def fitted(net, name, rule, n_threads, shuffle, tuning):
-    """A `Network` that was fitted for five epochs, and a copy of its generator from before."""
+    """A `Network` fitted for five epochs, and a copy of its generator from before."""
     tuning(MIN_SHARD_WORK=0)  # these networks are small: cut their batches all the same
     rng = np.random.default_rng(1)  # none of whose batches lacks weight
     network = Network(net.sizes, random_state=rng, **settings_of(net))
@@ -238,7 +238,7 @@ def fitted(net, name, rule, n_threads, shuffle, tuning):
 
 
 def task_with_labels(net, name):
-    """`Network` takes class labels alone for a softmax output: the squared error's targets become one-hot."""
+    """`Network` accepts only class labels for a softmax output, so targets of the squared error become one-hot."""
     if NETS[name][1][-1] == "softmax" and net.loss == "squared_error":
         net = copy.copy(net)
         net.Y = np.eye(net.sizes[-1], dtype=net.dtype)[net.Y.argmax(axis=1)]
@@ -249,8 +249,8 @@ def task_with_labels(net, name):
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("name", NETS)
 def test_fit_follows_the_reference(name, shuffle, dtype, nets, tuning):
-    """Each rule, on one thread and on two; dropout's seed and the shuffled orders are drawn again from the same
-    generator. An epoch's loss in the history is the mean of its batches' by their weights.
+    """For each rule, on one thread and on two. The dropout seed and the shuffled orders are drawn again from the same
+    generator. An epoch's loss in the history is the mean of its batches' losses by weight.
     """
     make, unshuffled = nets
     net = task_with_labels(make(name, dtype), name)
@@ -281,7 +281,7 @@ def test_fit_follows_the_reference(name, shuffle, dtype, nets, tuning):
 
 
 def test_error_bounds_are_much_smaller_than_the_updates(nets):
-    """They would be worth nothing if they let half a run pass: the parameters move by far more than they allow."""
+    """Otherwise they would accept wrong results."""
     make, expected = nets
     for name in NETS:
         for rule in OPTIMIZERS:
