@@ -192,7 +192,7 @@ FASTNN_INLINE real FN(v_log)(real x)
     return x > 0 ? value : edge;
 }
 
-/* log(1 + x); 1 + x = 2^k (1 + f), k from the rounded 1 + x, but f = 2^-k x + (2^-k - 1) from x itself: exact but for
+/* log(1 + x); 1 + x = 2^k (1 + f), k from the rounded 1 + x, but f = 2^-k x + (2^-k - 1) from x itself: exact except
  * one bit at k = 1. The factors are 4 * 2^-k and x / 4, because 2^-128 (2^-1024) would be subnormal.
  * Largest error: 1.40 / 1.40 ULP. */
 FASTNN_INLINE real FN(v_log1p)(real x)
