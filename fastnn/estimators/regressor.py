@@ -209,8 +209,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         sample_weight : array-like of shape (m,), default=None
             Non-negative weights, not all zero in any mini-batch.
         X_val, y_val : same as X and y, default=None
-            Only in fastnn. Validation data for early stopping, instead of a part of X. Without early stopping, score
-            and loss are only recorded.
+            Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
         sample_weight_val : array-like, default=None
             Only in fastnn. Weights of the validation examples.
 

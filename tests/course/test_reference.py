@@ -12,6 +12,7 @@ import scipy.special as sp
 from helpers.reference_cases import (
     EPS,
     PAIRS,
+    columns,
     error_of,
     kink_distance,
     ones,
@@ -28,9 +29,6 @@ from fastnn import reference
 
 ELEMENTWISE = [name for name in reference.ACTIVATIONS if name != "softmax"]
 KINKED = ["relu", "leaky_relu", "elu", "selu"]
-
-real_numbers = st.floats(-30, 30)
-columns = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=real_numbers)
 
 
 # ---- Activations ----------------------------------------------------------------------------------------------------

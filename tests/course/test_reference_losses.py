@@ -9,14 +9,12 @@ import math
 import numpy as np
 import pytest
 import scipy.special as sp
-from helpers.reference_cases import EPS, PAIRS, parameters, random_network, random_targets, seeds
+from helpers.reference_cases import EPS, PAIRS, columns, parameters, random_network, random_targets, seeds
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fastnn import reference
-
-columns = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.floats(-30, 30))
 
 
 @given(Z=columns, seed=seeds, s=st.floats(0, 1))

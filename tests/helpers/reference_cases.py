@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from fastnn import reference
 
@@ -17,7 +18,7 @@ PAIRS = [
     *(("squared_error", name) for name in reference.ACTIVATIONS),
     *((loss, output) for loss in FROM_A for output in ("identity", "softmax")),
 ]
-PARAMETERS = {  # of the losses that have one
+PARAMETERS = {  # values to test, for losses with a parameter
     "cross_entropy": (0.0, 0.1, 1.0),
     "binary_cross_entropy": (0.0, 0.1, 1.0),
     "huber": (0.25, 1.0),
@@ -25,6 +26,7 @@ PARAMETERS = {  # of the losses that have one
 }
 
 seeds = st.integers(0, 2**32 - 1)
+columns = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.floats(-30, 30))
 
 
 def parameters(loss):
