@@ -97,7 +97,7 @@ class Examples:
         for start in range(0, len(self), size):
             yield self.rows(start, start + size)
 
-    def effective_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    def work_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """Return `sizes`, n[0] replaced by the mean number of non-zeros per row if X is sparse."""
         if isinstance(self.X, SparseRows):
             return (max(1, self.X.n_values // len(self)), *sizes[1:])

@@ -100,7 +100,7 @@ def bound_plan(architecture: Architecture, objective: Objective, parameters: Par
                state: OptimizerState | None, *, batch_size: int, n_threads: int,
                order: NDArray[np.int64] | None = None, clip_norm: float = 0.0) -> Iterator[TrainingPlan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    work_sizes = examples.effective_sizes(architecture.sizes)
+    work_sizes = examples.work_sizes(architecture.sizes)
     parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size)
     with runtime.blas_threads(parallelism.blas_threads) as confirmed:
         if not confirmed:

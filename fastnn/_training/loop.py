@@ -70,8 +70,9 @@ class FitLoop:
         rows, update = self.feed.max_rows, None if isinstance(optimizer, LBFGS) else state.optimizer_state
         if update is None:
             rows = min(rows, _tuning.GRADIENT_BLOCK_ROWS)
-        with bound_plan(*state.values[:3], self.feed.examples, update, batch_size=rows,
-                        n_threads=self.settings.n_threads, order=self.feed.order,
+        values = state.values
+        with bound_plan(values.architecture, values.objective, values.parameters, self.feed.examples, update,
+                        batch_size=rows, n_threads=self.settings.n_threads, order=self.feed.order,
                         clip_norm=self.settings.clip_norm) as plan:
             reason = state.stop_reason()
             if reason is None and isinstance(optimizer, LBFGS):

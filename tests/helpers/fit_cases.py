@@ -1,6 +1,5 @@
 """Data and networks for the tests of training."""
 
-
 import numpy as np
 
 from fastnn import Network

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers.fit_cases import blobs
 from helpers.network_cases import checked, parameter_bytes, prepared_fit
 
 from fastnn import DivergenceWarning, Network
@@ -13,12 +14,6 @@ from fastnn._data.examples import batch_bounds
 from fastnn._data.feeds import ArrayFeed
 from fastnn._data.split import hold_out
 from fastnn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, LambdaCallback
-
-
-def problem(m=60, seed=0):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(3, size=m)
-    return rng.standard_normal((m, 4)) + np.eye(3, 4)[y], y
 
 
 def make(dtype="float64", output="softmax", n_out=3, seed=0):
@@ -47,7 +42,7 @@ def test_callback_methods_are_called_in_order():
     plain = LambdaCallback(on_fit_begin=lambda net: calls.append(net), on_fit_end=lambda net: calls.append(net.history),
                            on_epoch_end=lambda net, record: record["epoch"] == 2)
     net = make()
-    history = net.fit(*problem(), epochs=5, callbacks=[recorder, plain, LambdaCallback()])
+    history = net.fit(*blobs(), epochs=5, callbacks=[recorder, plain, LambdaCallback()])
     assert recorder.calls == [("begin", 0, 5), (1, 1, True), (2, 2, True), ("end", "callback")]
     assert calls == [net, history]
 
@@ -60,23 +55,23 @@ def test_on_fit_end_is_called_after_any_error(error, hook):
 
     recorder, net = Recorder(), make()
     with pytest.raises(error, match="here"):
-        net.fit(*problem(), callbacks=[recorder, LambdaCallback(**{hook: fail})])
+        net.fit(*blobs(), callbacks=[recorder, LambdaCallback(**{hook: fail})])
     assert recorder.calls[-1] == ("end", "interrupted" if error is KeyboardInterrupt else "error")
-    assert net.fit(*problem(), epochs=1).stop_reason == "epochs"
+    assert net.fit(*blobs(), epochs=1).stop_reason == "epochs"
 
 
 def test_on_fit_end_sees_the_restored_parameters():
     seen = []
-    X, y = problem()
+    X, y = blobs()
     net = make()
-    history = net.fit(X, y, epochs=200, learning_rate=0.3, validation_data=problem(seed=1), early_stopping=2,
+    history = net.fit(X, y, epochs=200, learning_rate=0.3, validation_data=blobs(seed=1), early_stopping=2,
                       callbacks=[LambdaCallback(on_fit_end=lambda net: seen.append(parameter_bytes(net)))])
     assert history.best_epoch < len(history) and seen == [parameter_bytes(net)]
 
 
 def test_early_stopping_among_the_callbacks():
-    X, y = problem()
-    settings = {"epochs": 50, "validation_data": problem(seed=1), "learning_rate": 0.1}
+    X, y = blobs()
+    settings = {"epochs": 50, "validation_data": blobs(seed=1), "learning_rate": 0.1}
     nets = [make() for _ in range(3)]
     for net, how in zip(nets, ({"early_stopping": 2}, {"early_stopping": EarlyStopping(patience=2)},
                                {"callbacks": [EarlyStopping(patience=2)]}), strict=True):
@@ -94,7 +89,7 @@ def test_early_stopping_among_the_callbacks():
     ({"early_stopping": "loss"}, TypeError, "early_stopping must be a whole number"),
 ])
 def test_bad_callbacks(arguments, error, match):
-    X, y = problem()
+    X, y = blobs()
     net = make()
     before = pickle.dumps(net)
     with pytest.raises(error, match=match):
@@ -111,7 +106,7 @@ def test_bad_callbacks(arguments, error, match):
     (lambda folder: CSVLogger(folder / "other.csv", append=True), ValueError, "has other columns than this run"),
 ])
 def test_unwritable_files_are_refused_before_training(make_one, error, match, optimizer, tmp_path):
-    X, y = problem()
+    X, y = blobs()
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     net, recorder = make(), Recorder()
     net.fit(X, y, epochs=1)
@@ -148,7 +143,7 @@ def rows(path):
 
 
 def test_csv_log_equals_the_history(tmp_path):
-    X, y = problem()
+    X, y = blobs()
     path = tmp_path / "log.csv"
     counts = []
     history = make().fit(X, y, epochs=4, validation_data=(X, y), metrics=["log_loss"], callbacks=[
@@ -159,7 +154,7 @@ def test_csv_log_equals_the_history(tmp_path):
 
 
 def test_csv_log_is_replaced_or_appended_to(tmp_path):
-    X, y = problem()
+    X, y = blobs()
     path, logger = tmp_path / "log.csv", CSVLogger(tmp_path / "log.csv", append=True)
     net = make()
     net.fit(X, y, epochs=2, callbacks=[logger])
@@ -178,7 +173,7 @@ def test_csv_log_is_replaced_or_appended_to(tmp_path):
 
 
 def test_csv_log_of_a_diverged_fit(tmp_path):
-    X, _ = problem()
+    X, _ = blobs()
     with pytest.warns(DivergenceWarning):
         history = make(output="identity", n_out=1).fit(X, X[:, 0], optimizer="sgd", learning_rate=1e200, epochs=9,
                                                        callbacks=[CSVLogger(tmp_path / "log.csv")])
@@ -188,7 +183,7 @@ def test_csv_log_of_a_diverged_fit(tmp_path):
 @pytest.mark.parametrize("kept", [3, 4, 6])
 def test_csv_log_of_a_resumed_fit_equals_that_of_an_uninterrupted_one(tmp_path, kept):
     """Rows written after the checkpoint are replaced; lost rows are written again."""
-    X, y = problem()
+    X, y = blobs()
     path, checkpoint = tmp_path / "log.csv", tmp_path / "run.fastnn"
 
     class Killed(Exception):
@@ -221,7 +216,7 @@ def test_csv_log_of_a_resumed_fit_equals_that_of_an_uninterrupted_one(tmp_path, 
 @pytest.mark.parametrize("batch_size", [7, None])
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_validation_fraction_equals_validation_data_of_the_same_rows(output, n_out, dtype, batch_size, shuffle):
-    X, labels = problem(m=61)
+    X, labels = blobs(m=61)
     X = np.asfortranarray(X) if shuffle else X
     y = {"softmax": labels, "sigmoid": np.eye(3)[labels][:, :n_out], "identity": X[:, 0]}[output]
     weights = np.linspace(0.5, 2, 61)
@@ -241,7 +236,7 @@ def test_validation_fraction_equals_validation_data_of_the_same_rows(output, n_o
 
 
 def test_held_out_examples_are_not_trained_on():
-    X, y = problem()
+    X, y = blobs()
     net = make()
     prepared = prepared_fit(net, X, y, validation_fraction=0.25, batch_size=8, epochs=1)
     held_rows = prepared.state.held_rows
@@ -251,7 +246,7 @@ def test_held_out_examples_are_not_trained_on():
 
 
 def test_each_fit_draws_another_split():
-    X, y = problem()
+    X, y = blobs()
     net, twin = make(), make()
     first, second = (net.fit(X, y, validation_fraction=0.2, epochs=1) for _ in range(2))
     again = twin.fit(X, y, validation_fraction=0.2, epochs=1)
@@ -259,7 +254,7 @@ def test_each_fit_draws_another_split():
 
 
 @pytest.mark.parametrize(("arguments", "match"), [
-    ({"validation_fraction": 0.2, "validation_data": problem()}, "validation_data or validation_fraction, not both"),
+    ({"validation_fraction": 0.2, "validation_data": blobs()}, "validation_data or validation_fraction, not both"),
     ({"validation_fraction": 0.0}, "validation_fraction must be finite and above 0 and below 1"),
     ({"validation_fraction": 1}, "validation_fraction must be"),
     ({"validation_fraction": 0.001}, "60 examples are too few"),
@@ -267,7 +262,7 @@ def test_each_fit_draws_another_split():
     ({"validation_fraction": 0.2, "sample_weight": np.eye(60)[3]}, "no example with weight"),
 ])
 def test_bad_fractions(arguments, match):
-    X, y = problem()
+    X, y = blobs()
     net = make()
     before = pickle.dumps(net)
     with pytest.raises(ValueError, match=match):
@@ -287,7 +282,7 @@ def test_bounds(m, batch_size):
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("rows", [None, [1, 4, 5, 8, 11, 19]])
 def test_array_feed(shuffle, rows):
-    X, y = problem(m=20)
+    X, y = blobs(m=20)
     rows = None if rows is None else np.array(rows)
     feed = ArrayFeed(checked(make(), X, y), 4, shuffle, rows)
     wanted = np.arange(20) if rows is None else rows

@@ -5,11 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from helpers.fit_cases import blobs, make
 from helpers.network_cases import parameter_bytes
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fastnn import Network
 from fastnn._training.schedule_state import ScheduleState
 from fastnn.history import History
 from fastnn.schedules import (
@@ -31,16 +31,6 @@ ROUNDING = 8 * np.finfo(float).eps
 
 ALL = [Constant(0.1), StepDecay(0.1, 0.5, 3), Exponential(0.1, 0.9), InverseScaling(0.1), Cosine(0.1, warmup=0.2),
        OneCycle(0.1), ReduceOnPlateau(0.1, patience=1)]
-
-
-def problem(m=60, seed=0):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(3, size=m)
-    return rng.standard_normal((m, 4)) + np.eye(3, 4)[y], y
-
-
-def make(dtype="float64"):
-    return Network([4, 6, 3], activation="tanh", dtype=dtype, random_state=0)
 
 
 # ---- formulas
@@ -149,7 +139,7 @@ def test_reduce_on_plateau(values, patience, min_delta, mode):
 
 
 def test_reduce_on_plateau_in_a_fit():
-    X, y = problem()
+    X, y = blobs()
     wrong = (y + 1) % 3  # the better the fit, the worse the validation loss
     settings = {"epochs": 7, "learning_rate": ReduceOnPlateau(0.01, 0.1, 2)}
     history = make().fit(X, y, validation_data=(X, wrong), batch_size=None, **settings)
@@ -163,7 +153,7 @@ def test_reduce_on_plateau_in_a_fit():
 @pytest.mark.parametrize("kind", [StepDecay, Exponential, InverseScaling, Cosine, OneCycle])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_schedule_equals_steps_with_its_rates(kind, dtype):
-    X, y = problem()
+    X, y = blobs()
     epochs, batch, steps = 4, 16, 4
     for per in UNITS:
         net, twin = make(dtype), make(dtype)
@@ -180,7 +170,7 @@ def test_a_schedule_equals_steps_with_its_rates(kind, dtype):
 
 @pytest.mark.parametrize("kind", [StepDecay, Exponential, InverseScaling, Cosine, OneCycle])
 def test_an_epoch_of_one_step_is_a_step(kind):
-    X, y = problem()
+    X, y = blobs()
     rates, results = kind(0.05).rates(9).tolist(), set()
     for per in UNITS:
         net = make()
@@ -191,7 +181,7 @@ def test_an_epoch_of_one_step_is_a_step(kind):
 
 
 def test_a_number_is_a_constant_schedule():
-    X, y = problem()
+    X, y = blobs()
     nets = [make() for _ in range(3)]
     for net, rate in zip(nets, (0.01, Constant(0.01), StepDecay(0.01, factor=1.0)), strict=True):
         net.fit(X, y, learning_rate=rate, epochs=3, batch_size=7)
@@ -200,7 +190,7 @@ def test_a_number_is_a_constant_schedule():
 
 @pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: type(schedule).__name__)
 def test_lbfgs_memory_starts_empty_in_each_fit(schedule):
-    X, y = problem()
+    X, y = blobs()
     net = make()
     first, second = (net.fit(X, y, learning_rate=schedule, epochs=4) for _ in range(2))
     assert first["learning_rate"][0] == second["learning_rate"][0]
@@ -260,7 +250,7 @@ def test_bad_schedules(make_one, error, match):
 def test_monitoring_an_unrecorded_value_is_refused():
     net = make()
     before = parameter_bytes(net)
-    X, y = problem()
+    X, y = blobs()
     with pytest.raises(ValueError, match=r"ReduceOnPlateau watches 'validation_loss', .* give validation_data"):
         net.fit(X, y, learning_rate=ReduceOnPlateau(0.1, monitor="validation_loss"))
     assert parameter_bytes(net) == before and net.history is None
