@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import initializers
 from fastnn._data import checks, sources
+from fastnn._data.features import Features
 from fastnn._data.sources import Data
 from fastnn._model import files
 from fastnn._model.architecture import Architecture
@@ -227,7 +228,7 @@ class PredictingNetwork:
             if as_labels:
                 return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
             return outputs[:, 0] if flat else outputs
-        features = sources.Features(X, self.layer_sizes[0], self.dtype)
+        features = Features(X, self.layer_sizes[0], self.dtype)
         return self._predictor.predict(features, out, flat=flat, as_labels=as_labels, n_threads=n_threads)
 
     # Copies and files

@@ -12,7 +12,8 @@ from fastnn import _tuning, runtime
 from fastnn._core import kernels
 from fastnn._core.prediction_plan import PredictionPlan
 from fastnn._data import checks
-from fastnn._data.sources import Features, block_rows
+from fastnn._data.features import Features
+from fastnn._data.sources import block_rows
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.parameters import Parameters
