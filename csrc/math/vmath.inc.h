@@ -5,11 +5,11 @@
  * around it is vectorised at every SIMD level. FN(fma) is fused where the level has FMA and not at baseline; the bounds
  * hold for both. None may be built with -ffast-math. `x > limit ? limit : x` is written so that NaN passes through.
  *
- * Every function takes the whole range of the type, limits, NaN and subnormals included. The errors beside them,
- * float / double, are the largest found over the three x86-64 levels (gcc 12), in units in the last place of the exact
- * result (where that is subnormal: of the spacing there). float: against double, every x with 2^-26 <= |x| < 256 (log:
- * 1/8 <= x < 256) and every 61st bit pattern beyond; double: against 113-bit arithmetic, 2 * 10^7 random points, most
- * of them near the edges of reductions and ranges. tests/core/test_vmath.py holds the bounds. */
+ * Every function covers the whole range of the type, with limits, NaN and subnormals. The errors beside them, float /
+ * double, are the largest found over the three x86-64 levels (gcc 12), in units in the last place of the exact result,
+ * or of the spacing of subnormal numbers. float: against double, every x with 2^-26 <= |x| < 256 (log: 1/8 <= x < 256)
+ * and every 61st bit pattern beyond; double: against 113-bit arithmetic, 2 * 10^7 random points, most of them near the
+ * edges of reductions and ranges. tests/core/test_vmath.py holds the bounds. */
 
 #if REAL_BITS == 32
 #define VM_MANTISSA 23
@@ -26,7 +26,7 @@
 #define VM_NORMAL_MAX 14.5f /* exp(-x^2 / 2) is 0 from below here on */
 #define VM_LIFT 100 /* 2^(n + VM_LIFT) is a normal number for every n that a non-positive argument can give */
 #define VM_UNLIFT 0x1p-100f
-#define VM_LOW_HALF 0xFFFu /* low half of the significand: what is left of x squares without rounding */
+#define VM_LOW_HALF 0xFFFu /* low half of the significand: without it, x^2 is exact */
 #define VM_FABS fabsf
 #define VM_MIN_NORMAL FLT_MIN
 #else

@@ -1,4 +1,4 @@
-/* transpose.inc.h: B = A^T, in blocks of 4 x 4 elements in vectors where the compiler has a shuffle builtin. */
+/* transpose.inc.h: B = A^T, by vectors in blocks of 4 x 4 elements if the compiler has a shuffle builtin. */
 #if defined(FASTNN_SHUFFLES) && defined(FASTNN_VECTOR) && !defined(FASTNN_WIDE)
 /* float: several blocks side by side in a vector. Its groups of four elements are interleaved with those of another
    vector, by elements or by pairs. */

@@ -1,9 +1,9 @@
 """The compiled core.
 
-GNU's OpenMP library reads its settings when it is first loaded, which is here. By default its threads spin for
-milliseconds while they wait: where other programs keep the cores busy, a step on two threads then took up to 29 times
-as long as on one, against 1.1 to 1.3 times with a short spin, which costs next to nothing on idle cores
-(ARCHITECTURE.md, "Threads"). A setting of the user's is left alone.
+GNU's OpenMP library reads its settings when it is first loaded, which happens here. By default its threads spin for
+milliseconds while they wait. If other programs keep the cores busy, a training step on two threads then takes up to 29
+times as long as on one; with a short spin, 1.1 to 1.3 times. On idle cores a short spin costs next to nothing
+(docs/development/measurements.md). Settings of the user are kept.
 """
 
 import os
