@@ -180,7 +180,7 @@ class Network(PredictingNetwork):
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction)
-        prepared = prepare(self, self._values(), self._state, self._rng, data, settings, resume)
+        prepared = prepare(self, self._values(), self._predictor, self._state, self._rng, data, settings, resume)
         commit(prepared)
         self._adopt(prepared.state)
         self._in_training = True

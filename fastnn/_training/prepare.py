@@ -54,8 +54,9 @@ class PreparedFit:
     draw_dropout_seed: bool
 
 
-def prepare(network: Any, values: NetworkValues, optimizer_state: OptimizerState | None, rng: np.random.Generator,
-            data: FitData, settings: FitSettings, resume: str | os.PathLike[str] | None) -> PreparedFit:
+def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer_state: OptimizerState | None,
+            rng: np.random.Generator, data: FitData, settings: FitSettings,
+            resume: str | os.PathLike[str] | None) -> PreparedFit:
     """Check the data and allocate the state of a fit; the network stays as it is.
 
     Parameters
@@ -63,6 +64,8 @@ def prepare(network: Any, values: NetworkValues, optimizer_state: OptimizerState
     network : Network
         For the callbacks.
     values : NetworkValues
+    predictor : Predictor
+        That of the network's parameters.
     optimizer_state : OptimizerState or None
         That of the previous fit.
     rng : Generator
@@ -89,6 +92,8 @@ def prepare(network: Any, values: NetworkValues, optimizer_state: OptimizerState
         optimizer_state = OptimizerState(settings.optimizer, parameters.size, values.architecture.dtype)
     elif parameters is not values.parameters:
         optimizer_state = optimizer_state.in_layout(values.parameters.layout, parameters.layout)
+    if parameters is not values.parameters:
+        predictor = Predictor(values.architecture, parameters)
     values = values._replace(parameters=parameters, target_ndim=feed.examples.y_ndim)
     recorded, rule = _recorded(settings, parts.held_out), settings.early_stopping
     state = FitState(
@@ -101,7 +106,7 @@ def prepare(network: Any, values: NetworkValues, optimizer_state: OptimizerState
     for callback in settings.callbacks:
         callback.check(state)
     theta, start = (None, parts.rng) if saved is None else saved.restore(state)
-    return PreparedFit(state, settings, feed, parts.held_out, Predictor(values.architecture, parameters), theta, start,
+    return PreparedFit(state, settings, feed, parts.held_out, predictor, theta, start,
                        fresh and saved is None and bool(values.objective.dropout))
 
 

@@ -32,4 +32,4 @@ def prepared_fit(net, X, y, *, validation_fraction=None, **arguments):
     settings = FitSettings.check(net.activations[-1], net._objective.dropout,
                                  **{name: arguments.get(name, defaults[name]) for name in names})
     data = FitData(X, y, validation_fraction=validation_fraction)
-    return prepare(net, net._values(), net._state, net._rng, data, settings, None)
+    return prepare(net, net._values(), net._predictor, net._state, net._rng, data, settings, None)

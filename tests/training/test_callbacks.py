@@ -9,7 +9,7 @@ import pytest
 from helpers.fit_cases import blobs
 from helpers.network_cases import checked, parameter_bytes, prepared_fit
 
-from fastnn import DivergenceWarning, Network
+from fastnn import DivergenceWarning, Network, _monitor, metrics
 from fastnn._data.examples import batch_bounds
 from fastnn._data.feeds import ArrayFeed
 from fastnn._data.split import hold_out
@@ -67,6 +67,10 @@ def test_on_fit_end_sees_the_restored_parameters():
     history = net.fit(X, y, epochs=200, learning_rate=0.3, validation_data=blobs(seed=1), early_stopping=2,
                       callbacks=[LambdaCallback(on_fit_end=lambda net: seen.append(parameter_bytes(net)))])
     assert history.best_epoch < len(history) and seen == [parameter_bytes(net)]
+
+
+def test_every_named_metric_has_a_direction():
+    assert set(_monitor.LARGER_IS_BETTER) == {"loss", *metrics.NAMED}
 
 
 def test_early_stopping_among_the_callbacks():
