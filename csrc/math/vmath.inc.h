@@ -83,8 +83,8 @@ FASTNN_INLINE real FN(vm_reduced)(real x, real n)
     return FN(fma)(-n, VM_LN2_LO, FN(fma)(-n, VM_LN2_HI, x));
 }
 
-/* e^r 2^n for a non-positive exponent, n in the low bits of `shifted` (see VM_ROUND), in two steps so that it underflows
- * gradually: 2^n is lifted to a normal number, and the one rounding is in the last multiplication. */
+/* e^r 2^n for a non-positive exponent, n in the low bits of `shifted` (see VM_ROUND), in two steps so that it
+ * underflows gradually: 2^n is lifted to a normal number, and the one rounding is in the last multiplication. */
 FASTNN_INLINE real FN(vm_exp_lifted)(real r, real shifted)
 {
     return FN(vm_exp_poly)(r) * FN(vm_pow2)(FN(vm_bits)(shifted)) * VM_UNLIFT;
