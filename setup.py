@@ -102,15 +102,17 @@ def extension(name: str, openmp: list[str]) -> Extension:
     )
 
 
+PARALLEL = {"training_stages", "prediction_chunks", "prediction_plan"}  # modules with parallel regions
 OPENMP = openmp_flags()
 setup(
     libraries=[library(f"fastnn_{level}", f"csrc/levels/{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]
     + [library("fastnn_dispatch", "csrc/dispatch.c", [])],
     ext_modules=cythonize(
         [
-            extension(name, OPENMP if name in {"training_stages", "prediction_plan"} else [])
+            extension(name, OPENMP if name in PARALLEL else [])
             for name in ["registry", "blas", "arrays", "forkguard", "kernels", "course", "shard", "network",
-                         "training_buffers", "training_stages", "training_plan", "prediction_plan", "_testing"]
+                         "training_buffers", "training_stages", "training_plan", "prediction_chunks", "prediction_plan",
+                         "_testing"]
         ],
         compiler_directives={
             "language_level": 3,

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 RECORD = Path(__file__).with_suffix(".json")
-MODULES = ("registry", "shard", "training_stages", "training_plan", "prediction_plan")  # csrc is in the first
+MODULES = ("registry", "shard", "training_stages", "training_plan", "prediction_chunks", "prediction_plan")
 
 # What builds of one source differ by; more is a change of the source. With one compiler: 0.5 % between the flags and
 # versions of two Pythons, and some 80 instructions of what wraps a call. From gcc 11 to gcc 12: 12.3 %. The counts of

@@ -1,0 +1,50 @@
+from libc.stddef cimport ptrdiff_t
+
+from fastnn._core.layer cimport Layer
+from fastnn._core.network cimport BoundNetwork
+from fastnn._core.sparse cimport Csr
+
+# How the rows of a call go through a layer.
+cdef struct LayerDecision:
+    int kernel
+    int activation    # the layer's, or identity for raw outputs
+    bint epilogue     # the kernel applies the activation, unless the units are split
+    bint across       # vectorised over examples
+    bint split        # large enough products are split by units
+
+# The rows of a call, and how they are worked on.
+cdef struct Call:
+    char *X                  # IN (m, n[0]), strided; NULL for a sparse X
+    ptrdiff_t row_stride     # in elements
+    ptrdiff_t column_stride
+    Csr sparse_X             # IN, instead of X
+    ptrdiff_t m
+    char *out                # OUT (m, n[L]), C-ordered
+    ptrdiff_t block          # rows that BLAS multiplies at a time: its last bits depend on their number
+    ptrdiff_t chunk          # rows that a thread takes through all layers at a time: some blocks
+    int parts                # into which the units of a large layer are split
+    bint together            # whether threads share these parts
+    LayerDecision *layers    # (n_layers)
+
+
+# A bound network with the scratch of each thread: takes chunks of rows through all layers.
+cdef class PredictionChunks(BoundNetwork):
+    cdef ptrdiff_t block       # rows of a thread's scratch
+    cdef ptrdiff_t per_thread  # elements of it
+    cdef char *scratch         # (team, per_thread)
+
+    # Take the k-th chunk through all layers, in a thread's scratch; returns whether its values are finite.
+    cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
+    cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil
+    cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil
+    cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil
+    cdef int parts_of(self, const Call *call, int l, ptrdiff_t count) noexcept nogil
+    cdef void linear(self, const Call *call, int l, int parts, ptrdiff_t count, const char *A_prev,
+                     char *Z) noexcept nogil
+    cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
+                          char *Z) noexcept nogil
+    cdef bint all_finite(self, const char *X, ptrdiff_t count) noexcept nogil
+    cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil
+    cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil
+    cdef char *scratch_of(self, int l, char *scratch) noexcept nogil
+    cdef char *output_of(self, const Call *call, int l, ptrdiff_t first, char *scratch) noexcept nogil

@@ -1,0 +1,137 @@
+"""Chunks of rows through the layers of a bound network."""
+from cython.parallel cimport prange
+from libc.stddef cimport ptrdiff_t
+
+from fastnn._core.gemm cimport BLAS, TILES
+from fastnn._core.layer cimport Layer, linear_activate, linear_activate_across, linear_units, sparse_linear_activate
+from fastnn._core.sparse cimport Csr
+from fastnn._core.tuning cimport MIN_PARALLEL_WORK, MIN_UNITS_SPLIT, UNITS_GRANULE
+
+
+cdef class PredictionChunks(BoundNetwork):
+    # Take the k-th chunk through all layers; returns whether its values are finite.
+    cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil:
+        cdef ptrdiff_t first = k * call.chunk, count = min(call.chunk, call.m - first)
+        cdef char *scratch = self.scratch + thread * self.per_thread * self.net.itemsize
+        cdef char *A_prev
+        cdef char *A = self.output_of(call, 0, first, scratch)
+        cdef int l
+        if call.X == NULL:
+            if not self.sparse_first_layer(call, first, count, A):
+                return False
+        elif not self.first_layer(call, count, self.gather_rows(call, first, count, scratch), A):
+            return False
+        for l in range(1, self.net.n_layers):
+            A_prev, A = A, self.output_of(call, l, first, scratch)
+            if call.layers[l].across:
+                linear_activate_across(&self.net, &self.net.layers[l], call.layers[l].activation, count, A_prev,
+                                       self.scratch_of(l, scratch), A)
+            else:
+                self.layer(call, l, count, A_prev, A)
+        return True
+
+    # A[1] of X (n[0], count); returns whether X is finite.
+    cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil:
+        cdef Layer *layer = &self.net.layers[0]
+        cdef const LayerDecision *decision = &call.layers[0]
+        cdef int finite = True, parts = self.parts_of(call, 0, count)
+        if decision.kernel == BLAS:  # it may leave out terms, so that A does not show whether X is finite
+            if not self.all_finite(X, count):
+                return False
+            self.layer(call, 0, count, X, A)
+        elif decision.kernel == TILES and decision.epilogue and parts == 1:
+            linear_activate(TILES, &self.net, layer, decision.activation, count, X, A, A, NULL, 0, &finite)
+            return finite or self.all_finite(X, count)
+        else:
+            self.linear(call, 0, parts, count, X, A)
+            if not self.shows_finite(X, A, count):
+                return False
+            self.net.ops.activate(decision.activation, layer.n_out, count, self.net.theta + layer.b, A, A, NULL, 0)
+        return True
+
+    # A[1] of rows of a sparse X; returns whether their values are finite.
+    cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil:
+        cdef Csr rows = call.sparse_X
+        cdef ptrdiff_t length
+        rows.bounds += first
+        length = rows.bounds[count] - rows.bounds[0]
+        if not self.net.ops.all_finite(length, 1, rows.values + rows.bounds[0] * self.net.itemsize, length, 1):
+            return False
+        sparse_linear_activate(&self.net, &self.net.layers[0], call.layers[0].activation, count, &rows, NULL, A, A,
+                               NULL, 0)
+        return True
+
+    # A (n[l+1], count) of A_prev (n[l], count)
+    cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil:
+        cdef Layer *layer = &self.net.layers[l]
+        cdef const LayerDecision *decision = &call.layers[l]
+        cdef int parts = self.parts_of(call, l, count)
+        if decision.epilogue and parts == 1:
+            linear_activate(decision.kernel, &self.net, layer, decision.activation, count, A_prev, A, A, NULL, 0)
+        else:
+            self.linear(call, l, parts, count, A_prev, A)
+            self.net.ops.activate(decision.activation, layer.n_out, count, self.net.theta + layer.b, A, A, NULL, 0)
+
+    # ---- Z = W A_prev, split by units
+
+    # The number of parts that the units of a layer are split into: `call.parts` if there is enough work, else 1.
+    cdef int parts_of(self, const Call *call, int l, ptrdiff_t count) noexcept nogil:
+        cdef Layer *layer = &self.net.layers[l]
+        if (not call.layers[l].split or layer.n_in * layer.n_out * count < MIN_PARALLEL_WORK
+                or layer.n_out < max(<int>MIN_UNITS_SPLIT, 2 * UNITS_GRANULE * call.parts)):
+            return 1
+        return call.parts
+
+    cdef void linear(self, const Call *call, int l, int parts, ptrdiff_t count, const char *A_prev,
+                     char *Z) noexcept nogil:
+        cdef Layer *layer = &self.net.layers[l]
+        cdef int kernel = call.layers[l].kernel, s
+        cdef ptrdiff_t rows = call.block if kernel == BLAS else count, length
+        while count > 0:
+            length = min(rows, count)
+            if parts == 1:
+                linear_units(kernel, &self.net, layer, 0, layer.n_out, length, A_prev, Z, NULL)
+            elif not call.together:
+                for s in range(parts):
+                    self.linear_part(kernel, layer, s, parts, length, A_prev, Z)
+            else:
+                for s in prange(parts, schedule="static", num_threads=parts):
+                    self.linear_part(kernel, layer, s, parts, length, A_prev, Z)
+            A_prev, Z = A_prev + length * layer.n_in * self.net.itemsize, Z + length * layer.n_out * self.net.itemsize
+            count -= length
+
+    cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
+                          char *Z) noexcept nogil:
+        cdef ptrdiff_t granules = layer.n_out // UNITS_GRANULE, start = granules * s // parts * UNITS_GRANULE
+        cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else granules * (s + 1) // parts * UNITS_GRANULE
+        linear_units(kernel, &self.net, layer, start, stop - start, count, A_prev, Z, NULL)
+
+    # ---- Finiteness of X (n[0], count)
+
+    cdef bint all_finite(self, const char *X, ptrdiff_t count) noexcept nogil:
+        cdef ptrdiff_t n = self.net.layers[0].n_in
+        return self.net.ops.all_finite(n, count, X, n, 1)
+
+    # The same, at first by Z (n[1], count) = W X: each NaN or infinity in X makes its column of Z NaN or infinite,
+    # whatever W is, so X is finite if the first unit is. (Z before relu, which maps -inf to 0.)
+    cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil:
+        return (self.net.ops.all_finite(count, 1, Z, 0, self.net.layers[0].n_out) or self.all_finite(X, count))
+
+    # ---- Memory of a chunk: a thread's scratch holds X, if gathered, and two matrices that layers use in turns
+
+    # X (n[0], count) of the chunk: in place if rows are contiguous, else gathered.
+    cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil:
+        cdef ptrdiff_t n = self.net.layers[0].n_in
+        cdef char *rows = call.X + first * call.row_stride * self.net.itemsize
+        if call.column_stride == 1 and call.row_stride == n:
+            return rows
+        self.net.ops.gather(n, count, rows, call.row_stride, call.column_stride, NULL, scratch)
+        return scratch
+
+    cdef char *scratch_of(self, int l, char *scratch) noexcept nogil:
+        return scratch + (self.net.layers[0].n_in + (l % 2) * self.net.widest) * self.block * self.net.itemsize
+
+    cdef char *output_of(self, const Call *call, int l, ptrdiff_t first, char *scratch) noexcept nogil:
+        if l == self.net.n_layers - 1:
+            return call.out + first * self.net.layers[l].n_out * self.net.itemsize
+        return self.scratch_of(l, scratch)
