@@ -293,6 +293,12 @@ def code_lines(function):
     return len(spans)
 
 
+def test_files_have_at_most_350_lines():
+    lengths = {path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines())
+               for suffix in ("py", "pyx", "pxd") for path in ROOT.rglob(f"*.{suffix}")}
+    assert {path: n for path, n in lengths.items() if n > 350} == {}
+
+
 @pytest.mark.parametrize("module", SOURCES)
 def test_functions_have_at_most_60_lines_of_code(module):
     for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
