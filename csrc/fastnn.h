@@ -61,17 +61,17 @@ typedef struct {
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
 
-/* What becomes of the elements of a product C before they are stored: bias and relu, or relu's derivative. Columns of C
-   are adjacent. */
+/* What is done to each element of a product C (n, m) before it is stored, in this order. */
 typedef struct {
-    const void *bias;   /* IN (n) added to each column, or NULL */
-    const void *shifts; /* IN (m) added to the columns, one each: the bias where units are columns; or NULL */
-    int relu;           /* then max(C, 0) */
-    int *finite;        /* OUT 0 if C's first row was not finite before that, or one near it; else as it was; or NULL */
-    const void *active; /* IN (n, m): C is 0 where this is not positive; or NULL */
-    void *sums;         /* OUT (n) scale * (sum of the columns of C), where there is an `active` */
+    const void *bias;             /* IN (n) added to each column, or NULL */
+    const void *column_bias;      /* IN (m) added to each row, or NULL: the bias where units are columns */
+    int relu;                     /* 1: max(C, 0) */
+    int *finite;                  /* OUT or NULL: set to 0 if the first rows of C, before this, have a non-finite value;
+                                     otherwise unchanged */
+    const void *relu_mask_source; /* IN (n, m), columns as those of C, or NULL: C is 0 where this is not positive */
+    void *sums;                   /* OUT (n) scale * (sum of the columns of C), with a relu_mask_source */
     double scale;
-} fastnn_finish;
+} fastnn_epilogue;
 
 typedef struct {
     /* A = g(Z + b), then dropout. If A == Z, A overwrites Z. */
@@ -162,12 +162,12 @@ typedef struct {
     /* Bytes of the vectors of the products; 0 where those are NULL: they are left to BLAS. */
     ptrdiff_t vector;
 
-    /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0, then what `finish` says. */
+    /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0, then the epilogue. */
     void (*multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                      const void *A, ptrdiff_t lda,  /* IN (n, k), transposed: (k, n); columns lda apart */
                      const void *B, ptrdiff_t ldb,  /* IN (k, m), transposed: (m, k) */
                      void *C, ptrdiff_t ldc,        /* OUT (n, m) */
-                     const fastnn_finish *finish);  /* IN, or NULL */
+                     const fastnn_epilogue *epilogue); /* IN, or NULL */
 
     /* c = alpha A b, n elements filling a vector at least. */
     void (*matvec)(ptrdiff_t n, ptrdiff_t k, double alpha,
@@ -175,12 +175,12 @@ typedef struct {
                    const void *b,                /* IN (k) */
                    void *c);                     /* OUT (n) */
 
-    /* C = alpha A^T B, then what `finish` says of bias and relu. */
-    void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
-                 const void *A, ptrdiff_t lda,  /* IN (k, n), columns lda apart */
-                 const void *B, ptrdiff_t ldb,  /* IN (k, m) */
-                 void *C, ptrdiff_t ldc,        /* OUT (n, m) */
-                 const fastnn_finish *finish);  /* IN, or NULL */
+    /* C = alpha A^T B, then bias and relu of the epilogue. */
+    void (*dot_kernel)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
+                       const void *A, ptrdiff_t lda, /* IN (k, n), columns lda apart */
+                       const void *B, ptrdiff_t ldb, /* IN (k, m) */
+                       void *C, ptrdiff_t ldc,       /* OUT (n, m) */
+                       const fastnn_epilogue *epilogue); /* IN, or NULL */
 } fastnn_ops;
 
 /* A row of the registry as data. */

@@ -4,6 +4,7 @@
 #ifndef FASTNN_SIMD_H
 #define FASTNN_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(__GNUC__)
@@ -78,7 +79,9 @@ typedef int64_t mask_f64 __attribute__((vector_size(FASTNN_VECTOR)));
 typedef float vector_at_f32 __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(float)), may_alias));
 typedef double vector_at_f64 __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(double)), may_alias));
 
-/* The same of vectors. */
+#define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real)) /* elements of a vector of the present type */
+
+/* vector_fma_f32 and vector_fma_f64: fma of vectors. */
 #if FASTNN_VECTOR == 64
 #define vector_fma_f32(a, b, c) ((vector_f32)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define vector_fma_f64(a, b, c) ((vector_f64)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))

@@ -1,29 +1,13 @@
-/* dots.inc.h: C = alpha A^T B by inner products, for few columns of A, or few of B, or long ones.
+/* dots.inc.h: C = alpha A^T B by dot products of columns, for few columns of A or of B, or long ones.
 
-   The columns of A and B lie in memory as they are multiplied, so vectors run along them: nothing is copied, but each
-   element of C is the sum over the lanes of a vector in the end. A tile of C is summed up at once. An element of C is
-   the same sum in the same order whatever is multiplied beside it. */
-#ifndef FASTNN_LONG
-#define FASTNN_LONG 4096 /* bytes of a column at a time: those of a tile stay in the first-level cache */
+   Vectors run along the contiguous columns of A and B: nothing is packed, but the lanes of each sum are added up in the
+   end. A tile of C is summed in registers. Each element of C is the same sum in the same order whatever is computed
+   beside it. */
 
-/* The largest tile: its sums, a column of vectors of A and one of B fill the registers. */
-#if FASTNN_VECTOR == 64 /* 25 + 5 + 1 of 32 */
-#define DOTS_TILE 5
-#define EACH_DOTS(DO, then) DO(1) then DO(2) then DO(3) then DO(4) then DO(5)
-#define EACH_DOTS_BESIDE(DO, rows, then) \
-    DO(rows, 1) then DO(rows, 2) then DO(rows, 3) then DO(rows, 4) then DO(rows, 5)
-#else /* 9 + 3 + 1 of 16 */
-#define DOTS_TILE 3
-#define EACH_DOTS(DO, then) DO(1) then DO(2) then DO(3)
-#define EACH_DOTS_BESIDE(DO, rows, then) DO(rows, 1) then DO(rows, 2) then DO(rows, 3)
-#endif
-#endif
+#define VECTORS_OF(count) (((count) + LANES - 1) / LANES)
+#define MAX_VECTORS VECTORS_OF(DOT_TILE * DOT_TILE)
 
-#define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real))
-#define IN_VECTORS(count) (((count) + LANES - 1) / LANES)
-#define MOST_VECTORS IN_VECTORS(DOTS_TILE * DOTS_TILE)
-
-/* Of two vectors the elements with even numbers, and those with odd ones. */
+/* The even and the odd elements of two vectors. */
 #if FASTNN_VECTOR * 8 / REAL_BITS == 16
 #define EVEN(x, y) SHUFFLE(x, y, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 #define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
@@ -35,8 +19,7 @@
 #define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7)
 #endif
 
-/* The sum over the lanes of each of up to LANES vectors: of neighbours, of neighbouring sums, ..., two vectors becoming
-   one each time. */
+/* Return the sums over the lanes of up to LANES vectors: add neighbours, halving the number of vectors each time. */
 FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN (count) */)
 {
     FN(vector) sum[LANES];
@@ -55,132 +38,131 @@ FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN 
     return sum[0];
 }
 
-/* A vector of a column's terms from row p on; or the last ones, after the whole vectors, beside zeros: the end of the
-   column without what was counted before, or all of a column that does not fill a vector. */
-FASTNN_INLINE FN(vector) FN(terms)(const int last, ptrdiff_t p, ptrdiff_t depth, FN(mask) counted,
-                                   const real *x) /* IN (depth) */
+/* Load a column's terms from row p on; or, with `remainder`, those after the whole vectors, zeros in the other lanes:
+   the end of the column with the terms `counted` before masked out, or all of a column shorter than a vector. */
+FASTNN_INLINE FN(vector) FN(load_terms)(const int remainder, ptrdiff_t p, ptrdiff_t terms, FN(mask) counted,
+                                        const real *x) /* IN (terms) */
 {
-    FN(vector) terms = {0};
-    if (!last) return *(const FN(vector_at) *)(x + p);
-    if (depth >= LANES) return FN(only)(~counted, *(const FN(vector_at) *)(x + depth - LANES));
-    memcpy(&terms, x, (size_t)depth * sizeof(real));
-    return terms;
+    FN(vector) loaded = {0};
+    if (!remainder) return *(const FN(vector_at) *)(x + p);
+    if (terms >= LANES) return FN(only)(~counted, *(const FN(vector_at) *)(x + terms - LANES));
+    memcpy(&loaded, x, (size_t)terms * sizeof(real));
+    return loaded;
 }
 
-/* What the tiles that a few columns of A take part in share. */
+/* What the tiles of some columns of A share. */
 typedef struct {
-    const real *A;      /* IN (depth, rows) */
-    ptrdiff_t lda;      /* from one column of A to the next */
-    ptrdiff_t depth;    /* terms of each sum */
-    ptrdiff_t ldb, ldc; /* from one column of B or C to the next */
+    const real *A;      /* IN (terms, rows) */
+    ptrdiff_t lda;      /* elements from one column of A to the next */
+    ptrdiff_t terms;
+    ptrdiff_t ldb, ldc; /* elements from one column of B or C to the next */
     real alpha;
-    int adds;           /* C += instead of C = */
+    int accumulates;    /* C += instead of C = */
     const real *bias;   /* IN (rows), or NULL */
-    int relu;           /* then max(C, 0) */
-} FN(dots_row);
+    int relu;
+} FN(dot_panel);
 
-/* sum += the products of a vector of each column, from row p on; or with `last` of the last terms. */
-FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int last, FN(mask) counted,
-                                    ptrdiff_t depth, ptrdiff_t p,
-                                    const real *A, ptrdiff_t lda, /* IN (depth, rows) */
-                                    const real *B, ptrdiff_t ldb, /* IN (depth, columns) */
+/* sum += the products of a vector of each column from row p on, or with `remainder` of the last terms. */
+FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int remainder, FN(mask) counted,
+                                    ptrdiff_t terms, ptrdiff_t p,
+                                    const real *A, ptrdiff_t lda, /* IN (terms, rows) */
+                                    const real *B, ptrdiff_t ldb, /* IN (terms, columns) */
                                     FN(vector) *sum)              /* IN/OUT (rows, columns) */
 {
-    FN(vector) a[DOTS_TILE];
+    FN(vector) a[DOT_TILE];
     UNROLL for (int i = 0; i < rows; i++) {
-        a[i] = FN(terms)(last, p, depth, counted, A + i * lda);
+        a[i] = FN(load_terms)(remainder, p, terms, counted, A + i * lda);
         IN_REGISTER(a[i]);
     }
     UNROLL for (int j = 0; j < columns; j++) {
-        FN(vector) b = FN(terms)(last, p, depth, counted, B + j * ldb);
+        FN(vector) b = FN(load_terms)(remainder, p, terms, counted, B + j * ldb);
         IN_REGISTER(b);
-        UNROLL for (int i = 0; i < rows; i++) {
-            FN(vector) *s = sum + j * rows + i;
-            *s = FN(vector_fma)(a[i], b, *s);
-        }
+        UNROLL for (int i = 0; i < rows; i++)
+            sum[j * rows + i] = FN(vector_fma)(a[i], b, sum[j * rows + i]);
     }
 }
 
-/* `count` tiles side by side. `rows` and `columns` are constants wherever this is inlined. */
-FASTNN_INLINE void FN(dots_tiles)(const int rows, const int columns, const FN(dots_row) *row, ptrdiff_t count,
-                                  const real *B,    /* IN (depth, count * columns) */
-                                  real *restrict C) /* OUT or IN/OUT (rows, count * columns) */
+/* Compute `count` tiles side by side. `rows` and `columns` are constants wherever this is inlined. */
+FASTNN_INLINE void FN(dot_tiles)(const int rows, const int columns, const FN(dot_panel) *panel, ptrdiff_t count,
+                                 const real *B,    /* IN (terms, count * columns) */
+                                 real *restrict C) /* OUT, or IN/OUT (rows, count * columns) */
 {
-    const int size = rows * columns, vectors = IN_VECTORS(size);
-    const real *A = row->A, alpha = row->alpha;
-    const ptrdiff_t lda = row->lda, ldb = row->ldb, ldc = row->ldc, depth = row->depth, whole = depth / LANES * LANES;
-    /* Of a tile: the sums; then in vectors, column after column, its elements and the bias of each. */
-    FN(vector) sum[DOTS_TILE * DOTS_TILE], tile[MOST_VECTORS], bias[MOST_VECTORS] = {{0}};
+    const int size = rows * columns, vectors = VECTORS_OF(size);
+    const real *A = panel->A, alpha = panel->alpha;
+    const ptrdiff_t lda = panel->lda, ldb = panel->ldb, ldc = panel->ldc, terms = panel->terms;
+    const ptrdiff_t whole = terms / LANES * LANES;
+    /* Of a tile: the sums; its elements and their biases, column after column in vectors. */
+    FN(vector) sum[DOT_TILE * DOT_TILE], tile[MAX_VECTORS], bias[MAX_VECTORS] = {{0}};
     FN(mask) counted = {0};
-    for (int i = 0; whole < depth && i < LANES; i++) counted[i] = depth - LANES + i < whole ? -1 : 0;
-    for (int x = 0; row->bias && x < size; x++) ((real *)bias)[x] = row->bias[x % rows];
+    for (int i = 0; whole < terms && i < LANES; i++) counted[i] = terms - LANES + i < whole ? -1 : 0;
+    for (int x = 0; panel->bias && x < size; x++) ((real *)bias)[x] = panel->bias[x % rows];
     for (ptrdiff_t t = 0; t < count; t++, B += columns * ldb, C += columns * ldc) {
         UNROLL for (int j = 0; j < columns; j++)
             UNROLL for (int i = 0; i < rows; i++) sum[j * rows + i] = (FN(vector)){0};
         for (ptrdiff_t p = 0; p < whole; p += LANES)
-            FN(add_products)(rows, columns, 0, counted, depth, p, A, lda, B, ldb, sum);
-        if (whole < depth) FN(add_products)(rows, columns, 1, counted, depth, 0, A, lda, B, ldb, sum);
+            FN(add_products)(rows, columns, 0, counted, terms, p, A, lda, B, ldb, sum);
+        if (whole < terms) FN(add_products)(rows, columns, 1, counted, terms, 0, A, lda, B, ldb, sum);
         UNROLL for (int v = 0; v < vectors; v++) {
             FN(vector) dot = alpha * FN(sums_of_lanes)(MIN(LANES, size - v * LANES), sum + v * LANES);
-            if (row->bias && !row->adds) dot += bias[v];
-            if (row->relu && !row->adds) dot = FN(only)(~(FN(mask))(dot <= (FN(vector)){0}), dot);
+            if (panel->bias && !panel->accumulates) dot += bias[v];
+            if (panel->relu && !panel->accumulates) dot = FN(vector_relu)(dot);
             tile[v] = dot;
         }
         UNROLL for (int j = 0; j < columns; j++) {
             const real *dots = (const real *)tile + j * rows, *biases = (const real *)bias + j * rows;
             real *c = C + j * ldc;
-            UNROLL for (int i = 0; i < rows; i++) c[i] = row->adds ? c[i] + dots[i] : dots[i];
-            for (int i = 0; row->adds && i < rows; i++) { /* after the sum of all terms */
-                if (row->bias) c[i] += biases[i];
-                if (row->relu && c[i] <= 0) c[i] = 0;
+            UNROLL for (int i = 0; i < rows; i++) c[i] = panel->accumulates ? c[i] + dots[i] : dots[i];
+            for (int i = 0; panel->accumulates && i < rows; i++) { /* the epilogue follows the last terms */
+                if (panel->bias) c[i] += biases[i];
+                if (panel->relu) c[i] = FN(scalar_relu)(c[i]);
             }
         }
     }
 }
 
 /* A function for each size of a tile. */
-typedef void (*FN(dots_function))(const FN(dots_row) *row, ptrdiff_t count, const real *B, real *C);
-#define DOTS(rows, columns)                                                                                          \
-    static void FN(dots_##rows##_##columns)(const FN(dots_row) *row, ptrdiff_t count, const real *B, real *C)        \
-    {                                                                                                                \
-        FN(dots_tiles)(rows, columns, row, count, B, C);                                                             \
+typedef void (*FN(dot_function))(const FN(dot_panel) *panel, ptrdiff_t count, const real *B, real *C);
+#define DOTS(rows, columns)                                                                                       \
+    static void FN(dots_##rows##x##columns)(const FN(dot_panel) *panel, ptrdiff_t count, const real *B, real *C)  \
+    {                                                                                                             \
+        FN(dot_tiles)(rows, columns, panel, count, B, C);                                                         \
     }
-#define DOTS_OF(rows) EACH_DOTS_BESIDE(DOTS, rows, )
-#define NAME(rows, columns) FN(dots_##rows##_##columns)
-#define NAMES_OF(rows) {EACH_DOTS_BESIDE(NAME, rows, COMMA)}
-EACH_DOTS(DOTS_OF, )
-static const FN(dots_function) FN(dots_of_size)[DOTS_TILE][DOTS_TILE] = {EACH_DOTS(NAMES_OF, COMMA)};
+#define DOTS_OF(rows) EACH_DOT_COLUMNS(DOTS, rows, )
+#define NAME(rows, columns) FN(dots_##rows##x##columns)
+#define NAMES_OF(rows) {EACH_DOT_COLUMNS(NAME, rows, COMMA)}
+EACH_DOT_ROWS(DOTS_OF, )
+static const FN(dot_function) FN(dot_functions)[DOT_TILE][DOT_TILE] = {EACH_DOT_ROWS(NAMES_OF, COMMA)};
 #undef NAMES_OF
 #undef NAME
 #undef DOTS_OF
 #undef DOTS
 
-static void FN(dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A_, ptrdiff_t lda,
-                     const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc, const fastnn_finish *finish)
+static void FN(dot_kernel)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A_, ptrdiff_t lda,
+                           const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc, const fastnn_epilogue *epilogue)
 {
-    const real *A = A_, *B = B_, *bias = finish ? finish->bias : NULL;
+    const real *A = A_, *B = B_, *bias = epilogue ? epilogue->bias : NULL;
     real *C = C_;
-    const equal_parts high = cut(n, DOTS_TILE), wide = cut(m, DOTS_TILE);
-    const ptrdiff_t longest = FASTNN_LONG / (ptrdiff_t)sizeof(real), most = MAX(1, longest / k);
-    FN(dots_row) row = {.lda = lda, .ldb = ldb, .ldc = ldc, .alpha = R(alpha)};
-    for (ptrdiff_t p = 0; p < k; p += longest) {
-        row.depth = MIN(longest, k - p);
-        row.adds = p > 0;
-        row.relu = finish && finish->relu && p + longest >= k;
-        for (ptrdiff_t t = 0, j = 0, columns, count; t < wide.parts; t += count, j += count * columns) {
-            columns = wide.size + (t < wide.longer);
-            count = MIN(most, (t < wide.longer ? wide.longer : wide.parts) - t);
-            for (ptrdiff_t s = 0, i = 0, rows; s < high.parts; s++, i += rows) {
-                rows = high.size + (s < high.longer);
-                row.A = A + p + i * lda;
-                row.bias = bias && p + longest >= k ? bias + i : NULL;
-                FN(dots_of_size)[rows - 1][columns - 1](&row, count, B + p + j * ldb, C + i + j * ldc);
+    const equal_parts row_tiles = cut(n, DOT_TILE), column_tiles = cut(m, DOT_TILE);
+    const ptrdiff_t block = DOT_BLOCK_BYTES / (ptrdiff_t)sizeof(real), max_tiles = MAX(1, block / k);
+    FN(dot_panel) panel = {.lda = lda, .ldb = ldb, .ldc = ldc, .alpha = R(alpha)};
+    for (ptrdiff_t p = 0; p < k; p += block) {
+        const int last = p + block >= k;
+        panel.terms = MIN(block, k - p);
+        panel.accumulates = p > 0;
+        panel.relu = epilogue && epilogue->relu && last;
+        for (ptrdiff_t t = 0, j = 0, columns, count; t < column_tiles.parts; t += count, j += count * columns) {
+            columns = column_tiles.size + (t < column_tiles.longer);
+            count = MIN(max_tiles, (t < column_tiles.longer ? column_tiles.longer : column_tiles.parts) - t);
+            for (ptrdiff_t s = 0, i = 0, rows; s < row_tiles.parts; s++, i += rows) {
+                rows = row_tiles.size + (s < row_tiles.longer);
+                panel.A = A + p + i * lda;
+                panel.bias = bias && last ? bias + i : NULL;
+                FN(dot_functions)[rows - 1][columns - 1](&panel, count, B + p + j * ldb, C + i + j * ldc);
             }
         }
     }
 }
-#undef MOST_VECTORS
-#undef IN_VECTORS
+#undef MAX_VECTORS
+#undef VECTORS_OF
 #undef ODD
 #undef EVEN
-#undef LANES

@@ -1,13 +1,9 @@
-/* sparse.inc.h: the first layer's matrix products where the rows of X are those of a CSR matrix.
+/* sparse.inc.h: the matrix products of the first layer for rows of a CSR matrix X.
 
-   W and dW are column-major, so that a non-zero of an example meets n adjacent elements. A product over few non-zeros
-   waits for memory: the columns of the next ones are asked for ahead. */
-#ifndef FASTNN_PIECE
-#define FASTNN_NONZEROS_AHEAD 8
-#define FASTNN_PIECE 64 /* units whose sums stay in registers or the first-level cache */
-#endif
+   W and dW are column-major: each non-zero of an example is multiplied by n contiguous elements. With few non-zeros
+   these kernels are bound by memory latency, so columns are prefetched. */
 
-/* sums += the non-zeros' values times their columns of W, `count` units of them. */
+/* sums += the non-zeros' values times their columns of W, for `count` units. */
 FASTNN_INLINE void FN(add_columns)(ptrdiff_t n, ptrdiff_t count, ptrdiff_t n_values,
                                    const real *restrict W,          /* IN columns of n, the first unit's row */
                                    const real *restrict values,     /* IN (n_values) */
@@ -16,8 +12,8 @@ FASTNN_INLINE void FN(add_columns)(ptrdiff_t n, ptrdiff_t count, ptrdiff_t n_val
 {
     for (ptrdiff_t k = 0; k < n_values; k++) {
         const real x = values[k], *restrict w = W + n * columns[k];
-        if (k + FASTNN_NONZEROS_AHEAD < n_values) {
-            const real *next = W + n * columns[k + FASTNN_NONZEROS_AHEAD];
+        if (k + NONZEROS_AHEAD < n_values) {
+            const real *next = W + n * columns[k + NONZEROS_AHEAD];
             for (ptrdiff_t i = 0; i < count; i += 64 / (ptrdiff_t)sizeof(real)) PREFETCH(next + i);
         }
         for (ptrdiff_t i = 0; i < count; i++) sums[i] = FN(fma)(x, w[i], sums[i]);
@@ -32,11 +28,11 @@ static void FN(sparse_linear)(ptrdiff_t n, ptrdiff_t m, const void *W_, const vo
     for (ptrdiff_t j = 0; j < m; j++, Z += n) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[j] : j, first = (ptrdiff_t)bounds[row];
         const ptrdiff_t n_values = (ptrdiff_t)bounds[row + 1] - first;
-        for (ptrdiff_t i = 0; i < n; i += FASTNN_PIECE) {
-            real sums[FASTNN_PIECE] = {0};
-            const ptrdiff_t count = MIN(FASTNN_PIECE, n - i);
-            if (count == FASTNN_PIECE) /* a constant: the sums stay in registers */
-                FN(add_columns)(n, FASTNN_PIECE, n_values, W + i, values + first, columns + first, sums);
+        for (ptrdiff_t i = 0; i < n; i += SPARSE_UNITS) {
+            real sums[SPARSE_UNITS] = {0};
+            const ptrdiff_t count = MIN(SPARSE_UNITS, n - i);
+            if (count == SPARSE_UNITS) /* a constant: the sums stay in registers */
+                FN(add_columns)(n, SPARSE_UNITS, n_values, W + i, values + first, columns + first, sums);
             else
                 FN(add_columns)(n, count, n_values, W + i, values + first, columns + first, sums);
             memcpy(Z + i, sums, (size_t)count * sizeof(real));
@@ -55,8 +51,8 @@ static void FN(sparse_weight_gradient)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t n_pre
         const ptrdiff_t row = order ? (ptrdiff_t)order[j] : j, last = (ptrdiff_t)bounds[row + 1];
         for (ptrdiff_t k = (ptrdiff_t)bounds[row]; k < last; k++) {
             const real x = R(scale) * values[k];
-            if (k + FASTNN_NONZEROS_AHEAD < last) {
-                const real *next = dW + n * columns[k + FASTNN_NONZEROS_AHEAD];
+            if (k + NONZEROS_AHEAD < last) {
+                const real *next = dW + n * columns[k + NONZEROS_AHEAD];
                 for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real)) PREFETCH(next + i);
             }
             real *restrict target = dW + n * columns[k];

@@ -11,6 +11,7 @@
 #include "elementwise/optimizers.inc.h"
 #include "gemm/sparse.inc.h"
 #if defined(FASTNN_VECTOR)
+#include "gemm/epilogue.inc.h"
 #include "gemm/tiles.inc.h"
 #include "gemm/matvec.inc.h"
 #include "gemm/dots.inc.h"

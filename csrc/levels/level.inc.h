@@ -6,6 +6,10 @@
 #include "fastnn.h"
 #include "random/threefry.h"
 #include "simd.h"
+#include "tuning.h"
+#if defined(FASTNN_VECTOR)
+#include "gemm/partition.h"
+#endif
 
 #include <float.h>
 #include <math.h>
@@ -40,7 +44,7 @@
 #undef FN
 
 #if defined(FASTNN_VECTOR)
-#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, multiply_##suffix, matvec_##suffix, dots_##suffix
+#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, multiply_##suffix, matvec_##suffix, dot_kernel_##suffix
 #else
 #define PRODUCTS_ENTRY(suffix) 0, NULL, NULL, NULL
 #endif

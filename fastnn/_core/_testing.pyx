@@ -12,7 +12,7 @@ from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.gemm cimport BLAS, DOTS, MATVEC, TILES, fastest_kernel, product
 from fastnn._core.kernels cimport Product, bind_product, csr_rows
 from fastnn._core.registry cimport (
-    FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_finish, fastnn_ops, fastnn_update, function_code, rule_code)
+    FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_epilogue, fastnn_ops, fastnn_update, function_code, rule_code)
 from fastnn._core.sparse cimport Csr
 from fastnn._core.team_policy cimport (
     FASTNN_ALONE, FASTNN_SAMPLE, FASTNN_TEAM, fastnn_decide, fastnn_record, fastnn_team_policy)
@@ -127,16 +127,17 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
         if by and ops.multiply == NULL:
             raise ValueError(f"the level {LEVELS[level]} leaves products to BLAS")
     cdef ptrdiff_t _
-    cdef fastnn_finish finish
-    finish.bias, finish.shifts, finish.active, finish.sums, finish.finite = NULL, NULL, NULL, NULL, NULL
-    finish.relu, finish.scale = relu, scale
+    cdef fastnn_epilogue epilogue
+    epilogue.bias, epilogue.column_bias, epilogue.finite = NULL, NULL, NULL
+    epilogue.relu_mask_source, epilogue.sums = NULL, NULL
+    epilogue.relu, epilogue.scale = relu, scale
     if bias is not None:
-        finish.bias = pointer(bias, p.dtype, p.n, "bias", None)
+        epilogue.bias = pointer(bias, p.dtype, p.n, "bias", None)
     if shifts is not None:
-        finish.shifts = pointer(shifts, p.dtype, p.m, "shifts", None)
+        epilogue.column_bias = pointer(shifts, p.dtype, p.m, "shifts", None)
     if active is not None:
-        finish.active = matrix_pointer(active, p.dtype, (p.n, p.m), "active")
-        finish.sums = output_pointer(sums, p.dtype, p.n, "sums", None)
+        epilogue.relu_mask_source = matrix_pointer(active, p.dtype, (p.n, p.m), "active")
+        epilogue.sums = output_pointer(sums, p.dtype, p.n, "sums", None)
     if (kernel != TILES and (shifts is not None or active is not None)
             or kernel not in (TILES, DOTS) and (bias is not None or relu)):
         raise ValueError("only the level's own product can be finished")
@@ -146,9 +147,10 @@ def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=Fa
     with nogil:
         for _ in range(repetitions):
             if kernel == TILES:
-                ops.multiply(transpose_A, transpose_B, p.n, p.m, p.k, alpha, p.A, p.lda, p.B, p.ldb, p.C, p.n, &finish)
+                ops.multiply(transpose_A, transpose_B, p.n, p.m, p.k, alpha, p.A, p.lda, p.B, p.ldb, p.C, p.n,
+                             &epilogue)
             elif kernel == DOTS:
-                ops.dots(p.n, p.m, p.k, alpha, p.A, p.lda, p.B, p.ldb, p.C, p.n, &finish)
+                ops.dot_kernel(p.n, p.m, p.k, alpha, p.A, p.lda, p.B, p.ldb, p.C, p.n, &epilogue)
             elif kernel == MATVEC:
                 ops.matvec(p.n, p.k, alpha, p.A, p.lda, p.B, p.C)
             elif ops != NULL:

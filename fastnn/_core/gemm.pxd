@@ -2,7 +2,7 @@
 from libc.stddef cimport ptrdiff_t
 
 from fastnn._core.blas cimport matmul
-from fastnn._core.registry cimport FASTNN_FLOAT32, fastnn_finish, fastnn_ops
+from fastnn._core.registry cimport FASTNN_FLOAT32, fastnn_epilogue, fastnn_ops
 from fastnn._core.tuning cimport (
     DOTS_TILE_ROWS, DOTS_TILE_ROWS_WIDE, MAX_DOTS_COLUMN_BYTES, MAX_DOTS_COLUMNS, MAX_SMALL_BLAS_ELEMENTS,
     MIN_ALIASING_STRIDE_BYTES, MIN_DOTS_ELEMENTS, MIN_DOTS_TERMS, MIN_DOTS_TERMS_PER_ROW, MIN_TILES_COLUMNS,
@@ -11,7 +11,7 @@ from fastnn._core.tuning cimport (
 cdef enum:   # kernels
     BLAS     # SciPy's
     TILES    # ops.multiply
-    DOTS     # ops.dots
+    DOTS     # ops.dot_kernel
     MATVEC   # ops.matvec
 
 cdef enum KernelPolicy:
@@ -80,12 +80,12 @@ cdef inline void multiply_by(
     const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
-    const fastnn_finish *epilogue,  # IN, of tiles; its bias and relu also of dots; or NULL
+    const fastnn_epilogue *epilogue,  # IN, of tiles; its bias and relu also of dots; or NULL
 ) noexcept nogil:
     if kernel == TILES:
         ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, epilogue)
     elif kernel == DOTS:
-        ops.dots(n, m, k, alpha, A, lda, B, ldb, C, ldc, epilogue)
+        ops.dot_kernel(n, m, k, alpha, A, lda, B, ldb, C, ldc, epilogue)
     elif kernel == MATVEC:
         ops.matvec(n, k, alpha, A, lda, B, C)
     else:

@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint32_t
 from fastnn._core.gemm cimport (
     BLAS, BLAS_ONLY, DOTS, TILES, KernelPolicy, dots_tile_rows, fastest_kernel, multiply_by, vectors_bytes)
 from fastnn._core.registry cimport (
-    FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_finish, fastnn_ops)
+    FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_epilogue, fastnn_ops)
 from fastnn._core.sparse cimport Csr
 from fastnn._core.tuning cimport MAX_FILLED_EIGHTHS_ACROSS, MAX_UNITS_ACROSS, MIN_LANES_ACROSS
 
@@ -58,7 +58,7 @@ cdef inline void linear_units(
     int kernel, const Network *net, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m,
     const char *A_prev,            # IN (n_in, m)
     char *Z,                       # OUT (n_out, m): `count` of its rows
-    const fastnn_finish *epilogue,  # IN, for these units, or NULL
+    const fastnn_epilogue *epilogue,  # IN, for these units, or NULL
 ) noexcept nogil:
     multiply_by(kernel, net.ops, net.dtype, layer.row_major, False, count, m, layer.n_in, layer.input_scale,
                 net.theta + layer.W + first * (layer.n_in if layer.row_major else 1) * net.itemsize,
@@ -80,9 +80,9 @@ cdef inline void linear_activate(
     ptrdiff_t first,                # position of Z's first element in the mini-batch, for dropout
     int *finite = NULL,             # OUT, of tiles with an epilogue: cleared if A_prev may not be finite; or NULL
 ) noexcept nogil:
-    cdef fastnn_finish epilogue
+    cdef fastnn_epilogue epilogue
     if has_epilogue(kernel, activation) and Z == A and dropout == NULL:
-        epilogue.bias, epilogue.shifts, epilogue.active = net.theta + layer.b, NULL, NULL
+        epilogue.bias, epilogue.column_bias, epilogue.relu_mask_source = net.theta + layer.b, NULL, NULL
         epilogue.relu, epilogue.finite = activation == FASTNN_RELU, finite
         linear_units(kernel, net, layer, 0, layer.n_out, m, A_prev, Z, &epilogue)
     else:
@@ -105,8 +105,9 @@ cdef inline void linear_activate_across(
     char *Z,             # scratch (m, n_out)
     char *A,             # OUT (n_out, m)
 ) noexcept nogil:
-    cdef fastnn_finish epilogue
-    epilogue.bias, epilogue.shifts, epilogue.active, epilogue.finite = NULL, net.theta + layer.b, NULL, NULL
+    cdef fastnn_epilogue epilogue
+    epilogue.bias, epilogue.column_bias = NULL, net.theta + layer.b
+    epilogue.relu_mask_source, epilogue.finite = NULL, NULL
     epilogue.relu = activation == FASTNN_RELU
     net.ops.multiply(True, not layer.row_major, m, layer.n_out, layer.n_in, layer.input_scale, A_prev, layer.n_in,
                      net.theta + layer.W, stride_of_W(layer), Z, m, &epilogue)
@@ -169,13 +170,13 @@ cdef inline void linear_activate_backward(
     char *dZ_prev,       # OUT (n_in, m)
     char *gradient,      # OUT gradient arena, at previous.b
 ) noexcept nogil:
-    cdef fastnn_finish epilogue
-    cdef const fastnn_finish *applied = NULL
+    cdef fastnn_epilogue epilogue
+    cdef const fastnn_epilogue *applied = NULL
     cdef bint transpose = not layer.row_major
     cdef int kernel = choose_kernel(net, transpose, False, layer.n_in, m, layer.n_out, stride_of_W(layer), layer.n_out)
     if kernel == TILES and previous.activation == FASTNN_RELU and not previous.threshold:
-        epilogue.bias, epilogue.shifts, epilogue.relu, epilogue.finite = NULL, NULL, False, NULL
-        epilogue.active, epilogue.sums, epilogue.scale = A_prev, gradient + previous.b, scale
+        epilogue.bias, epilogue.column_bias, epilogue.relu, epilogue.finite = NULL, NULL, False, NULL
+        epilogue.relu_mask_source, epilogue.sums, epilogue.scale = A_prev, gradient + previous.b, scale
         applied = &epilogue
     multiply_by(kernel, net.ops, net.dtype, transpose, False, layer.n_in, m, layer.n_out, layer.input_scale,
                 net.theta + layer.W, stride_of_W(layer), dZ, layer.n_out, dZ_prev, layer.n_in, applied)

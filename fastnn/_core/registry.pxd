@@ -50,12 +50,12 @@ cdef extern from "fastnn.h" nogil:
         uint32_t stream
         uint32_t threshold
 
-    ctypedef struct fastnn_finish:
+    ctypedef struct fastnn_epilogue:
         const void *bias
-        const void *shifts
+        const void *column_bias
         bint relu
         int *finite
-        const void *active
+        const void *relu_mask_source
         void *sums
         double scale
 
@@ -85,11 +85,12 @@ cdef extern from "fastnn.h" nogil:
         ptrdiff_t vector
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                          const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
-                         const fastnn_finish *finish) noexcept nogil
+                         const fastnn_epilogue *epilogue) noexcept nogil
         void (*matvec)(ptrdiff_t n, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda, const void *b,
                        void *c) noexcept nogil
-        void (*dots)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda,
-                     const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc, const fastnn_finish *finish) noexcept nogil
+        void (*dot_kernel)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda,
+                           const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
+                           const fastnn_epilogue *epilogue) noexcept nogil
 
     ctypedef struct fastnn_activation_facts:
         const char *name

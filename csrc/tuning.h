@@ -1,0 +1,66 @@
+/* tuning.h: block sizes and thresholds of the kernels in gemm/, each with its unit and the benchmark that set it.
+
+   The EACH_ lists name the sizes that a function is compiled for; `then` separates them. */
+#ifndef FASTNN_TUNING_H
+#define FASTNN_TUNING_H
+
+#define COMMA ,
+
+/* gemm/tiles.inc.h. Set by `python bench products`. */
+#define KC 256               /* terms per block: a packed panel, MR * KC, stays in the L1 cache */
+#define NC 256               /* columns of op(B) per block: NC * KC elements stay in the L2 cache */
+#define MAX_TERMS_TALLEST 128 /* terms up to which a panel of the tallest tiles stays in the L1 cache */
+
+/* Register tiles: accumulators, a column of op(A) and an element of op(B) fill the vector registers. MR is the height
+   of the tallest tile in vectors, NR the width of the widest in columns. Tallest tiles pay off for few terms, or for
+   no more columns than one of them has; elsewhere MR - 1 leaves room for wider tiles. */
+#if FASTNN_VECTOR == 64 /* of 32 registers: 24 + 3 + 1 or 24 + 4 + 1 */
+#define ACCUMULATORS 24
+#define MR 4
+#define NR 8
+#define EACH_HEIGHT(DO, then) DO(1) then DO(2) then DO(3)
+#define EACH_WIDTH(DO, height, then)                                                               \
+    DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then \
+    DO(height, 6) then DO(height, 7) then DO(height, 8)
+#define EACH_TALLEST(DO, then) DO(4, 1) then DO(4, 2) then DO(4, 3) then DO(4, 4) then DO(4, 5) then DO(4, 6)
+#else /* of 16 registers: 12 + 2 + 1 or 12 + 3 + 1 */
+#define ACCUMULATORS 12
+#define MR 3
+#define NR 6
+#define EACH_HEIGHT(DO, then) DO(1) then DO(2)
+#define EACH_WIDTH(DO, height, then) \
+    DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then DO(height, 6)
+#define EACH_TALLEST(DO, then) DO(3, 1) then DO(3, 2) then DO(3, 3) then DO(3, 4)
+#endif
+
+/* gemm/dots.inc.h. Set by `python bench products`. */
+#define DOT_BLOCK_BYTES 4096 /* bytes per column and block: the columns of a tile stay in the L1 cache */
+#if FASTNN_VECTOR == 64      /* of 32 registers: 25 accumulators, 5 vectors of A, 1 of B */
+#define DOT_TILE 5           /* rows and columns of the largest tile */
+#define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3) then DO(4) then DO(5)
+#define EACH_DOT_COLUMNS(DO, rows, then) \
+    DO(rows, 1) then DO(rows, 2) then DO(rows, 3) then DO(rows, 4) then DO(rows, 5)
+#else                        /* of 16 registers: 9 + 3 + 1 */
+#define DOT_TILE 3
+#define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3)
+#define EACH_DOT_COLUMNS(DO, rows, then) DO(rows, 1) then DO(rows, 2) then DO(rows, 3)
+#endif
+
+/* gemm/matvec.inc.h. Set by `python bench products`, rows with m = 1. */
+#define MIN_STREAMED_BYTES (1 << 20) /* bytes of A from which it is read column by column: larger than the L2 cache */
+#define STREAMED_STRIP_BYTES 4096    /* bytes per column and block, and of the sums, which stay in the L1 cache */
+#define STREAMED_COLUMNS 4           /* columns added per pass over the sums */
+#if FASTNN_VECTOR == 64
+#define ROW_STRIP 16 /* vectors of rows summed together, in registers */
+#define EACH_ROW_STRIP(DO) \
+    DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15) DO(16)
+#else
+#define ROW_STRIP 8
+#define EACH_ROW_STRIP(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8)
+#endif
+
+/* gemm/sparse.inc.h. Set by `python bench kernels`. */
+#define NONZEROS_AHEAD 8 /* non-zeros between the prefetch of a column of W and its use */
+#define SPARSE_UNITS 64  /* units whose sums stay in registers or the L1 cache */
+
+#endif
