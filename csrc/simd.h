@@ -19,6 +19,7 @@
 #define restrict __restrict
 #define SIMD
 #define SIMD_REDUCE(op, ...)
+#define SIMD_MAX(x)
 #define UNROLL
 #undef FASTNN_VECTOR /* no vector types: BLAS computes the dense products */
 #pragma fp_contract(off)
@@ -28,8 +29,10 @@
 #define SIMD_REDUCE(op, ...) FASTNN_PRAGMA(omp simd reduction(op : __VA_ARGS__))
 #if defined(__clang__)
 #define UNROLL FASTNN_PRAGMA(clang loop unroll(full))
+#define SIMD_MAX(x) /* clang does not vectorise a maximum that NaN may reach */
 #else
 #define UNROLL FASTNN_PRAGMA(GCC unroll 16)
+#define SIMD_MAX(x) SIMD_REDUCE(max, x)
 #endif
 #endif
 
@@ -59,7 +62,11 @@
 
    setup.py forbids compilers to contract a * b + c by themselves: one may fuse it in the body of a loop and not in its
    remainder, another elsewhere. An element would then depend on its position, and a result on the compiler. */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if defined(__clang__) /* llvm.fmuladd: in this form clang vectorises reductions too */
+#define FASTNN_FUSED FASTNN_PRAGMA(clang fp contract(on))
+FASTNN_INLINE float fma_f32(float a, float b, float c) { FASTNN_FUSED return a * b + c; }
+FASTNN_INLINE double fma_f64(double a, double b, double c) { FASTNN_FUSED return a * b + c; }
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define fma_f32(a, b, c) __builtin_fmaf(a, b, c)
 #define fma_f64(a, b, c) __builtin_fma(a, b, c)
 #else

@@ -13,7 +13,7 @@ static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
 {
     for (ptrdiff_t j = 0; j < m; j++, Z += n) {
         real top = Z[0], sum = 0;
-        SIMD_REDUCE(max, top)
+        SIMD_MAX(top)
         for (ptrdiff_t i = 1; i < n; i++) top = FN(larger)(top, Z[i]);
         SIMD_REDUCE(+, sum)
         for (ptrdiff_t i = 0; i < n; i++) sum += Z[i] - top;

@@ -22,7 +22,7 @@ static void FN(softmax_wide_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, co
 {
     for (ptrdiff_t j = 0; j < m; j++, Z += n, A += n) {
         real largest = Z[0], sum = 0, ones = 0;
-        SIMD_REDUCE(max, largest)
+        SIMD_MAX(largest)
         for (ptrdiff_t i = 1; i < n; i++) largest = FN(larger)(largest, Z[i]);
         SIMD
         for (ptrdiff_t i = 0; i < n; i++) A[i] = FN(vm_exp_neg_abs)(Z[i] - largest);
