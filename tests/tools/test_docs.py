@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 if not (ROOT / "README.md").exists():
     pytest.skip("the tests run without the checkout: no documentation beside them", allow_module_level=True)
+# A path of the repository in backticks: `fastnn/network.py`, `csrc/gemm`, `docs/guide/training.md:Losses`.
+NAMED = re.compile(r"`((?:fastnn|csrc|bench|docs|tests|examples|\.ci)/[\w./-]+)(?=[`:\s])")
 
 
 def text_of(page):
@@ -37,6 +39,12 @@ def test_links_lead_somewhere(page):
             file = page.parent / path if path else page
             assert file.exists(), target
             assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=page_name)
+def test_named_files_exist(page):
+    for name in NAMED.findall(text_of(page)):
+        assert (ROOT / name.rstrip(".")).exists(), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
