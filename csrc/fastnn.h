@@ -3,7 +3,7 @@
    Dimension letters, everywhere in csrc:
      n   units of a layer (rows of Z, A, dZ)
      m   examples (columns)
-   Every matrix is (n, m), column-major, its columns adjacent (leading dimension n).
+   Unless noted, matrices are (n, m), column-major and contiguous.
    Each kernel exists once per SIMD level and element type. Callers hold the `fastnn_ops` of one level and type, and
    pass void pointers to elements of that type. */
 #ifndef FASTNN_H
@@ -17,7 +17,7 @@
 enum { FASTNN_BASELINE, FASTNN_AVX2, FASTNN_AVX512, FASTNN_LEVELS };
 enum { FASTNN_FLOAT32, FASTNN_FLOAT64, FASTNN_DTYPES };
 
-/* The codes: FASTNN_SIGMOID ..., FASTNN_CROSS_ENTROPY ..., FASTNN_SGD ..., FASTNN_F_EXP ..., and their numbers. */
+/* Codes FASTNN_SIGMOID ..., FASTNN_CROSS_ENTROPY ..., FASTNN_SGD ..., FASTNN_F_EXP ..., and how many there are. */
 #define FASTNN_CODE(name, ENUM, ...) FASTNN_##ENUM,
 #define FASTNN_FUNCTION_CODE(name, ENUM) FASTNN_F_##ENUM,
 enum { FASTNN_FOR_EACH_ACTIVATION(FASTNN_CODE, FASTNN_CODE) FASTNN_ACTIVATIONS };
@@ -27,7 +27,7 @@ enum { FASTNN_FOR_EACH_FUNCTION(FASTNN_FUNCTION_CODE) FASTNN_FUNCTIONS };
 #undef FASTNN_CODE
 #undef FASTNN_FUNCTION_CODE
 
-/* A loss and the numbers it depends on. */
+/* A loss and its parameters. */
 typedef struct {
     int kind;         /* FASTNN_CROSS_ENTROPY ... */
     double parameter; /* cross-entropies: label smoothing; Huber: delta; quantile: the quantile; others: unused */
@@ -46,8 +46,8 @@ typedef struct {
     double epsilon;           /* added outside the square root */
     double l2, l1;            /* J includes l2/2 * sum of W^2 + l1 * sum of |W| over the first n_decayed elements */
     double weight_decay;      /* decoupled weight decay, as a fraction of the learning rate */
-    double shrink;            /* W is multiplied by this before its step (prepare_update); 1 for none */
-    double clip;              /* the gradient is multiplied by this; 1 for none */
+    double shrink;            /* decoupled weight decay: W is multiplied by this before the step; 1 if unused */
+    double clip;              /* the gradient is multiplied by this; 1 if unused */
     ptrdiff_t n_decayed;      /* number of weights, which precede the biases in the arena */
     ptrdiff_t size;           /* elements of the arena: the distance between two shards' gradients */
     int n_shards;             /* gradient arenas to sum */
@@ -61,15 +61,15 @@ typedef struct {
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
 
-/* What is done to each element of a product C (n, m) before it is stored, in this order. */
+/* The steps applied to each element of a product C (n, m) before it is stored, in this order. */
 typedef struct {
     const void *bias;             /* IN (n) added to each column, or NULL */
     const void *column_bias;      /* IN (m) added to each row, or NULL: the bias where units are columns */
     int relu;                     /* 1: max(C, 0) */
-    int *finite;                  /* OUT or NULL: set to 0 if the first rows of C, before this, have a non-finite value;
+    int *finite;                  /* OUT or NULL: set to 0 if the first rows of op(A) op(B) have a non-finite value;
                                      otherwise unchanged */
     const void *relu_mask_source; /* IN (n, m), columns as those of C, or NULL: C is 0 where this is not positive */
-    void *sums;                   /* OUT (n) scale * (sum of the columns of C), with a relu_mask_source */
+    void *sums;                   /* OUT (n) scale * (sum of the columns of C), if relu_mask_source is given */
     double scale;
 } fastnn_epilogue;
 
@@ -105,14 +105,16 @@ typedef struct {
                         double scale,
                         void *out);      /* OUT (n) */
 
-    /* Update theta[start:stop] by one step. Return the L2 and L1 terms of J of its weights before the step. */
+    /* Apply one step to theta[start:stop]. Return the L2 and L1 penalty of the weights in that range, evaluated before
+       the step. */
     double (*update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
                      const void *gradients, /* IN (n_shards, size) */
                      void *theta,           /* IN/OUT (size) */
                      void *first,           /* IN/OUT (size): velocity or first moment; RMSprop: second moment */
                      void *second);         /* IN/OUT (size): second moment; RMSprop: velocity */
 
-    /* out = clip * (sum of the shards' gradients + derivatives of the L2 and L1 terms). Return these terms. */
+    /* out = clip * (sum of the shards' gradients + derivatives of the L2 and L1 terms). Return the values of
+       these terms. */
     double (*total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop,
                              const void *gradients, /* IN (n_shards, size) */
                              const void *theta,     /* IN (size) */
@@ -159,7 +161,7 @@ typedef struct {
                         const void *x,   /* IN (count) */
                         void *out);      /* OUT (count) */
 
-    /* Bytes of the vectors of the products; 0 where those are NULL: they are left to BLAS. */
+    /* Bytes of a vector in the product kernels below; 0 if the level has none: they are NULL and BLAS multiplies. */
     ptrdiff_t vector;
 
     /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0, then the epilogue. */
@@ -169,7 +171,7 @@ typedef struct {
                      void *C, ptrdiff_t ldc,        /* OUT (n, m) */
                      const fastnn_epilogue *epilogue); /* IN, or NULL */
 
-    /* c = alpha A b, n elements filling a vector at least. */
+    /* c = alpha A b. Requires n >= the number of elements in a vector. */
     void (*matvec)(ptrdiff_t n, ptrdiff_t k, double alpha,
                    const void *A, ptrdiff_t lda, /* IN (n, k), columns lda apart */
                    const void *b,                /* IN (k) */
@@ -188,12 +190,12 @@ typedef struct {
     const char *name;
     int needs_z;      /* the derivative is computed from Z, not from A */
     int rectifier;    /* "auto" initialises weights for a rectifier */
-    int by_units;     /* each unit on its own; 0: all units of an example together */
+    int by_units;     /* A depends on Z of the same unit; 0: on all units of the example */
 } fastnn_activation_facts;
 
 typedef struct {
     const char *name;
-    int from_z;       /* computed from Z[L], with the output activation inside it; 0: from A[L] */
+    int from_z;       /* computed from Z[L] and includes the output activation; 0: from A[L] */
 } fastnn_loss_facts;
 
 typedef struct {
@@ -203,8 +205,8 @@ typedef struct {
 
 enum { FASTNN_SHUFFLE_ROUNDS = 8 };
 
-/* Everything that Cython calls outside the kernels. csrc is linked into one extension module, which hands this struct
-   to the others. */
+/* Everything that Cython calls outside the kernels. csrc is linked into one extension module, which passes this
+   struct to the others. */
 typedef struct {
     const fastnn_activation_facts *activations; /* (FASTNN_ACTIVATIONS) */
     const fastnn_loss_facts *losses;            /* (FASTNN_LOSSES) */

@@ -86,7 +86,7 @@ typedef int64_t mask_f64 __attribute__((vector_size(FASTNN_VECTOR)));
 typedef float vector_at_f32 __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(float)), may_alias));
 typedef double vector_at_f64 __attribute__((vector_size(FASTNN_VECTOR), aligned(sizeof(double)), may_alias));
 
-#define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real)) /* elements of a vector of the present type */
+#define LANES (FASTNN_VECTOR / (ptrdiff_t)sizeof(real)) /* elements in a vector of the current type */
 
 /* vector_fma_f32 and vector_fma_f64: fma of vectors. */
 #if FASTNN_VECTOR == 64

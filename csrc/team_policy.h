@@ -6,7 +6,7 @@
      TEAM    the team works. The time it saves per row accumulates as credit; when the credit is used up -> ALONE.
      SAMPLE  one call alone, to measure the time per row without the team; then TEAM again.
      ALONE   the calling thread works until `wait` seconds of work have passed; then TEAM. The wait doubles each time
-             the team is disabled soon again, and is reset once it has lasted.
+             the team is soon disabled again, and is reset after the team has worked for a long time.
 
    The work is cut into the same parts in every state, so the results are bitwise identical.
    The caller reads the clock: `now` is in seconds and need not start at 0. A zeroed policy is ready for use. */
@@ -15,11 +15,11 @@
 
 enum { FASTNN_TEAM, FASTNN_SAMPLE, FASTNN_ALONE };
 
-#define FASTNN_MIN_WAIT 1e-3      /* seconds of work alone before the team is tried again, at first */
-#define FASTNN_MAX_WAIT 1.0       /* seconds */
-#define FASTNN_LASTING_WAITS 16   /* the team has lasted if it worked for this many waits, or calls alone if longer */
+#define FASTNN_MIN_WAIT 1e-3      /* seconds; the initial value of `wait` */
+#define FASTNN_MAX_WAIT 1.0       /* seconds; the upper limit of `wait` */
+#define FASTNN_LASTING_WAITS 16   /* `wait` is reset if the team worked for this many waits, or calls alone if longer */
 #define FASTNN_SAMPLE_PERIOD 256  /* calls from one SAMPLE to the next */
-#define FASTNN_WAKE_UP 100e-6     /* seconds a team may lose at first: idle threads sleep, and wake in 20 to 60 us */
+#define FASTNN_WAKE_UP 100e-6     /* seconds of initial credit: waking idle threads takes 20 to 60 us */
 #define FASTNN_MAX_CREDIT 2       /* in calls alone: past savings must not delay disabling a pre-empted team */
 #define FASTNN_SMOOTHING 0.25     /* weight of the last call in `solo_seconds_per_row` */
 
@@ -55,11 +55,11 @@ static inline void fastnn_record_alone(fastnn_team_policy *policy, double second
         policy->spent = 0;
         policy->credit = policy->solo_seconds_per_row;
     }
-    policy->credit += FASTNN_WAKE_UP / rows; /* the threads have fallen asleep */
+    policy->credit += FASTNN_WAKE_UP / rows; /* the threads sleep by now */
 }
 
-/* Did the team work long enough before the call that used up its credit? A single slow call must not count: a team
-   whose calls took 16 waits each would be retried after every call alone. */
+/* Return 1 if the team worked long enough before the call that used up its credit. That call does not count:
+   otherwise a team whose calls take 16 waits each would be retried after every call alone. */
 static inline int fastnn_lasted(const fastnn_team_policy *policy, double seconds, double rows)
 {
     const double call_alone = policy->solo_seconds_per_row * rows;
@@ -83,7 +83,7 @@ static inline void fastnn_record_team(fastnn_team_policy *policy, double seconds
     policy->spent = 0;
 }
 
-/* The call that `fastnn_decide` was asked about has ended, and processed `rows` > 0 rows. */
+/* Record the end of the call that `fastnn_decide` was asked about; it processed `rows` > 0 rows. */
 static inline void fastnn_record(fastnn_team_policy *policy, double now, double rows)
 {
     const double seconds = now - policy->began;

@@ -6,14 +6,14 @@
 
 #define COMMA ,
 
-/* gemm/tiles.inc.h. Set by `python bench products`. */
-#define KC 256               /* terms per block: a packed panel, MR * KC, stays in the L1 cache */
-#define NC 256               /* columns of op(B) per block: NC * KC elements stay in the L2 cache */
-#define MAX_TERMS_TALLEST 128 /* terms up to which a panel of the tallest tiles stays in the L1 cache */
+/* gemm/tiles.inc.h. Set by `python bench products`. A panel should stay in the L1 cache (32 or 48 KiB). */
+#define KC 256                /* terms per block: a panel of MR - 1 vectors takes 48 KiB; 16 with 32-byte vectors */
+#define NC 256                /* columns of op(B) per block: NC * KC elements stay in the L2 cache */
+#define MAX_TERMS_TALLEST 128 /* terms up to which panels have MR vectors: 32 KiB; 12 with 32-byte vectors */
 
 /* Register tiles: accumulators, a column of op(A) and an element of op(B) fill the vector registers. MR is the height
-   of the tallest tile in vectors, NR the width of the widest in columns. Tallest tiles pay off for few terms, or for
-   no more columns than one of them has; elsewhere MR - 1 leaves room for wider tiles. */
+   of the tallest tile in vectors, NR the width of the widest in columns. The tallest tiles are faster for few
+   terms or if one tile covers all columns; otherwise MR - 1 leaves registers for wider tiles. */
 #if FASTNN_VECTOR == 64 /* of 32 registers: 24 + 3 + 1 or 24 + 4 + 1 */
 #define ACCUMULATORS 24
 #define MR 4

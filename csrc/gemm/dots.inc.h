@@ -1,8 +1,8 @@
-/* dots.inc.h: C = alpha A^T B by dot products of columns, for few columns of A or of B, or long ones.
+/* dots.inc.h: C = alpha A^T B by dot products of columns, for long columns or if A or B has few of them.
 
-   Vectors run along the contiguous columns of A and B: nothing is packed, but the lanes of each sum are added up in the
-   end. A tile of C is summed in registers. Each element of C is the same sum in the same order whatever is computed
-   beside it. */
+   Vectors run along the contiguous columns of A and B, so nothing is packed; the lanes of each sum are added last. The
+   sums of a tile of C stay in registers. The terms of an element of C are added in the same order whichever other
+   elements are computed. */
 
 #define VECTORS_OF(count) (((count) + LANES - 1) / LANES)
 #define MAX_VECTORS VECTORS_OF(DOT_TILE * DOT_TILE)
@@ -19,7 +19,8 @@
 #define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7)
 #endif
 
-/* Return the sums over the lanes of up to LANES vectors: add neighbours, halving the number of vectors each time. */
+/* Return a vector whose element t is the sum of the lanes of x[t], for up to LANES vectors. Each step adds neighbouring
+   lanes and so halves the number of vectors. */
 FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN (count) */)
 {
     FN(vector) sum[LANES];
@@ -38,8 +39,9 @@ FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN 
     return sum[0];
 }
 
-/* Load a column's terms from row p on; or, with `remainder`, those after the whole vectors, zeros in the other lanes:
-   the end of the column with the terms `counted` before masked out, or all of a column shorter than a vector. */
+/* Load a vector of terms of a column, from row p on. With `remainder`, load the terms that follow the whole vectors,
+   with 0 in the other lanes: the last vector of the column without the terms in `counted`, which were added before; or
+   the whole column if it is shorter than a vector. */
 FASTNN_INLINE FN(vector) FN(load_terms)(const int remainder, ptrdiff_t p, ptrdiff_t terms, FN(mask) counted,
                                         const real *x) /* IN (terms) */
 {
@@ -50,7 +52,7 @@ FASTNN_INLINE FN(vector) FN(load_terms)(const int remainder, ptrdiff_t p, ptrdif
     return loaded;
 }
 
-/* What the tiles of some columns of A share. */
+/* The arguments that all tiles of a few columns of A share. */
 typedef struct {
     const real *A;      /* IN (terms, rows) */
     ptrdiff_t lda;      /* elements from one column of A to the next */
@@ -62,7 +64,7 @@ typedef struct {
     int relu;
 } FN(dot_panel);
 
-/* sum += the products of a vector of each column from row p on, or with `remainder` of the last terms. */
+/* Add to `sum` the products of one vector of each column: that of row p or, with `remainder`, the remaining terms. */
 FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int remainder, FN(mask) counted,
                                     ptrdiff_t terms, ptrdiff_t p,
                                     const real *A, ptrdiff_t lda, /* IN (terms, rows) */
@@ -91,7 +93,7 @@ FASTNN_INLINE void FN(dot_tiles)(const int rows, const int columns, const FN(dot
     const real *A = panel->A, alpha = panel->alpha;
     const ptrdiff_t lda = panel->lda, ldb = panel->ldb, ldc = panel->ldc, terms = panel->terms;
     const ptrdiff_t whole = terms / LANES * LANES;
-    /* Of a tile: the sums; its elements and their biases, column after column in vectors. */
+    /* For one tile: a vector of sums per element; its elements and their biases, packed column by column. */
     FN(vector) sum[DOT_TILE * DOT_TILE], tile[MAX_VECTORS], bias[MAX_VECTORS] = {{0}};
     FN(mask) counted = {0};
     for (int i = 0; whole < terms && i < LANES; i++) counted[i] = terms - LANES + i < whole ? -1 : 0;

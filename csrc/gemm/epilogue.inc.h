@@ -1,9 +1,10 @@
-/* epilogue.inc.h: what is done to elements of C while they are in registers, before they are stored.
+/* epilogue.inc.h: the steps applied to elements of C in registers, before they are stored.
 
-   In this order: NaN probe, bias, column bias, relu, relu mask with column sums (fastnn_epilogue). All of it works on
-   single elements, so that a tile, the edge of a tile and a dot product give bitwise identical results. */
+   In this order: NaN probe, bias, column bias, relu, relu mask with column sums (fastnn_epilogue). All steps except the
+   NaN probe and the column sums are element-wise, so that a tile, the edge of a tile and a dot product give bitwise
+   identical results. */
 
-/* fastnn_epilogue for one panel of C: rows from the panel's first, and NULL or 0 for steps that are not due. */
+/* fastnn_epilogue for one panel of C: pointers refer to its first row; steps to skip are NULL or 0. */
 typedef struct {
     const real *bias;             /* IN (rows; in whole vectors where tiles are taller than C) */
     const real *column_bias;      /* IN (columns) */
@@ -13,14 +14,14 @@ typedef struct {
     real *sums;                   /* IN/OUT (rows in whole vectors) sums of the masked columns of C */
 } FN(epilogue);
 
-/* x where the mask is set, else 0. */
+/* Return x where the mask is set, else 0. */
 FASTNN_INLINE FN(vector) FN(only)(FN(mask) mask, FN(vector) x) { return (FN(vector))(mask & (FN(mask))x); }
 
 /* max(x, 0); NaN stays NaN. */
 FASTNN_INLINE FN(vector) FN(vector_relu)(FN(vector) x) { return FN(only)(~(FN(mask))(x <= (FN(vector)){0}), x); }
 FASTNN_INLINE real FN(scalar_relu)(real x) { return x <= 0 ? 0 : x; }
 
-/* Apply it to a tile; `height` and `width` are constants wherever this is inlined. */
+/* Apply the epilogue to a tile; `height` and `width` are constants wherever this is inlined. */
 FASTNN_INLINE void FN(finish_tile)(const int height, const int width, const FN(epilogue) *epilogue, ptrdiff_t column,
                                    const real *mask,          /* IN (rows, width), or NULL */
                                    ptrdiff_t ldc, ptrdiff_t last,
@@ -28,7 +29,7 @@ FASTNN_INLINE void FN(finish_tile)(const int height, const int width, const FN(e
 {
     const FN(vector) zero = {0};
     if (epilogue->nan_probe) {
-        FN(vector) part[3] = {zero, zero, zero}; /* three short chains of additions */
+        FN(vector) part[3] = {zero, zero, zero}; /* three independent chains of additions */
         FN(vector) *probe = (FN(vector) *)epilogue->nan_probe;
         UNROLL for (int j = 0; j < width; j++) part[j % 3] += sum[j][0];
         *probe = FN(vector_fma)(zero, part[0] + part[1] + part[2], *probe);
@@ -56,7 +57,7 @@ FASTNN_INLINE void FN(finish_tile)(const int height, const int width, const FN(e
         }
 }
 
-/* Apply it to a column of an edge tile. */
+/* Apply the epilogue to a column of an edge tile. */
 FASTNN_INLINE void FN(finish_column)(ptrdiff_t rows, const FN(epilogue) *epilogue, ptrdiff_t column,
                                      const real *mask,   /* IN (rows), or NULL */
                                      real *restrict sum) /* IN/OUT (rows): elements of C */

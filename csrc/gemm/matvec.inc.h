@@ -1,11 +1,11 @@
 /* matvec.inc.h: c = alpha A b, the matrix-vector product of a single example.
 
-   Strips of rows keep their sums in registers. An A larger than the L2 cache is read column by column instead, in the
-   order of memory; the sums are then in the L1 cache. Sums have the order of those in tiles.inc.h: a row is predicted
-   bitwise identically alone and among others. */
+   The sums of a strip of rows stay in registers. An A larger than the L2 cache is read column by column instead, in
+   memory order, and the sums stay in the L1 cache. Terms are added in the same order as in tiles.inc.h, so the
+   prediction of an example is bitwise identical whether it is predicted alone or with others. */
 
-/* A strip of `height` vectors of rows; the last one begins at row `last`, it may overlap the one before. `height` is a
-   constant wherever this is inlined. */
+/* Compute `height` vectors of rows. The last vector starts at row `last` and may overlap the previous one. `height` is
+   a constant wherever this is inlined. */
 FASTNN_INLINE void FN(row_strip)(const int height, ptrdiff_t last, ptrdiff_t terms, real alpha, int accumulates,
                                  const real *restrict A, ptrdiff_t lda, /* IN (rows, terms) */
                                  const real *restrict b,                /* IN (terms) */
@@ -27,7 +27,7 @@ FASTNN_INLINE void FN(row_strip)(const int height, ptrdiff_t last, ptrdiff_t ter
     const FN(vector) end = alpha * sum[height - 1];
     real lanes[LANES];
     memcpy(lanes, &end, sizeof end);
-    for (ptrdiff_t i = (height - 1) * LANES - last; i < LANES; i++) /* without the rows of the vector before */
+    for (ptrdiff_t i = (height - 1) * LANES - last; i < LANES; i++) /* skip the rows of the previous vector */
         c[last + i] = accumulates ? c[last + i] + lanes[i] : lanes[i];
 }
 
@@ -45,8 +45,8 @@ static const FN(row_strip_function) FN(row_strips)[ROW_STRIP] = {EACH_ROW_STRIP(
 #undef NAME
 #undef ROW_STRIP_OF
 
-/* The same by columns, for rows of at most STREAMED_STRIP_BYTES. It prefetches the next columns: hardware does not
-   foresee them where a thread reads only a part of each. */
+/* Compute up to STREAMED_STRIP_BYTES of rows, reading A column by column. Prefetches the next columns, which the
+   hardware does not predict if only a part of each is read. */
 static void FN(streamed_strip)(ptrdiff_t rows, ptrdiff_t terms, real alpha, int accumulates,
                                const real *restrict A, ptrdiff_t lda, /* IN (rows, terms) */
                                const real *restrict b,                /* IN (terms) */

@@ -19,7 +19,7 @@ static inline equal_parts cut(ptrdiff_t total, ptrdiff_t most)
     return cut;
 }
 
-/* The row at which vector i of `height` begins. The last one begins at row `last`: it may overlap the one before. */
+/* The row at which vector i of `height` begins. The last one begins at row `last` and may overlap the previous one. */
 #define VECTOR_ROW(i, height, last) ((i) < (height) - 1 ? (i) * LANES : (last))
 
 /* How a panel of op(A), some vectors of rows by up to KC terms, is read and its rows of C are written. */
@@ -39,8 +39,8 @@ FASTNN_INLINE panel_plan plan_panel(int transpose_A, ptrdiff_t n, ptrdiff_t lane
     panel_plan plan = {transpose_A ? PANEL_PACK : PANEL_WHOLE, row, height};
     if (row + height <= n) return plan;
     plan.kind = PANEL_EDGE;
-    /* Rows shared with the panel before would be accumulated twice. Rows shared by two vectors of one tile are not: it
-       reads all of its sums from C before it writes any. */
+    /* Rows shared with the previous panel would be accumulated twice. Rows shared by two vectors of one tile are not: a
+       tile reads all of its sums from C before it writes any. */
     if (!transpose_A && n >= lanes && (!accumulates || vectors > 1)) {
         plan.kind = PANEL_OVERLAP;
         if (vectors == 1) plan.row = n - lanes;

@@ -8,23 +8,24 @@
 
      kind      rows of C left             op(A)     panel of op(A)      vectors of C
      WHOLE     fill the vectors           A         read in place       written in place
-     OVERLAP   do not; n >= one vector    A         read in place       in place, the last one overlaps the one before
+     OVERLAP   do not; n >= one vector    A         read in place       in place, the last one overlaps the previous one
      PACK      fill the vectors           A^T       packed              written in place
-     EDGE      do not                     any       packed, 0 appended  by way of a buffer, or over the next column
+     EDGE      do not                     any       packed, 0 appended  through a buffer, or past the column's end
 
-   OVERLAP with a panel of one vector overlaps the panel before: only while C is not yet accumulated, else EDGE.
+   A panel of a single vector overlaps the previous panel. If it adds to earlier terms, the shared rows would be
+   accumulated twice: its kind is then EDGE.
 
-   Each element of C is the same sum in the same order wherever the edges of the tiles are: it does not depend on how
+   The terms of an element of C are added in the same order at any place in a tile, so its value does not depend on how
    many rows and columns are multiplied together. The epilogue is applied before the sums leave the registers. */
 
-/* A panel as the micro-kernel sees it. */
+/* The arguments of the micro-kernel that all tiles of a panel share. */
 typedef struct {
     const real *A;                /* IN (rows, terms) */
     ptrdiff_t lda;                /* elements from one column of A to the next */
     ptrdiff_t last_A, last_C;     /* the rows of A and C at which the last vector begins */
     ptrdiff_t terms;
     ptrdiff_t B_row, B_column;    /* elements from one row or column of op(B) to the next */
-    const real *C;                /* the panel's first column: relu_mask_source belongs to it */
+    const real *C;                /* the panel's first column, which corresponds to relu_mask_source */
     ptrdiff_t ldc;                /* elements from one column of C to the next */
     real alpha;
     int accumulates;              /* C += instead of C = */
@@ -90,7 +91,7 @@ static const FN(micro_kernel_function) FN(micro_kernels)[MR][NR] = {
 #undef MICRO_KERNELS
 #undef MICRO_KERNEL
 
-/* Copy a panel into whole vectors, with zeros after its last row. */
+/* Copy a panel, padded with zeros to whole vectors. */
 static void FN(pack_A)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdiff_t terms,
                        const real *restrict A, ptrdiff_t lda, /* IN (rows, terms); to transpose: (terms, rows) */
                        real *restrict packed)                 /* OUT (height, terms) */
@@ -118,15 +119,16 @@ FASTNN_INLINE void FN(panel_in_place)(FN(panel) *panel, ptrdiff_t vectors, equal
     }
 }
 
-/* The same for a panel taller than its rows of C. If columns are contiguous, a tile may overrun into the next column,
-   which is written afterwards; the last tile, and otherwise every tile, is copied from a buffer. */
+/* Like panel_in_place, for a panel with more rows than C has left. If the columns of C are contiguous and neither C nor
+   a mask is read, a tile may write past its column, because the next tile overwrites that part; only the last tile goes
+   through a buffer. In all other cases every tile goes through the buffer. */
 static void FN(panel_at_edge)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff_t rows, equal_parts tiles,
                               const real *B, /* IN (terms, columns), strided */
                               real *C)       /* OUT, or IN/OUT (rows, columns) */
 {
     real buffer[MR * LANES * NR];
     const ptrdiff_t height = vectors * LANES;
-    const int by_column = panel->accumulates || panel->epilogue.relu_mask_source; /* needs elements of C, row by row */
+    const int by_column = panel->accumulates || panel->epilogue.relu_mask_source; /* reads C or a mask */
     const int overruns = !by_column && panel->ldc == rows && height <= 2 * rows;
     FN(panel) inner = *panel;
     inner.last_C = height - LANES;
@@ -154,7 +156,7 @@ static void FN(panel_at_edge)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff
     }
 }
 
-/* One call, and the memory that its panels share. */
+/* A call, with buffers that its panels share. */
 typedef struct {
     int transpose_A;
     ptrdiff_t n, k;
@@ -162,12 +164,12 @@ typedef struct {
     ptrdiff_t lda;
     const fastnn_epilogue *epilogue;                      /* IN, or NULL */
     _Alignas(FASTNN_VECTOR) real packed[MR * LANES * KC]; /* a panel */
-    FN(vector) bias[MR];                                  /* of an edge panel, zeros appended */
+    FN(vector) bias[MR];                                  /* of an edge panel, padded with zeros */
     FN(vector) sums[MR];                                  /* of the columns of a panel of C */
     FN(vector) nan_probe;
 } FN(product);
 
-/* The steps of the epilogue that are due for a panel: all of them after the last term. */
+/* Return the epilogue of a panel whose last terms are added now. */
 FASTNN_INLINE FN(epilogue) FN(panel_epilogue)(FN(product) *product, const panel_plan *plan, ptrdiff_t vectors,
                                               ptrdiff_t column, ptrdiff_t ldc)
 {
@@ -189,7 +191,7 @@ FASTNN_INLINE FN(epilogue) FN(panel_epilogue)(FN(product) *product, const panel_
     return due;
 }
 
-/* Compute the panel of `vectors` vectors from vector number `first` on, of the terms from p on. */
+/* Add the terms from p on to the rows of C of one panel: `vectors` vectors, starting at vector number `first`. */
 FASTNN_INLINE void FN(run_panel)(FN(product) *product, FN(panel) *panel, ptrdiff_t first, ptrdiff_t vectors,
                                  ptrdiff_t p, ptrdiff_t column, equal_parts tiles,
                                  const real *B, /* IN (terms, columns), strided: of this block */
@@ -212,7 +214,7 @@ FASTNN_INLINE void FN(run_panel)(FN(product) *product, FN(panel) *panel, ptrdiff
         FN(panel_at_edge)(panel, vectors, plan.rows, tiles, B, C);
     else
         FN(panel_in_place)(panel, vectors, tiles, B, C);
-    if (panel->epilogue.relu_mask_source) { /* sums lie vector after vector, also where the last one overlaps */
+    if (panel->epilogue.relu_mask_source) { /* one vector of sums after another, even if the last one overlaps */
         real *sums = product->epilogue->sums;
         for (ptrdiff_t i = first * LANES - plan.row; i < plan.rows; i++) {
             const int overlapping = plan.kind == PANEL_OVERLAP && i >= height - LANES;

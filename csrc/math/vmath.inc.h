@@ -1,15 +1,17 @@
-/* vmath.inc.h: element-wise mathematics, once per type: included with real, REAL_BITS, uint_real and FN() defined.
+/* vmath.inc.h: element-wise mathematical functions. Included once per type, with real, REAL_BITS, uint_real and FN()
+ * defined.
  *
  * Every function is straight-line code with selects instead of branches, calls nothing, and uses only operations
  * that SSE2 already has (no 64-bit arithmetic shift, no 64-bit integer <-> double conversion), so that a plain loop
  * around it is vectorised at every SIMD level. FN(fma) is fused where the level has FMA and not at baseline; the bounds
- * hold for both. None may be built with -ffast-math. `x > limit ? limit : x` is written so that NaN passes through.
+ * hold for both. Do not build with -ffast-math. `x > limit ? limit : x` is false for NaN, so that NaN is kept.
  *
- * Every function covers the whole range of the type, with limits, NaN and subnormals. The errors beside them, float /
- * double, are the largest found over the three x86-64 levels (gcc 12), in units in the last place of the exact result,
- * or of the spacing of subnormal numbers. float: against double, every x with 2^-26 <= |x| < 256 (log: 1/8 <= x < 256)
- * and every 61st bit pattern beyond; double: against 113-bit arithmetic, 2 * 10^7 random points, most of them near the
- * edges of reductions and ranges. tests/core/test_vmath.py holds the bounds. */
+ * Every function is valid over the whole range of the type, including limits, NaN and subnormals. Its comment gives the
+ * largest error found, float / double, at the three x86-64 levels (gcc 12), in units in the last place of the exact
+ * result (in the subnormal range: in units of the smallest subnormal). float: against double, every x with
+ * 2^-26 <= |x| < 256 (log: 1/8 <= x < 256) and every 61st bit pattern elsewhere; double: against 113-bit arithmetic,
+ * 2 * 10^7 random points, most of them near the limits of reductions and ranges. tests/core/test_vmath.py checks the
+ * bounds. */
 
 #if REAL_BITS == 32
 #define VM_MANTISSA 23
@@ -19,11 +21,11 @@
 #define VM_LOG2E 1.44269504f
 #define VM_LN2_HI 0.693359375f /* few enough bits that n * VM_LN2_HI is exact */
 #define VM_LN2_LO -2.12194440e-4f
-#define VM_EXP_MAX 89.0f /* exp overflows below this */
-#define VM_EXP_MIN -104.0f /* and is under half the least subnormal here */
-#define VM_EXPM1_MIN -20.0f /* expm1 is -1 from above here on */
-#define VM_TANH_MAX 10.0f /* tanh is 1 from below here on */
-#define VM_NORMAL_MAX 14.5f /* exp(-x^2 / 2) is 0 from below here on */
+#define VM_EXP_MAX 89.0f /* exp(x) is infinite for x >= this */
+#define VM_EXP_MIN -104.0f /* exp(x) rounds to 0 for x <= this */
+#define VM_EXPM1_MIN -20.0f /* expm1(x) rounds to -1 for x <= this */
+#define VM_TANH_MAX 10.0f /* tanh(x) rounds to 1 for x >= this */
+#define VM_NORMAL_MAX 14.5f /* exp(-x^2 / 2) rounds to 0 for x >= this */
 #define VM_LIFT 100 /* 2^(n + VM_LIFT) is a normal number for every n that a non-positive argument can give */
 #define VM_UNLIFT 0x1p-100f
 #define VM_LOW_HALF 0xFFFu /* low half of the significand: without it, x^2 is exact */
@@ -50,7 +52,7 @@
 #endif
 #define VM_SIGN ((uint_real)1 << (REAL_BITS - 1))
 #define VM_MANTISSA_MASK (((uint_real)1 << VM_MANTISSA) - 1)
-#define VM_TINY ((real)0x1p-60) /* below it expm1(x) = log1p(x) = x to the last bit */
+#define VM_TINY ((real)0x1p-60) /* expm1(x) and log1p(x) round to x for |x| below this */
 #define VM_SQRT_HALF ((real)0.70710678118654752)
 
 FASTNN_INLINE uint_real FN(vm_bits)(real x)
@@ -67,7 +69,7 @@ FASTNN_INLINE real FN(vm_real)(uint_real bits)
     return x;
 }
 
-/* 2^(field - VM_BIAS); bits above the exponent field are shifted out. */
+/* Return 2^(field - VM_BIAS); the shift discards the high bits of `field`. */
 FASTNN_INLINE real FN(vm_pow2)(uint_real field)
 {
     return FN(vm_real)(field << VM_MANTISSA);
@@ -77,14 +79,14 @@ FASTNN_INLINE real FN(vm_pow2)(uint_real field)
 
 /* ---- Shared cores. ---- */
 
-/* x - n ln 2; n * VM_LN2_HI is exact. */
+/* Return x - n ln 2, where n * VM_LN2_HI is exact. */
 FASTNN_INLINE real FN(vm_reduced)(real x, real n)
 {
     return FN(fma)(-n, VM_LN2_LO, FN(fma)(-n, VM_LN2_HI, x));
 }
 
-/* e^r 2^n for a non-positive exponent, n in the low bits of `shifted` (see VM_ROUND), in two steps so that it
- * underflows gradually: 2^n is lifted to a normal number, and the one rounding is in the last multiplication. */
+/* Return e^r 2^n for a non-positive exponent; n is in the low bits of `shifted` (see VM_ROUND). For gradual underflow,
+ * 2^n is scaled up to a normal number first, and only the last multiplication rounds. */
 FASTNN_INLINE real FN(vm_exp_lifted)(real r, real shifted)
 {
     return FN(vm_exp_poly)(r) * FN(vm_pow2)(FN(vm_bits)(shifted)) * VM_UNLIFT;
@@ -112,9 +114,9 @@ FASTNN_INLINE real FN(vm_exp_half_square)(real a)
 }
 
 /* (e^x - 1) / 2 for VM_EXPM1_MIN <= x <= VM_EXP_MAX: x = n ln 2 + r, 2^(n-1) (e^r - 1) + (2^(n-1) - 1/2).
- * For n = 1 or -1 the sum cancels where it is small. So n is rounded a little downwards, by `nudge`: 0.0849625 =
- * log2(3/2) - 1/2 gives n = 0 for -1/4 < e^x - 1 < 1/2; for x >= 0 alone it may be more. The value is halved so that
- * n = 128 (1024) does not overflow here. */
+ * For n = 1 or -1 and a small result the two terms cancel. `nudge` therefore rounds n down a little: 0.0849625 =
+ * log2(3/2) - 1/2 gives n = 0 for -1/4 < e^x - 1 < 1/2; it may be larger if x >= 0. The result is halved so that
+ * n = 128 (1024) does not overflow. */
 FASTNN_INLINE real FN(vm_half_expm1)(real x, real nudge)
 {
     const real magic = VM_ROUND + (VM_BIAS - 1);
@@ -125,15 +127,15 @@ FASTNN_INLINE real FN(vm_half_expm1)(real x, real nudge)
     return FN(fma)(power, FN(vm_expm1_poly)(r), power - (real)0.5);
 }
 
-/* numerator / (1 + h), h >= 0. While h is small the quotient only corrects the numerator, numerator - h * quotient (the
- * same number), so that its rounding errors, and that of 1 + h, count little. */
+/* Return numerator / (1 + h), h >= 0. For small h this is computed as numerator - h * quotient, which multiplies the
+ * rounding errors of the quotient and of 1 + h by h. */
 FASTNN_INLINE real FN(vm_quotient)(real numerator, real h)
 {
     real quotient = numerator / (1 + h);
     return h < (real)0.35 ? FN(fma)(-h, quotient, numerator) : quotient;
 }
 
-/* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f <= sqrt(2): the sums of fdlibm's log. */
+/* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f <= sqrt(2): summed as in fdlibm's log. */
 FASTNN_INLINE real FN(vm_log_sum)(real f, real k)
 {
     real s = f / (2 + f), z = s * s;

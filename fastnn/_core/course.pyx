@@ -135,9 +135,10 @@ cdef void transpose(cnp.ndarray source, cnp.ndarray target) noexcept:
 
 cpdef cnp.ndarray product(cnp.ndarray A, cnp.ndarray B, bint transpose_A=False, bint transpose_B=False,
                           double alpha=1.0, int row_major=-1):
-    """Return alpha op(A) op(B) (n, m) of checked matrices without copying them; ANY is row-major if m > n.
+    """Return alpha op(A) op(B) (n, m) of checked matrices, without copying them.
 
-    BLAS is faster if the first dimension of the result is the longer one (python bench layouts).
+    With ANY, the longer dimension of the result is contiguous, which is faster in BLAS (python bench layouts): the
+    result is row-major if m > n.
     """
     cdef ptrdiff_t n = A.shape[transpose_A], k = A.shape[not transpose_A], m = B.shape[not transpose_B]
     if row_major == -1:

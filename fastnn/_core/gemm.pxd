@@ -15,8 +15,8 @@ cdef enum:   # kernels
     MATVEC   # ops.matvec
 
 cdef enum KernelPolicy:
-    FASTEST_KERNEL  # whichever suits the shape
-    BLAS_ONLY       # leave every product to BLAS, which may use threads of its own
+    FASTEST_KERNEL  # as `fastest_kernel` chooses
+    BLAS_ONLY       # BLAS for every product, with threads of its own
 
 
 cdef inline bint has_wide_vectors(const fastnn_ops *ops) noexcept nogil:
@@ -27,12 +27,12 @@ cdef inline ptrdiff_t item_size(int dtype) noexcept nogil:
     return sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
 
 
-# Rows of C in a tile of the dot kernel.
+# Return the number of rows of C in a tile of the dot kernel.
 cdef inline int dots_tile_rows(const fastnn_ops *ops) noexcept nogil:
     return DOTS_TILE_ROWS_WIDE if has_wide_vectors(ops) else DOTS_TILE_ROWS
 
 
-# Bytes of the whole vectors that a column of n elements takes.
+# Return `column_bytes` rounded up to whole vectors.
 cdef inline ptrdiff_t vectors_bytes(const fastnn_ops *ops, ptrdiff_t column_bytes) noexcept nogil:
     return (column_bytes + ops.vector - 1) // ops.vector * ops.vector
 
@@ -45,10 +45,10 @@ cdef inline int fastest_kernel(const fastnn_ops *ops, int dtype, bint transpose_
     # BLAS if the level has no kernels of its own.
     if ops.multiply == NULL:
         return BLAS
-    # Dots for long sums in few columns: tiles would copy the transpose.
+    # Dots for long sums and few columns: tiles would have to copy the transposed A.
     if dots and large and m <= MAX_DOTS_COLUMNS:
         return DOTS
-    # Dots for long sums in few rows: tiles would not fill their vectors.
+    # Dots for long sums and few rows: tiles would not fill their vectors.
     if dots and large and column <= MAX_DOTS_COLUMN_BYTES and k >= MIN_DOTS_TERMS_PER_ROW * n:
         return DOTS
     # Dots for sums that fill a vector, in a single column or a single tile of rows.
@@ -61,13 +61,13 @@ cdef inline int fastest_kernel(const fastnn_ops *ops, int dtype, bint transpose_
     if (dots and has_wide_vectors(ops) and n * m <= MAX_SMALL_BLAS_ELEMENTS
             and 10 * column < MIN_TILES_FILLED_TENTHS * vectors_bytes(ops, column)):
         return BLAS
-    # BLAS if a column does not fill a vector; half a vector is enough if many columns make up for copying A.
+    # BLAS if a column does not fill a vector, or half a vector if A is transposed.
     if (2 * column if transpose_A else column) < ops.vector:
         return BLAS
     # BLAS for few columns.
     if m < (MIN_TILES_COLUMNS_TRANSPOSED if transpose_A else MIN_TILES_COLUMNS):
         return BLAS
-    # BLAS if 32-byte vectors take too little from each of many cache lines in one set.
+    # BLAS if columns compete for one set of the L1 cache and 32-byte vectors use only half of a cache line.
     if not has_wide_vectors(ops) and max(lda, ldb) * item >= MIN_ALIASING_STRIDE_BYTES:
         return BLAS
     return TILES
@@ -80,7 +80,7 @@ cdef inline void multiply_by(
     const char *A, ptrdiff_t lda,  # IN (n, k), transposed (k, n)
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
-    const fastnn_epilogue *epilogue,  # IN, of tiles; its bias and relu also of dots; or NULL
+    const fastnn_epilogue *epilogue,  # IN, or NULL; dots apply bias and relu only, MATVEC and BLAS nothing
 ) noexcept nogil:
     if kernel == TILES:
         ops.multiply(transpose_A, transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, epilogue)

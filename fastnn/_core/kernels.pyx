@@ -29,7 +29,8 @@ __all__ = ["activate", "activate_backward", "all_finite", "loss", "multiply", "p
 
 def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):
     """Compute A = g(Z + b): `Z` (n, m) IN/OUT becomes Z + b unless `A` is `Z`; `b` (n,) or (n, 1) IN or None; `A`
-    (n, m) OUT. `dropout` (key_0, key_1, stream, threshold) marks elements by -0; `first` is the index of Z's first.
+    (n, m) OUT. `dropout` (key_0, key_1, stream, threshold) stores dropped elements as -0; `first` is the index
+    of Z's first element in the mini-batch.
     """
     cdef int dtype = dtype_code(Z), activation = activation_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)
@@ -43,7 +44,7 @@ def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0)
     if drops:
         drop.key[0], drop.key[1], drop.stream, drop.threshold = dropout
         if activation == FASTNN_SOFTMAX or first < 0:
-            raise ValueError("there is no dropout for softmax, nor before the first element")
+            raise ValueError("dropout is not supported for softmax, and first must not be negative")
     with nogil:
         ops.activate(activation, n, m, bias, z, a, &drop if drops else NULL, first)
 

@@ -7,7 +7,7 @@ from fastnn._core.layer cimport Network
 # A network's layers bound to its parameter arena: the base of both plans.
 cdef class BoundNetwork:
     cdef Network net
-    cdef list held   # the bound arrays, so that none is freed or resized
+    cdef list held   # the bound arrays, so that none can be freed or resized
     cdef bint busy
 
     # `level` indexes `registry.LEVELS`; `architecture` has sizes and activations, `parameters` theta and row_major.
@@ -15,10 +15,10 @@ cdef class BoundNetwork:
     cdef int bind_network(self, int level, object architecture, object parameters, KernelPolicy policy,
                           bint writable) except -1
 
-    # The address of an array that is read (IN) or written (OUT): of exactly this shape, contiguous in this order.
+    # Return the address of an array to read (C-ordered) or to write (in `order`) after checking its exact shape.
     cdef char *input(self, object array, tuple shape, str name) except NULL
     cdef char *output(self, object array, tuple shape, str name, str order=*) except NULL
 
-    # Around every call that uses the buffers, with the GIL held. One thread at a time may be inside a plan.
+    # Called with the GIL held before and after the buffers are used. `enter` refuses a second thread.
     cdef int enter(self) except -1
     cdef void leave(self) noexcept

@@ -43,7 +43,7 @@ cdef class BoundNetwork:
         begin_call()
         if self.busy:
             end_call()
-            raise RuntimeError("this plan is at work in another thread")
+            raise RuntimeError("this plan is in use by another thread")
         self.busy = True
         return 0
 

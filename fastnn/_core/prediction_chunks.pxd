@@ -4,15 +4,15 @@ from fastnn._core.layer cimport Layer
 from fastnn._core.network cimport BoundNetwork
 from fastnn._core.sparse cimport Csr
 
-# How the rows of a call go through a layer.
+# How a layer is computed in a call.
 cdef struct LayerDecision:
-    int kernel
+    int kernel        # of the product, from gemm.pxd
     int activation    # the layer's, or identity for raw outputs
-    bint epilogue     # the kernel applies the activation, unless the units are split
-    bint across       # vectorised over examples
-    bint split        # large enough products are split by units
+    bint epilogue     # the kernel also applies the activation, unless the units are split
+    bint across       # vectorise over examples instead of units
+    bint split        # split the units into parts if the product is large enough
 
-# The rows of a call, and how they are worked on.
+# The rows of a call, and how they are split. Blocks are parts of a chunk's rows; parts are parts of a layer's units.
 cdef struct Call:
     char *X                  # IN (m, n[0]), strided; NULL for a sparse X
     ptrdiff_t row_stride     # in elements
@@ -20,20 +20,20 @@ cdef struct Call:
     Csr sparse_X             # IN, instead of X
     ptrdiff_t m
     char *out                # OUT (m, n[L]), C-ordered
-    ptrdiff_t block          # rows that BLAS multiplies at a time: its last bits depend on their number
-    ptrdiff_t chunk          # rows that a thread takes through all layers at a time: some blocks
-    int parts                # into which the units of a large layer are split
-    bint together            # whether threads share these parts
+    ptrdiff_t block          # rows of one BLAS product, on which the last bits of its results depend
+    ptrdiff_t chunk          # rows that a thread takes through all layers at a time: a multiple of `block`
+    int parts                # number of parts into which the units of a large layer are split
+    bint parallel_parts      # threads compute the parts in parallel; otherwise one thread computes all
     LayerDecision *layers    # (n_layers)
 
 
-# A bound network with the scratch of each thread: takes chunks of rows through all layers.
+# A bound network with scratch memory for each thread.
 cdef class PredictionChunks(BoundNetwork):
-    cdef ptrdiff_t block       # rows of a thread's scratch
-    cdef ptrdiff_t per_thread  # elements of it
+    cdef ptrdiff_t block       # rows that a thread's scratch can hold: the upper limit of a call's block and chunk
+    cdef ptrdiff_t per_thread  # elements of a thread's scratch
     cdef char *scratch         # (team, per_thread)
 
-    # Take the k-th chunk through all layers, in a thread's scratch; returns whether its values are finite.
+    # Compute all layers for the k-th chunk in a thread's scratch; return whether its X is finite.
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
     cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil
     cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil

@@ -9,7 +9,6 @@ from fastnn._core.tuning cimport MIN_PARALLEL_WORK, MIN_UNITS_SPLIT, UNITS_GRANU
 
 
 cdef class PredictionChunks(BoundNetwork):
-    # Take the k-th chunk through all layers; returns whether its values are finite.
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil:
         cdef ptrdiff_t first = k * call.chunk, count = min(call.chunk, call.m - first)
         cdef char *scratch = self.scratch + thread * self.per_thread * self.net.itemsize
@@ -30,12 +29,12 @@ cdef class PredictionChunks(BoundNetwork):
                 self.layer(call, l, count, A_prev, A)
         return True
 
-    # A[1] of X (n[0], count); returns whether X is finite.
+    # Compute A[1] from X (n[0], count); return whether X is finite.
     cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil:
         cdef Layer *layer = &self.net.layers[0]
         cdef const LayerDecision *decision = &call.layers[0]
         cdef int finite = True, parts = self.parts_of(call, 0, count)
-        if decision.kernel == BLAS:  # it may leave out terms, so that A does not show whether X is finite
+        if decision.kernel == BLAS:  # BLAS may skip terms, so A does not show whether X is finite
             if not self.all_finite(X, count):
                 return False
             self.layer(call, 0, count, X, A)
@@ -49,7 +48,7 @@ cdef class PredictionChunks(BoundNetwork):
             self.net.ops.activate(decision.activation, layer.n_out, count, self.net.theta + layer.b, A, A, NULL, 0)
         return True
 
-    # A[1] of rows of a sparse X; returns whether their values are finite.
+    # Compute A[1] from `count` rows of a sparse X; return whether their values are finite.
     cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil:
         cdef Csr rows = call.sparse_X
         cdef ptrdiff_t length
@@ -61,7 +60,7 @@ cdef class PredictionChunks(BoundNetwork):
                                NULL, 0)
         return True
 
-    # A (n[l+1], count) of A_prev (n[l], count)
+    # Compute A (n[l+1], count) from A_prev (n[l], count).
     cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil:
         cdef Layer *layer = &self.net.layers[l]
         cdef const LayerDecision *decision = &call.layers[l]
@@ -74,7 +73,7 @@ cdef class PredictionChunks(BoundNetwork):
 
     # ---- Z = W A_prev, split by units
 
-    # The number of parts that the units of a layer are split into: `call.parts` if there is enough work, else 1.
+    # Return the number of parts into which a layer's units are split: `call.parts` if the work suffices, else 1.
     cdef int parts_of(self, const Call *call, int l, ptrdiff_t count) noexcept nogil:
         cdef Layer *layer = &self.net.layers[l]
         if (not call.layers[l].split or layer.n_in * layer.n_out * count < MIN_PARALLEL_WORK
@@ -91,7 +90,7 @@ cdef class PredictionChunks(BoundNetwork):
             length = min(rows, count)
             if parts == 1:
                 linear_units(kernel, &self.net, layer, 0, layer.n_out, length, A_prev, Z, NULL)
-            elif not call.together:
+            elif not call.parallel_parts:
                 for s in range(parts):
                     self.linear_part(kernel, layer, s, parts, length, A_prev, Z)
             else:
@@ -112,14 +111,14 @@ cdef class PredictionChunks(BoundNetwork):
         cdef ptrdiff_t n = self.net.layers[0].n_in
         return self.net.ops.all_finite(n, count, X, n, 1)
 
-    # The same, at first by Z (n[1], count) = W X: each NaN or infinity in X makes its column of Z NaN or infinite,
-    # whatever W is, so X is finite if the first unit is. (Z before relu, which maps -inf to 0.)
+    # Like all_finite, but check the first unit of Z = W X (n[1], count) before X. A NaN or infinity in X makes its
+    # column of Z non-finite for any W, so X is finite if the first unit is. For Z before relu, which maps -inf to 0.
     cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil:
         return (self.net.ops.all_finite(count, 1, Z, 0, self.net.layers[0].n_out) or self.all_finite(X, count))
 
-    # ---- Memory of a chunk: a thread's scratch holds X, if gathered, and two matrices that layers use in turns
+    # ---- Memory of a chunk: a thread's scratch holds X if it is gathered, and two matrices used by layers in turn
 
-    # X (n[0], count) of the chunk: in place if rows are contiguous, else gathered.
+    # Return X (n[0], count) of the chunk: in place if its rows are contiguous, otherwise gathered.
     cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil:
         cdef ptrdiff_t n = self.net.layers[0].n_in
         cdef char *rows = call.X + first * call.row_stride * self.net.itemsize

@@ -1,4 +1,4 @@
-"""PredictionPlan: a network's forward pass, bound once; rows go through all layers in chunks that stay in the cache."""
+"""PredictionPlan: a network's forward pass, bound once. Chunks of rows that stay in the cache go through all layers."""
 cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
@@ -32,7 +32,7 @@ cdef class PredictionPlan(PredictionChunks):
     scratch : ndarray (team, per thread)
         C-ordered; `scratch_size(sizes, block)` is what a thread needs.
     block : int
-        Rows that go through the layers together.
+        Rows that a thread's scratch can hold.
     level : int
         Index into `registry.LEVELS`.
     """
@@ -40,7 +40,7 @@ cdef class PredictionPlan(PredictionChunks):
     cdef readonly int team
     cdef fastnn_team_policy policies[2]  # for splitting by units and by rows, whose times per row differ
     cdef ptrdiff_t min_rows_split
-    cdef LayerDecision *decisions    # (n_layers) of the present call
+    cdef LayerDecision *decisions    # (n_layers) of the current call
     cdef bint across                 # the output layer of many rows is vectorised over examples
 
     def __cinit__(self, architecture, parameters, scratch, block, *, int level):  # no instance is unbound
@@ -92,7 +92,7 @@ cdef class PredictionPlan(PredictionChunks):
         ValueError, TypeError
             If the arrays do not fit the network.
         RuntimeError
-            If another thread is inside this plan.
+            If another thread is using this plan.
         """
         cdef Layer *first = &self.net.layers[0]
         cdef ptrdiff_t n_out = self.net.layers[self.net.n_layers - 1].n_out
@@ -124,7 +124,7 @@ cdef class PredictionPlan(PredictionChunks):
         Raises
         ------
         RuntimeError
-            If another thread is inside this plan.
+            If another thread is using this plan.
         """
         cdef Call call
         cdef cnp.npy_intp shape[2]
@@ -140,7 +140,7 @@ cdef class PredictionPlan(PredictionChunks):
         call.m, call.out = shape[0], <char *>cnp.PyArray_DATA(out)
         return out if self.predict(&call, raw) else None
 
-    # Predict all rows; returns whether all values are finite.
+    # Predict all rows; return whether X is finite.
     cdef bint predict(self, Call *call, bint raw) except -1:
         cdef ptrdiff_t m = call.m, n_chunks, k
         cdef bint by_rows = m >= self.min_rows_split, shared = self.team > 1 and m > 0 and not in_forked_child(), team
@@ -162,8 +162,8 @@ cdef class PredictionPlan(PredictionChunks):
         self.leave()
         return finite
 
-    # Choose block, chunk and parts, and a kernel for each layer. BLAS's last bits depend on the block and on the parts,
-    # so these are the same whether a team works or not.
+    # Choose block, chunk and parts, and a kernel for each layer. Block and parts change the last bits of BLAS's
+    # results, so they do not depend on whether a team works.
     cdef void decide(self, Call *call, bint raw, bint by_rows, bint team) noexcept nogil:
         cdef ptrdiff_t block = max(<ptrdiff_t>1, min(call.m, self.block_rows(call.m)))
         cdef ptrdiff_t n_blocks = (call.m + block - 1) // block, most = self.block // block
@@ -173,7 +173,7 @@ cdef class PredictionPlan(PredictionChunks):
         if team and by_rows:
             most = min(most, max(<ptrdiff_t>1, n_blocks // self.team))
         call.block, call.chunk = block, most * block
-        call.parts, call.together = 1 if by_rows else self.team, team and not by_rows
+        call.parts, call.parallel_parts = 1 if by_rows else self.team, team and not by_rows
         call.layers = self.decisions
         for l in range(L):
             layer, decision = &self.net.layers[l], &self.decisions[l]
@@ -181,9 +181,9 @@ cdef class PredictionPlan(PredictionChunks):
             decision.activation = FASTNN_IDENTITY if raw and l == L - 1 else layer.activation
             decision.epilogue = has_epilogue(decision.kernel, decision.activation)
             decision.across = l == L - 1 and self.across and call.m >= MIN_ROWS_ACROSS
-            decision.split = call.together or decision.kernel == BLAS
+            decision.split = call.parallel_parts or decision.kernel == BLAS
 
-    # Rows from which threads split the rows: a function of the layers' shapes alone.
+    # Return the number of rows from which threads split the rows; it depends only on the layers' shapes.
     cdef ptrdiff_t rows_worth_splitting(self) noexcept nogil:
         cdef ptrdiff_t work = 0, elements = 0, least
         cdef Layer *layer
@@ -194,7 +194,8 @@ cdef class PredictionPlan(PredictionChunks):
         least = max(elements * self.net.itemsize // WEIGHT_BYTES_PER_ROW, MIN_PARALLEL_WORK // work + 1)
         return min(<ptrdiff_t>MIN_ROWS_SPLIT_BY_ROWS, max(<ptrdiff_t>MIN_ROWS_SPLIT_LARGE_LAYERS, least))
 
-    # Rows of a block: small enough for four threads, even if there are fewer, as BLAS's last bits depend on it.
+    # Return the rows of a block: small enough for four threads, even if there are fewer, because blocks change the last
+    # bits of BLAS's results.
     cdef ptrdiff_t block_rows(self, ptrdiff_t m) noexcept nogil:
         if m < self.min_rows_split:
             return self.block

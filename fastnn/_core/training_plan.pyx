@@ -1,4 +1,4 @@
-"""TrainingPlan: a network, its examples and all buffers of a training run, bound once; then one call a mini-batch."""
+"""TrainingPlan: a network, its examples and all buffers of a training run, bound once; then one call per mini-batch."""
 cimport cython
 from libc.math cimport NAN
 from libc.stddef cimport ptrdiff_t
@@ -70,16 +70,16 @@ cdef class TrainingPlan(TrainingStages):
         -------
         float
             J of the mini-batch before the update: the weighted mean loss plus the L2 and L1 terms. If the mean loss
-            is not finite, nothing changes; nor if a norm to be clipped is not, and J is then NaN. A mini-batch without
-            weight changes nothing and gives 0.
+            is not finite, nothing changes. If clipping is on and the norm is not finite, nothing changes and J is NaN.
+            If the total weight is 0, nothing changes and J is 0.
 
         Raises
         ------
         ValueError
-            If the range is empty, outside the data, or longer than the workspace; or a sparse X is damaged; or the
+            If the range is empty, outside the data or longer than the workspace, if a sparse X is damaged, or if the
             plan has no update.
         RuntimeError
-            If another thread is inside this plan.
+            If another thread is using this plan.
         """
         self.require_update()
         self.enter_range(start, stop)
@@ -98,19 +98,18 @@ cdef class TrainingPlan(TrainingStages):
     def gradient(self, ptrdiff_t start, ptrdiff_t stop):
         """Leave the gradient of the mean loss over the examples `start` to `stop` in `workspace.gradients[0]`.
 
-        Penalties and clipping belong to `apply`. Between the two calls the gradient may be changed: this is the place
-        to add another machine's gradient, as an all-reduce over `workspace.gradients[0]`, weighted by each part's
-        `batch_weight`.
+        Penalties and clipping are left to `apply`. The gradient may be changed between the two calls: for distributed
+        training, by an all-reduce over `workspace.gradients[0]`, weighted by the `batch_weight` of each machine.
 
         Returns
         -------
         float
-            The weighted mean loss, without penalties; 0 for a mini-batch without weight.
+            The weighted mean loss, without penalties; 0 if the total weight is 0.
 
         Raises
         ------
         ValueError, RuntimeError
-            As for `step`; a plan without an update computes gradients too.
+            As for `step`, but the plan needs no update.
         """
         self.enter_range(start, stop)
         cdef double loss
@@ -132,15 +131,16 @@ cdef class TrainingPlan(TrainingStages):
         Returns
         -------
         float
-            The L2 and L1 terms of J before the update; NaN, and nothing changes, if the norm to be clipped is not
-            finite. If the mean loss was not finite or the mini-batch without weight, nothing changes either: 0.
+            The L2 and L1 terms of J before the update. If clipping is on and the norm is not finite, nothing changes
+            and the result is NaN. If the mean loss was not finite or the total weight was 0, nothing changes and the
+            result is 0.
 
         Raises
         ------
         ValueError
             If the plan has no update.
         RuntimeError
-            If there is no gradient that has not been applied, or another thread is inside this plan.
+            If there is no gradient to apply, or another thread is using this plan.
         """
         self.require_update()
         if not self.has_gradient:
@@ -157,7 +157,7 @@ cdef class TrainingPlan(TrainingStages):
         return penalty
 
     def penalized_gradient(self, ptrdiff_t start, ptrdiff_t stop, out):
-        """Fill `out` (P,) with the gradient of J over the examples `start` to `stop`: of the mean loss and penalties.
+        """Fill `out` (P,) with the gradient of J, the mean loss plus penalties, over the examples `start` to `stop`.
 
         Returns
         -------

@@ -4,15 +4,15 @@ from fastnn._core.registry cimport fastnn_update
 from fastnn._core.team_policy cimport fastnn_team_policy
 from fastnn._core.training_buffers cimport BoundTraining
 
-# The stages of a training step, in their order. Each has parts that threads may take.
+# The stages of a training step, in order. Threads share the parts of a stage.
 cdef enum:
     PASS = 1      # a shard's forward and backward pass
-    REDUCE = 2    # a slice of the sum of the shards' gradients
-    PENALIZE = 4  # a slice of that sum with the penalties' derivative, and its squared norm
-    UPDATE = 8    # a slice of the parameters' update
+    REDUCE = 2    # sum of the shards' gradients, for a slice of the parameters
+    PENALIZE = 4  # the same sum with the penalties' derivatives, and its squared norm, for a slice
+    UPDATE = 8    # update of a slice
     N_STAGES = 4
 
-# The calls that run stages: each has a team policy of its own.
+# The calls that run stages; each has its own team policy.
 cdef enum:
     STEP_CALL
     GRADIENT_CALL
@@ -20,33 +20,33 @@ cdef enum:
     N_CALLS
 
 
-# A bound training run with the present mini-batch, the stages of its step and the team that shares them.
+# A bound training run with its current mini-batch, and the team of threads that runs the stages.
 cdef class TrainingStages(BoundTraining):
     cdef int team
     cdef int n_slices               # of the parameters: n_shards, or for one shard `team`
     cdef fastnn_team_policy policies[N_CALLS]
     cdef double *shard_loss         # (n_shards)
     cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
-    cdef double *slice_squares      # (n_slices) of the gradient with its penalties
+    cdef double *slice_squares      # (n_slices) squared norm of the gradient with penalties
     cdef double loss_sum, weight_sum  # of the steps since the last `take_mean_loss`
 
-    # The present mini-batch
+    # The current mini-batch
     cdef ptrdiff_t start, count
     cdef int n_active               # its shards
     cdef double weight              # its total weight
     cdef fastnn_update update       # of its step
-    cdef bint has_gradient          # whether `gradient` left one that has not been applied
+    cdef bint has_gradient          # `gradient` was called and `apply` was not yet
 
     cdef int bind_team(self, int team) except -1
 
-    # Take `count` examples from the position `start` on as the present mini-batch.
+    # Make `count` examples from position `start` on the current mini-batch.
     cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil
-    # Run the stages of a bit set in one parallel region.
+    # Run a bit set of stages in one parallel region.
     cdef void run_stages(self, int stages, int call) noexcept nogil
-    # The mean loss after PASS, without penalties.
+    # Return the mean loss after PASS, without penalties.
     cdef double mean_loss(self) noexcept nogil
-    # Count the step after UPDATE and return the penalties of J; NaN if the norm to be clipped is not finite, 0 if the
-    # mean loss is not.
+    # Count the step after UPDATE and return the penalties of J: NaN if clipping is on and the norm is not finite,
+    # otherwise 0 if the mean loss is not finite.
     cdef double end_update(self, double loss) noexcept nogil
 
     cdef double total_loss(self) noexcept nogil

@@ -26,7 +26,6 @@ cdef class TrainingStages(BoundTraining):
         self.slice_squares = self.slice_penalty + self.n_slices
         return 0
 
-    # Take `count` examples as the present mini-batch.
     cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
         cdef uint32_t[2] counter
         self.start, self.count = start, count
@@ -40,7 +39,6 @@ cdef class TrainingStages(BoundTraining):
             counter[0], counter[1] = <uint32_t>self.step_count[0], <uint32_t>(self.step_count[0] >> 32)
             csrc.random_words(self.dropout_seed, counter, self.run.dropout_key)
 
-    # The mean loss of the shards' examples, after PASS.
     cdef double mean_loss(self) noexcept nogil:
         return self.total_loss() * (self.run.loss.factor / self.weight) if self.weight != 0 else 0
 
@@ -66,7 +64,7 @@ cdef class TrainingStages(BoundTraining):
 
     # ---- Running stages
 
-    # Run the stages of a bit set, by the team or by the calling thread. A stage begins when the last one has ended.
+    # Run a bit set of stages, on the team or on the calling thread. Each stage waits for the previous one to finish.
     cdef void run_stages(self, int stages, int call) noexcept nogil:
         cdef int i, k
         cdef bint shared = self.team > 1 and self.n_slices > 1 and not in_forked_child()
@@ -108,12 +106,12 @@ cdef class TrainingStages(BoundTraining):
         else:
             self.update_slice(k)
 
-    # Slices end on cache lines, so that no two threads write to the same one.
+    # Slices end at cache-line boundaries, so that no two threads write to the same line.
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil:
         cdef ptrdiff_t length = (self.net.size + self.n_slices - 1) // self.n_slices
         return min(s * ((length + SLICE_GRANULE - 1) // SLICE_GRANULE * SLICE_GRANULE), self.net.size)
 
-    # The sum of the shards' gradients, into the first arena.
+    # Store the sum of the shards' gradients in the first gradient arena.
     cdef void reduce_slice(self, int s) noexcept nogil:
         cdef ptrdiff_t first = self.slice_start(s)
         cdef fastnn_update sum_alone = self.update
@@ -122,7 +120,7 @@ cdef class TrainingStages(BoundTraining):
         self.net.ops.total_gradient(&sum_alone, first, self.slice_start(s + 1), self.run.gradients, self.net.theta,
                                     self.run.gradients + first * self.net.itemsize, &squares)
 
-    # That sum with the penalties' derivative, into the first arena; and its squared norm.
+    # Store the sum of the shards' gradients and of the penalties' derivatives in the first arena, and its squared norm.
     cdef void penalize_slice(self, int s) noexcept nogil:
         cdef ptrdiff_t first = self.slice_start(s)
         self.slice_penalty[s] = self.net.ops.total_gradient(
@@ -143,7 +141,7 @@ cdef class TrainingStages(BoundTraining):
             norm = self.gradient_norm()
             if not isfinite(norm):
                 return
-            u.n_shards, u.l2, u.l1 = 1, 0, 0  # PENALIZE has added them up
+            u.n_shards, u.l2, u.l1 = 1, 0, 0  # PENALIZE has already added them
             if norm > self.clip_norm:
                 u.clip = self.clip_norm / norm
         if not isfinite(self.total_loss()):

@@ -5,34 +5,34 @@
 # C (n, m) = alpha op(A) (n, k) op(B) (k, m)
 cdef enum:
     WIDE_VECTOR_BYTES = 64          # bytes of an AVX-512 vector
-    MIN_DOTS_TERMS = 128            # terms k of a sum that is long enough for the dot kernel
+    MIN_DOTS_TERMS = 128            # terms k from which the dot kernel is used for few rows or columns
     MIN_DOTS_ELEMENTS = 8192        # elements of A from which the dot kernel is faster than BLAS's small-matrix kernels
     MAX_DOTS_COLUMNS = 31           # columns m of C up to which copying a transposed A costs more than it saves
-    MAX_DOTS_COLUMN_BYTES = 96      # bytes of a column of C that fills the tiles' vectors badly: 1.5 AVX-512 vectors
-    MIN_DOTS_TERMS_PER_ROW = 8      # terms for each row of such a C
+    MAX_DOTS_COLUMN_BYTES = 96      # bytes of a column of C up to which tiles waste lanes: 1.5 AVX-512 vectors
+    MIN_DOTS_TERMS_PER_ROW = 8      # terms k per row of such a C from which the dot kernel is faster
     DOTS_TILE_ROWS = 3              # rows of C in a tile of the dot kernel with 32-byte vectors,
     DOTS_TILE_ROWS_WIDE = 5         # and with 64-byte vectors
     MAX_SMALL_BLAS_ELEMENTS = 1024  # elements of C up to which BLAS's small-matrix kernels take a transpose
     MIN_TILES_FILLED_TENTHS = 9     # tenths of the vectors' lanes that tiles must fill for such a small C
     MIN_TILES_COLUMNS = 2           # columns of C from which tiles are faster,
-    MIN_TILES_COLUMNS_TRANSPOSED = 32  # and if A is transposed, so that it has to be copied
+    MIN_TILES_COLUMNS_TRANSPOSED = 32  # and if A is transposed and therefore copied
     MIN_ALIASING_STRIDE_BYTES = 4096   # distance of columns whose lines compete for one set of the L1 cache
 
 # ---- The output layer of many rows in layer.pxd (python bench predict)
 cdef enum:
     MAX_UNITS_ACROSS = 32           # units up to which ops.softmax_across works
-    MIN_LANES_ACROSS = 8            # lanes of a vector from which it pays to vectorise over examples
-    MAX_FILLED_EIGHTHS_ACROSS = 7   # eighths of the lanes that the units may fill for it to pay
+    MIN_LANES_ACROSS = 8            # lanes of a vector from which vectorising over examples is faster,
+    MAX_FILLED_EIGHTHS_ACROSS = 7   # and the eighths of these lanes that the units may fill
 
 # ---- Work sharing in prediction_plan.pyx (python bench predict)
 cdef enum:
     MIN_ROWS_SPLIT_BY_ROWS = 64     # rows from which threads always split the rows
-    MIN_ROWS_SPLIT_LARGE_LAYERS = 8  # rows from which they may, as each thread reads all of W
-    WEIGHT_BYTES_PER_ROW = 1 << 18  # bytes of W that one more row must pay for, between the two
+    MIN_ROWS_SPLIT_LARGE_LAYERS = 8  # rows from which they may: each thread then reads all of W
+    WEIGHT_BYTES_PER_ROW = 1 << 18  # bytes of W for which the limit rises by a row, between the two
     MIN_ROWS_ACROSS = 64            # rows from which the output layer is vectorised over examples
-    MIN_PARALLEL_WORK = 400000      # multiply-adds below which threading costs more than it saves
+    MIN_PARALLEL_WORK = 400000      # multiply-adds below which one thread is faster
     MIN_UNITS_SPLIT = 64            # units of a layer from which threads split the units
-    UNITS_GRANULE = 16              # units that stay together: one or two vectors
+    UNITS_GRANULE = 16              # units to which parts are rounded: one or two vectors
 
 # ---- The update in training_plan.pyx
 cdef enum:

@@ -299,7 +299,7 @@ def test_a_plan_in_use_refuses_other_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert "at work in another thread" in refused[0]
+    assert "in use by another thread" in refused[0]
     assert plan.run(net.X, out[0])
 
 

@@ -454,7 +454,7 @@ def test_a_plan_in_use_refuses_other_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert "at work in another thread" in refused[0]
+    assert "in use by another thread" in refused[0]
     assert np.isfinite(plan.step(0, 600, 1e-3))
 
 
