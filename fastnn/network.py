@@ -90,7 +90,9 @@ class Network(PredictingNetwork):
         """Train on (X, y); a second call continues where the first one ended.
 
         Training starts from the current parameters. It continues with the optimiser's state of the previous fit if rule
-        and hyperparameters are the same: two calls of ``fit(epochs=5)`` are bitwise identical to ``fit(epochs=10)``.
+        and hyperparameters are the same. With a constant learning rate and without `validation_fraction`, early
+        stopping and L-BFGS, two calls of ``fit(epochs=5)`` are bitwise identical to ``fit(epochs=10)``; in all other
+        cases, continue from a checkpoint.
 
         Parameters
         ----------
