@@ -13,7 +13,7 @@ from measure import SLOWS_BLAS
 # Each is a module of bench/suites: `run(options)` prints and returns the figures, `work(...)` measures in a process of
 # its own.
 BENCHES = {
-    "step": "a training step: every peer, and the floors of the machine",
+    "step": "a training step: every peer, and the references of BLAS and memory",
     "versions": "a training step in this environment and in that of --other, in turn",
     "fit": "shuffling, time to accuracy on Fashion-MNIST, import time",
     "predict": "prediction: every peer",

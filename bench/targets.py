@@ -1,4 +1,4 @@
-"""Performance targets, relative to the best competitor or to the hardware floor."""
+"""Performance targets, relative to the best competitor or to the reference."""
 
 SMALL = ("iris", "digits")
 SHUFFLED_EPOCH = 1.08  # of the time of an epoch in order
@@ -18,8 +18,8 @@ def step_peer(network: str, dtype: str, n_threads: int) -> float:
     return 0.7 if n_threads > 1 and network in ("tab", "fmnist", "course") else 0.9
 
 
-def step_floor(network: str, dtype: str, n_threads: int) -> float | None:
-    """The target of a training step, relative to `floor`."""
+def step_reference(network: str, dtype: str, n_threads: int) -> float | None:
+    """The target of a training step, relative to `reference`."""
     if dtype == "float64":
         return None
     if network in SMALL:
@@ -27,11 +27,11 @@ def step_floor(network: str, dtype: str, n_threads: int) -> float | None:
     return 1.05 if n_threads == 1 or network == "course" else 1.0
 
 
-def floor(network: str, us: dict[str, float]) -> float:
-    """The hardware floor of a step: its matrix products by BLAS, and Adam's memory traffic.
+def reference(network: str, us: dict[str, float]) -> float:
+    """The reference of a step: its matrix products by BLAS, and Adam's memory traffic.
 
     Small products are timed in compiled code, because the calls from Python would dominate. The course's network reads
-    the large X once per step, so its floor is the products only.
+    the large X once per step, so its reference is the products only.
     """
     if network == "course":
         return us["GEMM alone"]

@@ -39,7 +39,7 @@ def bars(axes, rows: list[dict], mark: Callable[[dict], float] | None = None) ->
         for place, row in enumerate(rows):
             level = mark(row) / row["us"]["fastnn"]
             axes.hlines(level, place - 0.46, place + 0.46, colors="#B00020", linewidth=1.6,
-                        label="floor" if place == 0 else None)
+                        label="reference" if place == 0 else None)
     axes.axhline(1, color=COLOURS["fastnn"], linewidth=1.2, label="fastnn")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
@@ -64,7 +64,7 @@ def step(rows: list[dict], folder: Path) -> None:
         figure, panels = plt.subplots(len(counts), 1, figsize=(9, 3.4 * len(counts)), squeeze=False)
         for n_threads, axes in zip(counts, panels[:, 0], strict=True):
             part = [row for row in of if row["threads"] == n_threads]
-            bars(axes, part, lambda row: targets.floor(row["workload"], row["us"]))
+            bars(axes, part, lambda row: targets.reference(row["workload"], row["us"]))
             axes.set_xticks(range(len(part)), [
                 f"{name}\n{dashed(NETWORKS[name][0])}\nbatch {NETWORKS[name][1]}"
                 for name in several(part, "workload")])

@@ -14,15 +14,15 @@ def step_tables(rows: list[dict]) -> dict[str, str]:
         lines, losses = [], []
         for row in of:
             us, case = row["us"], (row["workload"], dtype, row["threads"])
-            floor = targets.floor(row["workload"], us)
+            reference = targets.reference(row["workload"], us)
             start = [network(row["workload"]), str(NETWORKS[row["workload"]][1]), str(row["threads"])]
             lines.append([*start, *cells(us, systems), digits(us["GEMM alone"]), digits(us["GEMM compiled"]),
-                          digits(floor), ratio(quotient(us["fastnn"], best_peer(us)[1]), targets.step_peer(*case)),
-                          ratio(us["fastnn"] / floor, targets.step_floor(*case)), winner(us)])
+                          digits(reference), ratio(quotient(us["fastnn"], best_peer(us)[1]), targets.step_peer(*case)),
+                          ratio(us["fastnn"] / reference, targets.step_reference(*case)), winner(us)])
             losses.append([*start, *(f"{row['loss'][name]:.4f}" if name in row["loss"] else "" for name in systems)])
         head = ["network", "batch", "threads", *labels(systems)]
-        found[f"step {dtype}"] = table([*head, "GEMM alone", "GEMM compiled", "floor", "fastnn / best peer",
-                                        "fastnn / floor", "fastest"], lines)
+        found[f"step {dtype}"] = table([*head, "GEMM alone", "GEMM compiled", "reference", "fastnn / best peer",
+                                        "fastnn / reference", "fastest"], lines)
         found[f"losses {dtype}"] = table(head, losses)
     return found
 
@@ -144,7 +144,10 @@ def environment_table(files: list[dict]) -> str:
              ["SIMD level", every(lambda file: file["simd"])], ["BLAS", every(lambda file: file["blas"])],
              ["versions", every(lambda file: ", ".join(f"{name} {of}" for name, of in file["versions"].items()))],
              ["dates", every(lambda file: file["date"])],
-             ["processes per figure", "; ".join(f"{file['bench']} {file['turns']}" for file in files)]]
+             ["processes per figure", ", ".join(
+                 f"{bench} " + " or ".join(str(turns) for turns in sorted({file["turns"] for file in files
+                                                                          if file["bench"] == bench}))
+                 for bench in several(files, "bench"))]]
     return table(["measured with", ""], lines)
 
 

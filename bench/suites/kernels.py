@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from floors import copy_bandwidth
 from measure import gather, microseconds
+from references import copy_bandwidth
 
 from suites import products
 

@@ -1,17 +1,17 @@
-"""A training step through the public interfaces: microseconds for every peer, and its hardware floors."""
+"""A training step through the public interfaces: microseconds for every peer, and its references."""
 
 from time import perf_counter
 
 import numpy as np
 import peers
-from floors import compiled_gemm_step, gemm_step, update_floor
 from measure import gather, threads
 from networks import NETWORKS, chosen, label
+from references import compiled_gemm_step, gemm_step, update_reference
 
 SECONDS = 1.2  # of measurement per process
 BATCHES = {"iris": 64, "digits": 64}  # mini-batches per epoch: many where a step is short, else 8
 WARM_UP = 10  # epochs before the measurement; the loss is that of the last one
-FLOORS = {"GEMM alone": gemm_step, "GEMM compiled": compiled_gemm_step}
+REFERENCES = {"GEMM alone": gemm_step, "GEMM compiled": compiled_gemm_step}
 
 
 def data(sizes: list[int], batch: int, n_batches: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -33,10 +33,10 @@ def step_time(peer, X: np.ndarray, y: np.ndarray, batch: int) -> float:
 
 def work(system: str, workload: str, dtype: str, n_threads: int) -> dict[str, float]:
     sizes, batch = NETWORKS[workload]
-    if system in FLOORS:
-        return {"us": FLOORS[system](sizes, batch, dtype, SECONDS)}
+    if system in REFERENCES:
+        return {"us": REFERENCES[system](sizes, batch, dtype, SECONDS)}
     if system == "update":
-        return {"us": update_floor(sizes, dtype, n_threads)}
+        return {"us": update_reference(sizes, dtype, n_threads)}
     n_batches = BATCHES.get(workload, 8)
     X, y = data(sizes, batch, n_batches, dtype)
     peer = peers.make(system, sizes, dtype, n_threads)
@@ -48,11 +48,11 @@ def run(options) -> list[dict]:
     rows = []
     for dtype in options.dtypes.split(","):
         systems = peers.chosen(options, "trains", dtype)
-        columns = [*systems, *FLOORS, "update"]
+        columns = [*systems, *REFERENCES, "update"]
         print(f"\nMicroseconds per training step ({dtype}, Adam, relu, softmax cross-entropy), median of "
               f"{options.turns}; loss after {WARM_UP} epochs")
         print(f"| {'workload':<36} | threads | " + " | ".join(f"{name:>13}" for name in columns)
-              + " | best peer / fastnn | fastnn / floor |")
+              + " | best peer / fastnn | fastnn / reference |")
         print("|" + "---|" * (len(columns) + 4))
         for workload in chosen(options):
             for n_threads in threads(options):
@@ -61,10 +61,10 @@ def run(options) -> list[dict]:
                 figures = gather("step", cases, n_threads, options.turns)
                 us = {name: figures[name]["us"] for name in columns}
                 best = min((us[name] for name in systems if name != "fastnn"), default=float("nan"))
-                floor = us["GEMM alone"] + us["update"]
+                reference = us["GEMM alone"] + us["update"]
                 print(f"| {label(workload):<36} | {n_threads:>7} | "
                       + " | ".join(f"{us[name]:>13.1f}" for name in columns)
-                      + f" | {best / us['fastnn']:>16.2f} x | {us['fastnn'] / floor:>14.2f} |", flush=True)
+                      + f" | {best / us['fastnn']:>16.2f} x | {us['fastnn'] / reference:>18.2f} |", flush=True)
                 print(f"| {'  loss':<36} | {'':>7} | "
                       + " | ".join(f"{figures[name].get('loss', float('nan')):>13.4f}" for name in systems), flush=True)
                 rows.append({"workload": workload, "dtype": dtype, "threads": n_threads, "us": us,

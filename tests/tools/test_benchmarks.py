@@ -75,8 +75,8 @@ def test_report_fills_the_tables_that_it_has_figures_for(report, tmp_path):
                   scaling=[{"curve": "width", "threads": 1, "values": [128, 256], "us": [100.0, 400.0], "slope": 2.0,
                             "expected": 2}])
     one, two = rows_of(tables, "step float32")
-    assert one["JAX"] == "500" and one["fastest"] == "fastnn" and one["floor"] == "310"
-    assert one["fastnn / best peer"] == "0.50 (≤ 0.9)" and one["fastnn / floor"] == "0.81 (≤ 1.05)"
+    assert one["JAX"] == "500" and one["fastest"] == "fastnn" and one["reference"] == "310"
+    assert one["fastnn / best peer"] == "0.50 (≤ 0.9)" and one["fastnn / reference"] == "0.81 (≤ 1.05)"
     assert two["JAX"] == "**400**" and two["fastest"] == "**JAX**"
     assert two["fastnn / best peer"] == "**1.05, missed** (≤ 0.7)"
     assert [row["fastnn"] for row in rows_of(tables, "losses float32")] == ["0.2500", "0.2500"]

@@ -1,4 +1,4 @@
-"""Floors of a training step: its matrix products alone, by BLAS, and the memory traffic of the optimiser."""
+"""References of a training step: its matrix products alone, by BLAS, and the memory traffic of the optimiser."""
 
 from itertools import pairwise
 from threading import Barrier, Thread
@@ -84,7 +84,7 @@ def copy_bandwidth(elements: int, dtype: str, n_threads: int) -> float:
     return repetitions * 2 * elements * item / min(times) / 1e6
 
 
-def update_floor(sizes: list[int], dtype: str, n_threads: int) -> float:
+def update_reference(sizes: list[int], dtype: str, n_threads: int) -> float:
     """Microseconds of Adam's memory traffic at the copy bandwidth measured for arrays of the same size."""
     parameters = sum((n_prev + 1) * n for n_prev, n in pairwise(sizes))
     traffic = ADAM_ARENAS * parameters * np.dtype(dtype).itemsize
