@@ -196,6 +196,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int from_z;       /* computed from Z[L] and includes the output activation; 0: from A[L] */
+    int takes_labels; /* Y is int32 (m) labels; 0: (n[L], m) of the element type */
 } fastnn_loss_facts;
 
 typedef struct {

@@ -26,7 +26,8 @@
     UNITS(softplus, SOFTPLUS, 1, 1) \
     UNITS(exp, EXP, 0, 0)
 
-/* UNITS rows sum a term for each output unit, COLUMNS rows compute one term for all units of an example.
+/* UNITS rows sum a term for each output unit and take Y (n[L], m); COLUMNS rows compute one term for all units of an
+   example and take labels.
 
    name    in Python and in the formulas of elementwise/losses.inc.h
    ENUM    FASTNN_<ENUM>

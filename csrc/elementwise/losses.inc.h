@@ -136,6 +136,15 @@ static const FN(loss_loop) FN(loss_terms)[] = {FASTNN_FOR_EACH_LOSS(TERMS, NO_TE
 #undef TERMS
 #undef SKIP
 
+/* COLUMNS rows: <name>_block; NULL for UNITS rows. */
+#define BLOCK(name, ...) FN(name##_block),
+#define NO_BLOCK(name, ...) NULL,
+typedef double (*FN(loss_of_labels))(const fastnn_loss *, ptrdiff_t, ptrdiff_t, const real *, const int32_t *,
+                                     const real *, real *);
+static const FN(loss_of_labels) FN(losses_of_labels)[] = {FASTNN_FOR_EACH_LOSS(NO_BLOCK, BLOCK)};
+#undef NO_BLOCK
+#undef BLOCK
+
 static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
@@ -168,12 +177,13 @@ static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const 
     real *dZ = dZ_;
     double sum = 0;
     if (n <= 0) return 0;
+    const FN(loss_of_labels) block = FN(losses_of_labels)[loss->kind];
     const ptrdiff_t columns = block_columns(n), piece = MIN(n, FASTNN_BLOCK);
     for (ptrdiff_t j = 0; j < m; j += columns) {
         const ptrdiff_t width = MIN(columns, m - j);
         const real *w = weights ? weights + j : NULL;
-        if (loss->kind == FASTNN_CROSS_ENTROPY) {
-            sum += FN(cross_entropy_block)(loss, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
+        if (block) {
+            sum += block(loss, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
             continue;
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* several pieces only if columns is 1 */

@@ -17,7 +17,7 @@ from fastnn._core.arrays cimport (
 from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
+    FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
     fastnn_ops, loss_code)
 from fastnn._core.sparse cimport Csr, rows_in_range
 
@@ -82,7 +82,7 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     cdef char *y
     cdef double result
     cdef fastnn_loss settings = fastnn_loss(kind=kind, parameter=parameter, ceiling=ceiling, factor=1)
-    if kind == FASTNN_CROSS_ENTROPY:
+    if csrc.losses[kind].takes_labels:
         y = index_pointer(Y, 4, m, "labels", None)
     else:
         y = matrix_pointer(Y, dtype, shape, "Y")

@@ -14,7 +14,6 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_IDENTITY
         FASTNN_SOFTMAX
         FASTNN_ACTIVATIONS
-        FASTNN_CROSS_ENTROPY
         FASTNN_LOSSES
         FASTNN_SGD
         FASTNN_RULES
@@ -101,6 +100,7 @@ cdef extern from "fastnn.h" nogil:
     ctypedef struct fastnn_loss_facts:
         const char *name
         bint from_z
+        bint takes_labels
 
     ctypedef struct fastnn_rule_facts:
         const char *name

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 from fastnn._core.layer cimport (
     Layer, Network, linear_activate, linear_activate_backward, linear_kernel, sparse_linear_activate,
     sparse_weight_gradient, weight_gradient)
-from fastnn._core.registry cimport FASTNN_CROSS_ENTROPY, FASTNN_FLOAT32, FASTNN_IDENTITY, fastnn_dropout
+from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY, csrc, fastnn_dropout
 from fastnn._core.sparse cimport Csr, rows_in_range
 
 cdef struct Shard:
@@ -175,7 +175,7 @@ cdef char *gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nog
 # Y (n[L], m), or int32 labels (m)
 cdef char *gather_Y(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
     cdef ptrdiff_t n = run.net.layers[run.net.n_layers - 1].n_out, width = n * run.net.itemsize, j
-    cdef bint labels = run.loss.kind == FASTNN_CROSS_ENTROPY
+    cdef bint labels = csrc.losses[run.loss.kind].takes_labels
     cdef char *out
     if labels:
         width = sizeof(int32_t)

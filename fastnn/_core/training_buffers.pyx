@@ -7,7 +7,7 @@ from fastnn._core.arrays cimport bind_csr, dtype_code, index_pointer, output_ind
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.layer cimport Layer
 from fastnn._core.registry cimport (
-    FASTNN_CROSS_ENTROPY, FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, fastnn_loss, loss_code, rule_code)
+    FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, fastnn_loss, loss_code, rule_code)
 
 
 cdef class BoundTraining(BoundNetwork):
@@ -76,7 +76,7 @@ cdef class BoundTraining(BoundNetwork):
         else:
             run.X = rows_pointer(X, self.net.dtype, first.n_in, &run.row_stride, &run.column_stride, self.held)
             run.rows = X.shape[0]
-        if run.loss.kind == FASTNN_CROSS_ENTROPY:
+        if csrc.losses[run.loss.kind].takes_labels:
             run.Y = index_pointer(examples.Y, 4, run.rows, "labels", self.held)
         else:
             run.Y = self.input(examples.Y, (run.rows, n_out), "Y")
@@ -117,7 +117,7 @@ cdef class BoundTraining(BoundNetwork):
             run.dZ[l] = self.output(dZ[l], (self.net.widest, m), "dZ")
         if workspace.batch_X is not None:
             run.batch_X = self.output(workspace.batch_X, (layers[0].n_in, m), "batch X")
-        if workspace.batch_Y is not None and run.loss.kind == FASTNN_CROSS_ENTROPY:
+        if workspace.batch_Y is not None and csrc.losses[run.loss.kind].takes_labels:
             run.batch_Y = output_index_pointer(workspace.batch_Y, 4, m, "batch labels", self.held)
         elif workspace.batch_Y is not None:
             run.batch_Y = self.output(workspace.batch_Y, (layers[L - 1].n_out, m), "batch Y")

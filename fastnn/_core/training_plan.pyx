@@ -1,6 +1,6 @@
 """TrainingPlan: a network, its examples and all buffers of a training run, bound once; then one call per mini-batch."""
 cimport cython
-from libc.math cimport NAN
+from libc.math cimport INFINITY, NAN
 from libc.stddef cimport ptrdiff_t
 
 from fastnn._core.arrays cimport output_pointer
@@ -51,9 +51,12 @@ cdef class TrainingPlan(TrainingStages):
         Index into `registry.LEVELS`.
     """
 
+    cdef readonly object workspace  # as given
+
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, architecture, parameters, objective, update, examples, workspace, parallelism, *, int level):
         cdef int blas_threads = parallelism.blas_threads, team = parallelism.team
+        self.workspace = workspace
         self.bind_network(level, architecture, parameters, BLAS_ONLY if blas_threads > 1 else FASTEST_KERNEL, True)
         self.bind_objective(objective)
         if update is not None:
@@ -99,7 +102,8 @@ cdef class TrainingPlan(TrainingStages):
         """Leave the gradient of the mean loss over the examples `start` to `stop` in `workspace.gradients[0]`.
 
         Penalties and clipping are left to `apply`. The gradient may be changed between the two calls: for distributed
-        training, by an all-reduce over `workspace.gradients[0]`, weighted by the `batch_weight` of each machine.
+        training, by an all-reduce over `workspace.gradients[0]`, weighted by the `batch_weight` of each machine;
+        `apply` then takes the loss and the weight of all machines.
 
         Returns
         -------
@@ -122,11 +126,18 @@ cdef class TrainingPlan(TrainingStages):
         self.leave()
         return loss
 
-    def apply(self, double learning_rate):
+    def apply(self, double learning_rate, loss=None, weight=None):
         """Update the parameters by the gradient in `workspace.gradients[0]`, which `gradient` left there.
 
         Adds the derivative of the L2 and L1 terms, clips the norm and makes one step of the update rule. After
         `gradient`, the parameters and states are bitwise identical to those after `step`.
+
+        Parameters
+        ----------
+        learning_rate : float
+        loss, weight : float, optional
+            The mean loss and the total weight of the mini-batch, if the gradient is no longer that of `gradient`
+            alone. By default those of the last `gradient`.
 
         Returns
         -------
@@ -138,17 +149,28 @@ cdef class TrainingPlan(TrainingStages):
         Raises
         ------
         ValueError
-            If the plan has no update.
+            If the plan has no update, or `weight` is not a finite number of at least 0.
+        TypeError
+            If only one of `loss` and `weight` is given.
         RuntimeError
             If there is no gradient to apply, or another thread is using this plan.
         """
         self.require_update()
         if not self.has_gradient:
             raise RuntimeError("there is no gradient to apply: call gradient first")
+        cdef double penalty = 0, mean_loss = 0, total_weight = 0
+        cdef bint combined = loss is not None
+        if combined != (weight is not None):
+            raise TypeError("give both loss and weight, or neither")
+        if combined:
+            mean_loss, total_weight = loss, weight
+            if not 0 <= total_weight < INFINITY:
+                raise ValueError(f"weight must be a finite number of at least 0, got {weight}")
         self.enter()
-        cdef double penalty = 0
         with nogil:
             self.has_gradient = False
+            if combined:
+                self.combine(mean_loss, total_weight)
             if self.weight != 0:
                 csrc.prepare_update(&self.update, <double>(self.step_count[0] + 1), learning_rate)
                 self.run_stages(PENALIZE | UPDATE if self.clip_norm > 0 else UPDATE, APPLY_CALL)

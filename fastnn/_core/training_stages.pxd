@@ -41,6 +41,8 @@ cdef class TrainingStages(BoundTraining):
 
     # Make `count` examples from position `start` on the current mini-batch.
     cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil
+    # Replace the mini-batch's mean loss and weight by those of a larger one that it is a part of.
+    cdef void combine(self, double loss, double weight) noexcept nogil
     # Run a bit set of stages in one parallel region.
     cdef void run_stages(self, int stages, int call) noexcept nogil
     # Return the mean loss after PASS, without penalties.
@@ -49,6 +51,7 @@ cdef class TrainingStages(BoundTraining):
     # otherwise 0 if the mean loss is not finite.
     cdef double end_update(self, double loss) noexcept nogil
 
+    cdef void scale_l2(self) noexcept nogil
     cdef double total_loss(self) noexcept nogil
     cdef double gradient_norm(self) noexcept nogil
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil

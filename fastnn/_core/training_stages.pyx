@@ -33,11 +33,20 @@ cdef class TrainingStages(BoundTraining):
         self.weight = total_weight(&self.run, start, count)
         self.update = self.settings
         self.update.n_shards = self.n_active
-        if self.l2_by_batch and self.weight != 0:
-            self.update.l2 /= self.weight
+        self.scale_l2()
         if self.drops:
             counter[0], counter[1] = <uint32_t>self.step_count[0], <uint32_t>(self.step_count[0] >> 32)
             csrc.random_words(self.dropout_seed, counter, self.run.dropout_key)
+
+    cdef void combine(self, double loss, double weight) noexcept nogil:
+        self.weight, self.n_active = weight, 1
+        self.shard_loss[0] = loss * weight / self.run.loss.factor
+        self.scale_l2()
+
+    cdef void scale_l2(self) noexcept nogil:
+        self.update.l2 = self.settings.l2
+        if self.l2_by_batch and self.weight != 0:
+            self.update.l2 /= self.weight
 
     cdef double mean_loss(self) noexcept nogil:
         return self.total_loss() * (self.run.loss.factor / self.weight) if self.weight != 0 else 0

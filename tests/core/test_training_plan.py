@@ -197,6 +197,40 @@ def test_averaged_gradients_of_two_halves_give_the_step_of_all_examples():
     assert halves[0]["theta"].tobytes() == halves[1]["theta"].tobytes()
 
 
+@pytest.mark.parametrize("clip_norm", [0.0, 0.01])
+def test_a_part_without_weight_follows_the_others(clip_norm):
+    """Loss and weight of all parts make every part take the step of the whole, also one whose examples do not count."""
+    net = Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", "float64", rows=20, weighted=True, l2=0.1, seed=2)
+    net.weights[:8] = 0
+    whole, *parts = (plan_buffers(net, rule="adam", batch=20, clip_norm=clip_norm) for _ in range(3))
+    for buffers in (whole, *parts):
+        buffers["l2_by_batch"] = True
+    J = bind_plan(**whole).step(0, 20, 0.1)
+    plans = [bind_plan(**buffers) for buffers in parts]
+    losses = [plan.gradient(*at) for plan, at in zip(plans, ((0, 8), (8, 20)), strict=True)]
+    weights = [plan.batch_weight for plan in plans]
+    total = sum(weights)
+    assert weights[0] == 0
+    loss = np.dot(weights, losses) / total
+    reduced = sum(weight / total * plan.workspace.gradients[0] for weight, plan in zip(weights, plans, strict=True))
+    for plan, buffers in zip(plans, parts, strict=True):
+        plan.workspace.gradients[0] = reduced
+        assert loss + plan.apply(0.1, loss, total) == pytest.approx(J, rel=1e-13)
+        np.testing.assert_allclose(buffers["theta"], whole["theta"], rtol=0, atol=1e-9)
+    assert parts[0]["theta"].tobytes() == parts[1]["theta"].tobytes()
+
+
+def test_apply_refuses_half_of_the_combined_batch():
+    buffers = plan_buffers(Task([5, 7, 3], ["tanh", "softmax"], "cross_entropy", "float64"), rule="sgd")
+    plan = bind_plan(**buffers)
+    plan.gradient(0, 1)
+    for arguments, error in (((0.1, 1.0), TypeError), ((0.1, None, 1.0), TypeError), ((0.1, 1.0, -1.0), ValueError),
+                             ((0.1, 1.0, np.inf), ValueError), ((0.1, "a", 1.0), TypeError)):
+        with pytest.raises(error):
+            plan.apply(*arguments)
+    plan.apply(0.1)  # what was refused left the plan as it was
+
+
 @each_dtype
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
