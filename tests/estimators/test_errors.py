@@ -197,6 +197,23 @@ def test_negative_poisson_targets_are_refused(solver):
                                 X_iris)).error is None
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_an_infinite_loss_raises_the_error_about_non_finite_weights(method, solver):
+    """scikit-learn accepts it as long as the weights are finite."""
+    mine, theirs = (classes["regressor"](hidden_layer_sizes=5, activation="identity", solver=solver, max_iter=1)
+                    for classes in (OURS, THEIRS))
+    y = 1e160 * X_iris[:, 0]  # its square overflows, the gradient does not
+    with np.errstate(over="ignore"):
+        quiet(theirs, method, X_iris, y)
+    assert theirs.loss_ == np.inf and all(np.isfinite(coef).all() for coef in theirs.coefs_)
+    for loss in (np.inf, np.inf if method == "fit" else np.nan):  # partial_fit continues with NaN
+        with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+            quiet(mine, method, X_iris, y)
+        np.testing.assert_equal(mine.loss_, loss)
+        assert all(np.isnan(array).all() for array in [*mine.coefs_, *mine.intercepts_])
+
+
 # ---- Unchanged state and data ----------------------------------------------------------------------------------------
 
 def state(model):

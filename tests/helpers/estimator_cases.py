@@ -1,8 +1,9 @@
 """Run the same calls on fastnn's and scikit-learn's estimators and measure how far the results differ.
 
 Programs that sum in different orders agree only where the result does not depend on the last bit. Therefore each case
-is run twice in scikit-learn, the second time with X and the initial parameters perturbed by one unit in the last place.
-Cases in which this changes a result by more than `STEADY` are not compared.
+is run twice in scikit-learn, the second time with X, the initial parameters and the outputs perturbed by one unit in
+the last place. Cases in which this changes a result by more than `STEADY` are not compared, nor are those that come
+close to overflow.
 """
 
 import inspect
@@ -80,22 +81,31 @@ def perturbed(X, ulps, rng):
     return X * (1 + ulps * np.finfo(X.dtype).eps * rng.choice([-1, 1], X.shape)).astype(X.dtype)
 
 
-def with_perturbed_initialisation(kind, ulps, rng):
-    """Return a subclass of scikit-learn's class that perturbs the initial parameters."""
+def with_perturbations(kind, ulps, rng):
+    """Return a subclass of scikit-learn's class that perturbs the initial parameters, and outputs by one unit.
+
+    Outputs matter because scikit-learn computes log(1 - p) from the rounded p.
+    """
     def _init_coef(self, *arguments):
         return tuple(perturbed(drawn, ulps, rng) for drawn in kind._init_coef(self, *arguments))
 
-    return type(kind.__name__, (kind,), {"_init_coef": _init_coef})
+    def _forward_pass(self, activations):
+        activations = kind._forward_pass(self, activations)
+        if self.solver != "lbfgs":  # whose line search needs a function
+            activations[-1] = perturbed(activations[-1], 1, rng)
+        return activations
+
+    return type(kind.__name__, (kind,), {"_init_coef": _init_coef, "_forward_pass": _forward_pass})
 
 
 def run(classes, case, ulps=0, seed=0):
-    """Run the case with the class in `classes`; perturb inputs and initial parameters by `ulps` units."""
+    """Run the case with the class in `classes`; unless `ulps` is 0, with perturbations."""
     rng, wrap, kind = np.random.default_rng(seed), CONTAINERS[case.container], classes[case.kind]
     state = case.random_state if isinstance(case.random_state, int) else None
     if case.random_state == "instance":
         state = np.random.RandomState(5)
     np.random.seed(5)
-    chosen = with_perturbed_initialisation(kind, ulps, rng) if ulps else kind
+    chosen = with_perturbations(kind, ulps, rng) if ulps else kind
     result = Run(chosen(random_state=state, **case.parameters))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -215,21 +225,24 @@ def effects_of_perturbation(case, theirs, ulps=1, runs=1):
     return farthest
 
 
-def leaves_the_range(model):
-    """Return whether scikit-learn's losses overflowed or nearly did; fastnn then records NaN, as documented.
+def leaves_the_range(theirs):
+    """Return whether a loss, parameter or prediction of scikit-learn's run overflowed or nearly did.
 
-    The Poisson loss divides by a prediction exp(z), which may be 0.
+    Whether a sum then overflows depends on its order. Besides, fastnn stops as soon as the loss does, as documented.
     """
-    losses = np.array(getattr(model, "loss_curve_", []))
-    return not np.all(losses < np.finfo(model.coefs_[0].dtype).max ** 0.5)
+    names = ("loss_curve_", "coefs_", "intercepts_")
+    values = [array for name in names for array in getattr(theirs.model, name, [])]
+    values.append(theirs.predictions.get("predict", 0))
+    limit = np.finfo(theirs.model.coefs_[0].dtype).max ** 0.5
+    return any(not np.all(np.abs(array) < limit) for array in values if np.asarray(array).dtype.kind == "f")
 
 
 def steady(case, theirs):
-    """Return whether scikit-learn's result is insensitive to the last bits of its input and of log(p) for p near 1."""
+    """Return whether scikit-learn's result is insensitive to the last bits and to log(p) for p near 1."""
     if max(effects_of_perturbation(case, theirs).values()) > STEADY:
         return False
-    if hasattr(theirs.model, "coefs_") and leaves_the_range(theirs.model):
-        return False  # also if scikit-learn then fails to score its own predictions
+    if hasattr(theirs.model, "coefs_") and leaves_the_range(theirs):
+        return False
     if theirs.error is not None:
         return True
     losses = [*getattr(theirs.model, "loss_curve_", []), theirs.model.loss_]
@@ -256,7 +269,7 @@ def check_within_rounding(case, theirs, roundings, last):
     last *= np.finfo(np.float32).eps
     assume(max(bounds.values()) < 0.01)
     if theirs.error is None:
-        assume(not leaves_the_range(theirs.model))
+        assume(not leaves_the_range(theirs))
         assume(clear_decisions(theirs.model, bounds.get("loss_curve_", 0) + last))
     if hasattr(theirs.model, "classes_"):
         for name in ("loss_", "best_loss_", "loss_curve_"):  # for p near 1, log(p) has an absolute error of u
