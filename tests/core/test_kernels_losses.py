@@ -48,7 +48,7 @@ def random_targets(rng, name, n, m, dtype):
 
 
 def reference_loss(name, Z, Y, w, parameter):
-    """The sum of w L, dZ and A[L]; losses computed from A have the identity as output."""
+    """Return the sum of w L, dZ and A[L]; losses computed from A have the identity as output."""
     output = OUTPUTS.get(name, "identity")
     A = reference.activate(output, Z)
     total = reference.cost(name, Z, A, Y, w, parameter) * np.sum(w) if np.sum(w) > 0 else 0.0
@@ -56,22 +56,23 @@ def reference_loss(name, Z, Y, w, parameter):
 
 
 def loss_errors(name, Z, A, Y, w, parameter, u):
-    """Bounds on the error of each example's w L, without the summation, and of w dL/dZ; and |w L|.
+    """Return bounds on the errors of each example's w L (before summation) and of w dL/dZ, and |w L|.
 
-    The constants (1 - s, s / n, delta, q, 1 - q) count as rounded once, from double.
+    The constants (1 - s, s / n, delta, q, 1 - q) are computed in double and rounded once.
     """
     D = np.abs(Z - Y)
     if name not in OUTPUTS:
         if name not in ("squared_error", "absolute", "huber", "quantile"):
             raise AssertionError(f"no error bounds for the loss {name}: add them to loss_errors")
-        # a - y, one or two products, the weight; the sign of a - y is exact
+        # a - y, one or two products and the weight round; the sign of a - y is exact
         side = np.where(Z > Y, 1 - parameter, parameter)
         slope = {"squared_error": D, "absolute": 0 * D, "huber": np.minimum(D, parameter), "quantile": side}[name]
         L = {"squared_error": D**2 / 2, "absolute": D, "quantile": side * D}.get(name, slope * D)
         return w * 6 * u * np.sum(L, axis=0), 3 * u * w * slope, w * np.sum(L, axis=0)
     if name == "poisson":
-        # the logarithm and e^z count 8, products and sums round by the sizes of their terms; near the minimum, where
-        # L = y (e^d - 1 - d) and d = z - log y is off by the logarithm's error and one rounding, that of L' times y
+        # The logarithm and e^z count 8 roundings; products and sums round relative to the sizes of their terms. Near
+        # the minimum L = y (e^d - 1 - d), where the error of d = z - log y (the logarithm's and one rounding) is
+        # multiplied by the slope y (e^d - 1).
         parts = np.abs(sp.xlogy(Y, Y)) + np.abs(Y * Z) + Y + A
         log_Y = np.log(np.where(Y > 0, Y, 1))
         d = Z - log_Y
@@ -84,12 +85,12 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
     if name == "binary_cross_entropy":
         Y = Y + parameter * (0.5 - Y)
         e_Y = 3 * u * Y * (parameter > 0)
-        # max(z, 0) - y z + log1p(e): products and sums round by their sizes, both functions count 8
+        # max(z, 0) - y z + log1p(e): products and sums round relative to their sizes; both functions count 8 roundings
         parts = np.abs(Y * Z) + np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
         e_L = np.sum(16 * u * parts + e_Y * np.abs(Z), axis=0)
         return w * e_L, w * (u * (16 * A + 2 * np.abs(A - Y)) + e_Y), w * np.sum(parts, axis=0)
-    # log(sum of e^(z - max)) - sum of t (z - max): the sum's relative error becomes the logarithm's absolute one;
-    # the second sum's products round thrice, their sum n times
+    # log(sum of e^(z - max)) - sum of t (z - max): the relative error of the first sum is the absolute error of its
+    # logarithm. In the second sum each product rounds 3 times and the additions n times.
     targets, n = (1 - parameter) * Y + parameter / len(Y), len(Y)
     relative = column_softmax_error(Z, A, u, np.zeros_like(Z))
     below = np.abs(Z - np.max(Z, axis=0, initial=-np.inf))
@@ -178,7 +179,7 @@ def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
 @pytest.mark.parametrize("name", registry.LOSSES)
 @given(data=st.data())
 def test_non_finite_inputs_give_a_non_finite_loss(name, dtype, data):
-    """At any position, whatever the rest of the column is."""
+    """At any position, for any values in the rest of the column."""
     n, m = data.draw(shapes(zero=False), label="(n, m)")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     Z, Y = np.asfortranarray(rng.normal(size=(n, m)).astype(dtype)), random_targets(rng, name, n, m, dtype)
@@ -207,7 +208,7 @@ def test_labels_out_of_range_give_nan(dtype, data):
 
 
 def block_of_numbers(rng, name, count):
-    """Z and Y, (2, count), whose terms do not cancel: each loss is larger than the terms it is a sum of."""
+    """Return Z and Y (2, count) without cancellation: each loss is larger than each of its terms."""
     Z = rng.uniform(5, 20, (2, count)) * rng.choice([-1, 1], (2, count))
     if name == "cross_entropy":  # the less likely label
         return Z, np.argmin(Z, axis=0).astype(np.int32)
@@ -220,8 +221,10 @@ def block_of_numbers(rng, name, count):
 
 @pytest.mark.parametrize("name", registry.LOSSES)
 def test_sums_over_many_examples_are_accurate(name):
-    """1e7 examples in float32, a block of 1e4 a thousand times over: within 1e-6 of the reference, relative, which is
-    what the terms' own roundings allow; so next to nothing is left for the summation.
+    """The relative error of the sum over 1e7 examples in float32 is at most 1e-6.
+
+    The examples are 1000 copies of a block of 1e4. The roundings of the terms alone may amount to nearly 1e-6, so the
+    summation itself must be almost exact.
     """
     rng = np.random.default_rng(5)
     Z, targets = block_of_numbers(rng, name, 10**4)
@@ -238,17 +241,17 @@ def test_sums_over_many_examples_are_accurate(name):
         dZ = big_Z.copy(order="F")
         result = kernels.loss(name, dZ, big_Y, None, dZ, level, parameter)
         assert abs(result - 1000 * total) <= 1e-6 * 1000 * total
-        # the very same terms: 2e7 additions in double, by blocks of some thousands
+        # identical terms: only the order of the additions, in double, differs
         assert abs(result - 1000 * block) <= 1e5 * np.finfo(np.float64).eps * 1000 * block
 
 
 @pytest.mark.parametrize("n", [2, 10, 40])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_of_small_losses_are_accurate(n, weighted):
-    """Of a network that is sure and right: J from 1e-2 down to 1e-6, far below the digits of a sum near 1 in float32.
+    """Correct and confident predictions: J from 1e-2 to 1e-6, whose digits a float32 sum near 1 would lose.
 
-    L = log(1 + sum of e^-d) = log1p(r): d is off by u d at most, which is the relative error of e^-d; v_exp, v_log1p,
-    the weight and their roundings add 6 u, the sum n u (d up to 10.5).
+    L = log(1 + sum of e^-d) = log1p(r). The error of d is at most u d, which is the relative error of e^-d; d is at
+    most 10.5. v_exp, v_log1p, the weight and the products add 6 u, the sum adds n u.
     """
     u, rng = unit_roundoff("float32"), np.random.default_rng(n)
     count = 10**4

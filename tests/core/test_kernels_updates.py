@@ -20,7 +20,7 @@ each_rule = pytest.mark.parametrize("rule", registry.RULES)
 
 @st.composite
 def updates(draw, dtype, rule):
-    """theta, gradients (n_shards, P), states and hyperparameters; some gradients cancel, vanish or are huge.
+    """Draw theta, gradients (n_shards, P), states and hyperparameters; some gradients cancel, vanish or are huge.
 
     `alpha` and `t` are those of the reference; `kernel_numbers` converts them.
     """
@@ -49,20 +49,20 @@ def updates(draw, dtype, rule):
 
 
 def kernel_states(rule, first, second):
-    """The arenas in the kernel's order: rmsprop's second moment comes before its velocity."""
+    """Return the arenas in the kernel's order: rmsprop's second moment comes before its velocity."""
     arenas = (second, first) if rule.startswith("rmsprop") else (first, second)
     return list(arenas[: registry.STATES[rule]])
 
 
 def kernel_numbers(rule, hyper):
-    """The kernel's hyperparameters at step t."""
+    """Return the kernel's hyperparameters at step t."""
     numbers = {key: value for key, value in hyper.items() if key not in ("alpha", "t")}
     rates = _testing.rates(rule, hyper["t"], hyper["alpha"], beta_1=hyper["beta_1"], beta_2=hyper["beta_2"])
     return rates | numbers
 
 
 def decayed_part(hyper, P):
-    """1 for the weights, 0 for the biases."""
+    """Return 1 for weights and 0 for biases."""
     return (np.arange(P) < hyper["n_decayed"]).astype(np.float64)
 
 
@@ -77,8 +77,10 @@ def penalty_of(theta, hyper):
 
 
 def gradient_error(G, theta, hyper, u, tiny):
-    """clip (sum over shards + l2 theta + l1 sign): S + 1 additions, the constants' roundings, products, each of which
-    may underflow to a subnormal that is off by half of the smallest.
+    """Bound the error of clip (sum over shards + l2 theta + l1 sign(theta)).
+
+    Up to S + 1 additions and the products round, and so do the constants. Each product may also underflow, with an
+    error of half the smallest subnormal.
     """
     decayed, S = decayed_part(hyper, theta.size), len(G)
     penalties = decayed * (hyper["l2"] * np.abs(theta) + hyper["l1"])
@@ -90,30 +92,32 @@ def gradient_error(G, theta, hyper, u, tiny):
 
 
 def penalty_error(theta, hyper, dtype):
-    """The sums run in the dtype in blocks of 1024, each term a product or two; the factors in double."""
+    """Bound the error of the penalty: sums of products in the dtype, in blocks of 1024; factors in double."""
     P, u = theta.size, unit_roundoff(dtype)
     return 1.01 * (min(P, 1024) + 4) * u * penalty_of(theta, hyper) + P * smallest(dtype)
 
 
 def reference_step(rule, theta, g, states, hyper):
-    """theta, first and second after step t of the reference from these states."""
+    """Return theta, first and second after step t of the reference, starting from these states."""
     numbers = {key: hyper[key] for key in ("momentum", "beta_1", "beta_2", "epsilon")}
     optimizer = reference.Optimizer(rule, **numbers)
     first, second = (state.copy() for state in states)
-    optimizer._state, optimizer.t = [(first, second)], hyper["t"] - 1  # there is no public way to begin in the middle
+    optimizer._state, optimizer.t = [(first, second)], hyper["t"] - 1  # there is no public way to set them
     theta = theta * np.where(decayed_part(hyper, theta.size), hyper["shrink"], 1)
     optimizer.update([theta], [g], hyper["alpha"])
     return theta, first, second
 
 
 def second_moment_error(g, e_g, second, v, beta_2, u, tiny):
-    """beta_2 v + (1 - beta_2) g^2, the constants rounded too."""
+    """Bound the error of beta_2 v + (1 - beta_2) g^2, including the rounding of the constants."""
     return (1 - beta_2) * ((2 * np.abs(g) + e_g) * e_g + 5 * u * g**2) + 3 * u * (beta_2 * second + v) + 8 * tiny
 
 
 def quotient_error(N, e_N, v, e_v, epsilon, u):
-    """Of N / (sqrt(v) + epsilon), and its largest modulus: upper end less the middle, with the root taken of the ends
-    of v's interval; epsilon keeps the denominator from below.
+    """Bound the error of N / (sqrt(v) + epsilon); also return the largest modulus of the quotient.
+
+    The bound is the distance between the quotient and the ends of its interval, which follow from the ends of the
+    intervals of N and v. Because of epsilon, the denominator is never 0.
     """
     middle = np.sqrt(v) + epsilon
     lowest = (np.sqrt(np.maximum(v - e_v, 0)) + epsilon) * (1 - 4 * u)
@@ -124,7 +128,7 @@ def quotient_error(N, e_N, v, e_v, epsilon, u):
 
 
 def move_error(rule, theta, g, e_g, velocity, rate, mu, u, tiny):
-    """Of theta and velocity; each product counts 2 (its constant is rounded to the dtype too), each sum 1."""
+    """Bound the errors of theta and velocity. A product counts 2, as its constant is rounded too; a sum counts 1."""
     e_step = rate * (e_g + 2 * u * np.abs(g))
     after = np.abs(theta) + rate * np.abs(g)
     if not rule.endswith(("momentum", "nesterov")):
@@ -137,7 +141,7 @@ def move_error(rule, theta, g, e_g, velocity, rate, mu, u, tiny):
 
 
 def update_error(rule, theta, g, e_g, states, hyper, u, tiny):
-    """Bounds on theta, first and second after a step whose gradient g is off by e_g. Shrinking theta rounds twice."""
+    """Bound the errors of theta, first and second after a step; that of g is e_g. Shrinking theta rounds twice."""
     if rule not in ("sgd", "momentum", "nesterov", "adam", "nadam", "rmsprop", "rmsprop_momentum", "rmsprop_nesterov"):
         raise AssertionError(f"no error bounds for the rule {rule}: add them to update_error")
     first, second = states
@@ -230,7 +234,7 @@ def test_zero_gradients_change_nothing(rule, dtype):
 @settings(max_examples=60)
 @given(data=st.data())
 def test_total_gradient(dtype, data):
-    """And the sum of the squares of its output, in double."""
+    """The sum of squares is compared with that of the kernel's output, in double."""
     theta_0, G, _, hyper = data.draw(updates(dtype, "sgd"))
     P, u = theta_0.size, unit_roundoff(dtype)
     theta, G64 = as64(theta_0, G)

@@ -1,6 +1,4 @@
-"""The matrix products, by `_testing.multiply`, against NumPy in float64: by BLAS, and by the kernels of each SIMD level
-that has its own.
-"""
+"""Matrix products by BLAS and by the kernels of every SIMD level that has them, against NumPy in float64."""
 
 import itertools
 import os
@@ -14,10 +12,10 @@ from hypothesis import strategies as st
 
 from fastnn._core import _testing, blas, registry
 
-# 1 takes BLAS's matrix-vector routines; the rest are around register and cache blocks. Only k must not be 0.
+# With a size of 1, BLAS uses its matrix-vector routines. k must not be 0.
 SIZES = (0, 1, 2, 3, 5, 7, 16, 31, 127)
-# Around vectors of 4 to 16 elements, tiles of 2 or 4 of them and of 6 columns, inner products' tiles of 3 or 5, and
-# blocks of 256 columns and terms.
+# Around the sizes of vectors (4 to 16 elements), of tiles (2 to 4 vectors, 4 to 8 columns), of the dot kernel's tiles
+# (3 or 5) and of blocks (256 columns and terms).
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 23, 24, 25, 31, 33, 47, 48, 49, 97, 100, 255, 256, 257, 300, 513)
 
 TRANSPOSITIONS = [(False, False), (False, True), (True, False), (True, True)]
@@ -25,7 +23,7 @@ each_transposition = pytest.mark.parametrize(("transpose_A", "transpose_B"), TRA
 
 
 def own_levels(dtype):
-    """The levels that have a product of their own."""
+    """Return the levels that have product kernels."""
     one = np.ones((1, 1), dtype)
     levels = []
     for level in range(len(registry.LEVELS)):
@@ -38,9 +36,10 @@ def own_levels(dtype):
 
 
 def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B, alpha, by="tiles"):
-    """alpha op(A) op(B). An inner product of k terms, in any order, is within (k + 1) u sum |a b| (Higham 2002,
-    3.1); alpha's rounding and product count 2, NumPy's own sum as many of float64's u. C is NaN before: it is
-    written, not added to.
+    """Check C = alpha op(A) op(B) and return A, B and C. C is filled with NaN before, so that adding to it would show.
+
+    The error of a dot product of k terms, in any order, is at most (k + 1) u sum |a b| (Higham 2002, 3.1). Rounding
+    alpha and multiplying by it add 2 u. The error of NumPy's product in float64 is covered by the same count.
     """
     rng = np.random.default_rng(seed)
     A, B = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
@@ -59,7 +58,7 @@ def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B
 @each_dtype
 @each_transposition
 @pytest.mark.parametrize("alpha", [1.0, 1 / 3, -2.5, 0.0])
-def test_multiply(dtype, transpose_A, transpose_B, alpha):
+def test_products_of_all_small_sizes(dtype, transpose_A, transpose_B, alpha):
     for level in (None, *own_levels(dtype)):
         for n, m, k in itertools.product(SIZES, SIZES, SIZES[1:]):
             check_product(n, m, k, 0, level, Buffers, dtype, transpose_A, transpose_B, alpha)
@@ -68,8 +67,8 @@ def test_multiply(dtype, transpose_A, transpose_B, alpha):
 @each_dtype
 @each_transposition
 @given(data=st.data())
-def test_own_product(dtype, transpose_A, transpose_B, data):
-    """Any shape around the tiles; and an element of C is the same bits whatever is multiplied beside it."""
+def test_tiles(dtype, transpose_A, transpose_B, data):
+    """An element of C is bitwise identical whichever other rows and columns are computed."""
     n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
     seed = data.draw(st.integers(0, 2**32 - 1))
     top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
@@ -83,8 +82,8 @@ def test_own_product(dtype, transpose_A, transpose_B, data):
 
 @each_dtype
 @given(data=st.data())
-def test_inner_products(dtype, data):
-    """A^T B for any shape around the tiles and vectors; and an element of C is the same bits whatever is beside it."""
+def test_dot_products(dtype, data):
+    """An element of C is bitwise identical whichever other rows and columns are computed."""
     n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
     k = data.draw(st.sampled_from([*EDGES, 511, 512, 1023, 1024, 1025, 2100]), label="k")
     seed = data.draw(st.integers(0, 2**32 - 1))
@@ -100,8 +99,9 @@ def test_inner_products(dtype, data):
 @each_dtype
 @given(data=st.data())
 def test_matrix_vector_product(dtype, data):
-    """A b for any shape that fills a vector, also one that is read by columns: the bits of the tiles' product (where no
-    factor is rounded, as in a prediction), and of any part of the rows.
+    """For alpha = 1, as in predictions, A b is bitwise identical to the tiles' product, also for a part of the rows.
+
+    The sizes of A include those from which it is read column by column.
     """
     n = data.draw(st.sampled_from([16, 17, 31, 33, 100, 255, 257, 300, 513, 1024, 1100]), label="n")
     k = data.draw(st.sampled_from([*EDGES, 1100]), label="k")
@@ -116,8 +116,8 @@ def test_matrix_vector_product(dtype, data):
 
 
 @each_dtype
-def test_own_product_keeps_to_its_rows(dtype):
-    """What is not finite stays in its row and column of C, also where rows are filled up with zeros."""
+def test_non_finite_values_stay_in_their_row_and_column(dtype):
+    """This includes panels whose rows are padded with zeros."""
     for level, (n, k) in itertools.product(own_levels(dtype), [(5, 7), (21, 300)]):
         A, B = np.ones((n, k), dtype, "F"), np.ones((k, 9), dtype, "F")
         A[n - 1, k - 1], B[0, 4] = np.inf, np.nan
@@ -137,8 +137,8 @@ def test_own_product_keeps_to_its_rows(dtype):
 
 @each_dtype
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_an_example_that_is_not_finite_is_so_in_each_unit(dtype, value):
-    """Whatever W: the check of X in `Forward` reads the first unit of Z[1] alone."""
+def test_a_non_finite_example_makes_every_unit_non_finite(dtype, value):
+    """For any W, because `PredictionChunks` checks X by the first unit of Z[1]."""
     for level, (n, k), m in itertools.product(own_levels(dtype), [(17, 9), (40, 300), (300, 1000)], [1, 2, 33]):
         B = np.ones((k, m), dtype, "F")
         for W in (0.0, -0.0, 1e-300, -1.0, np.inf):
@@ -164,7 +164,7 @@ def test_an_example_that_is_not_finite_is_so_in_each_unit(dtype, value):
         ("dots", 0, {"transpose_A": True}, "leaves products to BLAS"),
     ],
 )
-def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
+def test_unsupported_products_are_refused(by, level, transposes, message):
     square = np.ones((2, 2), order="F")
     with pytest.raises(ValueError, match=message):
         _testing.multiply(square, square, square.copy("F"), level, by=by, **transposes)
@@ -173,10 +173,13 @@ def test_what_a_kernel_does_not_make_is_refused(by, level, transposes, message):
 @each_dtype
 @each_transposition
 @given(data=st.data())
-def test_finished_product(dtype, transpose_A, transpose_B, data):
-    """Bias of rows or of columns, and relu: one addition more, of at most u (|C| + |bias|). Relu's derivative is exact,
-    but for the sums over the columns, within m u sum |C| in any order, scale's rounding and product counting 2.
-    Examples multiplied beside others do not change an element.
+def test_epilogue_of_tiles(dtype, transpose_A, transpose_B, data):
+    """A bias of rows or columns, relu, and the relu mask with column sums.
+
+    - Bias: one more addition, with an error of at most u (|C| + |bias|). Relu and its mask are exact.
+    - Column sums: m u sum |C| in any order; rounding scale and multiplying by it add 2 u.
+
+    An element is bitwise identical whichever other rows and columns are computed.
     """
     n, m, k = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nmk")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -211,8 +214,8 @@ def test_finished_product(dtype, transpose_A, transpose_B, data):
         error = (m + 2) * u * scale * np.abs(wide).sum(axis=1)
         assert_within(sums, scale * wide.sum(axis=1), error, f"sums {n, m, k} at {level}")
         part = np.full((n, m - left), np.nan, dtype, "F")
-        beside = np.asfortranarray(B[:, left:].T if transpose_B else B[:, left:])
-        _testing.multiply(stored_A, beside, part, level, bias=bias, relu=relu, **options)
+        right = np.asfortranarray(B[:, left:].T if transpose_B else B[:, left:])
+        _testing.multiply(stored_A, right, part, level, bias=bias, relu=relu, **options)
         np.testing.assert_array_equal(part, C[:, left:])
         part = np.full((n - top, m), np.nan, dtype, "F")
         below = np.asfortranarray(A[top:].T if transpose_A else A[top:])
@@ -222,10 +225,8 @@ def test_finished_product(dtype, transpose_A, transpose_B, data):
 
 @each_dtype
 @given(data=st.data())
-def test_finished_inner_products(dtype, data):
-    """Bias and relu as the tiles add and take them, also after more than one block of terms; and the same bits as after
-    the product.
-    """
+def test_epilogue_of_dot_products(dtype, data):
+    """Bias and relu in the kernel are bitwise identical to the same steps after it, for any number of blocks."""
     n, m = (data.draw(st.sampled_from(EDGES), label=letter) for letter in "nm")
     k = data.draw(st.sampled_from([*EDGES, 1024, 1025, 2100]), label="k")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -246,8 +247,8 @@ def test_finished_inner_products(dtype, data):
 
 
 @each_dtype
-def test_finishing_what_is_not_finite(dtype):
-    """Relu keeps a NaN and infinity; a unit that was off passes nothing back, as in the notes' dZ[Z <= 0] = 0."""
+def test_epilogue_of_non_finite_values(dtype):
+    """Relu keeps NaN and infinity. The gradient of an inactive unit is 0: dZ[Z <= 0] = 0, as in the course."""
     for level, n in itertools.product(own_levels(dtype), (5, 21)):
         A, B = np.ones((n, 2), dtype, "F"), np.ones((2, 4), dtype, "F")
         B[0] = [np.nan, np.inf, -np.inf, 1]
@@ -263,7 +264,7 @@ def test_finishing_what_is_not_finite(dtype):
         np.testing.assert_array_equal(sums, np.full(n, 2, dtype))
 
 
-def test_only_a_levels_own_product_is_finished():
+def test_an_unsupported_epilogue_is_refused():
     one = np.ones((1, 1))
     for options in ({"bias": np.ones(1)}, {"shifts": np.ones(1)}, {"relu": True}, {"active": one, "sums": np.ones(1)}):
         with pytest.raises(ValueError, match="only the level's own product"):
@@ -275,7 +276,7 @@ def test_only_a_levels_own_product_is_finished():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX's")
 def test_a_fork_after_refused_arguments():
-    """What was refused has ended: a fork waits for calls that have not."""
+    """A fork waits for running calls, so a refused call must count as ended."""
     one = np.ones((1, 1))
     wrong = [{"bias": np.ones(3)}, {"shifts": np.ones(3)}, {"active": one, "sums": None},
              {"active": one, "sums": np.ones(1)}, {"relu": True}, {"repetitions": 0}]
@@ -297,7 +298,7 @@ def test_a_fork_after_refused_arguments():
         ((2, 3), (2, 4), (3, 4)),
     ],
 )
-def test_shapes_that_do_not_chain_are_refused(shapes):
+def test_mismatched_shapes_are_refused(shapes):
     A, B, C = (np.zeros(shape, order="F") for shape in shapes)
     for level in (None, *own_levels("float64")):
         with pytest.raises(ValueError, match="do not chain"):

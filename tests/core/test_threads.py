@@ -66,7 +66,7 @@ def run(code, *arguments, timeout=60, **environment):
     return out
 
 
-# ---- the same results
+# ---- results
 
 
 def test_the_networks_of_these_tests_are_sharded():
@@ -75,7 +75,7 @@ def test_the_networks_of_these_tests_are_sharded():
 
 
 def test_shards_follow_n_threads_and_teams_the_cores(monkeypatch):
-    """So results do not depend on the machine."""
+    """So that results do not depend on the machine."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
     assert parallelism(SIZES, BATCH, 16) == (16, 3, 1)
     assert parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
@@ -107,9 +107,10 @@ def test_the_same_number_of_threads_gives_bitwise_identical_parameters(n_threads
 def test_any_number_of_threads_gives_the_same_parameters_up_to_rounding(optimizer):
     """Shards change the order of sums.
 
-    A step's gradients differ by at most K u = 600 * 1.1e-16 of the sums of their terms' sizes. Each of the 8 small
-    steps of a smooth network carries that on with a factor below 2, Adam divides by the root mean square, above 1e-3 of
-    those sums: 600 * 1.1e-16 * 1000 * 2^8 = 2e-8 at the very worst times a rate of 1e-3.
+    The gradients of a step differ by at most K u = 600 * 1.1e-16, relative to the sum of the sizes of their terms. In
+    each of the 8 small steps of this smooth network the difference grows by a factor below 2. Adam divides by the root
+    mean square, which is above 1e-3 of that sum. With a learning rate of 1e-3 the difference is therefore below
+    600 * 1.1e-16 * 1000 * 2^8 * 1e-3 = 2e-11.
     """
     one = trained(1, optimizer=optimizer)
     for n_threads in (2, 3, 5):
@@ -158,7 +159,7 @@ def test_more_threads_than_examples_work():
 
 @pytest.mark.parametrize("api", ["blas", "openmp"])
 def test_parameters_are_bitwise_identical_if_threadpoolctl_limits_threads(api):
-    """The plan fixes the shards; fewer threads take them."""
+    """The plan fixes the number of shards; fewer threads share them."""
     expected = parameters(trained(2))
     before = limits()
     with threadpool_limits(1, api):
@@ -169,7 +170,7 @@ def test_parameters_are_bitwise_identical_if_threadpoolctl_limits_threads(api):
     assert limits() == before
 
 
-# ---- how many
+# ---- number of threads
 
 
 def test_thread_count_reads_the_environment(monkeypatch):
@@ -231,7 +232,7 @@ def test_nested_blas_limits_are_restored():
             assert confirmed and all(n <= 2 for n in blas_limits())
             with runtime.blas_threads(1) as confirmed:
                 assert confirmed and all(n == 1 for n in blas_limits())
-            assert blas_limits() == [2] * len(blas_limits())  # that of the outer block holds again
+            assert blas_limits() == [2] * len(blas_limits())  # the limit of the outer block
             with runtime.blas_threads(8):
                 assert all(n <= 2 for n in blas_limits())  # an inner block never raises the limit
             with threadpool_limits(1, "blas"):  # nor does it a user's
@@ -248,8 +249,9 @@ def test_nested_blas_limits_are_restored():
 
 @needs_blas
 def test_an_evaluation_does_not_lift_the_blas_limit_of_a_fit(monkeypatch):
-    """With few examples per thread BLAS's threads work, as many in the last epoch as in the first: a fit in two parts
-    is bitwise identical.
+    """A fit in two parts is bitwise identical to one fit, so every epoch must use the same number of BLAS threads.
+
+    With few examples per thread, the products run on BLAS's threads.
     """
     monkeypatch.setattr(runtime, "cores", lambda: 2)
     rng = np.random.default_rng(0)
@@ -273,7 +275,7 @@ def test_an_evaluation_does_not_lift_the_blas_limit_of_a_fit(monkeypatch):
 
 @needs_blas
 def test_the_lowest_of_overlapping_blas_limits_holds():
-    """In whichever order the blocks end."""
+    """In any order in which the blocks end."""
     before = blas_limits()
     if all(n >= 2 for n in before):
         blocks = {limit: runtime.blas_threads(limit) for limit in (1, 2, 3)}
@@ -327,7 +329,7 @@ def test_fit_limits_blas_and_restores_it():
 
 @needs_blas
 def test_a_fit_limits_blas_while_another_thread_holds_a_limit():
-    """threadpoolctl lets one thread only set OpenBLAS's limit; a fit in another thread must still set it."""
+    """threadpoolctl lets only one thread set OpenBLAS's limit; a fit in another thread must still set it."""
     X, y = data()
     expected, seen = parameters(trained(2)), []
     with threadpool_limits(2, "blas"):
@@ -454,7 +456,7 @@ elif way == "during a fit":
     assert [in_child() for _ in range(5)] == [expected] * 5
     stop.set()
     threads[0].join()
-else:  # while threads take and leave the limit of BLAS all the time
+else:  # while threads continually set and reset the limit of BLAS
     from fastnn import runtime
     stop = threading.Event()
     def limit():
@@ -468,7 +470,7 @@ else:  # while threads take and leave the limit of BLAS all the time
     stop.set()
     for thread in threads:
         thread.join()
-assert work() == expected  # the parent goes on as before
+assert work() == expected  # the parent still works
 print("done")
 """
 
@@ -525,7 +527,7 @@ def level_of(**environment):
 
 
 def test_fastnn_simd_selects_a_lower_level():
-    """The levels differ by roundings: 40 steps with a rate of 0.01, so 50 times the bound above."""
+    """Levels round differently. 40 steps with a rate of 0.01 need 50 times the tolerance above."""
     best, warned, expected = level_of()
     assert best == LEVELS[-1] == runtime.config()["simd_available"][-1] and not warned
     for name in LEVELS:

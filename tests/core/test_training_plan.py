@@ -278,10 +278,11 @@ def test_loss_factor_and_ceiling_change_only_the_reported_loss(dtype):
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @pytest.mark.parametrize("hidden", registry.ACTIVATIONS)
 def test_the_gradient_agrees_with_two_sided_differences(loss, output, hidden):
-    """(J(theta + h) - J(theta - h)) / 2h, from J alone. With h = 1e-5 and third derivatives of order 1 to 10 the
-    truncation h^2/6 J''' is under 2e-10, the rounding u |J| / h under 2e-10; the norm of the differences is asked to
-    be within 1e-7 of the sum of the norms. (No Z, W or a - y of these seeds is within 1e-4 of a kink.) With both
-    penalties, and dropout but of softmax.
+    """Compare with (J(theta + h) - J(theta - h)) / 2h, with both penalties and, except for softmax, dropout.
+
+    With h = 1e-5 and third derivatives of order 1 to 10, the truncation error h^2/6 J''' and the rounding error
+    u |J| / h are below 2e-10 each. The norm of the difference may be at most 1e-7 of the sum of the norms. No Z, W or
+    a - y of these seeds is within 1e-4 of a kink.
     """
     rate, parameter = 0.3 * (hidden != "softmax"), PARAMETERS.get(loss, 0.0)
     net = Task(

@@ -1,4 +1,4 @@
-"""The element-wise mathematics at every SIMD level: error in units in the last place (ULP), limits, symmetry, lengths.
+"""Element-wise mathematical functions at every SIMD level: errors in ULP, limits, symmetry and array lengths.
 
 An error is measured against the exact value, in units of the spacing of the type at that value (in the subnormal range:
 the spacing of the subnormals), so that a correctly rounded result has at most 1/2.
@@ -19,9 +19,9 @@ from scipy import special
 
 from fastnn._core import _testing, registry
 
-# The largest error in ULP each function may have, for both types: the aim of the project is 2, for the normal
-# distribution 4. Where a function is better, its bound is what was measured (beside it in csrc/vmath.inc.h, over far
-# more points than here) and a little more, since a compiler that contracts other products to FMA rounds elsewhere.
+# The largest error allowed in ULP, for both types. The project's limit is 2, and 4 for the normal distribution. More
+# accurate functions have a lower bound here: the error measured over far more points (csrc/math/vmath.inc.h) plus a
+# margin for compilers that round differently.
 LARGEST_ERROR = {
     "exp": 1.25,
     "expm1": 1.5,

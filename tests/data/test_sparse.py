@@ -1,7 +1,7 @@
-"""Sparse X through the public methods: as dense data to rounding, without ever being dense.
+"""Sparse X in the public methods: results equal those for dense X up to rounding, and X is never made dense.
 
-The bits differ from the dense ones: BLAS adds up the products of a row in another order. Bounds on one pass count
-roundings as in test_kernels; over whole fits float64 runs are compared, to 1e-9 relative.
+Results are not bitwise identical, because BLAS adds the products of a row in another order. The bounds on one pass
+count roundings as in helpers/kernel_cases.py; whole fits are compared in float64, with a relative tolerance of 1e-9.
 """
 
 import pickle
@@ -60,12 +60,12 @@ def test_products(dtype, data):
     X = sp.csr_array((rng.standard_normal(bounds[-1]).astype(dtype), rng.integers(n_x, size=bounds[-1]).astype(index),
                       bounds.astype(index)), shape=(m, n_x))
     network = net(n_x, dtype, (n, 2))
-    dense = X.astype(np.float64).toarray()  # repeated columns are added up there
+    dense = X.astype(np.float64).toarray()  # adds repeated columns
     cache = network.forward(X, return_cache=True)[1]
     W = np.asarray(network.W[0], np.float64)
-    # A sum of as many products as there are values, its order open: each rounds by u, and so does each addition.
+    # A sum of one product per value, in any order: each product and each addition rounds by u.
     u = np.finfo(dtype).eps / 2
-    # abs(X) would add up repeated columns first
+    # abs(X) would add repeated columns first
     sizes = sp.csr_array((np.abs(X.data.astype(np.float64)), X.indices, X.indptr), shape=X.shape)
     size = np.abs(W) @ sizes.toarray().T
     largest = max(lengths.max(), n_x) + 3

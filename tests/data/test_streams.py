@@ -51,7 +51,7 @@ def calls(net):
 
 
 def close(found, expected):
-    """Chunks of other sizes may sum products in another order."""
+    """Compare with a tolerance, because chunks of other sizes may sum products in another order."""
     assert found.dtype == expected.dtype and found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=64 * np.finfo(expected.dtype).eps if expected.dtype.kind == "f"
                                else 0, atol=0 if expected.dtype.kind != "f" else 64 * np.finfo(expected.dtype).eps)
@@ -216,9 +216,9 @@ y = np.zeros(m, np.uint8)
 net = Network([n, 8, 3], random_state=0)
 few = np.zeros((400, n), np.float32)
 net.fit(few, y[:400], epochs=2)
-net.predict(np.zeros((40_000, n), np.float32))  # what is made once: plans at rest, threads
+net.predict(np.zeros((40_000, n), np.float32))  # allocate idle plans and threads before measuring
 before = status("RssAnon"), status("RssFile")
-limit = status("VmData") + 96 * 2**20  # of all memory that is not a file's
+limit = status("VmData") + 96 * 2**20  # private memory, without mapped files
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 if what == "few":
     net.fit(X[:500], y[:500], epochs=1)
@@ -239,8 +239,11 @@ print(status("RssAnon") - before[0], status("RssFile") - before[1])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("what", ["fit", "shuffled", "validation", "predict", "predict_proba", "few"])
 def test_a_memory_map_stays_a_file(dtype, what, tmp_path):
-    """400 and 800 MB pass through 96 MiB: 8 bytes of order and 4 of label an example, two blocks, what the C library
-    does not give back at once."""
+    """Data of 400 or 800 MB are processed in 96 MiB of memory.
+
+    The limit covers 8 bytes per example for the order and 4 for the label, two blocks, and memory that the C library
+    has not yet returned to the system.
+    """
     done = subprocess.run([sys.executable, "-P", "-c", MAPPED, str(tmp_path / "X"), dtype, what], capture_output=True,
                           text=True, timeout=120)
     assert done.returncode == 0, done.stderr

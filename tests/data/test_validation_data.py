@@ -13,8 +13,8 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((M, N_X)).astype(np.float32)
 y = rng.integers(3, size=M)
 ZEROS = np.zeros(M)
-# Products of fewer rows may be summed in another order: n[0] + n[1] + 4 roundings of float32 through two layers, here
-# of values Z below 4 times the loss.
+# Products of fewer rows may be summed in another order: n[0] + n[1] + 4 roundings of float32 in two layers, relative to
+# values of Z, which are below 4 times the loss.
 ROUNDING = 4 * (N_X + 4 + 4) * 2**-24
 
 
@@ -60,7 +60,7 @@ AN_ITERATOR = {
     "generator": lambda: (batch for batch in ()),
     "iterator and None": lambda: (iter([]), None),
 }
-WRONG_AT_ONCE = {  # what comes first is wrong: validation data, error, text
+WRONG_FIRST_CHUNK = {  # validation data whose first chunk is wrong, error, message
     "no iterable": (lambda: lambda: 3, TypeError, r"validation X\(\) must return an iterable of batches, got int"),
     "no rows": (lambda: Begun([(X[:0], y[:0])]), ValueError, "validation batch 1: X must hold at least one example"),
     "NaN": (lambda: [[(np.full((2, N_X), np.nan), y[:2])], None], ValueError, "validation batch 1: X holds NaN"),
@@ -99,9 +99,9 @@ def test_an_iterator_that_is_refused_loses_nothing():
     assert len(list(batches)) == 1
 
 
-@pytest.mark.parametrize("case", WRONG_AT_ONCE)
+@pytest.mark.parametrize("case", WRONG_FIRST_CHUNK)
 def test_first_validation_chunk_is_checked_before_training(case):
-    make, error, text = WRONG_AT_ONCE[case]
+    make, error, text = WRONG_FIRST_CHUNK[case]
     refused(make(), error, text)
 
 
@@ -118,13 +118,13 @@ def test_checking_the_first_batch_does_not_consume_it(size):
     for data in (batches, (batches, None), (called, None), called, Begun(batches)):
         found = trained().fit(X, y, epochs=3, validation_data=data)["validation_loss"]
         assert found == pytest.approx(expected, rel=ROUNDING)
-    assert next(passes) == 2 * (1 + 3)  # before training, to judge by, and after each epoch
+    assert next(passes) == 2 * (1 + 3)  # twice: for the score before training and after each of 3 epochs
     once = trained().fit(X, y, epochs=1, validation_data=iter(batches))
     assert once["validation_loss"] == pytest.approx(expected[:1], rel=ROUNDING)
 
 
 def test_batches_without_weight_do_not_count_as_divergence():
-    """J of no examples is NaN, which is an error in the data, not a divergence."""
+    """The loss of no examples is NaN. This is an error in the data, not divergence."""
     net = trained()
     with pytest.raises(ValueError, match=r"^validation X gave no example with weight$"):
         net.fit(X, y, epochs=1, validation_data=lambda: [(X, y, ZEROS)] * 2)

@@ -7,14 +7,21 @@ from helpers.activation_facts import facts, smoothness
 from fastnn import reference
 from fastnn._core import registry
 
-FUNCTION = 8  # roundings that an activation, its derivative's factor or a logarithm may count as (see test_kernels)
+FUNCTION = 8  # roundings that an activation, a factor of its derivative or a logarithm counts as (see kernel_cases)
 
 
 class PassErrors:
     """First-order bounds, element by element, on the rounding errors of forward and backward propagation.
 
-    With e(M) the bound on the error of M, n and m the lengths of the sums, u the unit roundoff, A with dropout's factor
-    D in it and k = 2 with dropout (the product and the rounding of 1 / (1 - rate)), else 0:
+    Notation:
+
+    - e(M): the bound on the error of M.
+    - n[l], m: the lengths of the sums over units and over examples, including the sums over shards.
+    - u: the unit roundoff.
+    - D: the factor of dropout, 0 or 1 / (1 - rate); A includes it. 1 without dropout.
+    - k: the roundings that dropout adds: 2 (1 / (1 - rate) and the product with it), else 0.
+
+    Bounds:
 
     - Z = W A_prev + b: e(Z) = |W| e(A_prev) + (n[l-1] + 2 + k) u (|W| |A_prev| + |b|)
     - A = g(Z) D: e(A) = D (sup|g'| e(Z) + 8 u (1 + |g(Z)|)); exp: without the 1
@@ -24,8 +31,6 @@ class PassErrors:
       + (m + 6 + k) u |dZ| |A_prev|^T) + 3 u |l2 W| + 3 u l1 + u |dW|
     - dA_prev = W^T dZ D: e(dA_prev) = D (|W|^T e(dZ) + (n[l] + 1 + k) u |W|^T |dZ|)
 
-    The sums over shards are among the m additions.
-
     Parameters
     ----------
     task : Task
@@ -33,7 +38,7 @@ class PassErrors:
         The examples.
     u : float
     step : int
-        Updates done before: what dropout depends on.
+        The number of previous updates, which determines the dropout masks.
     """
 
     def __init__(self, task, rows, u, step=0):
@@ -62,7 +67,7 @@ class PassErrors:
         self._backward(Y, np.ones(X.shape[1]) if weights is None else weights)
 
     def _derivative(self, layer, dA, e_dA):
-        """dZ of a layer from dA, and its bound."""
+        """Return dZ of a layer from dA, and its bound."""
         g, Z, A, u = self.activations[layer - 1], self.Z[layer], self.A[layer], self.u
         dZ = reference.activate_backward(g, dA, Z)
         if g == "softmax":
@@ -77,7 +82,7 @@ class PassErrors:
         return dZ, e_dA * (slope + e_slope) + np.abs(dA) * e_slope + 2 * u * np.abs(dZ)
 
     def _loss_from_A(self, Y):
-        """dA of one example of weight 1, its bound, L and its bound; a kink may be passed where |a - y| <= e(A)."""
+        """Return dA, its bound, L and its bound, for weights of 1. |a - y| <= e(A) may be on either side of a kink."""
         u, parameter, D, e_A = self.u, self.task.loss_parameter, self.A[-1] - Y, self.eA[-1]
         size = np.abs(D)
         passed = size <= e_A + u * size
@@ -95,7 +100,7 @@ class PassErrors:
         return slope * np.sign(D), e_dA, slope * size, max(sides) * e_A + 4 * u * slope * size
 
     def _loss_from_Z(self, Y):
-        """dZ of one example of weight 1, its bound, L and its bound."""
+        """Return dZ, its bound, L and its bound, for weights of 1."""
         u, Z, A, e_A, e_Z, s = self.u, self.Z[-1], self.A[-1], self.eA[-1], self.eZ[-1], self.task.loss_parameter
         span, n = np.max(np.abs(Z), axis=0), len(Z)
         if self.task.loss == "cross_entropy":

@@ -1,4 +1,4 @@
-"""Losses as values, their targets, class weights and sums. The kernels are tested in test_kernels."""
+"""Losses as values, their targets, class weights and sums. test_kernels_losses tests the kernels."""
 
 import pickle
 
