@@ -1,11 +1,11 @@
-"""Count the instructions of the hot kernels and of whole steps, and compare them with what was recorded.
+"""Count the instructions of the hot kernels and of whole steps, and compare them with the recorded counts.
 
-    python .ci/instructions.py             # fails where a count is not as recorded
-    python .ci/instructions.py --record    # the new counts are right: writes them to instructions.json
+    python .ci/instructions.py             # fails if a count differs from the record
+    python .ci/instructions.py --record    # accepts the new counts: writes them to instructions.json
 
-Times differ from hour to hour; the number of instructions is the same in each run. Needs valgrind and an x86-64 CPU
-with AVX2: the kernels of that level are counted, since valgrind knows no AVX-512. Only instructions of the installed
-package's own modules count, not those of BLAS, libc and Python, which differ from machine to machine.
+Unlike times, instruction counts do not vary between runs. Needs valgrind and an x86-64 CPU with AVX2; the AVX2 kernels
+are counted, because valgrind does not support AVX-512. Only instructions of the installed package's own modules count,
+not those of BLAS, libc and Python, which differ between machines.
 """
 
 import argparse
@@ -23,12 +23,13 @@ from pathlib import Path
 RECORD = Path(__file__).with_suffix(".json")
 MODULES = ("registry", "shard", "training_stages", "training_plan", "prediction_chunks", "prediction_plan")
 
-# What builds of one source differ by; more is a change of the source. With one compiler: 0.5 % between the flags and
-# versions of two Pythons, and some 80 instructions of what wraps a call. From gcc 11 to gcc 12: 12.3 %. The counts of
-# another compiler say nothing: clang's are 0.55 to 5.8 times gcc's.
+# Tolerances: relative, for the same version of a compiler and for another one, and in instructions per call. Builds of
+# the same source differed by 0.5 % with the flags and versions of two Pythons, by about 80 instructions in the wrapper
+# of a call, and by 12.3 % between gcc 11 and gcc 12. Different compilers are not compared: clang's counts are 0.55 to
+# 5.8 times gcc's.
 SAME_COMPILER, OTHER_VERSION, CALL = 0.02, 0.25, 100
 
-# valgrind begins a new part of its output whenever this function of libc is entered.
+# valgrind starts a new output file whenever this libc function is called.
 MARK = "getpriority"
 
 
@@ -125,7 +126,7 @@ def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def work(names: Path) -> None:
-    """What runs under valgrind: each case once to warm up, then once between two marks."""
+    """Run under valgrind: run each case once to warm up, then once between two marks."""
     from fastnn import runtime
 
     done = []
@@ -140,26 +141,26 @@ def work(names: Path) -> None:
     names.write_text(json.dumps(done))
 
 
-def own_instructions(part: str) -> int:
-    """The instructions of MODULES in one part of callgrind's output."""
+def own_instructions(output: str) -> int:
+    """Return the instructions of MODULES in one output file of callgrind."""
     total, objects, counts = 0, {}, False
-    lines = iter(part.splitlines())
+    lines = iter(output.splitlines())
     for line in lines:
         if found := re.match(r"(c?)ob=\((\d+)\)(?: (.*))?", line):
             called, number, path = found.groups()
-            if path:  # a number's first line names it
+            if path:  # given when a number is used for the first time
                 objects[number] = bool(re.search(rf"fastnn/_core/({'|'.join(MODULES)})\.", path))
             if not called:
                 counts = objects[number]
         elif line.startswith("calls="):
-            next(lines)  # what the callee took, which counts there
+            next(lines)  # skip the inclusive count: the callee's instructions are counted there
         elif counts and re.match(r"[-+*\d]", line):
             total += int(line.split()[1])
     return total
 
 
 def count() -> dict[str, int]:
-    """Each case's instructions; none where the level AVX2 is not there."""
+    """Return the instructions of each case; empty without AVX2."""
     with tempfile.TemporaryDirectory() as folder:
         names, out = Path(folder, "names"), Path(folder, "out")
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("OPENBLAS", "FASTNN"))}
@@ -169,37 +170,40 @@ def count() -> dict[str, int]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
-        # The odd parts end where a case has warmed up, the even ones after it.
+        # Files with odd numbers hold the warm-up of a case, those with even numbers the counted call.
         return {name: own_instructions(Path(f"{out}.{2 * i}").read_text())
                 for i, name in enumerate(json.loads(names.read_text()), 1)}
 
 
 def compiler() -> str:
-    """What the installed kernels were compiled with, as it signed them."""
+    """Return name and version of the compiler, which it stores in the installed kernels."""
     from fastnn._core import registry
 
     content = Path(registry.__file__).read_bytes()
-    # clang's builds also hold start-up code signed by gcc.
+    # clang's builds also contain gcc's start-up code.
     found = re.search(rb"(clang) version ([\d.]+)", content) or re.search(rb"(GCC): \(.*?\) ([\d.]+)", content)
     return b" ".join(found.groups()).decode() if found else "unknown"
 
 
 def tolerance(recorded: str, now: str) -> float | None:
-    """The part of a count by which it may differ between these compilers; None if they cannot be compared."""
+    """Return the relative tolerance between these compilers; None if their counts cannot be compared."""
     (name, version), (name_now, version_now) = recorded.split(), now.split()
     if name != name_now:
         return None
     return SAME_COMPILER if version.split(".")[0] == version_now.split(".")[0] else OTHER_VERSION
 
 
-def differences(counts: dict[str, int], recorded: dict[str, int], part: float) -> list[str]:
-    """A line for each count that is not as recorded, be it less: what is won should not be lost unnoticed, and work
-    that has gone to BLAS is not counted."""
+def differences(counts: dict[str, int], recorded: dict[str, int], relative: float) -> list[str]:
+    """Return a line for each count that differs from the record.
+
+    Lower counts must be recorded too: a later regression would go unnoticed, and work may have moved to BLAS, which is
+    not counted.
+    """
     lines = []
     for name in recorded | counts:
         before, now = recorded.get(name, 0), counts.get(name, 0)
-        if abs(now - before) > part * before + CALL:
-            ratio = f"{now / before:.3f} times as many" if before else "not recorded"
+        if abs(now - before) > relative * before + CALL:
+            ratio = f"ratio {now / before:.3f}" if before else "not recorded"
             lines.append(f"{name}: {before:,} instructions recorded, {now:,} now: {ratio}")
     return lines
 
@@ -217,22 +221,22 @@ def main() -> int:
         return 0
     counts, now = count(), compiler()
     if not counts:
-        print("no AVX2 here: instructions are not counted")
+        print("this CPU lacks AVX2: instructions are not counted")
         return 0
     if options.record:
         RECORD.write_text(json.dumps({"compiler": now, "counts": counts}, indent=1) + "\n")
         print(f"recorded {len(counts)} counts, compiled by {now}")
         return 0
     recorded = json.loads(RECORD.read_text())
-    part = tolerance(recorded["compiler"], now)
-    if part is None:
+    relative = tolerance(recorded["compiler"], now)
+    if relative is None:
         print(f"compiled by {now}, recorded with {recorded['compiler']}: instructions are not compared")
         return 0
-    wrong = differences(counts, recorded["counts"], part)
+    wrong = differences(counts, recorded["counts"], relative)
     print(f"compiled by {now}, recorded with {recorded['compiler']}: {len(wrong)} of {len(counts)} counts differ by "
-          f"more than {part:.0%}", *wrong, sep="\n")
+          f"more than {relative:.0%}", *wrong, sep="\n")
     if wrong:
-        print("if that is meant: python .ci/instructions.py --record")
+        print("if the change is intended: python .ci/instructions.py --record")
     return bool(wrong)
 
 

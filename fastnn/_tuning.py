@@ -7,7 +7,7 @@ and `csrc/tuning.h`.
 
 # ---- Threads
 
-# Threads: the most that a team may have.
+# Largest number of threads in a team.
 MAX_TEAM = 64
 # Multiply-adds of a training step below which one thread is faster than two (python bench shards).
 MIN_SHARD_WORK = 1_000_000
@@ -20,7 +20,7 @@ MIN_PARAMETERS_SPLIT_UPDATE = 200_000
 MIN_SHARD_EXAMPLES = 8
 # Multiply-adds of a prediction below which it stays on the caller's thread (python bench predict).
 MIN_PARALLEL_PREDICTION_WORK = 500_000
-# Multiply-adds of a product that no BLAS splits among its own threads (OpenBLAS does from 262,144 on).
+# Multiply-adds up to which every BLAS computes a product on one thread (OpenBLAS starts threads from 262,144 on).
 MAX_SERIAL_BLAS_WORK = 200_000
 
 # ---- Blocks
@@ -37,12 +37,12 @@ READ_BLOCK_BYTES = 16 * 2**20
 SHUFFLE_CHUNK_ROWS = 65536
 # Rows above which the order of an epoch is not stored, since its memory would grow with them.
 MAX_STORED_ORDER_ROWS = 1 << 20
-# Random numbers drawn at a time: float64 beside the whole of a float32 W would be twice its memory.
+# Random numbers drawn at a time: a float64 array for all of a float32 W would take twice its memory.
 INITIALIZER_BLOCK = 1 << 20
 
 # ---- Storage order of W (python bench orders)
 
-# W is row-major if n[l-1] >= this * n[l]: dW of such a skinny product runs at up to twice the speed.
+# W is row-major if n[l-1] >= this * n[l]: dW of such a skinny product is up to twice as fast.
 MIN_ROW_MAJOR_ASPECT = 64
 # W is row-major if n[l] <= this, above the first layer: dW fills the vectors, dA needs no transposition.
 MAX_ROW_MAJOR_UNITS = 16
@@ -51,9 +51,9 @@ MAX_ROW_MAJOR_UNITS = 16
 
 # Training examples that candidate parameters are scored on without validation data.
 SCORED_EXAMPLES = 128
-# Reads from which those examples come if X is read by slices.
+# Number of reads that supply those examples if X is read by slices.
 SCORED_EXAMPLES_READS = 8
-# Steps between two searches for new best parameters without early stopping, more often at first: 1 to 2 % of the time.
+# Steps between two scores of the parameters without early stopping, fewer at first: 1 to 2 % of the time.
 STEPS_PER_SCORE = 128
 # Training examples that the progress bar's metric is computed on without validation data.
 PROGRESS_EXAMPLES = 1000

@@ -188,7 +188,6 @@ class Custom(Metric):
     name : str
     """
 
-
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function, self.name = function, name
 
@@ -204,7 +203,7 @@ class Custom(Metric):
         self.y_pred.append(chunk.predictions().copy())  # the outputs are overwritten
 
     def value(self) -> float:
-        """Call the function."""
+        """Return the function's value for all stored examples."""
         result = self.function(np.concatenate(self.y_true), np.concatenate(self.y_pred))
         self.begin()
         try:

@@ -56,8 +56,8 @@ def fit_summary(rows: list[dict]) -> dict[str, str]:
 
 def memory_summary(rows: list[dict]) -> dict[str, str]:
     of = [row for row in rows if row["part"] == "arrays"]
-    systems = present(of, "beside")
-    lines = [[str(row["threads"]), *cells(row["beside"], systems)] for row in of]
+    systems = present(of, "extra")
+    lines = [[str(row["threads"]), *cells(row["extra"], systems)] for row in of]
     return {"memory summary": table(["threads", *labels(systems)], lines)} if of else {}
 
 

@@ -77,11 +77,11 @@ def accuracy_table(rows: list[dict]) -> str:
 def memory_tables(rows: list[dict]) -> dict[str, str]:
     found = {}
     if of := [row for row in rows if row["part"] == "arrays"]:
-        systems = present(of, "beside")
+        systems = present(of, "extra")
         found["memory"] = table(
             ["threads", *labels(systems), "lowest", "target for fastnn"],
-            [[str(row["threads"]), *cells(row["beside"], systems), winner(row["beside"]),
-              f"≤ {row['target']:g}" + ("" if row["beside"]["fastnn"] <= row["target"] else ", **missed**")]
+            [[str(row["threads"]), *cells(row["extra"], systems), winner(row["extra"]),
+              f"≤ {row['target']:g}" + ("" if row["extra"]["fastnn"] <= row["target"] else ", **missed**")]
              for row in of])
     if of := [row for row in rows if row["part"] == "map"]:
         found["memory map"] = table(

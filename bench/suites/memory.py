@@ -17,14 +17,14 @@ INTERVAL = 0.002  # seconds between two readings of RssAnon
 MB = 1e6
 
 
-def held(what: str) -> float:
+def held(field: str) -> float:
     """MB of this process: VmRSS (now), VmHWM (peak) or RssAnon (now, without mapped files)."""
-    return int(re.search(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1024 / MB
+    return int(re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) * 1024 / MB
 
 
 def arrays(system: str, n_threads: int) -> dict[str, float]:
-    """The peak memory of a fit of one epoch. "beside" excludes X, y and what the process held before them (interpreter,
-    modules, network), but includes what a system compiles for the fit."""
+    """The peak memory of a fit of one epoch. "extra" excludes X, y and the memory held before them (interpreter,
+    modules, network), but includes code that a system compiles for the fit."""
     peer = peers.make(system, SIZES, "float32", n_threads)
     before, earlier_peak = held("VmRSS"), held("VmHWM")
     rng = np.random.default_rng(0)
@@ -34,7 +34,7 @@ def arrays(system: str, n_threads: int) -> dict[str, float]:
     peak = held("VmHWM")
     if peak <= earlier_peak:
         raise RuntimeError("the peak was before the fit")
-    return {"before": before, "peak": peak, "data": X.nbytes / MB, "beside": peak - before - (X.nbytes + y.nbytes) / MB}
+    return {"before": before, "peak": peak, "data": X.nbytes / MB, "extra": peak - before - (X.nbytes + y.nbytes) / MB}
 
 
 def highest(call: Callable[[], object]) -> float:
@@ -83,12 +83,12 @@ def write(path: Path, rows: int) -> None:
 
 def run_arrays(options) -> list[dict]:
     systems, rows = peers.chosen(options, "trains"), []
-    print(f"\nPeak MB of a fit of one epoch of {ROWS} x {SIZES[0]} float32, less what the process held before X and y "
-          f"were made; in brackets without X and y (target: {targets.FIT_MEMORY:.0f})")
+    print(f"\nPeak MB of a fit of one epoch of {ROWS} x {SIZES[0]} float32, minus the memory held before X and y were "
+          f"created; in brackets without X and y (target: {targets.FIT_MEMORY:.0f})")
     for n_threads in threads(options):
         cases = {name: {"part": "arrays", "system": name, "n_threads": n_threads} for name in systems}
         figures = gather("memory", cases, n_threads, options.turns)
-        print(f"{n_threads} threads: " + ", ".join(f"{name} {of['peak'] - of['before']:.0f} ({of['beside']:.0f})"
+        print(f"{n_threads} threads: " + ", ".join(f"{name} {of['peak'] - of['before']:.0f} ({of['extra']:.0f})"
                                                    for name, of in figures.items()), flush=True)
         rows.append({"part": "arrays", "threads": n_threads, "target": targets.FIT_MEMORY,
                      **{key: {name: of[key] for name, of in figures.items()} for key in figures["fastnn"]}})

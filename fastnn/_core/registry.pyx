@@ -20,7 +20,7 @@ KEEPS_Z = tuple([name for code, name in enumerate(ACTIVATIONS) if csrc.activatio
 # Activations whose weights are initialised for a rectifier.
 RECTIFIERS = tuple([name for code, name in enumerate(ACTIVATIONS) if csrc.activations[code].rectifier])
 
-# Activations that apply to each unit on its own; the others (softmax) to all units of an example together.
+# Activations that are element-wise; the others (softmax) depend on all units of an example.
 BY_UNITS = tuple([name for code, name in enumerate(ACTIVATIONS) if csrc.activations[code].by_units])
 
 # Losses computed from Z[L], with the output activation inside them; the others are computed from A[L].

@@ -301,7 +301,7 @@ def binary(values: NDArray[Any], what: str) -> None:
 
 def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,
                   part: bool = False) -> NDArray[Any] | None:
-    """Return weights (m,), or None. They must not be negative, nor all zero unless they are a `part` of all weights."""
+    """Return weights (m,), or None. Refuse negative weights and, except for a `part` of the data, all zeros."""
     if weights is None:
         return None
     array = numeric(weights, what, f"(m,) = ({m},)")

@@ -25,11 +25,9 @@ class BatchFeed(Protocol):
     examples : Examples
         The arrays that the plan is bound to.
     order : ndarray of int64 or None
-        The order in which the plan takes the bound examples; None means as they are stored.
+        The order in which the plan takes the bound examples; None means in storage order.
     batch_size : int
-        The requested batch size, capped at `max_rows`.
-    max_rows : int
-        Examples of the largest mini-batch.
+        The largest number of examples in a mini-batch.
     steps : int or None
         Mini-batches per epoch; None if unknown before the first epoch has ended.
     """
@@ -37,11 +35,10 @@ class BatchFeed(Protocol):
     examples: Examples
     order: NDArray[np.int64] | None
     batch_size: int
-    max_rows: int
     steps: int | None
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Start an epoch: yield start and stop of each mini-batch once the bound examples are ready for it."""
+        """Start an epoch: make the bound examples ready for each mini-batch, then yield its start and stop."""
 
     def sample(self, count: int) -> Examples:
         """Return a copy of up to `count` examples for scoring parameters."""
@@ -73,7 +70,7 @@ def make_feed(source: Examples | SlicedSource | BatchSource, batch_size: int | L
 def shuffle(order: NDArray[np.int64], rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> None:
     """Fill `order` (m,) with a new random permutation of 0 .. m-1, or of `rows` (m,), in place.
 
-    Each call starts from the identity, so that the order of an epoch depends on the generator alone.
+    Each call starts from the sorted indices, so that the result depends only on the state of the generator.
     """
     if rows is not None:
         order[:] = rows
@@ -95,14 +92,14 @@ class ArrayFeed:
         Use a new random order in each epoch: an exact shuffle for up to `_tuning.MAX_STORED_ORDER_ROWS` examples, above
         that a pseudo-random permutation which is computed in chunks.
     rows : ndarray of int64, optional
-        Use these examples only.
+        Use only these examples.
     """
 
     def __init__(self, examples: Examples, batch_size: int, shuffle: bool,
                  rows: NDArray[np.int64] | None = None) -> None:
         self.examples, self.rows = examples, rows
         self.m = len(examples) if rows is None else len(rows)
-        self.batch_size = self.max_rows = min(batch_size, self.m)
+        self.batch_size = min(batch_size, self.m)
         self.steps: int | None = -(-self.m // self.batch_size)
         self.shuffle = shuffle and self.m > self.batch_size  # the order within a single batch does not matter
         self.stored = rows is not None or self.m <= _tuning.MAX_STORED_ORDER_ROWS
@@ -148,7 +145,7 @@ class StreamFeed:
     batch_size : int or None
         None means all rows of a `SlicedSource`, or the size of the first batch.
     shuffle : bool
-        Read the chunks of a `SlicedSource`, and take the rows in each, in a new random order in each epoch.
+        Shuffle the chunks of a `SlicedSource` and the rows of each chunk in every epoch.
     steps_per_epoch : int, optional
         Mini-batches after which an epoch of a `BatchSource` ends.
     """
@@ -170,8 +167,7 @@ class StreamFeed:
             rows = min(block_rows(first.X.shape[1], first.X.itemsize, self.batch_size), m)
             if shuffle and self.steps > 1:
                 self.order = np.zeros(rows, np.int64)
-        self.max_rows = self.batch_size
-        # Zero weights: rows that are not filled yet do not count.
+        # Weights are 0 so that rows not yet filled do not count.
         X, Y = (np.zeros((rows, *data.shape[1:]), data.dtype) for data in (first.X, first.Y))
         self._weights = np.zeros(rows, first.X.dtype)
         self._X, self.examples = X, Examples(X, Y, self._weights, first.y_ndim)

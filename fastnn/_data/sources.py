@@ -187,7 +187,7 @@ class BatchSource:
         Precedes the name of a batch in error messages.
     class_weight : dict, optional
     training : bool
-        Each pass is an epoch, which error messages name; X must be dense.
+        Error messages name each pass as an epoch; X must be dense.
     """
 
     n_examples = None
@@ -205,14 +205,14 @@ class BatchSource:
         return hasattr(self.source, "__next__")
 
     def first(self) -> Examples:
-        """Return the first batch of the next pass, which will yield it again."""
+        """Return the first batch of the next pass without consuming it."""
         begun = self._pass()
         examples = next(begun)
         self._begun = chain([examples], begun)
         return examples
 
     def parts(self, size: int) -> Iterator[Examples]:
-        """Start a pass: yield the batches in order, those of more than `size` examples in pieces."""
+        """Start a pass: yield the batches in order, splitting those of more than `size` examples."""
         return self.blocks(size)
 
     def blocks(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:

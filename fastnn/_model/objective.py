@@ -26,7 +26,7 @@ class Objective:
     dropout : tuple of float
         The rate of each hidden layer; empty if all are 0.
     l2_by_batch : bool
-        Scale the L2 term of a mini-batch by the number of its examples, as scikit-learn does.
+        Divide the L2 term of a mini-batch by its total sample weight, as scikit-learn does.
     """
 
     loss: Loss

@@ -125,8 +125,7 @@ class Predictor:
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
         """Return each layer's Z and A for the rows of X (m, n[0]).
 
-        Not by a plan: all rows and both matrices of each layer are kept, whereas a plan overwrites Z by A, chunk by
-        chunk.
+        This does not use a plan, because a plan overwrites Z with A and works in chunks.
         """
         parameters, cache = self.parameters, Cache([], [])
         dtype, activations = self.architecture.dtype, self.architecture.activations
@@ -154,7 +153,7 @@ class Predictor:
 
     def _take_plan(self, m: int, n_threads: int | None
                    ) -> tuple[PredictionPlan, list[PredictionPlan], AbstractContextManager[object]]:
-        """Take a plan for `m` rows; return it, the list to put it back into, and the limit on BLAS's threads."""
+        """Return a plan for `m` rows, the list of idle plans it belongs to and a context that limits BLAS's threads."""
         team = 1
         if n_threads is not None or m > self.max_rows_single_thread:
             threads = runtime.thread_count(n_threads)
@@ -176,7 +175,7 @@ class Predictor:
 
     def _results(self, X: Features, out: NDArray[Any] | None, row_shape: tuple[int, ...],
                  dtype: np.dtype[Any]) -> "_Results":
-        """Return a place for the predictions: in `out`, in a new array, or in pieces if X does not tell its length."""
+        """Return the destination of the predictions: `out`, a new array, or a list of pieces if X has no length."""
         if out is None:
             return _Results(None if X.m is None else np.empty((X.m, *row_shape), dtype), row_shape, dtype)
         m = np.shape(out)[:1] if X.m is None else (X.m,)

@@ -67,7 +67,7 @@ class FitLoop:
         state, optimizer = self.state, self.settings.optimizer
         if state.epoch == 0 and state.monitor is None and state.epochs > 1:
             state.best.score_initial(self.recorder.score_parameters())
-        rows, update = self.feed.max_rows, None if isinstance(optimizer, LBFGS) else state.optimizer_state
+        rows, update = self.feed.batch_size, None if isinstance(optimizer, LBFGS) else state.optimizer_state
         if update is None:
             rows = min(rows, _tuning.GRADIENT_BLOCK_ROWS)
         values = state.values
@@ -123,7 +123,7 @@ class FitLoop:
             state.best.update(self.recorder.score_parameters() if score is None else score, state.epoch)
 
     def _finish(self) -> None:
-        """Restore the best parameters after early stopping or divergence."""
+        """Restore the best parameters if the fit diverged or uses early stopping, even if it ran all epochs."""
         state = self.state
         history, best = state.history, state.best
         if history.stop_reason != "diverged" and not kernels.all_finite(state.theta, runtime.LEVEL):

@@ -71,12 +71,12 @@ class ScheduleState:
         return {"t": self.t, "watch": None if self.monitor is None else self.monitor.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` returned.
+        """Restore a state returned by `state`.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            If it is something else.
+            If the state is malformed.
         """
         self.t = checks.count(state["t"], "t", 0, 2**63 - 1)
         if self.monitor is not None:

@@ -54,7 +54,7 @@ class MetricMonitor:
         return self.sign * record[self.monitor]
 
     def update(self, record: Mapping[str, float]) -> None:
-        """Take the record of an epoch: an improvement is a value better than the best one by more than min_delta."""
+        """Update with the record of an epoch; the value must improve on the best by more than min_delta."""
         cost = self.cost(record)
         better = cost < self.best - self.min_delta if self.best < inf else cost < inf
         self.best, self.stale = (cost, 0) if better else (self.best, self.stale + 1)
@@ -64,12 +64,12 @@ class MetricMonitor:
         return {"best": self.best if isfinite(self.best) else None, "stale": self.stale}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` returned.
+        """Restore a state returned by `state`.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            If it is something else.
+            If the state is malformed.
         """
         best, stale = state["best"], checks.count(state["stale"], "stale", 0)
         self.best = inf if best is None else checks.number(best, "best")
@@ -107,7 +107,7 @@ class BestParameters:
         self.value = value if isfinite(value) else inf
 
     def due(self, steps: int) -> bool:
-        """Count `steps`; tell whether a score is due: after 1, 2, 4, ..., then every _tuning.STEPS_PER_SCORE steps."""
+        """Count `steps`; return if a score is due: after 1, 2, 4, ..., then every _tuning.STEPS_PER_SCORE steps."""
         self.wait -= steps
         if self.wait > 0:
             return False
@@ -130,12 +130,12 @@ class BestParameters:
                 "interval": self.interval}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` returned.
+        """Restore a state returned by `state`.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            If it is something else.
+            If the state is malformed.
         """
         value, epoch = state["value"], state["epoch"]
         self.value = inf if value is None else checks.number(value, "value")

@@ -162,7 +162,7 @@ def _parse_idx(stream: BinaryIO | gzip.GzipFile, max_bytes: int, name: str) -> n
         raise ValueError(f"{name!r} is damaged: {what}, but more follow")
     try:
         array: np.ndarray = np.ndarray(shape, dtype, buffer=values)
-    except ValueError as error:  # more dimensions than NumPy supports, or too large ones beside an empty one
+    except ValueError as error:  # too many dimensions for NumPy, or a dimension of 0 and a too large one
         raise ValueError(f"{name!r}: {what}, which does not make an array ({error})") from error
     return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 

@@ -22,11 +22,11 @@ from fastnn.losses import Loss
 
 __all__ = ["BaseMLP"]
 
-# scikit-learn's names, then fastnn's other activations of single units; exp would soon overflow in hidden layers.
+# scikit-learn's names, then fastnn's other element-wise activations except exp, which would overflow in hidden layers.
 SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 ACTIVATIONS = (*SKLEARN_ACTIVATIONS,
                *(name for name in BY_UNITS if name not in (*SKLEARN_ACTIVATIONS, "sigmoid", "exp")))
-# Rebuilt after copying or unpickling.
+# Attributes that copies and pickles omit, because they can be rebuilt.
 TRANSIENT = frozenset({"_network"})
 
 

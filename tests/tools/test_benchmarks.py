@@ -108,7 +108,7 @@ def test_report_shows_missing_figures_and_missed_targets(report):
               "reached": {"fastnn": 3, "NumPy": 2},
               **{key: {"fastnn": 2.0, "NumPy": 5.0} for key in ("seconds", "training", "epochs", "accuracy")}},
              {"part": "import", "ms": 31.0, "target": 30.0}],
-        memory=[{"part": "arrays", "threads": 1, "target": 60.0, "beside": {"fastnn": 9.0, "NumPy": 8.0}},
+        memory=[{"part": "arrays", "threads": 1, "target": 60.0, "extra": {"fastnn": 9.0, "NumPy": 8.0}},
                 {"part": "map", "call": "fit", "threads": 1, "rows": 1000, "rise": 1.5, "growth": 10.0},
                 {"part": "map", "call": "fit", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0},
                 {"part": "map", "call": "predict_proba", "threads": 1, "rows": 9000, "rise": 20.0, "growth": 10.0}],

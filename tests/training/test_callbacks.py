@@ -301,4 +301,4 @@ def test_array_feed(shuffle, rows):
         assert sorted(orders[0]) == wanted.tolist() != orders[0]
     else:
         assert orders[0] == (None if rows is None else wanted.tolist())
-    assert feed.batch_size == feed.max_rows == 4
+    assert feed.batch_size == 4
