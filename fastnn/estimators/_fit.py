@@ -116,7 +116,8 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, callbacks: tu
     architecture, parameters = network.architecture, network.parameters
     examples = data.examples(architecture)
     objective = full_batch_objective(estimator._core_loss(architecture.dtype), estimator.alpha, examples)
-    optimizer = LBFGS(gradient_tolerance=estimator.tol, cost_tolerance=SCIPY_FTOL, max_evaluations=estimator.max_fun)
+    optimizer = LBFGS(gradient_tolerance=float(estimator.tol), cost_tolerance=SCIPY_FTOL,
+                      max_evaluations=min(int(estimator.max_fun), checks.LARGEST))  # scikit-learn has no upper bound
 
     def after_iteration(J: float) -> str | None:
         return "callback" if view.end_epoch(callbacks, {"epoch": view.epoch + 1, "loss": J}) else None

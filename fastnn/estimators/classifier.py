@@ -218,7 +218,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
-        if incremental and self.class_weight == "balanced":
+        if incremental and self.class_weight == "balanced" and encoded_y.ndim == 1:
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
         return class_factors(self.class_weight, self.classes_, encoded_y)
 

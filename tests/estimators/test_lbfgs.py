@@ -91,7 +91,7 @@ def cases(draw, dtype="float64", iterations=8, fits=2):
         "activation": draw(st.sampled_from(["identity", "logistic", "tanh", "relu"])),
         "alpha": draw(st.sampled_from([0.0, 1e-3, 1.0])),
         "max_iter": draw(st.integers(1, iterations)),
-        "max_fun": draw(st.sampled_from([1, 3, 6, 15000])),
+        "max_fun": draw(st.sampled_from([1, 3, 6, 15000, 10**10])),
         "tol": draw(st.sampled_from([0.0, 1e-4, 0.1])),
         "warm_start": draw(st.booleans()),
     }
