@@ -39,7 +39,7 @@ typedef struct {
 /* One update of the parameter arena theta, shared by all slices of a step. */
 typedef struct {
     int rule;                 /* FASTNN_SGD ... */
-    double rate;              /* learning rate; Adam: including the bias correction (prepare_update) */
+    double rate;              /* learning rate; Adam, NAdam: including the bias correction (prepare_update) */
     double gradient_rate;     /* NAdam: the rate of g itself, in addition to that of its first moment */
     double momentum;          /* momentum and Nesterov */
     double beta_1, beta_2;    /* decay of the first and second moment */
@@ -66,8 +66,8 @@ typedef struct {
     const void *bias;             /* IN (n) added to each column, or NULL */
     const void *column_bias;      /* IN (m) added to each row, or NULL: the bias where units are columns */
     int relu;                     /* 1: max(C, 0) */
-    int *finite;                  /* OUT or NULL: set to 0 if the first rows of op(A) op(B) have a non-finite value;
-                                     otherwise unchanged */
+    int *finite;                  /* OUT or NULL: set to 0 if a row of the first tile of op(A) op(B) has a non-finite
+                                     value; otherwise unchanged */
     const void *relu_mask_source; /* IN (n, m), columns as those of C, or NULL: C is 0 where this is not positive */
     void *sums;                   /* OUT (n) scale * (sum of the columns of C), if relu_mask_source is given */
     double scale;

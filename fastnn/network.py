@@ -119,9 +119,9 @@ class Network(PredictingNetwork):
         clip_norm : float, optional
             Scale gradients of J with a larger norm to this norm (Pascanu et al. 2013).
         batch_size : int, "auto" or None
-            The number of examples in a mini-batch. None means all examples (batch gradient descent). "auto" means 200,
-            or the size of the first batch of an iterable. A batch of an iterable is one step, or several if it is
-            larger than `batch_size`.
+            The number of examples in a mini-batch. None means all examples (batch gradient descent). "auto" means 200.
+            With an iterable, both mean the size of its first batch. A batch of an iterable is one step, or several if
+            it is larger than `batch_size`.
         epochs : int
             Total number of epochs, including those completed before `resume`.
         steps_per_epoch : int, optional
@@ -171,8 +171,9 @@ class Network(PredictingNetwork):
         Warns
         -----
         DivergenceWarning
-            If the loss is no longer finite. Training stops and restores the best parameters so far, which are updated
-            after each epoch with `early_stopping`, else after 1, 3, 7, ..., 127 steps and then every 128.
+            If the loss or a parameter is no longer finite. Training stops and restores the best parameters so far.
+            They are updated after each epoch with `early_stopping`, else at the end of the first epoch after 1, 2, 4,
+            ..., at most 128 further steps.
         """
         settings = FitSettings.check(
             self._architecture.output, self._objective.dropout, optimizer=optimizer, learning_rate=learning_rate,

@@ -47,13 +47,13 @@ def thread_count(n_threads: int | None = None) -> int:
     Parameters
     ----------
     n_threads : int, optional
-        The caller's choice. By default FASTNN_NUM_THREADS, else OMP_NUM_THREADS, else the number of cores that this
-        process may use.
+        The caller's choice, from 1 to 4096. By default FASTNN_NUM_THREADS, else OMP_NUM_THREADS, else the number of
+        cores that this process may use. A variable outside that range is ignored.
 
     Raises
     ------
     ValueError, TypeError
-        If `n_threads` is not a positive whole number.
+        If `n_threads` is not a whole number in that range.
     """
     if n_threads is not None:
         if type(n_threads) is int and 1 <= n_threads <= 4096:

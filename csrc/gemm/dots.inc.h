@@ -39,9 +39,9 @@ FASTNN_INLINE FN(vector) FN(sums_of_lanes)(int count, const FN(vector) *x /* IN 
     return sum[0];
 }
 
-/* Load a vector of terms of a column, from row p on. With `remainder`, load the terms that follow the whole vectors,
-   with 0 in the other lanes: the last vector of the column without the terms in `counted`, which were added before; or
-   the whole column if it is shorter than a vector. */
+/* Load one vector of a column. Without `remainder`: the vector at row p. With it: the terms after the last whole
+   vector, and 0 in the other lanes. They are the last LANES terms of the column, where those in `counted`, which were
+   added before, become 0. A column shorter than a vector is copied. */
 FASTNN_INLINE FN(vector) FN(load_terms)(const int remainder, ptrdiff_t p, ptrdiff_t terms, FN(mask) counted,
                                         const real *x) /* IN (terms) */
 {

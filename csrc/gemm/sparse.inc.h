@@ -5,7 +5,7 @@
 
 /* sums += the non-zeros' values times their columns of W, for `count` units. */
 FASTNN_INLINE void FN(add_columns)(ptrdiff_t n, ptrdiff_t count, ptrdiff_t n_values,
-                                   const real *restrict W,          /* IN columns of n, the first unit's row */
+                                   const real *restrict W,          /* IN (n, n[0]) from the first unit's row on */
                                    const real *restrict values,     /* IN (n_values) */
                                    const int32_t *restrict columns, /* IN (n_values) */
                                    real *restrict sums)             /* IN/OUT (count) */

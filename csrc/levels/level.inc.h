@@ -1,8 +1,8 @@
 /* level.inc.h: every kernel, once for float and once for double, static, behind one table.
 
    The including unit defines FASTNN_TABLE, the table's name, and is compiled with the flags of its level.
-   Nothing else may be visible from here: a second symbol of the same name, compiled for another level,
-   could be linked in its place and crash an older machine. */
+   This file may export no other symbol: one of the same name, compiled for another level, could be linked in its place
+   and crash an older machine. */
 #include "fastnn.h"
 #include "random/threefry.h"
 #include "simd.h"

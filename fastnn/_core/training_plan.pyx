@@ -102,8 +102,8 @@ cdef class TrainingPlan(TrainingStages):
         """Leave the gradient of the mean loss over the examples `start` to `stop` in `workspace.gradients[0]`.
 
         Penalties and clipping are left to `apply`. The gradient may be changed between the two calls: for distributed
-        training, by an all-reduce over `workspace.gradients[0]`, weighted by the `batch_weight` of each machine;
-        `apply` then takes the loss and the weight of all machines.
+        training, to the mean of all machines' `workspace.gradients[0]`, weighted by their `batch_weight`. `apply` then
+        takes the mean loss and the total weight of all machines.
 
         Returns
         -------

@@ -52,7 +52,7 @@ class FitLoop:
         except KeyboardInterrupt:
             state.history.stop_reason = "interrupted"
             raise
-        except BaseException:  # raised by a callback
+        except BaseException:  # raised by a callback or by data read during training
             state.history.stop_reason = "error"
             raise
         finally:
@@ -113,7 +113,7 @@ class FitLoop:
         return "callback" if state.asked_to_stop(self.settings.callbacks, record) else None
 
     def _update_best(self, record: dict[str, float], steps: int) -> None:
-        """Keep the parameters if they are the best so far: after each epoch with early stopping, else when due."""
+        """Keep the best parameters: score after each epoch with early stopping, else if a score is due."""
         state = self.state
         if state.monitor is not None:
             state.monitor.update(record)

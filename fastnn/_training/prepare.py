@@ -1,4 +1,7 @@
-"""The preparation of a fit: everything is checked and allocated before the network changes."""
+"""The preparation of a fit: everything is checked before the network changes.
+
+The workspace of the steps is allocated later, by `binding.bind`.
+"""
 
 import os
 from dataclasses import dataclass
@@ -111,7 +114,10 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
 
 
 def commit(prepared: PreparedFit) -> None:
-    """Apply everything a fit changes before its first step: parameters and generator of a checkpoint, random draws."""
+    """Apply what a fit changes in place: parameters and generator of a checkpoint, random draws.
+
+    `Network._adopt` takes over the rest.
+    """
     state = prepared.state
     if prepared.theta is not None:
         np.copyto(state.theta, prepared.theta)

@@ -107,7 +107,10 @@ class BestParameters:
         self.value = value if isfinite(value) else inf
 
     def due(self, steps: int) -> bool:
-        """Count `steps`; return if a score is due: after 1, 2, 4, ..., then every _tuning.STEPS_PER_SCORE steps."""
+        """Count the `steps` of an epoch; return whether a score is due.
+
+        The interval is 1, 2, 4, ... steps, at most _tuning.STEPS_PER_SCORE.
+        """
         self.wait -= steps
         if self.wait > 0:
             return False

@@ -98,7 +98,10 @@ class Solver:
 
     @property
     def learning_rate(self) -> float:
-        """Current learning rate; for Adam, including the bias correction, as in scikit-learn. Settable for 'sgd'."""
+        """Current learning rate; for Adam, including the bias correction, as in scikit-learn.
+
+        Assigning has an effect for 'sgd' only: other solvers compute theirs, like scikit-learn's Adam.
+        """
         if self.name == "sgd":
             return self.sgd_rate
         rule = self.state.optimizer
@@ -108,7 +111,7 @@ class Solver:
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self.sgd_rate = float(rate)  # other solvers recompute theirs, like scikit-learn's Adam
+        self.sgd_rate = float(rate)
 
     def rates(self, total: int) -> Iterator[float]:
         """Return an endless iterator over the next steps' rates, without bias correction; `total` steps are planned."""

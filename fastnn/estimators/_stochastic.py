@@ -227,7 +227,7 @@ class StochasticFit:
         self.solver.iteration_ends(records.t)
 
     def _shuffle(self, random_state: np.random.RandomState) -> None:
-        """Permute the order again, with the random draws of `sklearn.utils.shuffle`."""
+        """Draw a permutation as `sklearn.utils.shuffle` does; apply it to the order if there are several batches."""
         permutation = np.arange(self.m)
         random_state.shuffle(permutation)
         if self.order is not None and len(self.batches) > 1:  # with one batch, the order does not matter

@@ -31,8 +31,8 @@ Array = NDArray[np.float64]
 
 FIRST_STEP, STEPS = 2.0**-8, 9  # each step is a quarter of the previous one; powers of 2 keep x + h exact
 EPS = float(np.finfo(np.float64).eps)
-# Threshold of a jump, in EPS |f| / h: S(h) sums 4 values of f and has the factor 4/3, S(4h) adds another 1/3, and each
-# value carries the 2 to 10 rounding errors of a mean over examples.
+# Rounding errors allowed in the extrapolated S (above), in EPS |f| / h: S(h) sums f, 2 f and f, so 4 values, with the
+# factor 4/3, S(4h) adds another 1/3, and each value carries the 2 to 10 rounding errors of a mean over examples.
 ROUNDINGS = 64
 
 
@@ -128,7 +128,7 @@ def by_entry(f: Callable[[Any], Any], x: Array, what: str = "f(x)") -> Callable[
 
 
 def float64(value: Any, what: str) -> Array:
-    """Return a C-ordered float64 copy of finite numbers; raise ValueError for float32."""
+    """Return a C-ordered float64 copy; raise ValueError for float32, float16 and numbers that are not finite."""
     dtype = getattr(value, "dtype", None)
     if dtype in (np.float32, np.float16):
         raise ValueError(f"{what} is {dtype}, whose rounding hides small errors: compute in float64")
