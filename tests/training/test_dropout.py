@@ -140,7 +140,7 @@ def test_refused():
             kernels.activate("relu", Z, None, Z, dropout=wrong)
     with pytest.raises(ValueError, match="softmax"):
         kernels.activate("softmax", Z, None, Z, dropout=dropout)
-    with pytest.raises(ValueError, match="before the first element"):
+    with pytest.raises(ValueError, match="first must not be negative"):
         kernels.activate("relu", Z, None, Z, dropout=dropout, first=-1)
     for dropped in (Z[:2], Z.astype("float32"), Z.ravel(), Z.tolist(), np.ascontiguousarray(Z)):
         with pytest.raises((TypeError, ValueError)):
