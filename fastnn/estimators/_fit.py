@@ -1,48 +1,30 @@
 """`fit` and `partial_fit` of both estimators: validate, initialise or continue, then run a solver."""
 
-import inspect
-import warnings
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn import _tuning, runtime
 from fastnn._data import checks
-from fastnn._data.examples import Examples
 from fastnn._model.objective import Objective
 from fastnn._training import binding, lbfgs
 from fastnn._training.view import FitView
-from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, resolve
+from fastnn.callbacks import Callback
+from fastnn.estimators._arguments import check_callbacks, check_parameters, recorded
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
 from fastnn.estimators._solver import Solver
-from fastnn.estimators._stochastic import StochasticFit, ValidationSet
+from fastnn.estimators._stochastic import StochasticFit
+from fastnn.estimators._validation import ValidationArguments, early_stopping_split, validation_data, validation_set
 from fastnn.optimizers import LBFGS
 
-__all__ = ["ValidationArguments", "fit_estimator"]
-
+__all__ = ["fit_estimator"]
 
 SCIPY_FTOL = 2.220446049250313e-09  # SciPy's default, which scikit-learn does not change
-
-
-class ValidationArguments(NamedTuple):
-    """The validation data that the user passes to `fit`."""
-
-    X: Any = None
-    y: Any = None
-    sample_weight: Any = None
-
-    @property
-    def given(self) -> bool:
-        """Whether any argument was passed."""
-        return any(argument is not None for argument in self)
 
 
 def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
@@ -138,52 +120,6 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, callbacks: tu
     estimator.loss_ = np.float64(result.fun)
 
 
-# Arguments
-
-
-def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list[int]:
-    """Check what scikit-learn's parameter constraints cannot express; return the sizes of the hidden layers."""
-    if estimator.solver == "lbfgs":
-        unusable = {"dropout": np.any(estimator.dropout), "clip_norm": estimator.clip_norm is not None,
-                    "X_val": validates, "verbose='bar'": estimator.verbose == "bar"}
-        for name, given in unusable.items():
-            if given:
-                raise ValueError("solver='lbfgs' works on all examples with its own step lengths: it takes no "
-                                 f"{name}")
-    elif estimator.early_stopping and incremental:
-        raise ValueError("partial_fit does not support early_stopping=True")
-    hidden = list(np.atleast_1d(np.asarray(estimator.hidden_layer_sizes)).tolist())
-    if np.any(np.array(hidden) <= 0):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-    checks.dropout(estimator.dropout, estimator._hidden_activations(len(hidden)))
-    if estimator.scoring is not None:
-        check_scoring(estimator, scoring=estimator.scoring)
-    return hidden
-
-
-def recorded(estimator: Any, validates: bool) -> tuple[str, ...]:
-    """Return the names of the values that callbacks get after each epoch."""
-    if estimator.solver == "lbfgs":
-        return "epoch", "loss"
-    validation = ("validation_loss", "validation_score") if validates or estimator.early_stopping else ()
-    return ("epoch", "loss", *validation, "learning_rate")
-
-
-def check_callbacks(given: Any, view: FitView) -> tuple[Callback, ...]:
-    """Return the callbacks of a fit after checking that they work with it."""
-    callbacks, rule = resolve(given, None)
-    if rule is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):
-        kind = EarlyStopping if rule is not None else Checkpoint
-        raise ValueError(f"callbacks: {kind.__name__} is for fastnn.Network; here early_stopping, n_iter_no_change "
-                         "and scoring say when to stop, and pickle keeps an estimator between calls of partial_fit")
-    for callback in callbacks:
-        callback.check(view)
-    return callbacks
-
-
-# Data
-
-
 def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incremental: bool, reset: bool) -> FitData:
     """Validate and encode the training data."""
     X, y = estimator._validate_input(X, y, incremental, reset=reset)
@@ -197,35 +133,6 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
     return FitData(X, y, encoded_y, sample_weight, loss_weight)
 
 
-def validation_data(estimator: Any, given: ValidationArguments) -> FitData:
-    """Validate and encode the validation data that the user passed."""
-    if given.X is None or given.y is None:
-        raise ValueError("X_val and y_val go together")
-    X, y = estimator._validate_validation_data(given.X, given.y)
-    sample_weight = check_sample_weight(given.sample_weight, X, "sample_weight_val")
-    return FitData(X, y, estimator._encode(y), sample_weight, sample_weight)
-
-
-def early_stopping_split(estimator: Any, data: FitData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the positions of the training examples and of those that early stopping holds out."""
-    rows, held_rows = train_test_split(np.arange(len(data.encoded_y)), random_state=estimator._random_state,
-                                       test_size=estimator.validation_fraction,
-                                       stratify=estimator._strata(data.encoded_y))
-    if len(held_rows) < 2:
-        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
-                         "dataset.")
-    return rows, held_rows
-
-
-def validation_set(estimator: Any, network: CoreNetwork, data: FitData) -> ValidationSet:
-    """Return the examples to evaluate after each epoch, with their score."""
-    examples = data.examples(network.architecture)
-    return ValidationSet(examples, partial(score, estimator, network, data, examples))
-
-
-# Solver and score
-
-
 def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool) -> Solver:
     """Return a new solver, or for partial_fit the previous one. It is also the attribute `_optimizer`."""
     layout = network.parameters.layout
@@ -236,25 +143,3 @@ def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool) -> 
     solver: Solver = estimator._optimizer
     solver.prepare(layout, estimator.alpha)
     return solver
-
-
-def score(estimator: Any, network: CoreNetwork, data: FitData, examples: Examples) -> float:
-    """Return the validation score of the current parameters: that of `scoring`, by default accuracy or R2."""
-    if estimator.scoring is None:
-        outputs = network.predictor.outputs(examples.X, n_threads=estimator.n_threads)
-        assert outputs is not None, "examples were validated"
-        return float(estimator._score_outputs(outputs, data))
-    if not np.isfinite(network.parameters.theta).all():
-        return float("nan")  # scorers raise for NaN
-    scorer, weights = check_scoring(estimator, scoring=estimator.scoring), {}
-    if data.sample_weight is not None and accepts_sample_weight(scorer):
-        weights["sample_weight"] = data.sample_weight
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-        return float(scorer(estimator, data.X, data.y, **weights))
-
-
-def accepts_sample_weight(scorer: Any) -> bool:
-    """Return whether a scorer, or the metric it wraps, accepts `sample_weight`."""
-    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
-    return "sample_weight" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())

@@ -3,25 +3,19 @@
 from numbers import Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
-from fastnn.estimators._base import BaseMLP
-from fastnn.estimators._fit import ValidationArguments, fit_estimator
-from fastnn.estimators._inputs import FitData
-from fastnn.estimators._objective import MeanSquaredError
-from fastnn.losses import Absolute, Huber, Loss, Poisson, Quantile
+from fastnn.estimators._fit import fit_estimator
+from fastnn.estimators._regression import BaseMLPRegressor
+from fastnn.estimators._validation import ValidationArguments
 
 __all__ = ["MLPRegressor"]
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class MLPRegressor(BaseMLPRegressor):
     """Multi-layer perceptron regressor: scikit-learn's `MLPRegressor` on fastnn's compiled core.
 
     The same data, parameters and `random_state` give the same results up to rounding.
@@ -144,7 +138,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+        **BaseMLPRegressor._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
@@ -161,39 +155,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
                  clip_norm: float | None = None, scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
                  n_threads: int | None = None) -> None:
         self._set_parameters(locals())
-
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
-                             dtype=(np.float64, np.float32), reset=reset)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and y.min() < 0:
-            raise ValueError(f"y must not be negative for loss='poisson', got {y.min():g}")
-        return X, y
-
-    def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
-        return self._validate_input(X, y, incremental=True, reset=False)
-
-    def _encode(self, y: Any) -> NDArray[Any]:
-        return np.asarray(y, np.float64)
-
-    def _output_activation(self) -> str:
-        return "exp" if self.loss == "poisson" else "identity"
-
-    def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
-        losses: dict[str, Loss] = {
-            "squared_error": MeanSquaredError(self.n_outputs_),
-            "poisson": Poisson(),
-            "absolute_error": Absolute(),
-            "huber": Huber(float(self.huber_delta)),
-            "quantile": Quantile(float(self.quantile)),
-        }
-        return losses[self.loss]
-
-    def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        return float(r2_score(data.y, outputs.reshape(data.y.shape), sample_weight=data.sample_weight))
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None,

@@ -1,0 +1,99 @@
+"""The private part of MLPClassifier: its targets, loss and score."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import validate_data
+
+from fastnn.estimators._base import BaseMLP
+from fastnn.estimators._inputs import FitData, class_factors
+from fastnn.estimators._objective import BinaryLogLoss, LogLoss
+from fastnn.losses import Loss
+
+__all__ = ["BaseMLPClassifier"]
+
+
+class BaseMLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+    """Base class of `MLPClassifier`: encodes labels, chooses the output layer and loss, scores outputs."""
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        X, y = self._validate_X_y(X, y, reset)
+        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        elif self.warm_start:
+            classes = unique_labels(y)
+            if set(classes) != set(self.classes_):
+                raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call "
+                                 f"to fit. Previously got {self.classes_}, `y` has {classes}")
+        else:
+            self._check_known_classes(y)
+        return X, y
+
+    def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
+        X, y = self._validate_X_y(X, y, reset=False)
+        self._check_known_classes(y)
+        return X, y
+
+    def _validate_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True,
+                             dtype=(np.float64, np.float32), reset=reset)
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _check_known_classes(self, y: Any) -> None:
+        classes = unique_labels(y)
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has "
+                             f"{classes}.")
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        kind = self._label_binarizer.y_type_
+        if y.ndim != 1 or kind not in ("binary", "multiclass"):
+            matrix: NDArray[np.bool_] = self._label_binarizer.transform(y).astype(bool)
+            return matrix
+        codes = np.searchsorted(self.classes_, y)
+        labels: NDArray[Any] = codes.astype(np.int32) if kind == "multiclass" else codes > 0
+        return labels
+
+    def _output_activation(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _n_outputs(self, encoded_y: NDArray[Any]) -> int:
+        return len(self.classes_) if encoded_y.dtype == np.int32 else super()._n_outputs(encoded_y)
+
+    def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
+        kind = LogLoss if self.out_activation_ == "softmax" else BinaryLogLoss
+        return kind(label_smoothing=float(self.label_smoothing), eps=float(np.finfo(dtype).eps))
+
+    def _strata(self, encoded_y: NDArray[Any]) -> NDArray[Any] | None:
+        # Strings, because scikit-learn's error messages quote the labels.
+        return np.where(encoded_y.ravel(), "True", "False") if self.n_outputs_ == 1 else None
+
+    def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
+        if self.class_weight is None:
+            return None
+        if incremental and self.class_weight == "balanced" and encoded_y.ndim == 1:
+            raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
+        return class_factors(self.class_weight, self.classes_, encoded_y)
+
+    def _class_indices(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
+        """Return class indices (m,) for outputs A[L] (m, n[L]); for multilabel targets, 0 or 1 of shape (m, n[L])."""
+        if self.out_activation_ == "softmax":
+            numbers: NDArray[np.intp] = outputs.argmax(axis=1)
+            return numbers
+        decided: NDArray[np.intp] = (outputs > 0.5).astype(np.intp)
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            return decided
+        return decided[:, 0] if len(self._label_binarizer.classes_) == 2 else np.zeros(len(outputs), np.intp)
+
+    def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
+        decided, Y = self._class_indices(outputs), data.encoded_y
+        correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
+        if data.sample_weight is None:
+            return float(correct.mean())
+        return float(np.average(correct, weights=data.sample_weight))
