@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("fastnn", description="Dense neural networks on the CPU.")
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="demo|info")
-    commands.add_parser("info", help="print version, SIMD level, BLAS and threads")
+    commands.add_parser("info", help="print version, SIMD level, BLAS, threads, cores and CPU quota")
     demo = commands.add_parser(
         "demo", help="train a network on images and compare it with NumPy and scikit-learn",
         description="Train a network on images and test it, save it and draw its mistakes, then compare it with the "
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=_whole(1, 100_000), metavar="N",
                       help="number of epochs (default: 40 for the digits, else 10)")
     demo.add_argument("--threads", type=_whole(1, 4096), metavar="N",
-                      help="at most N threads (default: FASTNN_NUM_THREADS, OMP_NUM_THREADS or all cores)")
+                      help="at most N threads (default: FASTNN_NUM_THREADS, OMP_NUM_THREADS or all available cores)")
     demo.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0, metavar="N",
                       help="seed of the held-out digits, initial weights and order of examples (default: 0)")
     return parser

@@ -9,6 +9,8 @@ and `csrc/tuning.h`.
 
 # Largest number of threads in a team.
 MAX_TEAM = 64
+# Seconds after which the CPU quota is read again: reading its files takes a fraction of a millisecond.
+QUOTA_SECONDS = 5.0
 # Multiply-adds of a training step below which one thread is faster than two (python bench shards).
 MIN_SHARD_WORK = 1_000_000
 # Multiply-adds for each parameter below which a second gradient arena costs more to fill and add up than it saves.

@@ -152,7 +152,7 @@ class Network(PredictingNetwork):
             of threads. Parameters, optimiser, generator, schedule, early stopping and history are restored. Data and
             arguments must be unchanged, except `epochs` (not fewer), `callbacks` and `progress`.
         n_threads : int, optional
-            The maximum number of threads; by default FASTNN_NUM_THREADS, OMP_NUM_THREADS, or all cores.
+            The maximum number of threads; by default FASTNN_NUM_THREADS, OMP_NUM_THREADS, or all available cores.
 
         Returns
         -------

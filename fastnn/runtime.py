@@ -1,16 +1,18 @@
-"""The run-time configuration: SIMD level, number of threads, BLAS. `show_config()` prints it."""
+"""The run-time configuration: SIMD level, number of threads, CPU quota, BLAS. `show_config()` prints it."""
 
 import os
 import platform
 import warnings
+from math import ceil
 from operator import index
 from typing import Any
 
 from fastnn import _tuning
 from fastnn._core.registry import ALL_LEVELS, LEVELS
 from fastnn._threads.blas_limit import blas_libraries, blas_threads
+from fastnn._threads.cpu_quota import cpu_quota
 
-__all__ = ["blas_info", "blas_threads", "config", "cores", "show_config", "simd_level", "thread_count"]
+__all__ = ["blas_info", "blas_threads", "config", "cores", "cpu_quota", "show_config", "simd_level", "thread_count"]
 
 
 def _requested_level() -> int:
@@ -47,8 +49,9 @@ def thread_count(n_threads: int | None = None) -> int:
     Parameters
     ----------
     n_threads : int, optional
-        The caller's choice, from 1 to 4096. By default FASTNN_NUM_THREADS, else OMP_NUM_THREADS, else the number of
-        cores that this process may use. A variable outside that range is ignored.
+        The caller's choice, from 1 to 4096. By default FASTNN_NUM_THREADS, else OMP_NUM_THREADS; a variable outside
+        that range is ignored. Else `cores` (from Python 3.13 on `os.process_cpu_count`, which PYTHON_CPU_COUNT
+        overrides), at most 64 and at most `cpu_quota`, rounded up.
 
     Raises
     ------
@@ -71,11 +74,13 @@ def thread_count(n_threads: int | None = None) -> int:
         text = os.environ.get(variable, "").split(",")[0].strip()
         if text.isdecimal() and 1 <= int(text) <= 4096:
             return int(text)
-    return cores()
+    available = min(os.process_cpu_count() or 1, _tuning.MAX_TEAM) if hasattr(os, "process_cpu_count") else cores()
+    quota = cpu_quota()
+    return available if quota is None else min(available, ceil(quota))
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use, at most 64."""
+    """Return the number of cores that this process may use by its affinity mask, at most 64."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(found, _tuning.MAX_TEAM)
 
@@ -87,7 +92,7 @@ def blas_info() -> list[dict[str, Any]]:
 
 
 def config() -> dict[str, Any]:
-    """Return version, SIMD level, threads, BLAS and platform as a dictionary."""
+    """Return version, SIMD level, threads, cores, CPU quota, BLAS and platform as a dictionary."""
     import numpy
     import scipy
 
@@ -98,6 +103,8 @@ def config() -> dict[str, Any]:
         "simd": simd_level(),
         "simd_available": list(LEVELS),
         "threads": thread_count(),
+        "cores": cores(),
+        "cpu_quota": cpu_quota(),
         "blas": blas_info(),
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
@@ -107,9 +114,12 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print version, SIMD level, BLAS and threads."""
+    """Print version, SIMD level, threads, cores, CPU quota (if there is one), BLAS and platform."""
     values = config()
     blas = values.pop("blas")
+    quota = values.pop("cpu_quota")
+    if quota is not None:
+        values["cores"] = f"{values['cores']}, of which a CPU quota allows {quota:g}"
     for key, value in values.items():
         print(f"{key + ':':<16} {', '.join(value) if isinstance(value, list) else value}")
     for library in blas:

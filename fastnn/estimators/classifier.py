@@ -92,7 +92,7 @@ class MLPClassifier(BaseMLPClassifier):
     dtype : {'float32', 'float64'} or None, default=None
         Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
     n_threads : int or None, default=None
-        Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all cores.
+        Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all available cores.
 
     Attributes
     ----------
