@@ -34,6 +34,8 @@ typedef struct {
     double ceiling;   /* cap on a reported term: per example for the cross-entropy, per output unit for the others;
                          INFINITY for none. Gradients ignore it. */
     double factor;    /* multiplies the reported mean, not the gradient. Applied by the caller, not by the kernel. */
+    int unit_weights; /* 1: the sample weights are one for each output unit of each example; 0: one per example.
+                         Not for losses that take labels. */
 } fastnn_loss;
 
 /* One update of the parameter arena theta, shared by all slices of a step. */
@@ -91,12 +93,13 @@ typedef struct {
                               void *db);         /* OUT (n), or NULL */
 
     /* Return sum_j w_j L_j, each term capped at `ceiling` but not multiplied by `factor`, and store its derivative:
-       w_j dL_j/dZ for losses computed from Z, else w_j dL_j/dA. */
+       w_j dL_j/dZ for losses computed from Z, else w_j dL_j/dA. With unit weights, w_ij multiplies the term of unit
+       i. */
     double (*loss)(const fastnn_loss *loss,     /* IN */
                    ptrdiff_t n, ptrdiff_t m,
                    const void *Z,               /* IN (n, m): Z, or A if the loss is computed from A */
                    const void *Y,               /* IN cross-entropy: int32 (m) labels; others: (n, m) */
-                   const void *sample_weight,   /* IN (m), or NULL for all ones */
+                   const void *sample_weight,   /* IN (m), unit weights: (n, m); or NULL for all ones */
                    void *dZ);                   /* OUT (n, m), may be Z */
 
     /* out = scale * (sum of the columns of M). */

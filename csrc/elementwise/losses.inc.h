@@ -148,7 +148,7 @@ static const FN(loss_of_labels) FN(losses_of_labels)[] = {FASTNN_FOR_EACH_LOSS(N
 static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
-                                    const real *weights, /* IN (m) or NULL */
+                                    const real *weights, /* IN (m), unit weights: (n, m); or NULL */
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
     const real ceiling = R(loss->ceiling);
@@ -157,7 +157,12 @@ static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdif
     FN(loss_terms)[loss->kind](n * m, loss->parameter, Z, Y, term, dZ);
     if (ceiling < R(INFINITY))
         for (ptrdiff_t i = 0; i < n * m; i++) term[i] = FN(at_most)(term[i], ceiling);
-    if (weights) {
+    if (weights && loss->unit_weights) {
+        for (ptrdiff_t i = 0; i < n * m; i++) {
+            term[i] *= weights[i];
+            dZ[i] *= weights[i];
+        }
+    } else if (weights) {
         for (ptrdiff_t j = 0; j < m; j++)
             for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) {
                 term[i] *= weights[j];
@@ -188,7 +193,8 @@ static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const 
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* several pieces only if columns is 1 */
             const ptrdiff_t at = j * n + i;
-            sum += FN(elementwise_block)(loss, MIN(piece, n - i), width, Z + at, (const real *)Y + at, w, dZ + at);
+            const real *v = weights && loss->unit_weights ? weights + at : w;
+            sum += FN(elementwise_block)(loss, MIN(piece, n - i), width, Z + at, (const real *)Y + at, v, dZ + at);
         }
     }
     return sum;

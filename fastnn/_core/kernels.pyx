@@ -18,7 +18,7 @@ from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
     FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
-    fastnn_ops, loss_code)
+    fastnn_ops, loss_code, refuse_unit_weights)
 from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
@@ -69,7 +69,7 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     """Return the sum of w_j L_j and compute `dZ` (n, m) OUT = w_j dL_j/dZ, or w_j dL_j/dA for names not in FROM_Z.
 
     `Z` (n, m) IN is A for names not in FROM_Z; `Y` IN is int32 (m,) labels for cross_entropy, else (n, m); `weights`
-    (m,) IN or None. `dZ` may be `Z`. `parameter`: label smoothing of the cross-entropies, Huber's delta or the
+    IN (m,), or (n, m) for one weight per unit except for cross_entropy, or None. `dZ` may be `Z`. `parameter`: label smoothing of the cross-entropies, Huber's delta or the
     quantile. `ceiling`: upper bound on a term of the sum, per example for the cross-entropy, per output unit otherwise.
     """
     cdef int dtype = dtype_code(Z), kind = loss_code(name)
@@ -78,10 +78,17 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     cdef ptrdiff_t n = shape[0], m = shape[1]
     cdef char *z = matrix_pointer(Z, dtype, shape, "Z")
     cdef char *dz = matrix_pointer(dZ, dtype, shape, "dZ", written=True)
-    cdef char *w = NULL if weights is None else pointer(weights, dtype, m, "weights", None)
+    cdef bint unit_weights = isinstance(weights, cnp.ndarray) and weights.ndim == 2
+    cdef char *w = NULL
     cdef char *y
     cdef double result
-    cdef fastnn_loss settings = fastnn_loss(kind=kind, parameter=parameter, ceiling=ceiling, factor=1)
+    cdef fastnn_loss settings = fastnn_loss(kind=kind, parameter=parameter, ceiling=ceiling, factor=1,
+                                            unit_weights=unit_weights)
+    if unit_weights:
+        refuse_unit_weights(kind)
+        w = matrix_pointer(weights, dtype, shape, "weights")
+    elif weights is not None:
+        w = pointer(weights, dtype, m, "weights", None)
     if csrc.losses[kind].takes_labels:
         y = index_pointer(Y, 4, m, "labels", None)
     else:

@@ -26,6 +26,7 @@ cdef extern from "fastnn.h" nogil:
         double parameter
         double ceiling
         double factor
+        bint unit_weights
 
     ctypedef struct fastnn_update:
         int rule
@@ -129,3 +130,6 @@ cpdef int activation_code(str name) except -1
 cpdef int loss_code(str name) except -1
 cpdef int rule_code(str name) except -1
 cpdef int function_code(str name) except -1
+
+# ValueError for a loss whose examples have one term each.
+cdef int refuse_unit_weights(int loss) except -1

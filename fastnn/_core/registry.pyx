@@ -44,6 +44,12 @@ cpdef int loss_code(str name) except -1:
     return code_of(LOSSES, name)
 
 
+cdef int refuse_unit_weights(int loss) except -1:
+    if csrc.losses[loss].takes_labels:
+        raise ValueError("a loss that takes labels has one weight per example")
+    return 0
+
+
 cpdef int rule_code(str name) except -1:
     return code_of(RULES, name)
 

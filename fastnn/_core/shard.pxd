@@ -20,7 +20,8 @@ cdef struct TrainingBuffers:
     ptrdiff_t column_stride
     Csr sparse_X             # IN, instead of X
     char *Y                  # IN (rows, n[L]), or int32 (rows) labels
-    char *sample_weight      # IN (rows), or NULL
+    char *sample_weight      # IN (rows), unit weights: (rows, n[L]); or NULL
+    ptrdiff_t weight_width   # weights of an example: 1, or n[L]
     int64_t *order           # IN (positions), or NULL for 0, 1, 2, ...
     ptrdiff_t positions      # of the order; without one the rows
 
@@ -28,7 +29,7 @@ cdef struct TrainingBuffers:
     ptrdiff_t max_batch
     char *batch_X            # (n[0], m), or NULL if batches are read in place
     char *batch_Y            # (n[L], m) or int32 (m), or NULL likewise
-    char *batch_weights      # (m), or NULL likewise
+    char *batch_weights      # (weight_width, m), or NULL likewise
     char **Z                 # n_layers matrices (n[l], m)
     char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] if the layer's derivative does not need Z
     char **dZ                # two matrices (widest, m), used in turns
@@ -37,7 +38,8 @@ cdef struct TrainingBuffers:
 # Whether the positions start .. stop name existing rows, and sparse rows existing columns.
 cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t stop) noexcept nogil
 
-# The sum of the sample weights of `count` positions from `start` on; without sample weights their number.
+# The sum of the sample weights of `count` positions from `start` on, an example's unit weights counting as their mean;
+# without sample weights their number.
 cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t count) noexcept nogil
 
 # Shard s of S of these positions: fills the s-th gradient arena with its gradient, divided by `weight`, and returns

@@ -33,15 +33,16 @@ cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff
 
 
 cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
-    cdef ptrdiff_t j, row
+    cdef ptrdiff_t i, j, row, width = run.weight_width
     cdef double total = 0
     cdef char *weights = run.sample_weight
     if weights == NULL:
         return count
     for j in range(start, start + count):
         row = run.order[j] if run.order != NULL else j
-        total += (<float *>weights)[row] if run.net.dtype == FASTNN_FLOAT32 else (<double *>weights)[row]
-    return total
+        for i in range(row * width, (row + 1) * width):
+            total += (<float *>weights)[i] if run.net.dtype == FASTNN_FLOAT32 else (<double *>weights)[i]
+    return total / width
 
 
 cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
@@ -190,13 +191,14 @@ cdef char *gather_Y(const TrainingBuffers *run, const Shard *shard) noexcept nog
     return out
 
 
-# The sample weights (m), or NULL
+# The sample weights (weight_width, m), or NULL
 cdef char *gather_sample_weight(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef ptrdiff_t width = run.weight_width
     cdef char *out
     if run.sample_weight == NULL:
         return NULL
     if shard.order == NULL:
-        return run.sample_weight + shard.position * run.net.itemsize
-    out = columns(run, run.batch_weights, 1, shard)
-    run.net.ops.gather(1, shard.m, run.sample_weight, 1, 1, shard.order, out)
+        return run.sample_weight + shard.position * width * run.net.itemsize
+    out = columns(run, run.batch_weights, width, shard)
+    run.net.ops.gather(width, shard.m, run.sample_weight, width, 1, shard.order, out)
     return out

@@ -7,7 +7,7 @@ from fastnn._core.arrays cimport bind_csr, dtype_code, index_pointer, output_ind
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.layer cimport Layer
 from fastnn._core.registry cimport (
-    FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, fastnn_loss, loss_code, rule_code)
+    FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, fastnn_loss, loss_code, refuse_unit_weights, rule_code)
 
 
 cdef class BoundTraining(BoundNetwork):
@@ -19,7 +19,7 @@ cdef class BoundTraining(BoundNetwork):
         loss = objective.loss
         self.run.net = &self.net
         self.run.loss = fastnn_loss(kind=loss_code(loss.name), parameter=loss.parameter, ceiling=loss.ceiling,
-                                    factor=loss.factor)
+                                    factor=loss.factor, unit_weights=False)
         if csrc.losses[self.run.loss.kind].from_z:
             self.net.layers[self.net.n_layers - 1].activation = FASTNN_IDENTITY
         self.settings.l2, self.settings.l1, self.l2_by_batch = objective.l2, objective.l1, objective.l2_by_batch
@@ -80,8 +80,13 @@ cdef class BoundTraining(BoundNetwork):
             run.Y = index_pointer(examples.Y, 4, run.rows, "labels", self.held)
         else:
             run.Y = self.input(examples.Y, (run.rows, n_out), "Y")
+        run.weight_width = 1
         if examples.weights is not None:
-            run.sample_weight = self.input(examples.weights, (run.rows,), "weights")
+            shape = (run.rows, n_out)
+            if examples.weights.ndim == 2:
+                refuse_unit_weights(run.loss.kind)
+                run.loss.unit_weights, run.weight_width = True, n_out
+            run.sample_weight = self.input(examples.weights, shape if run.loss.unit_weights else shape[:1], "weights")
         run.positions = run.rows
         if order is not None:
             if order.ndim != 1:
@@ -122,7 +127,9 @@ cdef class BoundTraining(BoundNetwork):
         elif workspace.batch_Y is not None:
             run.batch_Y = self.output(workspace.batch_Y, (layers[L - 1].n_out, m), "batch Y")
         if workspace.batch_weights is not None:
-            run.batch_weights = self.output(workspace.batch_weights, (m,), "batch weights")
+            shape = (run.weight_width, m)
+            run.batch_weights = self.output(workspace.batch_weights, shape if run.loss.unit_weights else shape[1:],
+                                            "batch weights")
         if needs_batch_buffers(run, layers[0].n_in):
             raise ValueError("examples that are not read in place need batch buffers")
         return 0

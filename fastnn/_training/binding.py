@@ -78,7 +78,8 @@ class StepWorkspace(NamedTuple):
         if order is not None:
             labels = Y.ndim == 1
             batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((sizes[-1], batch_size), dtype, "F")
-            batch_weights = None if weights is None else aligned_empty(batch_size, dtype)
+            if weights is not None:
+                batch_weights = aligned_empty((*weights.shape[:0:-1], batch_size), dtype, "F")
         layers = Workspace(sizes, architecture.activations, batch_size, dtype)
         return cls(aligned_empty((n_shards, n_parameters), dtype), layers.Z, layers.A, layers.dZ, batch_X, batch_Y,
                    batch_weights)

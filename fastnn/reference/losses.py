@@ -72,16 +72,22 @@ def _targets(name: str, Y: ArrayLike, shape: tuple[int, ...], parameter: float) 
     return Y
 
 
-def example_weights(sample_weight: ArrayLike | None, m: int) -> Array:
-    """Check the weights and return them, (m,); None gives ones."""
+def checked_weights(name: str, sample_weight: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+    """Check the weights and return them, (m,) or (n[L], m); None gives ones (m,)."""
     if sample_weight is None:
-        return np.ones(m)
+        return np.ones(shape[1:])
     w = float64(sample_weight)
-    if w.shape != (m,):
-        raise ValueError(f"sample_weight must have shape (m,) = {(m,)}, got {w.shape}")
+    if w.shape != shape[1:] and (name == "cross_entropy" or w.shape != shape):
+        each = "" if name == "cross_entropy" else f" or (n[L], m) = {shape}"
+        raise ValueError(f"sample_weight must have shape (m,) = {shape[1:]}{each}, got {w.shape}")
     if np.any(w < 0):
         raise ValueError(f"sample_weight must not be negative, got {w.min()}")
     return w
+
+
+def total_weight(w: Array) -> float:
+    """Return the sum of the weights (m,), or of the means of the weights (n[L], m) over the units."""
+    return float(np.sum(w)) / (len(w) if w.ndim == 2 and w.size else 1)
 
 
 def cost(
@@ -93,6 +99,8 @@ def cost(
     parameter: float = 0.0,
 ) -> float:
     """Return J = (1/m) sum of L over the examples; with weights w, J = (sum of w L) / (sum of w).
+
+    With weights w_ij of the output units, J = (sum of w_ij L_ij) / (sum of w_ij / n[L]).
 
     L is the sum over the output units of
 
@@ -112,7 +120,8 @@ def cost(
         Z[L] and A[L]. The one that the loss does not use may be None.
     Y : array_like, (n[L], m)
         One-hot columns for cross_entropy; non-negative for poisson, else ValueError.
-    sample_weight : array_like, (m,), optional
+    sample_weight : array_like, (m,) or (n[L], m), optional
+        One for each example or, not with cross_entropy, for each output unit of each example.
     parameter : float
         delta > 0 of huber, q in (0, 1) of quantile, or the label smoothing s in [0, 1] of both cross-entropies, which
         replaces y by (1 - s) y + s / n[L] and, for binary_cross_entropy, by y + s (1/2 - y).
@@ -121,9 +130,9 @@ def cost(
     output = float64(Z if name in _OF_Z else A)
     Y = _targets(name, Y, output.shape, parameter)
     L = _OF_Z[name](output, Y) if name in _OF_Z else _OF_A[name][0](output - Y, parameter)
-    w = example_weights(sample_weight, output.shape[1])
+    w = checked_weights(name, sample_weight, output.shape)
     with np.errstate(invalid="ignore"):  # 0 / 0
-        return float(np.sum(w * np.sum(L, axis=0)) / np.sum(w))
+        return float(np.sum(w * L) / np.float64(total_weight(w)))
 
 
 def output_gradient(
@@ -135,7 +144,7 @@ def output_gradient(
     sample_weight: ArrayLike | None = None,
     parameter: float = 0.0,
 ) -> Array:
-    """Return dZ[L] (n[L], m): the derivative of each example's loss with respect to Z[L], times the example's weight.
+    """Return dZ[L] (n[L], m): the derivative of each example's loss with respect to Z[L], times the weight.
 
     Losses from Z have dZ[L] = A[L] - Y (with smoothed Y), losses from A have dZ[L] = dL/da * g'(Z[L]). At a kink of L
     (absolute and quantile at a = y) dL/da is 0. As in the course, dZ excludes the factor 1/m, which dW and db include.
@@ -152,12 +161,12 @@ def output_gradient(
     check_loss(name, output_activation)
     A = float64(A)
     Y = _targets(name, Y, A.shape, parameter)
-    w = example_weights(sample_weight, A.shape[1])
+    w = checked_weights(name, sample_weight, A.shape)
     if name == "cross_entropy":
         return w * (A * column_sums(Y) - Y)  # the column sums are 1 for one-hot targets
     if name in _OF_Z:
         return w * (A - Y)
-    return w * activate_backward(output_activation, _OF_A[name][1](A - Y, parameter), Z)
+    return activate_backward(output_activation, w * _OF_A[name][1](A - Y, parameter), Z)
 
 
 def one_hot(labels: ArrayLike, n_classes: int) -> Array:

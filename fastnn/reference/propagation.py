@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from fastnn.reference.activations import ACTIVATIONS, activate, activate_backward
 from fastnn.reference.checks import Array, float64, known
-from fastnn.reference.losses import cost, example_weights, output_gradient
+from fastnn.reference.losses import checked_weights, cost, output_gradient, total_weight
 
 
 def check_layers(n_x: int, W: Sequence[Array], b: Sequence[Array], activations: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ def backward(
         From `output_gradient`.
     activations : sequence of L str
     total_weight : float
-        m, or the sum of the weights.
+        m, or the sum of the weights, weights (n[L], m) divided by n[L].
     l2, l1 : float
         As in `gradients`.
     masks : sequence of L - 1 array_like
@@ -169,9 +169,9 @@ def gradients(
     dW, db : lists of L arrays, (n[l], n[l-1]) and (n[l], 1)
     """
     Z, A = forward(X, W, b, activations, masks)
-    w = example_weights(sample_weight, A[0].shape[1])
+    w = checked_weights(loss, sample_weight, A[-1].shape)
     dZ_L = output_gradient(loss, activations[-1], Z[-1], A[-1], Y, w, loss_parameter)
-    dW, db = backward(Z, A, W, dZ_L, activations, float(np.sum(w)), l2, l1=l1, masks=masks)
+    dW, db = backward(Z, A, W, dZ_L, activations, total_weight(w), l2, l1=l1, masks=masks)
     J = cost(loss, Z[-1], A[-1], Y, w, loss_parameter)
     for W_l in map(float64, W):
         J += l2 / 2 * float(np.sum(W_l**2)) + l1 * float(np.sum(np.abs(W_l)))

@@ -47,16 +47,23 @@ def random_targets(rng, name, n, m, dtype):
     return rng.normal(scale=3, size=(n, m)).astype(dtype)
 
 
+def random_weights(rng, name, n, m, dtype):
+    """Random weights (m,) and, if the loss takes them, (n, m)."""
+    shapes = [(m,)] if name == "cross_entropy" else [(m,), (n, m)]
+    return [np.asfortranarray(rng.choice([0, 0.25, 1, 31.7], size=shape).astype(dtype)) for shape in shapes]
+
+
 def reference_loss(name, Z, Y, w, parameter):
     """Return the sum of w L, dZ and A[L]; losses computed from A have the identity as output."""
     output = OUTPUTS.get(name, "identity")
     A = reference.activate(output, Z)
-    total = reference.cost(name, Z, A, Y, w, parameter) * np.sum(w) if np.sum(w) > 0 else 0.0
+    weight = np.sum(w) / (max(len(w), 1) if w.ndim == 2 else 1)
+    total = reference.cost(name, Z, A, Y, w, parameter) * weight if weight > 0 else 0.0
     return total, reference.output_gradient(name, output, Z, A, Y, w, parameter), A
 
 
 def loss_errors(name, Z, A, Y, w, parameter, u):
-    """Return bounds on the errors of each example's w L (before summation) and of w dL/dZ, and |w L|.
+    """Return bounds on the errors of each example's w L (before summation) and of w dL/dZ, and |w L|; w (m,) or (n, m).
 
     The constants (1 - s, s / n, delta, q, 1 - q) are computed in double and rounded once.
     """
@@ -68,7 +75,7 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
         side = np.where(Z > Y, 1 - parameter, parameter)
         slope = {"squared_error": D, "absolute": 0 * D, "huber": np.minimum(D, parameter), "quantile": side}[name]
         L = {"squared_error": D**2 / 2, "absolute": D, "quantile": side * D}.get(name, slope * D)
-        return w * 6 * u * np.sum(L, axis=0), 3 * u * w * slope, w * np.sum(L, axis=0)
+        return 6 * u * np.sum(w * L, axis=0), 3 * u * w * slope, np.sum(w * L, axis=0)
     if name == "poisson":
         # The logarithm and e^z count 8 roundings; products and sums round relative to the sizes of their terms. Near
         # the minimum L = y (e^d - 1 - d), where the error of d = z - log y (the logarithm's and one rounding) is
@@ -81,14 +88,14 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
         e_d = u * (8 * np.abs(log_Y) + np.abs(d))
         small = Y * (np.abs(np.expm1(d)) * e_d + e_d**2 + 16 * u * np.abs(d))
         e_L = np.where(near, small + 16 * np.finfo(np.float64).eps * parts, 16 * u * parts)
-        return w * np.sum(e_L, axis=0), w * u * (16 * A + 2 * np.abs(A - Y)), w * np.sum(parts, axis=0)
+        return np.sum(w * e_L, axis=0), w * u * (16 * A + 2 * np.abs(A - Y)), np.sum(w * parts, axis=0)
     if name == "binary_cross_entropy":
         Y = Y + parameter * (0.5 - Y)
         e_Y = 3 * u * Y * (parameter > 0)
         # max(z, 0) - y z + log1p(e): products and sums round relative to their sizes; both functions count 8 roundings
         parts = np.abs(Y * Z) + np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
-        e_L = np.sum(16 * u * parts + e_Y * np.abs(Z), axis=0)
-        return w * e_L, w * (u * (16 * A + 2 * np.abs(A - Y)) + e_Y), w * np.sum(parts, axis=0)
+        e_L = np.sum(w * (16 * u * parts + e_Y * np.abs(Z)), axis=0)
+        return e_L, w * (u * (16 * A + 2 * np.abs(A - Y)) + e_Y), np.sum(w * parts, axis=0)
     # log(sum of e^(z - max)) - sum of t (z - max): the relative error of the first sum is the absolute error of its
     # logarithm. In the second sum each product rounds 3 times and the additions n times.
     targets, n = (1 - parameter) * Y + parameter / len(Y), len(Y)
@@ -115,7 +122,7 @@ def test_loss(name, dtype, data):
     if name == "poisson":  # some near the minimum
         close = rng.uniform(size=(n, m)) < 0.5
         targets = np.where(close, np.exp(Z + rng.choice([0.0, 1e-3, 0.9], (n, m))), targets).astype(dtype)
-    weights = data.draw(st.sampled_from([None, rng.choice([0, 0.25, 1, 31.7], size=m).astype(dtype)]), label="weights")
+    weights = data.draw(st.sampled_from([None, *random_weights(rng, name, n, m, dtype)]), label="weights")
     parameter = data.draw(parameters(name), label="parameter")
     in_place = data.draw(st.booleans(), label="in place")
     w = np.ones(m) if weights is None else weights.astype(np.float64)
@@ -153,7 +160,7 @@ def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     Z = np.asfortranarray(rng.normal(scale=8, size=(n, m)).astype(dtype))
     targets = np.asfortranarray(random_targets(rng, name, n, m, dtype))
-    weights = data.draw(st.sampled_from([None, rng.choice([0, 0.25, 1], size=m).astype(dtype)]), label="weights")
+    weights = data.draw(st.sampled_from([None, *random_weights(rng, name, n, m, dtype)]), label="weights")
     parameter = data.draw(parameters(name), label="parameter")
     ceiling = data.draw(st.sampled_from([0.0, 1e-3, 2.5, 15.9, 1e6, np.inf]), label="ceiling")
     w = np.ones(m) if weights is None else weights.astype(np.float64)
@@ -161,8 +168,8 @@ def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
     Z64 = Z.astype(np.float64)
     A = reference.activate(OUTPUTS.get(name, "identity"), Z64)
     units = [slice(None)] if name == "cross_entropy" else [slice(i, i + 1) for i in range(n)]
-    parts = [(reference.cost(name, Z64[i, j : j + 1], A[i, j : j + 1], Y[i, j : j + 1], None, parameter), w[j])
-             for i in units for j in range(m)]
+    parts = [(reference.cost(name, Z64[i, j : j + 1], A[i, j : j + 1], Y[i, j : j + 1], None, parameter),
+              float(w[j] if w.ndim == 1 else w[i, j].item())) for i in units for j in range(m)]
     rounded = float(np.dtype(dtype).type(ceiling))
     total = sum(w_j * min(L, rounded) for L, w_j in parts)
     e_L, _, size = loss_errors(name, Z64, A, Y, w, parameter, unit_roundoff(dtype))

@@ -46,6 +46,14 @@ def valid_call(name, dtype="float64"):
             "dZ": F(5, 4),
             "parameter": 1.5,
         },
+        "unit_weights": lambda: {
+            "name": "huber",
+            "Z": F(5, 4),
+            "Y": F(5, 4),
+            "weights": F(5, 4),
+            "dZ": F(5, 4),
+            "parameter": 1.5,
+        },
         "cross_entropy": lambda: {
             "name": "cross_entropy",
             "Z": F(5, 4),
@@ -100,6 +108,7 @@ OUTPUTS = {
     "activate": ("Z", "A"),
     "activate_backward": ("dZ", "db"),
     "loss": ("dZ",),
+    "unit_weights": ("dZ",),
     "cross_entropy": ("dZ",),
     "sum_columns": ("out",),
     "gather": ("out",),
@@ -114,7 +123,7 @@ OUTPUTS = {
 
 
 def function(name):
-    name = "loss" if name == "cross_entropy" else name
+    name = "loss" if name in ("cross_entropy", "unit_weights") else name
     return getattr(_testing if hasattr(_testing, name) else kernels, name)
 
 
@@ -205,6 +214,8 @@ def test_wrong_names_and_ranges_are_refused():
         for value in ("", "Relu", "relu ", None):
             with pytest.raises((TypeError, ValueError)):
                 function(name)(**valid_call(name) | {key: value})
+    with pytest.raises(ValueError, match="one weight per example"):
+        kernels.loss(**valid_call("cross_entropy") | {"weights": np.ones((5, 4), order="F")})
     for start, stop in ((-1, 3), (4, 3), (0, 7), (7, 7), (2**40, 2**41)):
         with pytest.raises(ValueError, match="start"):
             _testing.update(**valid_call("update") | {"start": start, "stop": stop})

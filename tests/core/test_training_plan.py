@@ -51,7 +51,8 @@ def networks(draw, loss, output, dtype):
     row_major = tuple(draw(st.lists(st.booleans(), min_size=L, max_size=L), label="row-major"))
     rows = draw(st.sampled_from([1, 3, 8, 23, 40]), label="rows")
     net = Task(
-        sizes, activations, loss, dtype, rows=rows, weighted=draw(st.booleans(), label="weights"),
+        sizes, activations, loss, dtype, rows=rows,
+        weighted=draw(st.sampled_from([False, True, "units"][: 2 + (loss != "cross_entropy")]), label="weights"),
         l2=draw(st.sampled_from([0.0, 0.1]), label="l2"), l1=draw(st.sampled_from([0.0, 0.05]), label="l1"),
         loss_parameter=PARAMETERS.get(loss, 0.0), dropout=dropout,
         dropout_seed=draw(st.integers(0, 2**64 - 1), label="dropout seed"),

@@ -179,6 +179,8 @@ def path_condition(X, Y, W, b, activations, loss, sample_weight, *, l2, l1, loss
     """First-order change of J if every W, b, output a and J along each path has a relative error of 1."""
     m = X.shape[1]
     w = np.ones(m) if sample_weight is None else sample_weight
+    weight = np.sum(w) / (len(w) if w.ndim == 2 else 1)
+    w = w if w.ndim == 1 else np.max(w, axis=0)  # a bound: no path counts for more
     total = 0.0
     for i in range(m):  # one example at a time, because errors of different examples do not cancel
         x, y, D = X[:, [i]], Y[:, [i]], [D_l[:, [i]] for D_l in masks]
@@ -191,7 +193,7 @@ def path_condition(X, Y, W, b, activations, loss, sample_weight, *, l2, l1, loss
             slope = 1 if loss in ("absolute", "quantile") else np.abs(a - y)
             total += w[i] * np.sum(slope * np.abs(a))
     penalties = l2 / 2 * sum(np.sum(W_l**2) for W_l in W) + l1 * sum(np.sum(np.abs(W_l)) for W_l in W)
-    return total / np.sum(w) + 3 * penalties
+    return total / weight + 3 * penalties
 
 
 def assert_gradients_match_differences(
@@ -240,7 +242,8 @@ def test_gradients_of_every_loss_and_output_match_differences(loss, output, data
     m, n_L = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
     W, b, activations = random_network(rng, (3, 4, n_L), ("tanh", output))
     X, Y = rng.uniform(-1, 1, (3, m)), random_targets(rng, loss, n_L, m)
-    sample_weight = rng.uniform(0.1, 3, m) if data.draw(st.booleans()) else None
+    shapes = [(m,)] if loss == "cross_entropy" else [(m,), (n_L, m)]
+    sample_weight = data.draw(st.sampled_from([None, *(rng.uniform(0.1, 3, shape) for shape in shapes)]))
     l2, l1, parameter = data.draw(st.sampled_from([0, 0.3])), data.draw(st.sampled_from([0, 0.2])), data.draw(
         parameters(loss)
     )
@@ -438,7 +441,10 @@ def test_errors_of_losses_name_the_expected_shape():
                      lambda Y, w, loss=loss, output=output: gradient(loss, output, Z, Z, Y, w)):  # fmt: skip
             assert error_of(call, Y[0], None) == "ValueError: Y must have shape (n[L], m) = (3, 7), got (7,)"
             assert error_of(call, Y.T, None) == "ValueError: Y must have shape (n[L], m) = (3, 7), got (7, 3)"
-            assert error_of(call, Y, Y) == "ValueError: sample_weight must have shape (m,) = (7,), got (3, 7)"
+            allowed = "(m,) = (7,)" + (" or (n[L], m) = (3, 7)" if loss != "cross_entropy" else "")
+            for wrong in (Y.T, Y[:2], Y[0, :3], *([Y] if loss == "cross_entropy" else [])):
+                message = f"ValueError: sample_weight must have shape {allowed}, got {wrong.shape}"
+                assert error_of(call, Y, wrong) == message
             assert error_of(call, Y, -Y[0]) == "ValueError: sample_weight must not be negative, got -1.0"
             if loss == "poisson":
                 assert error_of(call, -Y, None) == "ValueError: Y must not be negative for poisson, got -1.0"

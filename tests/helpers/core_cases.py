@@ -39,7 +39,8 @@ class Task:
     """A random network and examples for it, in a dtype: the values of a plan and of the reference.
 
     Attributes: sizes, activations, loss, loss_parameter, l2, l1, dropout, dropout_seed, dtype; X (rows, n[0]), its
-    csr arrays if sparse, Y as a plan takes it, weights or None; W, b lists of arrays of the dtype.
+    csr arrays if sparse, Y as a plan takes it, weights or None (weighted="units": one for each output); W, b lists of
+    arrays of the dtype.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class Task:
             self.Y = rng.poisson(1.5, (rows, sizes[-1])).astype(dtype)
         else:
             self.Y = rng.standard_normal((rows, sizes[-1])).astype(dtype)
-        self.weights = rng.choice([0, 0.25, 1, 3.7], size=rows).astype(dtype) if weighted else None
+        shape = (rows, sizes[-1]) if weighted == "units" else rows
+        self.weights = rng.choice([0, 0.25, 1, 3.7], size=shape).astype(dtype) if weighted else None
         self.csr = self._thin_out(rng) if sparse else None
 
     def _thin_out(self, rng):
@@ -83,13 +85,13 @@ class Task:
         return np.concatenate([M.ravel("F") for M in W] + [v.ravel() for v in b])
 
     def batch(self, rows):
-        """X, Y, weights of these rows as the reference takes them: (n[0], m), (n[L], m), (m,)."""
+        """X, Y, weights of these rows as the reference takes them: (n[0], m), (n[L], m), (m,) or (n[L], m)."""
         X = self.X[rows].T.astype(np.float64)
         if self.loss == "cross_entropy":
             Y = reference.one_hot(self.Y[rows], self.sizes[-1])
         else:
             Y = self.Y[rows].T.astype(np.float64)
-        return X, Y, None if self.weights is None else self.weights[rows].astype(np.float64)
+        return X, Y, None if self.weights is None else self.weights[rows].T.astype(np.float64)
 
     def reference(self, W=None, b=None, **hyperparameters):
         """The `ReferenceNetwork` of the task, from these parameters or from its own."""
@@ -141,7 +143,7 @@ def plan_buffers(
         "batch": (
             None if isinstance(X, tuple) else np.full((net.sizes[0], batch), np.nan, net.dtype, order="F"),
             np.full(batch, -1, np.int32) if labels else np.full((net.sizes[-1], batch), np.nan, net.dtype, order="F"),
-            np.full(batch, np.nan, net.dtype),
+            np.full((*(() if net.weights is None else net.weights.shape[:0:-1]), batch), np.nan, net.dtype, order="F"),
         ),
         "order": order,
         "rule": rule,

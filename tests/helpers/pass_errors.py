@@ -108,20 +108,20 @@ class PassErrors:
             e_L = 2 * np.max(e_Z, axis=0) + u * (4 * span + n + 2 * FUNCTION) + (s > 0) * (n + 4) * u * 2 * span
             L = span * 2 + np.log(n)
         elif self.task.loss == "poisson":
-            L = np.sum(np.abs(sp.xlogy(Y, Y)) + np.abs(Y * Z) + Y + A, axis=0)  # its terms, of both signs
-            e_L = np.sum(e_A + Y * e_Z, axis=0) + 2 * FUNCTION * u * L
+            L = np.abs(sp.xlogy(Y, Y)) + np.abs(Y * Z) + Y + A  # its terms, of both signs
+            e_L = e_A + Y * e_Z + 2 * FUNCTION * u * L
         elif self.task.loss != "binary_cross_entropy":
             raise AssertionError(f"no error bounds for the loss {self.task.loss}: add them to PassErrors._loss_from_Z")
         else:
             Y = Y + s * (0.5 - Y)
-            L = np.sum(np.abs(Z) * (1 + np.abs(Y)) + 1, axis=0)
-            e_L = np.sum(e_Z * (1 + np.abs(Y)), axis=0) + FUNCTION * u * L
+            L = np.abs(Z) * (1 + np.abs(Y)) + 1
+            e_L = e_Z * (1 + np.abs(Y)) + FUNCTION * u * L
         dZ = A - Y
         return dZ, e_A + FUNCTION * u * A + 3 * u * np.abs(dZ) + (s > 0) * 3 * u * Y, L, e_L
 
     def _backward(self, Y, w):
         u, k, l2, l1 = self.u, self.k, self.task.l2, self.task.l1
-        total, m = np.sum(w), len(w)
+        total, m = np.sum(w) / (len(w) if w.ndim == 2 else 1), Y.shape[1]
         scale = 1 / total if total else 0.0
         if self.task.loss in registry.FROM_Z:
             dZ, e_dZ, L, e_L = self._loss_from_Z(Y)
