@@ -1,0 +1,69 @@
+"""Metrics of real-valued outputs."""
+
+from math import inf, nan, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.metrics._base import EvaluatedChunk, Metric
+
+__all__ = ["R2", "RMSE"]
+
+
+class RMSE(Metric):
+    """The root of the mean squared error over examples and outputs."""
+
+    name = "rmse"
+    outputs = None
+
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
+        """Return each example's mean squared error."""
+        with np.errstate(over="ignore"):
+            squares: NDArray[np.float64] = np.square(chunk.residuals()).mean(axis=1)
+        return squares
+
+    def value(self) -> float:
+        """Return the root of the mean."""
+        return sqrt(super().value())
+
+
+class R2(Metric):
+    """The coefficient of determination, 1 - sum (y_hat - y)^2 / sum (y - mean)^2, averaged over the outputs.
+
+    As in scikit-learn, a target without variance scores 1 if the predictions are exact and 0 otherwise.
+    """
+
+    name = "r2"
+    outputs = None
+
+    def begin(self) -> None:
+        """Start a new evaluation."""
+        self.weight = 0.0
+        self.mean = self.squares = self.errors = np.zeros(1)
+        self.lowest, self.highest = np.full((2, 1), [[inf], [-inf]])
+
+    def add(self, chunk: EvaluatedChunk) -> None:
+        """Add the next chunk, merging means and sums of squares by Chan, Golub & LeVeque (1983)."""
+        weight = float(chunk.weights.sum())
+        if not weight:
+            return
+        Y, w, total = chunk.examples.Y.astype(np.float64), chunk.weights, self.weight + weight
+        with np.errstate(over="ignore", invalid="ignore"):  # after divergence, or with huge targets
+            mean = w @ Y / weight
+            away = mean - self.mean
+            self.errors = self.errors + w @ np.square(chunk.residuals())
+            self.squares = self.squares + w @ np.square(Y - mean) + away**2 * (self.weight * weight / total)
+            self.mean = self.mean + away * (weight / total)
+        self.weight = total
+        self.lowest = np.minimum(self.lowest, Y[w > 0].min(axis=0))
+        self.highest = np.maximum(self.highest, Y[w > 0].max(axis=0))
+
+    def value(self) -> float:
+        """Return the metric of all chunks, nan if their total weight is zero."""
+        if not self.weight:
+            return nan
+        varies = self.highest > self.lowest  # the squares of a constant target may be rounding errors
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores = 1 - self.errors / np.where(varies, self.squares, 1)
+        return float(np.where(varies, scores, self.errors == 0).mean())
