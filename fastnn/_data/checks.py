@@ -9,19 +9,18 @@ import numbers
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import index
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import runtime
-from fastnn._core import kernels
+from fastnn._data.arrays import finite, is_finite, numeric, refuse_not_finite
+from fastnn._data.frames import place
 from fastnn._data.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "as_real", "batch_size", "binary", "callables", "count", "dropout", "dtype",
-           "features", "flag", "generator", "having", "hidden_activations", "is_ready", "labels", "layer_sizes",
-           "matrix_shape", "name", "number", "numeric", "output", "parameter", "sample_weight", "shown",
-           "values"]
+__all__ = ["DTYPES", "batch_size", "binary", "callables", "count", "dropout", "dtype",
+           "features", "flag", "generator", "having", "hidden_activations", "labels", "layer_sizes", "matrix_shape",
+           "name", "number", "output", "parameter", "sample_weight", "shown", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -170,57 +169,6 @@ def dtype(value: Any) -> np.dtype[Any]:
     return np.dtype(kind)  # native byte order
 
 
-def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
-    """Return `array` as an ndarray of real numbers."""
-    if hasattr(array, "tocsr"):
-        raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
-    if isinstance(array, (str, bytes, dict, set)) or array is None:
-        raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
-    if np.ma.is_masked(array):
-        raise ValueError(f"{what} has masked entries")
-    try:
-        result = np.asarray(array)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"{what} must be an array of shape {shape}: {error}") from None
-    except Exception as error:  # anything that a foreign __array__ raises
-        raise TypeError(f"{what} must be an array of shape {shape}: {error}") from error
-    if result.dtype.kind not in "fiub":
-        raise TypeError(f"{what} must hold real numbers, got dtype {result.dtype}")
-    return result
-
-
-def is_ready(array: NDArray[Any], target: np.dtype[Any]) -> bool:
-    """Tell whether the core can read `array` directly: target dtype, aligned, strides of whole elements."""
-    return (array.dtype == target and array.flags.aligned
-            and all(stride % target.itemsize == 0 for stride in array.strides))
-
-
-def as_real(array: NDArray[Any], target: np.dtype[Any]) -> NDArray[Any]:
-    """Return `array`, or a copy in the target dtype if the core cannot read it directly."""
-    if is_ready(array, target):
-        return array
-    with np.errstate(over="ignore"):  # the check for finite values finds an overflow
-        return np.array(array, target, order="K", copy=True)
-
-
-def refuse_not_finite(array: NDArray[Any], what: str, target: np.dtype[Any]) -> NoReturn:
-    """Raise a ValueError that says why an array is not finite in the target dtype."""
-    if np.isnan(array).any():
-        raise ValueError(f"{what} holds NaN")
-    if np.isinf(array).any():
-        raise ValueError(f"{what} holds infinity")
-    raise ValueError(f"{what} holds values beyond the range of {target.name} "
-                     f"(largest {np.finfo(target).max:.3g}): rescale it or use dtype='float64'")
-
-
-def _finite(array: NDArray[Any], target: np.dtype[Any], what: str) -> NDArray[Any]:
-    converted = as_real(array, target)
-    rows = converted if converted.ndim == 2 else converted.reshape(-1)
-    if not kernels.all_finite(rows, runtime.LEVEL):
-        refuse_not_finite(array, what, target)
-    return converted
-
-
 def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
     """Raise a ValueError if `shape` is not (m, n_x) with m >= 1."""
     if len(shape) != 2 or shape[1] != n_x:
@@ -230,8 +178,9 @@ def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
         raise ValueError(f"{what} must hold at least one example, got shape {shape}")
 
 
-def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X") -> NDArray[Any] | SparseRows:
-    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`.
+def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
+             first_row: int = 0) -> NDArray[Any] | SparseRows:
+    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`; `first_row` is its first row's number.
 
     Raises
     ------
@@ -244,14 +193,15 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X") -> NDA
     matrix_shape(array.shape, n_x, what)
     if is_sparse(X):
         return _sparse_features(X, target, what)
-    return _finite(array, target, what)
+    return finite(array, target, what, X, first_row)
 
 
 def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
     if X.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {X.dtype}")
     rows = SparseRows.of(X, target, what)
-    _finite(rows.values, target, what)
+    if not is_finite(rows.values):
+        refuse_not_finite(SparseRows.of(X, np.dtype(np.float64)), what, target)
     return rows
 
 
@@ -260,7 +210,7 @@ def parameter(value: Any, shape: tuple[int, ...], target: np.dtype[Any], what: s
     array = numeric(value, what, f"{notation} = {shape}")
     if array.shape != shape:
         raise ValueError(f"{what} must have shape {notation} = {shape}, got {array.shape}")
-    return _finite(array, target, what)
+    return finite(array, target, what)
 
 
 def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
@@ -275,8 +225,11 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     if array.shape not in ((m,), (m, 1)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     array = array.reshape(m)
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
-        raise ValueError(f"{what} must hold whole class labels, got fractions, NaN or infinity")
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array) & (array == np.floor(array))
+        if not whole.all():
+            raise ValueError(f"{what} must hold whole class labels, got fractions, NaN or infinity"
+                             f"{place([int(whole.argmin())])}")
     for label in (array.min(), array.max()):
         if not 0 <= label < n_out:
             raise ValueError(f"{what} must hold labels 0 .. n[L]-1 = 0 .. {n_out - 1}, got {label}")
@@ -290,7 +243,7 @@ def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -
     array = numeric(y, what, shape)
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
-    return np.ascontiguousarray(_finite(array.reshape(m, n_out), target, what))
+    return np.ascontiguousarray(finite(array, target, what, y).reshape(m, n_out))
 
 
 def binary(values: NDArray[Any], what: str) -> None:
@@ -307,7 +260,7 @@ def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "samp
     array = numeric(weights, what, f"(m,) = ({m},)")
     if array.shape != (m,):
         raise ValueError(f"{what} must have shape (m,) = ({m},), got {array.shape}")
-    result = np.ascontiguousarray(_finite(array, target, what))
+    result = np.ascontiguousarray(finite(array, target, what))
     if (result < 0).any():
         raise ValueError(f"{what} must not be negative")
     if not part and not result.any():

@@ -38,7 +38,7 @@ class Examples:
 
     @classmethod
     def check(cls, X: Any, y: Any, sample_weight: Any, architecture: Architecture, loss: Loss, *, prefix: str = "",
-              class_weight: Any = None, part: bool = False) -> Self:
+              class_weight: Any = None, part: bool = False, first_row: int = 0) -> Self:
         """Return the checked data.
 
         Parameters
@@ -51,13 +51,16 @@ class Examples:
             Precedes their names in error messages.
         part : bool
             They are a part of all examples, whose sample weights may all be zero.
+        first_row : int
+            The number of the first example.
 
         Raises
         ------
         ValueError, TypeError
             If an argument is not as described.
         """
-        features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X")
+        features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X",
+                                   first_row=first_row)
         m = len(features)
         Y = encode_targets(y, m, architecture, loss, f"{prefix}y")
         if class_weight is not None:

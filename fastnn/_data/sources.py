@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn import _tuning
-from fastnn._data import checks
+from fastnn._data import arrays, checks
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import is_sparse
 from fastnn._model.architecture import Architecture
@@ -51,7 +51,7 @@ def is_sliced(data: Any) -> bool:
 def is_reader(data: Any, dtype: np.dtype[Any]) -> bool:
     """Tell whether a matrix is read by slices: see `is_sliced`, or a memory map that the core cannot read directly."""
     if isinstance(data, np.memmap):
-        return data.ndim == 2 and not checks.is_ready(data, dtype)
+        return data.ndim == 2 and not arrays.is_ready(data, dtype)
     return is_sliced(data) and len(data.shape) == 2
 
 
@@ -128,7 +128,7 @@ class SlicedSource:
         m = X.shape[0]
         self.architecture, self.loss = architecture, loss
         self.X, self.prefix, self.class_weight = X, prefix, class_weight
-        self.y = y if is_sliced(y) or isinstance(y, np.memmap) else checks.numeric(y, f"{prefix}y", f"({m}, ...)")
+        self.y = y if is_sliced(y) or isinstance(y, np.memmap) else arrays.numeric(y, f"{prefix}y", f"({m}, ...)")
         if self.y.shape[:1] != (m,):
             raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
         self.weights = checks.sample_weight(weights, m, architecture.dtype, what=f"{prefix}sample_weight")
@@ -143,7 +143,7 @@ class SlicedSource:
         prefix = f"{self.prefix}rows {start} to {stop - 1}: "
         X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
         examples = Examples.check(X, y, None, self.architecture, self.loss, prefix=prefix,
-                                  class_weight=self.class_weight, part=True)
+                                  class_weight=self.class_weight, part=True, first_row=start)
         if self.weights is not None:
             own = self.weights[start:stop]
             examples.weights = own if examples.weights is None else own * examples.weights

@@ -52,7 +52,7 @@ class SparseRows:
             damaged = len(named) > 0 and not 0 <= named.min() <= named.max() < csr.shape[1]
         if damaged:
             raise ValueError(f"{what} is a damaged CSR matrix: its indptr and indices do not fit its shape")
-        with np.errstate(over="ignore"):  # the check for finite values finds it
+        with np.errstate(all="ignore"):  # the check for finite values finds an overflow
             values = np.ascontiguousarray(csr.data[:n_values], dtype)
         return cls(values, np.ascontiguousarray(csr.indices[:n_values], np.int32), bounds, csr.shape[1])
 
@@ -65,6 +65,10 @@ class SparseRows:
     def n_values(self) -> int:
         """The number of stored values of these rows."""
         return int(self.bounds[-1] - self.bounds[0])
+
+    def position(self, index: int) -> tuple[int, int]:
+        """Return the row and the column of a stored value."""
+        return int(np.searchsorted(self.bounds, index, "right")) - 1, int(self.columns[index])
 
     def __len__(self) -> int:
         return self.shape[0]

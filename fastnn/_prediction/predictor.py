@@ -181,7 +181,7 @@ class Predictor:
         m = np.shape(out)[:1] if X.m is None else (X.m,)
         array = checks.output(out, (*m, *row_shape), dtype)
         checks.apart(out, "the network's W and b", self.parameters.theta)
-        checks.apart(out, "X", *X.arrays())
+        checks.apart(out, "X", *X.in_memory())
         return _Results(array, row_shape, dtype)
 
     def _predict_chunk(self, X: NDArray[Any] | SparseRows, target: NDArray[Any], refuse: Callable[[], Any],

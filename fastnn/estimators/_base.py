@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn._core.registry import BY_UNITS
-from fastnn._data import checks
-from fastnn._data.sparse import SparseRows, is_sparse
+from fastnn._data import arrays, checks
+from fastnn._data.sparse import is_sparse
 from fastnn.estimators._inputs import FitData, as_core_X
 from fastnn.estimators._internals import Internals
 from fastnn.estimators._network import CoreNetwork
@@ -192,7 +192,7 @@ class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         core_X = as_core_X(X, dtype)
         outputs = network.predictor.outputs(core_X, n_threads=self.n_threads)
         if outputs is None:
-            checks.refuse_not_finite(core_X.values if isinstance(core_X, SparseRows) else core_X, "X", dtype)
+            arrays.refuse_not_finite(core_X, "X", dtype)
         return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
 
     def _check_fitted(self) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
-from fastnn._data import checks
+from fastnn._data import arrays
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import SparseRows, is_sparse
 from fastnn._model.architecture import Architecture
@@ -51,7 +51,7 @@ class FitData:
 
 def as_core_X(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
     """Return an array or sparse matrix X (m, n[0]) as the core reads it, copied only if necessary."""
-    return SparseRows.of(X, dtype) if is_sparse(X) else checks.as_real(X, dtype)
+    return SparseRows.of(X, dtype) if is_sparse(X) else arrays.as_real(X, dtype)
 
 
 def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, architecture: Architecture) -> Examples:

@@ -33,6 +33,8 @@ def bad_features(what):
         def tocsr(self):
             return self
 
+    with_text = X.astype(object)
+    with_text[3, 2] = "5"
     endless = []
     endless.append(endless)
     return [
@@ -58,7 +60,7 @@ def bad_features(what):
         (X + 0j, TypeError, real + "complex128"),
         (X.astype(str), TypeError, real + "<U"),
         (X.astype("S"), TypeError, real + r"\|S"),
-        (X.astype(object), TypeError, real + "object"),
+        (with_text, TypeError, real + r"object \(a str in column 2, row 3\)"),
         (X.astype("M8[s]"), TypeError, real + "datetime64"),
         (X.astype("m8[s]"), TypeError, real + "timedelta64"),
         (np.zeros((6, 5), "V4"), TypeError, real + r"\|V4"),
@@ -73,9 +75,9 @@ def bad_features(what):
         (iter(X), (ValueError, TypeError), f"{what} (gives batches|must have shape|must hold real numbers)"),
         (range(5), ValueError, shape + r"\(5,\): one example"),
         ([[1, 2, 3, 4, 5], [1, 2]], ValueError, array),
-        ([[1, 2, 3, 4, None]], TypeError, real + "object"),
+        ([[1, 2, 3, 4, None]], TypeError, real + r"object \(None, a missing value, in column 4, row 0\)"),
         ([[1, 2, 3, 4, "5"]], TypeError, real + "<U"),
-        ([[1, 2, 3, 4, 10**400]], TypeError, what),
+        ([[1, 2, 3, 4, 10**400]], ValueError, f"{what} holds a number beyond the range of float64 in column 4, row 0"),
         (endless, (ValueError, TypeError), what),
         (Broken(), TypeError, array + ": no array today"),
         (Sparse(), TypeError, rf"{what} is a sparse matrix: pass {what}.toarray\(\)"),
@@ -144,7 +146,8 @@ def bad_targets(kind, what):
     bad = [
         (good.astype(complex), TypeError, real + "complex"),
         (good.astype(str), TypeError, real + "<U"),
-        (good.astype(object), TypeError, real + "object"),
+        (np.where(np.arange(good.size).reshape(good.shape) == 3, None, good), TypeError,
+         real + r"object \(None, a missing value, in (column 1, row 1|row 3)\)"),
         (None, TypeError, f"{what} must be an array of shape .* got NoneType"),
         ("labels", TypeError, f"{what} must be an array of shape .* got str"),
         ({}, TypeError, f"{what} must be an array of shape .* got dict"),
