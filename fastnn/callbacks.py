@@ -7,9 +7,9 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from fastnn._data import checks
+from fastnn._data import checks, functions
 from fastnn._monitor import check_monitor
 from fastnn._training import checkpoints
 from fastnn._training.state import FitState
@@ -86,10 +86,15 @@ class LambdaCallback(Callback):
 
     def __init__(self, on_epoch_end: Callable[..., Any] | None = None, on_fit_begin: Callable[..., Any] | None = None,
                  on_fit_end: Callable[..., Any] | None = None) -> None:
-        for name, function in (("on_epoch_end", on_epoch_end), ("on_fit_begin", on_fit_begin),
-                               ("on_fit_end", on_fit_end)):
-            if function is not None and not callable(function):
+        for name, function, arguments in (("on_epoch_end", on_epoch_end, ("network", "record")),
+                                          ("on_fit_begin", on_fit_begin, ("network",)),
+                                          ("on_fit_end", on_fit_end, ("network",))):
+            if function is None:
+                continue
+            functions.refuse_class(function, name)
+            if not callable(function):
                 raise TypeError(f"{name} must be callable, got {type(function).__name__}")
+            functions.check_call(function, arguments, name)
         self.epoch_end, self.fit_begin, self.fit_end = on_epoch_end, on_fit_begin, on_fit_end
 
     def on_fit_begin(self, run: FitView) -> None:
@@ -244,7 +249,8 @@ def resolve(callbacks: Any, early_stopping: Any) -> tuple[tuple[Callback, ...], 
     ValueError, TypeError
         If they are not as `Network.fit` describes them.
     """
-    given = checks.callables(callbacks, (Callback, EarlyStopping))
+    given = functions.callbacks(callbacks, Callback, (EarlyStopping,))
+    functions.refuse_class(early_stopping, "early_stopping")
     rules = [one for one in given if isinstance(one, EarlyStopping)]
     if early_stopping is not None:
         rules.append(early_stopping if isinstance(early_stopping, EarlyStopping)

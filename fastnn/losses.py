@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastnn._core import kernels
 from fastnn._core.registry import FROM_Z
-from fastnn._data import checks
+from fastnn._data import checks, functions
 
 __all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
            "resolve", "weighted_sum"]
@@ -163,6 +163,7 @@ def resolve(loss: str | Loss, output: str) -> Loss:
         name = checks.name(loss, ("auto", *BY_NAME), "loss")
         loss = AUTO.get(output, SquaredError)() if name == "auto" else BY_NAME[name]()
     if not isinstance(loss, Loss):
+        functions.refuse_class(loss, "loss")
         raise TypeError(f"loss must be a name (auto, {', '.join(BY_NAME)}) or a fastnn.losses.Loss, "
                         f"got {type(loss).__name__}")
     if loss.output not in (None, output):

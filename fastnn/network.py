@@ -85,8 +85,9 @@ class Network(PredictingNetwork):
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
             shuffle: bool = True, validation_data: Any = None, validation_fraction: float | None = None,
             metrics: Sequence[str | Callable[..., float]] = (), early_stopping: int | EarlyStopping | None = None,
-            callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] = (), progress: bool = False,
-            resume: str | os.PathLike[str] | None = None, n_threads: int | None = None) -> History:
+            callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
+            progress: bool = False, resume: str | os.PathLike[str] | None = None,
+            n_threads: int | None = None) -> History:
         """Train on (X, y); a second call continues where the first one ended.
 
         Training starts from the current parameters. It continues with the optimiser's state of the previous fit if rule
@@ -142,7 +143,7 @@ class Network(PredictingNetwork):
         early_stopping : int or EarlyStopping, optional
             Stop after this many epochs without a lower validation loss, or by another rule (see
             `fastnn.callbacks.EarlyStopping`), and restore the best parameters.
-        callbacks : sequence of callables or of `fastnn.callbacks` objects
+        callbacks : sequence of callables or of `fastnn.callbacks` objects, or None
             A callable is called after each epoch as ``callback(network, record)``; it returns True to stop training.
         progress : bool
             Show a progress bar (requires tqdm) with the loss and a metric of the validation data, or of the first 1000

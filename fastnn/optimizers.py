@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from fastnn._core.registry import STATES
-from fastnn._data import checks
+from fastnn._data import checks, functions
 
 __all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RMSprop", "get"]
 
@@ -243,5 +243,6 @@ def get(optimizer: str | Optimizer) -> Optimizer:
         return optimizer
     if isinstance(optimizer, str):
         return BY_NAME[checks.name(optimizer, tuple(BY_NAME), "optimizer")]()
+    functions.refuse_class(optimizer, "optimizer")
     raise TypeError(f"optimizer must be a name ({', '.join(BY_NAME)}) or an Optimizer, "
                     f"got {type(optimizer).__name__}")

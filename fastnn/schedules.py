@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn._data import checks
+from fastnn._data import checks, functions
 from fastnn._monitor import check_monitor
 
 __all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "ReduceOnPlateau", "Schedule",
@@ -326,4 +326,5 @@ def get(learning_rate: Any) -> Schedule:
     """
     if isinstance(learning_rate, Schedule):
         return learning_rate
+    functions.refuse_class(learning_rate, "learning_rate")
     return Constant(checks.number(learning_rate, "learning_rate", above=0))

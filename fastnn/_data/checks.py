@@ -18,7 +18,7 @@ from fastnn._data.arrays import finite, is_finite, numeric, refuse_not_finite
 from fastnn._data.frames import place
 from fastnn._data.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "batch_size", "binary", "callables", "count", "dropout", "dtype",
+__all__ = ["DTYPES", "batch_size", "binary", "count", "dropout", "dtype",
            "features", "flag", "generator", "having", "hidden_activations", "labels", "layer_sizes", "matrix_shape",
            "name", "number", "output", "parameter", "sample_weight", "shown", "values"]
 
@@ -104,17 +104,6 @@ def generator(random_state: Any) -> np.random.Generator:
     if random_state is None:
         return np.random.default_rng()
     return np.random.default_rng(count(random_state, "random_state (if no numpy.random.Generator)", 0, LARGEST_SEED))
-
-
-def callables(callbacks: Any, kinds: tuple[type, ...] = ()) -> tuple[Any, ...]:
-    """Return a tuple of callbacks: callables, or instances of `kinds`."""
-    if callable(callbacks) or not np.iterable(callbacks):
-        raise TypeError(f"callbacks must be a sequence of callables, got {shown(callbacks)}")
-    result = tuple(callbacks)
-    for callback in result:
-        if not callable(callback) and not isinstance(callback, kinds):
-            raise TypeError(f"a callback must be callable as callback(network, record), got {shown(callback)}")
-    return result
 
 
 def layer_sizes(sizes: Any, what: str = "layer_sizes") -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fastnn._data import checks
+from fastnn._data import checks, functions
 from fastnn._prediction.labels import CLASSIFYING
 from fastnn.metrics._base import EvaluatedChunk, Metric
 from fastnn.metrics._custom import Custom
@@ -35,6 +35,7 @@ def get(metrics: Any, output: str) -> tuple[Metric, ...]:
     ValueError, TypeError
         If a name is unknown, repeated or not for this output, or an item is neither a name nor a callable.
     """
+    functions.refuse_class(metrics, "metrics")
     if isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be a sequence of names ({', '.join(NAMED)}) or callables, such as ['accuracy']")
     found = {default(output).name: default(output)}
@@ -57,10 +58,12 @@ def _named(name: str, output: str) -> Metric:
 
 
 def _custom(function: Any) -> Metric:
+    functions.refuse_class(function, "a metric")
     if not callable(function):
         raise TypeError(f"a metric must be a name ({', '.join(NAMED)}) or callable as metric(y_true, y_pred), got "
                         f"{type(function).__name__}")
     name = getattr(function, "__name__", type(function).__name__)
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"a metric is recorded under its __name__, which {name!r} is not good for: define it with def")
+    functions.check_call(function, ("y_true", "y_pred"), "a metric")
     return Custom(function, name)

@@ -10,6 +10,10 @@ import pytest
 from helpers.input_cases import EXAMPLES, FEATURES, KINDS, LABELS, WEIGHTS, M, X, make, refuses
 
 from fastnn import Adam, Momentum, Nesterov, Network
+from fastnn.callbacks import CSVLogger, EarlyStopping
+from fastnn.losses import Huber
+from fastnn.metrics import Accuracy
+from fastnn.schedules import Cosine
 
 # ---- X
 
@@ -267,11 +271,14 @@ SETTINGS = [
     *[("optimizer", name, ValueError, f"optimizer must be one of {RULES}, got {name!r}")
       for name in ("", "Adam", "rprop", "adam ")],
     *[("optimizer", value, TypeError, rf"optimizer must be a name \({RULES}\) or an Optimizer")
-      for value in (None, 1, Adam, b"adam", ["adam"], object())],
+      for value in (None, 1, b"adam", ["adam"], object())],
+    *[(name, value, TypeError, rf"{name}: {value.__name__} is a class; pass an instance: {value.__name__}\(\)")
+      for name, value in (("optimizer", Adam), ("learning_rate", Cosine), ("early_stopping", EarlyStopping),
+                          ("callbacks", CSVLogger), ("metrics", Accuracy))],
     *[("callbacks", value, TypeError, "callbacks must be a sequence of callables, got ")
-      for value in (print, None, 3, Unprintable())],
+      for value in (print, CSVLogger("log"), 3, "ab", Unprintable(), {"a": print}, {print})],
     *[("callbacks", value, TypeError, r"a callback must be callable as callback\(network, record\), got ")
-      for value in ([1], [print, None], "ab", [Unprintable()])],
+      for value in ([1], [print, None], [Unprintable()])],
     *[("validation_data", value, TypeError, r"validation_data must be a tuple \(X, y\) or \(X, y, sample_weight\)")
       for value in ((), (X,), (X, LABELS, None, None), X, 0.1, "X", {"X": X, "y": LABELS}, object())],
     *[("n_threads", value, TypeError, "n_threads must be a whole number, got ")
@@ -348,6 +355,7 @@ CONSTRUCTOR = [
     ({"loss": "mse"}, ValueError,
      f"loss must be one of {LOSSES}, got 'mse'"),
     *[({"loss": value}, TypeError, "loss must be a name ") for value in (None, 1, ["auto"], np.square)],
+    ({"loss": Huber}, TypeError, r"loss: Huber is a class; pass an instance: Huber\(\)"),
     ({"loss": "binary_cross_entropy"}, ValueError,
      "loss='binary_cross_entropy' needs output='sigmoid', got 'softmax'"),
     ({"loss": "cross_entropy", "output": "sigmoid"}, ValueError, "loss='cross_entropy' needs output='softmax'"),
