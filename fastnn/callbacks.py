@@ -72,6 +72,10 @@ class Callback:
     def on_fit_end(self, run: FitView) -> None:
         """Called when training ends for any reason, which is `run.history.stop_reason`."""
 
+    def __sklearn_clone__(self) -> Self:
+        """Return this object: in a cross-validation or search of scikit-learn it hears of every fit."""
+        return self
+
 
 class LambdaCallback(Callback):
     """Call functions during training. A plain callable among `callbacks` is short for its `on_epoch_end`.
@@ -152,6 +156,9 @@ class CSVLogger(Callback):
     The file is closed after each row, so that a killed process leaves complete rows. When a fit is resumed, its rows
     after the checkpoint are replaced.
 
+    In a cross-validation or search of scikit-learn, fits one after another write to the same file: without `append` the
+    rows of the last one remain. Fits that run at the same time mix their rows.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -162,7 +169,7 @@ class CSVLogger(Callback):
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path = _text(path)
         self.append = checks.flag(append, "append")
-        self.written = 0
+        self.written: dict[int, int] = {}  # rows of each running fit, by its id: several may run in threads
 
     def check(self, run: FitView) -> None:
         """Check early that the file can be written later."""
@@ -184,7 +191,7 @@ class CSVLogger(Callback):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
-        self.written = 0
+        self.written[id(run)] = 0
         self._write(run)
 
     def on_epoch_end(self, run: FitView, record: dict[str, float]) -> None:
@@ -194,6 +201,7 @@ class CSVLogger(Callback):
     def on_fit_end(self, run: FitView) -> None:
         """Append the row of an epoch that diverged, after which `on_epoch_end` is not called."""
         self._write(run)
+        self.written.pop(id(run), None)
 
     def _kept(self, header: str, resumed: bool) -> list[str]:
         """Return the lines of the old file to keep: all complete ones except those of the run that is resumed."""
@@ -207,11 +215,12 @@ class CSVLogger(Callback):
         return lines
 
     def _write(self, run: FitView) -> None:
-        records = run.history.records[self.written :]
+        written = self.written.get(id(run), 0)
+        records = run.history.records[written:]
         if records:
             with open(self.path, "a", newline="", encoding="utf-8") as file:
                 file.writelines(_line([record.get(key, "") for key in run.recorded]) for record in records)
-            self.written += len(records)
+            self.written[id(run)] = written + len(records)
 
 
 def _state(run: FitView) -> FitState:

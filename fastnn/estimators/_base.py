@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastnn._core.registry import BY_UNITS
 from fastnn._data import arrays, checks
 from fastnn._data.sparse import is_sparse
+from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._inputs import FitData, as_core_X
 from fastnn.estimators._internals import Internals
 from fastnn.estimators._network import CoreNetwork
@@ -33,6 +34,7 @@ TRANSIENT = frozenset({"_network"})
 class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of `MLPClassifier` and `MLPRegressor`. Training is in `fastnn.estimators._fit`."""
 
+    # Those of callbacks are in `_arguments.check_callbacks`.
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
@@ -60,7 +62,6 @@ class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "scoring": [str, callable, None],
-        "callbacks": ["array-like"],
         "dtype": [StrOptions({"float32", "float64"}), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -154,12 +155,24 @@ class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return network
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__getstate__().items() if key not in TRANSIENT}
+        return packed(self, {key: value for key, value in super().__getstate__().items() if key not in TRANSIENT})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_network_activations" in state:
             self._use_network(self._fitted_network())
+
+    def __copy__(self) -> Self:
+        result: Self = copied(self)
+        return result
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        result: Self = deep_copied(self, memo)
+        return result
+
+    def __sklearn_clone__(self) -> Self:
+        result: Self = sharing_clone(self, super().__sklearn_clone__.__func__)
+        return result
 
     def to_sklearn(self) -> Any:
         """Return the equivalent scikit-learn estimator, with the same parameters and fitted state.

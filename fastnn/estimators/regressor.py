@@ -86,9 +86,10 @@ class MLPRegressor(BaseMLPRegressor):
     scoring : str, callable or None, default=None
         Only in fastnn. Scorer that early stopping monitors, as elsewhere in scikit-learn; None uses that of `score`. A
         scorer that accepts `sample_weight` gets the weights of the validation data.
-    callbacks : sequence, default=()
+    callbacks : sequence or None, default=()
         Only in fastnn. Functions called after each epoch as ``callback(estimator, record)``, which stop the training by
-        returning True; or instances of `fastnn.callbacks.LambdaCallback` and `CSVLogger`.
+        returning True; or instances of `fastnn.callbacks.LambdaCallback`, `CSVLogger` or your own subclass of
+        `Callback`. Copies and clones share them; pickles, and so worker processes, hold copies.
     dtype : {'float32', 'float64'} or None, default=None
         Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
     n_threads : int or None, default=None
