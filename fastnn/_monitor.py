@@ -4,11 +4,15 @@ from typing import Any
 
 from fastnn._data import checks
 
-__all__ = ["MODES", "check_monitor", "direction"]
+__all__ = ["LARGER_IS_BETTER", "MODES", "check_monitor", "direction"]
 
 MODES = ("auto", "min", "max")
 # Whether larger values are better, for mode="auto".
-LARGER_IS_BETTER = {"loss": False, "accuracy": True, "log_loss": False, "rmse": False, "r2": True}
+LARGER_IS_BETTER = {
+    "loss": False, "accuracy": True, "balanced_accuracy": True, "precision": True, "recall": True, "f1": True,
+    "matthews_corrcoef": True, "roc_auc": True, "average_precision": True, "log_loss": False, "brier": False,
+    "mae": False, "mape": False, "mse": False, "rmse": False, "r2": True,
+}
 
 
 def check_monitor(monitor: Any, mode: Any, patience: Any, min_delta: Any) -> None:

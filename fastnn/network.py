@@ -19,6 +19,7 @@ from fastnn._training.settings import FitSettings
 from fastnn._training.state import FitState
 from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.history import History
+from fastnn.metrics import Metric
 
 __all__ = ["Network"]
 
@@ -84,7 +85,8 @@ class Network(PredictingNetwork):
             clip_norm: float | None = None,
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
             shuffle: bool = True, validation_data: Any = None, validation_fraction: float | None = None,
-            metrics: Sequence[str | Callable[..., float]] = (), early_stopping: int | EarlyStopping | None = None,
+            metrics: Sequence[str | Metric | Callable[..., float]] = (),
+            early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
             progress: bool = False, resume: str | os.PathLike[str] | None = None,
             n_threads: int | None = None) -> History:
@@ -135,11 +137,12 @@ class Network(PredictingNetwork):
         validation_fraction : float, optional
             Instead of `validation_data`: hold out this fraction of the examples, drawn by the network's generator in
             each fit and stratified by class for a softmax or a single sigmoid output. X must be an array.
-        metrics : sequence of str or callable
-            Recorded for the validation data as ``validation_<name>``, besides the loss and the accuracy or RMSE:
-            "accuracy", "log_loss" (softmax, sigmoid), "rmse", "r2" (other outputs), or ``metric(y_true, y_pred) ->
-            float``. A function gets all labels or values in the form of `predict`, without sample weights; named
-            metrics are weighted.
+        metrics : sequence of str, callable or Metric
+            Recorded for the validation data as ``validation_<name>``, besides the loss and the accuracy or RMSE.
+            Softmax, sigmoid: "balanced_accuracy", "precision", "recall", "f1", "matthews_corrcoef", "roc_auc",
+            "average_precision", "log_loss", "brier"; other outputs: "mse", "mae", "mape", "r2". All are weighted.
+            A function ``metric(y_true, y_pred) -> float`` gets all labels or values in the form of `predict`, and the
+            weights if it has a parameter `sample_weight`; `fastnn.metrics.Custom` gives it probabilities instead.
         early_stopping : int or EarlyStopping, optional
             Stop after this many epochs without a lower validation loss, or by another rule (see
             `fastnn.callbacks.EarlyStopping`), and restore the best parameters.

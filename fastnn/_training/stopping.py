@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastnn import _tuning, runtime
 from fastnn._core import kernels
 from fastnn._data import checks
-from fastnn._monitor import direction
+from fastnn._monitor import LARGER_IS_BETTER, direction
 
 __all__ = ["BestParameters", "MetricMonitor"]
 
@@ -36,9 +36,8 @@ class MetricMonitor:
     def __init__(self, monitor: str, mode: str, min_delta: float, patience: int, recorded: Collection[str],
                  owner: str) -> None:
         if monitor not in recorded:
-            hint = (": give validation_data=(X_val, y_val) or validation_fraction"
-                    if monitor.startswith("validation_") and "validation_loss" not in recorded else "")
-            raise ValueError(f"{owner} watches {monitor!r}, but each epoch records only {', '.join(recorded)}{hint}")
+            raise ValueError(f"{owner} watches {monitor!r}, but each epoch records only {', '.join(recorded)}"
+                             f"{_hint(monitor, recorded)}")
         self.monitor, self.min_delta, self.patience = monitor, min_delta, patience
         self.sign = direction(monitor, mode)
         self.best = inf
@@ -74,6 +73,18 @@ class MetricMonitor:
         best, stale = state["best"], checks.count(state["stale"], "stale", 0)
         self.best = inf if best is None else checks.number(best, "best")
         self.stale = stale
+
+
+def _hint(monitor: str, recorded: Collection[str]) -> str:
+    """Return how to record a value that is not recorded."""
+    name = monitor.removeprefix("validation_")
+    if f"validation_{name}" in recorded:
+        return f": do you mean 'validation_{name}'?"
+    if name == monitor:
+        return ""
+    if "validation_loss" not in recorded:
+        return ": give validation_data=(X_val, y_val) or validation_fraction"
+    return f": metrics=[{name!r}] of Network.fit records it" if name in LARGER_IS_BETTER else ""
 
 
 class BestParameters:

@@ -1,16 +1,23 @@
 """What a metric gets, and the base class of metrics."""
 
+import warnings
 from math import nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import runtime
+from fastnn._core import kernels
 from fastnn._data.examples import Examples
 from fastnn._model.architecture import Architecture
 from fastnn._prediction.labels import CLASSIFYING, predicted, true_labels
 
-__all__ = ["EvaluatedChunk", "Metric"]
+__all__ = ["EvaluatedChunk", "Metric", "UndefinedMetricWarning", "by_task", "class_weights", "lacking"]
+
+
+class UndefinedMetricWarning(UserWarning):
+    """A metric is nan because the targets cannot tell good predictions from bad ones."""
 
 
 class EvaluatedChunk:
@@ -34,8 +41,19 @@ class EvaluatedChunk:
                 outputs, raw = np.exp(outputs), False
         self.architecture, self.examples, self.outputs, self.raw = architecture, examples, outputs, raw
         self.target_ndim = target_ndim
+        self._probabilities: NDArray[Any] | None = None
         weights = examples.weights
         self.weights = np.ones(len(examples)) if weights is None else weights.astype(np.float64)
+
+    def probabilities(self) -> NDArray[Any]:
+        """Return A[L] (m, n[L]) of a classifier, as `Network.predict_proba` rounds it. Copy what is kept or changed."""
+        if not self.raw:
+            return self.outputs
+        if self._probabilities is None:
+            self._probabilities = self.outputs.copy()  # of Z[L], which the kernel replaces by A[L]
+            Z = self._probabilities.T
+            kernels.activate(self.architecture.output, Z, None, Z, runtime.LEVEL)
+        return self._probabilities
 
     def predictions(self) -> NDArray[Any]:
         """Return the predictions, as `Network.predict` does."""
@@ -60,10 +78,19 @@ class Metric:
     name : str
     outputs : tuple of str or None
         The output activations that it applies to; None for all except softmax and sigmoid.
+
+    Notes
+    -----
+    `Network.fit` and `Network.evaluate` work on a shallow copy of an object among their ``metrics=``.
     """
 
     name: str
     outputs: tuple[str, ...] | None = CLASSIFYING
+    _warned = False
+
+    def applies_to(self, output: str) -> bool:
+        """Return whether the metric is for this output activation."""
+        return output not in CLASSIFYING if self.outputs is None else output in self.outputs
 
     def begin(self) -> None:
         """Start a new evaluation."""
@@ -78,6 +105,66 @@ class Metric:
         """Return the metric of all chunks, nan if their total weight is zero."""
         return self.total / self.weight if self.weight else nan
 
+    def undefined(self, reason: str) -> float:
+        """Return nan, with a warning for the first time.
+
+        Parameters
+        ----------
+        reason : str
+            Follows "the metric ... is undefined: ".
+        """
+        if not self._warned:  # not after each epoch of a fit
+            self._warned = True
+            warnings.warn(f"the metric {self.name!r} is undefined: {reason}", UndefinedMetricWarning, stacklevel=2)
+        return nan
+
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's score (m,)."""
         raise NotImplementedError
+
+
+def by_task(chunk: EvaluatedChunk, labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels (m,) of softmax as they are, those of sigmoid outputs as (m, n[L])."""
+    return labels if chunk.architecture.output == "softmax" else labels.reshape(len(labels), -1)
+
+
+def class_weights(chunk: EvaluatedChunk, labels: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of the weights of each class.
+
+    Parameters
+    ----------
+    chunk : EvaluatedChunk
+    labels : ndarray
+        As `by_task` returns them.
+    weights : ndarray (m,) or (m, n[L])
+
+    Returns
+    -------
+    ndarray
+        (1, n[L]) for softmax, (n[L], 2), of 0 and 1, for sigmoid outputs.
+    """
+    if labels.ndim == 1:
+        return np.bincount(labels, weights, chunk.architecture.n_outputs).astype(np.float64)[None, :]
+    columns = weights.reshape(len(weights), -1)
+    return np.stack([(columns * (labels == label)).sum(axis=0) for label in (0, 1)], axis=1)
+
+
+def lacking(true: NDArray[np.float64], at_least: int) -> str:
+    """Return the reason why a metric is undefined for these targets, "" if it is not.
+
+    Parameters
+    ----------
+    true : ndarray (tasks, classes)
+        The weight of each class in y: one task for softmax, one of the classes 0 and 1 for each sigmoid output.
+    at_least : int
+        The number of classes that each task needs with weight.
+    """
+    few = np.flatnonzero(np.count_nonzero(true, axis=1) < at_least)
+    if not len(few):
+        return ""
+    missing = np.flatnonzero(true[few[0]] == 0).tolist()
+    shown = ", ".join(map(str, missing[:10])) + ", ..." * (len(missing) > 10)
+    classes = f"no example (with weight) of class {shown}"
+    if len(true) == 1:
+        return classes
+    return f"output {few[0]} has {classes}" + f" (and {len(few) - 1} more outputs)" * (len(few) > 1)

@@ -1,13 +1,14 @@
 """Metrics of classifiers, by predicted probabilities."""
 
+from math import nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.metrics._base import EvaluatedChunk, Metric
+from fastnn.metrics._base import EvaluatedChunk, Metric, by_task, class_weights, lacking
 
-__all__ = ["LogLoss"]
+__all__ = ["AveragePrecision", "Brier", "LogLoss", "RocAuc"]
 
 
 class LogLoss(Metric):
@@ -31,3 +32,125 @@ class LogLoss(Metric):
             losses = -np.log(np.maximum(np.where(signs > 0, values, 1 - values), tiny))
         summed: NDArray[np.float64] = losses.sum(axis=1)
         return summed
+
+
+class Brier(Metric):
+    """The mean squared error of the probabilities, summed over three or more classes, averaged over sigmoid outputs.
+
+    References
+    ----------
+    G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950): the
+    sum over the classes; half of it, the error of the probability of class 1, for two.
+    """
+
+    name = "brier"
+
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
+        """Return each example's squared error."""
+        errors, Y = chunk.probabilities().astype(np.float64), chunk.examples.Y
+        if Y.ndim == 1:  # labels
+            errors[np.arange(len(Y)), Y] -= 1
+        else:
+            errors -= Y
+        n_out = errors.shape[1]
+        divisor = n_out if chunk.architecture.output == "sigmoid" else 2 if n_out == 2 else 1
+        squares: NDArray[np.float64] = np.square(errors).sum(axis=1) / divisor
+        return squares
+
+
+class _Ranking(Metric):
+    """A metric of the order of the examples by probability; it keeps the probabilities of all of them.
+
+    It is the mean over tasks that tell one class from the rest: class 1 of two, else each class; each sigmoid output.
+    It is nan, with an `UndefinedMetricWarning`, if y lacks a class.
+    """
+
+    def begin(self) -> None:
+        """Start a new evaluation."""
+        self.probabilities: list[NDArray[Any]] = []
+        self.labels: list[NDArray[Any]] = []
+        self.weights: list[NDArray[np.float64]] = []
+        self.true = np.zeros((1, 1))  # the weight of each class (tasks, classes)
+
+    def add(self, chunk: EvaluatedChunk) -> None:
+        """Store the probabilities and the targets of the next chunk."""
+        probabilities, labels = chunk.probabilities(), by_task(chunk, chunk.targets())
+        if chunk.architecture.output == "softmax" and chunk.architecture.n_outputs == 2:
+            probabilities = probabilities[:, 1:]
+        self.probabilities.append(probabilities.copy())  # the outputs are overwritten
+        self.labels.append(labels.copy())  # a batch of a stream may be, too
+        self.weights.append(chunk.weights)
+        self.true = self.true + class_weights(chunk, labels, chunk.weights)
+
+    def value(self) -> float:
+        """Return the mean over the tasks, nan if one is undefined."""
+        if not self.weights:
+            return nan
+        P, labels, weights = (np.concatenate(parts) for parts in (self.probabilities, self.labels, self.weights))
+        true = self.true
+        self.begin()
+        reason = lacking(true, at_least=true.shape[1])
+        if reason:
+            return self.undefined(reason)
+        if not np.isfinite(P).all():  # after divergence
+            return nan
+        first = 0 if P.shape[1] > 1 else 1  # the class that column 0 of softmax is the probability of
+        return float(np.mean([
+            self.of_task(*_steps(P[:, k], labels == first + k if labels.ndim == 1 else labels[:, k] == 1, weights))
+            for k in range(P.shape[1])]))
+
+    def of_task(self, positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+        """Return the metric of one task.
+
+        Parameters
+        ----------
+        positive, negative : ndarray (k,)
+            The weights of the examples of the class and of the rest that have each of k distinct probabilities,
+            the highest first.
+        """
+        raise NotImplementedError
+
+
+def _steps(scores: NDArray[Any], positive: NDArray[np.bool_], weights: NDArray[np.float64]
+           ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weights of the positive and of the other examples for each distinct score, the highest first."""
+    rows = np.flatnonzero(weights)
+    order = rows[np.argsort(scores[rows])[::-1]]
+    scores, weights, positive = scores[order], weights[order], positive[order]
+    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
+    return np.add.reduceat(weights * positive, starts), np.add.reduceat(weights * ~positive, starts)
+
+
+class RocAuc(_Ranking):
+    """The area under the ROC curve: the probability that an example of the class has a higher score than another.
+
+    The class is 1 of two; with more, the mean over each class against the rest; with several sigmoid outputs, their
+    mean. Equal scores count half.
+
+    References
+    ----------
+    J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC)
+    curve", Radiology 143 (1982).
+    """
+
+    name = "roc_auc"
+
+    def of_task(self, positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+        """Return the fraction of pairs that are in order."""
+        above = np.cumsum(positive) - positive / 2
+        return float(above @ negative / (positive.sum() * negative.sum()))
+
+
+class AveragePrecision(_Ranking):
+    """The mean of the precision at each threshold, weighted by the gain in recall.
+
+    It is that of class 1 of two; with more, the mean over each class against the rest; with several sigmoid outputs,
+    their mean. The precision is not interpolated, as in scikit-learn.
+    """
+
+    name = "average_precision"
+
+    def of_task(self, positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+        """Return the weighted mean of the precisions."""
+        found = np.cumsum(positive)
+        return float(positive @ (found / (found + np.cumsum(negative))) / found[-1])

@@ -8,13 +8,50 @@ from numpy.typing import NDArray
 
 from fastnn.metrics._base import EvaluatedChunk, Metric
 
-__all__ = ["R2", "RMSE"]
+__all__ = ["MAE", "MAPE", "MSE", "R2", "RMSE"]
 
 
-class RMSE(Metric):
-    """The root of the mean squared error over examples and outputs."""
+class MAE(Metric):
+    """The mean absolute error over examples and outputs."""
 
-    name = "rmse"
+    name = "mae"
+    outputs = None
+
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
+        """Return each example's mean absolute error."""
+        errors: NDArray[np.float64] = np.abs(chunk.residuals()).mean(axis=1)
+        return errors
+
+
+class MAPE(Metric):
+    """The mean of |y_hat - y| / |y| over examples and outputs, a fraction; nan if a target is 0."""
+
+    name = "mape"
+    outputs = None
+
+    def begin(self) -> None:
+        """Start a new evaluation."""
+        super().begin()
+        self.zeros = 0
+
+    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
+        """Return each example's mean relative error; targets of 0 are counted and left out."""
+        sizes = np.abs(chunk.examples.Y.astype(np.float64))
+        weighted = sizes[chunk.weights > 0]
+        self.zeros += int((weighted == 0).sum())
+        relative = np.divide(np.abs(chunk.residuals()), sizes, out=np.zeros_like(sizes), where=sizes > 0)
+        errors: NDArray[np.float64] = relative.mean(axis=1)
+        return errors
+
+    def value(self) -> float:
+        """Return the mean, nan if a target is 0."""
+        return self.undefined(f"{self.zeros} of the targets are 0") if self.zeros else super().value()
+
+
+class MSE(Metric):
+    """The mean squared error over examples and outputs."""
+
+    name = "mse"
     outputs = None
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
@@ -22,6 +59,12 @@ class RMSE(Metric):
         with np.errstate(over="ignore"):
             squares: NDArray[np.float64] = np.square(chunk.residuals()).mean(axis=1)
         return squares
+
+
+class RMSE(MSE):
+    """The root of the mean squared error over examples and outputs."""
+
+    name = "rmse"
 
     def value(self) -> float:
         """Return the root of the mean."""

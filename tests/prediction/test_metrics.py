@@ -5,6 +5,7 @@ import pytest
 
 from fastnn import Network
 from fastnn.callbacks import EarlyStopping
+from fastnn.metrics import R2
 
 CASES = [("softmax", 3, "auto"), ("softmax", 3, "squared_error"), ("sigmoid", 1, "auto"), ("sigmoid", 3, "auto"),
          ("sigmoid", 3, "squared_error"), ("identity", 1, "auto"), ("identity", 2, "auto")]
@@ -235,10 +236,18 @@ def loss(y_true, y_pred):
     ("accuracy", TypeError, r"metrics must be a sequence of names .* such as \['accuracy'\]"),
     (loss, TypeError, "metrics must be a sequence"),
     (3, TypeError, "metrics must be a sequence"),
-    (["f1"], ValueError, "a metric must be one of accuracy, log_loss, rmse, r2, got 'f1'"),
-    (["rmse"], ValueError, "'rmse' is not for output='softmax': there are accuracy, log_loss"),
+    (["f2"], ValueError, r"one of accuracy, .*, brier \(for output='softmax'\), got 'f2'$"),
+    (["auc"], ValueError, "got 'auc'; did you mean 'roc_auc'"),
+    (["f1_macro"], ValueError, "got 'f1_macro'; did you mean 'f1'"),
+    (["neg_log_loss"], ValueError, "got 'neg_log_loss'; did you mean 'log_loss'"),
+    (["recal"], ValueError, "got 'recal'; did you mean 'recall'"),
+    (["mcc"], ValueError, "did you mean 'matthews_corrcoef'"),
+    (["rmse"], ValueError, "'rmse' is not for output='softmax': there are accuracy, "),
+    ([R2()], ValueError, "'r2' is not for output='softmax'"),
+    ([R2], TypeError, r"a metric: R2 is a class; pass an instance: R2\(\)"),
+    (R2(), TypeError, "metrics must be a sequence"),
     ([3], TypeError, "a metric must be a name .* or callable"),
-    ([nameless()], ValueError, "recorded under its __name__, which '<lambda>'"),
+    ([nameless()], ValueError, "recorded under its name, which '<lambda>' is not good for: .* Custom"),
     (["log_loss", "log_loss"], ValueError, "two that are called 'log_loss'"),
     ([loss], ValueError, "two that are called 'loss'"),
 ])
@@ -249,6 +258,13 @@ def test_wrong_metrics_are_refused(metrics, error, match):
         with pytest.raises(error, match=match):
             call(X, y, metrics=metrics)
     assert net.history is None
+
+
+def test_the_error_about_a_name_suggests_metrics_of_this_output_only():
+    X, y, _ = problem("identity", 1)
+    with pytest.raises(ValueError, match=r"one of rmse, mse, mae, mape, r2 \(for .* got 'neg_mean_squared_error'; did "
+                                         "you mean 'mse'"):
+        make("identity", 1).evaluate(X, y, metrics=["neg_mean_squared_error"])
 
 
 def test_a_metric_function_must_return_a_number():
