@@ -13,6 +13,7 @@ from helpers.estimator_data import SMALL, X_iris, fitted, predict, y_iris
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -139,6 +140,34 @@ def test_metadata_routing(kind):
     np.testing.assert_array_equal(predict(routed[-1]), predict(direct))
     direct = clone(model).set_params(alpha=0.1).fit(X_iris, y_iris, sample_weight=weights)
     np.testing.assert_array_equal(predict(search.best_estimator_), predict(direct))
+
+
+@unconverged
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("frames", [False, True])
+def test_a_pipeline_transforms_the_validation_data(kind, frames):
+    train, held = np.arange(0, 150, 2), np.arange(1, 150, 2)
+    X, weights = 100 * X_iris + 7, np.linspace(0.5, 2, len(held))
+    if frames:
+        X = pytest.importorskip("pandas").DataFrame(X, columns=["a", "b", "c", "d"])
+    parts = (X.iloc[train], X.iloc[held]) if frames else (X[train], X[held])
+    with config_context(enable_metadata_routing=True):
+        model = OURS[kind](**SMALL, early_stopping=True)
+        model.set_fit_request(X_val=True, y_val=True, sample_weight_val=True)
+        steps = StandardScaler(), PCA(2), model  # PCA centres by the mean of X, too
+        routed = make_pipeline(*steps, transform_input=["X_val"])
+        given = {"X_val": parts[1], "y_val": y_iris[held], "sample_weight_val": weights}
+        routed.fit(parts[0], y_iris[train], **given)
+        search = GridSearchCV(routed, {f"{routed.steps[-1][0]}__alpha": [SMALL.get("alpha", 1e-4)]}, cv=2)
+        search.fit(parts[0], y_iris[train], **(given | {"X_val": parts[1][:60], "y_val": y_iris[held][:60],
+                                                        "sample_weight_val": weights[:60]}))
+    first = make_pipeline(StandardScaler(), PCA(2)).fit(parts[0])
+    direct = OURS[kind](**SMALL, early_stopping=True).fit(
+        first.transform(parts[0]), y_iris[train], X_val=first.transform(parts[1]), y_val=y_iris[held],
+        sample_weight_val=weights)
+    assert routed[-1].validation_loss_curve_ == direct.validation_loss_curve_
+    assert routed[-1].validation_scores_ == direct.validation_scores_
+    assert len(search.best_estimator_[-1].validation_loss_curve_) == search.best_estimator_[-1].n_iter_
 
 
 # ---- Data frames -----------------------------------------------------------------------------------------------------
