@@ -36,6 +36,7 @@ typedef struct {
     double factor;    /* multiplies the reported mean, not the gradient. Applied by the caller, not by the kernel. */
     int unit_weights; /* 1: the sample weights are one for each output unit of each example; 0: one per example.
                          Not for losses that take labels. */
+    int dense;        /* 1: Y of a loss that takes labels is (n, m) instead, the probability of each label */
 } fastnn_loss;
 
 /* One update of the parameter arena theta, shared by all slices of a step. */
@@ -98,7 +99,7 @@ typedef struct {
     double (*loss)(const fastnn_loss *loss,     /* IN */
                    ptrdiff_t n, ptrdiff_t m,
                    const void *Z,               /* IN (n, m): Z, or A if the loss is computed from A */
-                   const void *Y,               /* IN cross-entropy: int32 (m) labels; others: (n, m) */
+                   const void *Y,               /* IN (n, m); cross-entropy: int32 (m) labels unless `dense` */
                    const void *sample_weight,   /* IN (m), unit weights: (n, m); or NULL for all ones */
                    void *dZ);                   /* OUT (n, m), may be Z */
 
@@ -199,7 +200,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int from_z;       /* computed from Z[L] and includes the output activation; 0: from A[L] */
-    int takes_labels; /* Y is int32 (m) labels; 0: (n[L], m) of the element type */
+    int takes_labels; /* Y is int32 (m) labels unless `dense`; 0: always (n[L], m) of the element type */
 } fastnn_loss_facts;
 
 typedef struct {

@@ -27,7 +27,7 @@
     UNITS(exp, EXP, 0, 0)
 
 /* UNITS rows sum a term for each output unit and take Y (n[L], m); COLUMNS rows compute one term for all units of an
-   example and take labels.
+   example and take labels, or with `dense` Y (n[L], m).
 
    name    in Python and in the formulas of elementwise/losses.inc.h
    ENUM    FASTNN_<ENUM>

@@ -55,7 +55,9 @@ class Loss:
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """Cross-entropy for a softmax output: L = -sum_i t_i log a_i with the one-hot target t.
+    """Cross-entropy for a softmax output: L = -sum_i t_i log a_i with the target t, one-hot or probabilities.
+
+    dL/dZ = a - t. L is at least the entropy of t, -sum_i t_i log t_i, which is 0 only for a one-hot t.
 
     Parameters
     ----------
@@ -73,7 +75,9 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(CrossEntropy):
-    """Binary cross-entropy for a sigmoid output: L = -(y log a + (1 - y) log(1 - a)).
+    """Binary cross-entropy for a sigmoid output and y from 0 to 1: L = -(y log a + (1 - y) log(1 - a)).
+
+    dL/dz = a - y. L is at least the entropy of y, which is 0 only for y = 0 and y = 1.
 
     Parameters
     ----------

@@ -107,13 +107,15 @@ class Network(PredictingNetwork):
             map of another dtype, is read in chunks of about 16 MiB. An iterable of batches (X, y) or (X, y,
             sample_weight), or a callable that returns one for each epoch, replaces X and y.
         y : array_like or object read by slices
-            softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]). sigmoid: 0 and 1, (m,) or (m, n[L]).
-            Otherwise real values (m,) or (m, n[L]). int32 labels are not copied.
+            softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]), or soft targets: rows of probabilities
+            (m, n[L]) that add up to 1, up to 0.0003. sigmoid: 0 and 1, or values between, (m,) or (m, n[L]). Otherwise
+            real values (m,) or (m, n[L]). Labels are the fastest form; int32 labels are not copied.
         sample_weight : array_like (m,), optional
             Non-negative weights. J is the weighted mean of the losses.
         class_weight : dict or "balanced", optional
             For a softmax or a single sigmoid output: factors of the sample weights by label, 1 for missing labels.
-            "balanced" is m / (number of classes in y * examples of the class).
+            "balanced" is m / (number of classes in y * examples of the class). Soft targets get the expected factor
+            sum_k y_k w_k, and count as y_k examples of class k.
         optimizer : str or Optimizer
             "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", "lbfgs", or an object with
             hyperparameters. An epoch of L-BFGS is one iteration on all examples.
@@ -136,13 +138,15 @@ class Network(PredictingNetwork):
             Evaluated after each epoch. May also be batches, as for X; an iterator can be used for a single epoch only.
         validation_fraction : float, optional
             Instead of `validation_data`: hold out this fraction of the examples, drawn by the network's generator in
-            each fit and stratified by class for a softmax or a single sigmoid output. X must be an array.
+            each fit and stratified by (the most probable) class for a softmax or a single sigmoid output. X must be an
+            array.
         metrics : sequence of str, callable or Metric
             Recorded for the validation data as ``validation_<name>``, besides the loss and the accuracy or RMSE.
             Softmax, sigmoid: "balanced_accuracy", "precision", "recall", "f1", "matthews_corrcoef", "roc_auc",
             "average_precision", "log_loss", "brier"; other outputs: "mse", "mae", "mape", "r2". All are weighted.
             A function ``metric(y_true, y_pred) -> float`` gets all labels or values in the form of `predict`, and the
-            weights if it has a parameter `sample_weight`; `fastnn.metrics.Custom` gives it probabilities instead.
+            weights if it has a parameter `sample_weight`; `fastnn.metrics.Custom` gives it probabilities instead. The
+            label of a soft target is the most probable one, of a sigmoid output 1 above 0.5.
         early_stopping : int or EarlyStopping, optional
             Stop after this many epochs without a lower validation loss, or by another rule (see
             `fastnn.callbacks.EarlyStopping`), and restore the best parameters.

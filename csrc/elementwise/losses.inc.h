@@ -23,11 +23,11 @@ static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
 
 /* With targets t = (1 - s) onehot(y) + s / n, s the label smoothing (Szegedy et al. 2016, section 7):
    L = log(sum_i e^z_i) - t . z with z shifted by its maximum; dL/dZ = softmax(Z) - t. */
-static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
-                                      const real *Z,      /* IN (n, m) */
-                                      const int32_t *y,   /* IN (m) labels */
-                                      const real *weights,/* IN (m) or NULL */
-                                      real *E)            /* OUT (n, m) dZ, may be Z */
+static double FN(cross_entropy_labels)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
+                                       const real *Z,      /* IN (n, m) */
+                                       const int32_t *y,   /* IN (m) labels */
+                                       const real *weights,/* IN (m) or NULL */
+                                       real *E)            /* OUT (n, m) dZ, may be Z */
 {
     real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
     real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones if there are no weights: bitwise identical */
@@ -50,6 +50,99 @@ static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrd
         if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] = FN(fma)(-w[j], hit, E[j * n + y[j]]);
     }
     return sum;
+}
+
+/* y (z - top); where y is 0, z does not count, even if it is infinite. */
+FASTNN_INLINE real FN(add_product)(real y, real z, real top, real sum)
+{
+    return FN(fma)(y, y != 0 ? z - top : 0, sum);
+}
+
+/* `column_products` for few units: vectors run across the examples. */
+static void FN(narrow_column_products)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *Y, real *restrict mass,
+                                       real *restrict dot)
+{
+    real Z_T[FASTNN_BLOCK], Y_T[FASTNN_BLOCK], top[FASTNN_BLOCK_COLUMNS]; /* (m, n) column-major */
+    FN(transpose)(n, m, Z, n, Z_T, m);
+    FN(transpose)(n, m, Y, n, Y_T, m);
+    for (ptrdiff_t j = 0; j < m; j++) {
+        top[j] = Z_T[j];
+        mass[j] = dot[j] = 0;
+    }
+    for (ptrdiff_t i = 1; i < n; i++)
+        for (ptrdiff_t j = 0; j < m; j++) top[j] = FN(larger)(top[j], Z_T[i * m + j]);
+    for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t j = 0; j < m; j++) {
+            mass[j] += Y_T[i * m + j];
+            dot[j] = FN(add_product)(Y_T[i * m + j], Z_T[i * m + j], top[j], dot[j]);
+        }
+}
+
+/* The sums of each column of Y, and of Y (Z - max Z). */
+static void FN(column_products)(ptrdiff_t n, ptrdiff_t m,
+                                const real *restrict Z, /* IN (n, m) */
+                                const real *restrict Y, /* IN (n, m) */
+                                real *restrict mass,    /* OUT (m) */
+                                real *restrict dot)     /* OUT (m) */
+{
+    if (n <= FASTNN_MAX_TRANSPOSED_UNITS) {
+        FN(narrow_column_products)(n, m, Z, Y, mass, dot);
+        return;
+    }
+    for (ptrdiff_t j = 0; j < m; j++, Z += n, Y += n) {
+        real top = Z[0], total = 0, sum = 0;
+        SIMD_MAX(top)
+        for (ptrdiff_t i = 1; i < n; i++) top = FN(larger)(top, Z[i]);
+        SIMD_REDUCE(+, total, sum)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            total += Y[i];
+            sum = FN(add_product)(Y[i], Z[i], top, sum);
+        }
+        mass[j] = total;
+        dot[j] = sum;
+    }
+}
+
+/* With probabilities Y: t = (1 - s) Y + s / n; L = sum(t) log(sum_i e^z_i) - t . z, z shifted; dL/dZ = sum(t) softmax(Z)
+   - t, where sum(t) is 1 up to the rounding of Y. If a column of Y is one-hot, each result is that of its label, bitwise. */
+static double FN(cross_entropy_dense)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
+                                      const real *Z,          /* IN (n, m) */
+                                      const real *restrict Y, /* IN (n, m) */
+                                      const real *weights,    /* IN (m) or NULL */
+                                      real *E)                /* OUT (n, m) dZ, may be Z */
+{
+    real mass[FASTNN_BLOCK_COLUMNS], dot[FASTNN_BLOCK_COLUMNS], spread[FASTNN_BLOCK_COLUMNS];
+    real top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS];
+    const double smoothing = loss->parameter;
+    const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
+    double sum = 0;
+    FN(column_products)(n, m, Z, Y, mass, dot);
+    if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
+    FN(softmax_block)(n, m, Z, weights, E, top, rest);
+    for (ptrdiff_t j = 0; j < m; j++) {
+        mass[j] = FN(fma)(hit, mass[j] - 1, 1); /* sum(t), exactly 1 for a one-hot column */
+        dot[j] = FN(fma)(-hit, dot[j], mass[j] * FN(v_log1p)(rest[j]));
+    }
+    if (smoothing > 0)
+        for (ptrdiff_t j = 0; j < m; j++) dot[j] = FN(fma)(-share, spread[j], dot[j]);
+    for (ptrdiff_t j = 0; j < m; j++) w[j] = weights ? weights[j] : 1;
+    SIMD_REDUCE(+, sum)
+    for (ptrdiff_t j = 0; j < m; j++) sum = fma_f64((double)w[j], (double)FN(at_most)(dot[j], ceiling), sum);
+    for (ptrdiff_t j = 0; j < m; j++) {
+        const real shared = smoothing > 0 ? w[j] * share : 0;
+        for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) E[i] = FN(fma)(-w[j], hit * Y[i], E[i] * mass[j] - shared);
+    }
+    return sum;
+}
+
+static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
+                                      const real *Z,       /* IN (n, m) */
+                                      const void *Y,       /* IN int32 (m) labels; if `dense`, (n, m) */
+                                      const real *weights, /* IN (m) or NULL */
+                                      real *E)             /* OUT (n, m) dZ, may be Z */
+{
+    return loss->dense ? FN(cross_entropy_dense)(loss, n, m, Z, Y, weights, E)
+                       : FN(cross_entropy_labels)(loss, n, m, Z, Y, weights, E);
 }
 
 /* UNITS rows: l_<name> returns term = L and d = dL/dZ or dL/dA for one unit of one example. */
@@ -139,9 +232,9 @@ static const FN(loss_loop) FN(loss_terms)[] = {FASTNN_FOR_EACH_LOSS(TERMS, NO_TE
 /* COLUMNS rows: <name>_block; NULL for UNITS rows. */
 #define BLOCK(name, ...) FN(name##_block),
 #define NO_BLOCK(name, ...) NULL,
-typedef double (*FN(loss_of_labels))(const fastnn_loss *, ptrdiff_t, ptrdiff_t, const real *, const int32_t *,
-                                     const real *, real *);
-static const FN(loss_of_labels) FN(losses_of_labels)[] = {FASTNN_FOR_EACH_LOSS(NO_BLOCK, BLOCK)};
+typedef double (*FN(loss_block))(const fastnn_loss *, ptrdiff_t, ptrdiff_t, const real *, const void *, const real *,
+                                 real *);
+static const FN(loss_block) FN(loss_blocks)[] = {FASTNN_FOR_EACH_LOSS(NO_BLOCK, BLOCK)};
 #undef NO_BLOCK
 #undef BLOCK
 
@@ -182,13 +275,14 @@ static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const 
     real *dZ = dZ_;
     double sum = 0;
     if (n <= 0) return 0;
-    const FN(loss_of_labels) block = FN(losses_of_labels)[loss->kind];
+    const FN(loss_block) block = FN(loss_blocks)[loss->kind];
     const ptrdiff_t columns = block_columns(n), piece = MIN(n, FASTNN_BLOCK);
     for (ptrdiff_t j = 0; j < m; j += columns) {
         const ptrdiff_t width = MIN(columns, m - j);
         const real *w = weights ? weights + j : NULL;
         if (block) {
-            sum += block(loss, n, width, Z + j * n, (const int32_t *)Y + j, w, dZ + j * n);
+            const void *y = loss->dense ? (const void *)((const real *)Y + j * n) : (const int32_t *)Y + j;
+            sum += block(loss, n, width, Z + j * n, y, w, dZ + j * n);
             continue;
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* several pieces only if columns is 1 */

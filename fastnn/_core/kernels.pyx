@@ -68,8 +68,9 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
 def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ceiling=INFINITY):
     """Return the sum of w_j L_j and compute `dZ` (n, m) OUT = w_j dL_j/dZ, or w_j dL_j/dA for names not in FROM_Z.
 
-    `Z` (n, m) IN is A for names not in FROM_Z; `Y` IN is int32 (m,) labels for cross_entropy, else (n, m); `weights`
-    IN (m,), or (n, m) for one weight per unit except for cross_entropy, or None. `dZ` may be `Z`. `parameter`: label smoothing of the cross-entropies, Huber's delta or the
+    `Z` (n, m) IN is A for names not in FROM_Z; `Y` (n, m) IN, for cross_entropy also int32 (m,) labels; `weights`
+    IN (m,), or (n, m) for one weight per unit except for cross_entropy, or None. `dZ` may be `Z`. `parameter`: label
+    smoothing of the cross-entropies, Huber's delta or the
     quantile. `ceiling`: upper bound on a term of the sum, per example for the cross-entropy, per output unit otherwise.
     """
     cdef int dtype = dtype_code(Z), kind = loss_code(name)
@@ -83,13 +84,14 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     cdef char *y
     cdef double result
     cdef fastnn_loss settings = fastnn_loss(kind=kind, parameter=parameter, ceiling=ceiling, factor=1,
-                                            unit_weights=unit_weights)
+                                            unit_weights=unit_weights,
+                                            dense=csrc.losses[kind].takes_labels and getattr(Y, "ndim", 1) == 2)
     if unit_weights:
         refuse_unit_weights(kind)
         w = matrix_pointer(weights, dtype, shape, "weights")
     elif weights is not None:
         w = pointer(weights, dtype, m, "weights", None)
-    if csrc.losses[kind].takes_labels:
+    if csrc.losses[kind].takes_labels and not settings.dense:
         y = index_pointer(Y, 4, m, "labels", None)
     else:
         y = matrix_pointer(Y, dtype, shape, "Y")

@@ -27,6 +27,7 @@ cdef extern from "fastnn.h" nogil:
         double ceiling
         double factor
         bint unit_weights
+        bint dense
 
     ctypedef struct fastnn_update:
         int rule

@@ -19,7 +19,7 @@ cdef class BoundTraining(BoundNetwork):
         loss = objective.loss
         self.run.net = &self.net
         self.run.loss = fastnn_loss(kind=loss_code(loss.name), parameter=loss.parameter, ceiling=loss.ceiling,
-                                    factor=loss.factor, unit_weights=False)
+                                    factor=loss.factor, unit_weights=False, dense=False)
         if csrc.losses[self.run.loss.kind].from_z:
             self.net.layers[self.net.n_layers - 1].activation = FASTNN_IDENTITY
         self.settings.l2, self.settings.l1, self.l2_by_batch = objective.l2, objective.l1, objective.l2_by_batch
@@ -76,7 +76,8 @@ cdef class BoundTraining(BoundNetwork):
         else:
             run.X = rows_pointer(X, self.net.dtype, first.n_in, &run.row_stride, &run.column_stride, self.held)
             run.rows = X.shape[0]
-        if csrc.losses[run.loss.kind].takes_labels:
+        run.loss.dense = csrc.losses[run.loss.kind].takes_labels and getattr(examples.Y, "ndim", 1) == 2
+        if csrc.losses[run.loss.kind].takes_labels and not run.loss.dense:
             run.Y = index_pointer(examples.Y, 4, run.rows, "labels", self.held)
         else:
             run.Y = self.input(examples.Y, (run.rows, n_out), "Y")
@@ -122,7 +123,7 @@ cdef class BoundTraining(BoundNetwork):
             run.dZ[l] = self.output(dZ[l], (self.net.widest, m), "dZ")
         if workspace.batch_X is not None:
             run.batch_X = self.output(workspace.batch_X, (layers[0].n_in, m), "batch X")
-        if workspace.batch_Y is not None and csrc.losses[run.loss.kind].takes_labels:
+        if workspace.batch_Y is not None and csrc.losses[run.loss.kind].takes_labels and not run.loss.dense:
             run.batch_Y = output_index_pointer(workspace.batch_Y, 4, m, "batch labels", self.held)
         elif workspace.batch_Y is not None:
             run.batch_Y = self.output(workspace.batch_Y, (layers[L - 1].n_out, m), "batch Y")

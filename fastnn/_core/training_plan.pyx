@@ -38,14 +38,14 @@ cdef class TrainingPlan(TrainingStages):
         the step count alone. None for a plan that computes gradients only, without dropout.
     examples
         `X` (rows, n[0]), or the arrays (values, columns int32, bounds int64) of a CSR matrix, for which W[1] must be
-        column-major; `Y`: int32 (rows,) for cross_entropy, else C-ordered (rows, n[L]); `weights` (rows,), for
+        column-major; `Y`: C-ordered (rows, n[L]), or for cross_entropy int32 (rows,) labels; `weights` (rows,), for
         other losses than cross_entropy also C-ordered (rows, n[L]), or None; `order`: int64 (positions,), the order in
         which examples are taken, read at each step; or None.
     workspace
         `gradients` (n_shards, P), OUT; `Z`, `A`: lists of (n[l], batch), OUT, where A[l] is Z[l] if the derivative does
         not need Z; `dZ`: two (max n[l], batch), OUT; `batch_X` (n[0], batch), `batch_Y` (n[L], batch) or int32
-        (batch,), `batch_weights` (batch,) or (n[L], batch): where a mini-batch is gathered, OUT, each None if it is read
-        in place.
+        (batch,), `batch_weights` (batch,) or (n[L], batch): where a mini-batch is gathered, OUT, each None if it is
+        read in place.
     parallelism
         `n_shards`; `team`: threads that share shards and slices; `blas_threads`: above 1, all products are left to
         BLAS and its threads.

@@ -18,9 +18,9 @@ from fastnn._data.arrays import finite, is_finite, numeric, refuse_not_finite
 from fastnn._data.frames import place
 from fastnn._data.sparse import SparseRows, is_sparse
 
-__all__ = ["DTYPES", "batch_size", "binary", "count", "dropout", "dtype",
+__all__ = ["DTYPES", "batch_size", "count", "dropout", "dtype",
            "features", "flag", "generator", "having", "hidden_activations", "labels", "layer_sizes", "matrix_shape",
-           "name", "number", "output", "parameter", "sample_weight", "shown", "values"]
+           "name", "number", "one_hot", "output", "parameter", "sample_weight", "shown", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -207,8 +207,7 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     shape = f"(m,) = ({m},), or one-hot (m, n[L]) = ({m}, {n_out})"
     array = numeric(y, what, shape)
     if array.shape == (m, n_out) and n_out > 1:
-        # As many non-zero entries as rows, and a maximum of 1 in each row: needs no copy of the array.
-        if np.count_nonzero(array) != m or not (array.max(axis=1) == 1).all():
+        if not one_hot(array):
             raise ValueError(f"{what} is not one-hot: each row must hold a single 1 and else 0")
         array = array.argmax(axis=1)
     if array.shape not in ((m,), (m, 1)):
@@ -226,6 +225,12 @@ def labels(y: Any, m: int, n_out: int, what: str = "y") -> NDArray[np.int32]:
     return result
 
 
+def one_hot(array: NDArray[Any]) -> bool:
+    """Return whether each row of a matrix holds a single 1 and else 0."""
+    # As many non-zero entries as rows, and a maximum of 1 in each row: needs no copy of the array.
+    return np.count_nonzero(array) == len(array) and bool((array.max(axis=1) == 1).all())
+
+
 def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:
     """Return real targets as a C-ordered (m, n[L]) array; for one output they may be given as (m,)."""
     shape = f"(m, n[L]) = ({m}, {n_out})" + (f" or ({m},)" if n_out == 1 else "")
@@ -233,12 +238,6 @@ def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     return np.ascontiguousarray(finite(array, target, what, y).reshape(m, n_out))
-
-
-def binary(values: NDArray[Any], what: str) -> None:
-    """Raise a ValueError unless all `values` are 0 or 1."""
-    if not ((values == 0) | (values == 1)).all():
-        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")
 
 
 def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from fastnn._data import checks
 from fastnn._data.sparse import SparseRows
+from fastnn._data.targets import encode_targets
 from fastnn._model.architecture import Architecture
-from fastnn.losses import CrossEntropy, Loss, Poisson
+from fastnn.losses import Loss
 
-__all__ = ["Examples", "Source", "batch_bounds", "class_labels", "encode_targets"]
+__all__ = ["Examples", "Source", "batch_bounds"]
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Examples:
     ----------
     X : ndarray or SparseRows (m, n[0])
     Y : ndarray
-        Targets as `encode_targets` returns them.
+        Targets as `targets.encode_targets` returns them.
     weights : ndarray (m,) or None
         Sample weights.
     y_ndim : int
@@ -50,7 +51,8 @@ class Examples:
         prefix : str
             Precedes their names in error messages.
         part : bool
-            They are a part of all examples, whose sample weights may all be zero.
+            They are a part of all examples, whose sample weights may all be zero, and whose one-hot targets are kept
+            as they are.
         first_row : int
             The number of the first example.
 
@@ -62,7 +64,7 @@ class Examples:
         features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X",
                                    first_row=first_row)
         m = len(features)
-        Y = encode_targets(y, m, architecture, loss, f"{prefix}y")
+        Y = encode_targets(y, m, architecture, loss, f"{prefix}y", part=part, first_row=first_row)
         if class_weight is not None:
             sample_weight = _weights_by_class(class_weight, Y, sample_weight, architecture, part)
         weights = checks.sample_weight(sample_weight, m, architecture.dtype, what=f"{prefix}sample_weight", part=part)
@@ -148,72 +150,29 @@ def batch_bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
     return zip(range(0, m, batch_size), chain(range(batch_size, m, batch_size), (m,)), strict=False)
 
 
-def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what: str = "y") -> NDArray[Any]:
-    """Return the targets as the compiled core reads them.
-
-    Parameters
-    ----------
-    y : array_like
-        softmax output: class labels (m,) or one-hot (m, n[L]); sigmoid: 0 and 1, (m,) or (m, n[L]); else real
-        values (m,) or (m, n[L]).
-    m : int
-        Examples.
-    architecture : Architecture
-    loss : Loss
-    what : str
-        Their name in error messages.
-
-    Returns
-    -------
-    ndarray
-        int32 labels (m,) for cross_entropy, else C-ordered (m, n[L]) of the network's dtype.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If they do not match the output or the loss.
-    """
-    n_out, dtype = architecture.n_outputs, architecture.dtype
-    if architecture.output == "softmax":
-        labels = checks.labels(y, m, n_out, what)
-        if isinstance(loss, CrossEntropy):
-            return labels
-        return np.eye(n_out, dtype=dtype)[labels]
-    values = checks.values(y, m, n_out, dtype, what)
-    if architecture.output == "sigmoid":
-        checks.binary(values, what)
-    if isinstance(loss, Poisson) and values.min() < 0:
-        raise ValueError(f"{what} must not be negative for the Poisson loss, got {values.min():g}")
-    return values
-
-
-def class_labels(Y: NDArray[Any], architecture: Architecture) -> NDArray[Any] | None:
-    """Return the label of each example (m,) from encoded targets, None unless the output is softmax or one sigmoid."""
-    if architecture.output == "softmax":
-        return Y if Y.ndim == 1 else np.asarray(Y.argmax(axis=1))
-    if architecture.output == "sigmoid" and architecture.n_outputs == 1:
-        return Y[:, 0].astype(np.intp)
-    return None
-
-
 def _weights_by_class(class_weight: Any, Y: NDArray[Any], sample_weight: Any, architecture: Architecture,
                       part: bool) -> NDArray[np.float64]:
-    """Return the sample weights multiplied by the weights of the classes."""
-    labels = class_labels(Y, architecture)
-    if labels is None:
+    """Return the sample weights multiplied by the weights of the classes: of probabilities, by the expected weight."""
+    if architecture.output == "softmax" and Y.ndim == 1:
+        shares = None
+    elif architecture.output == "softmax":
+        shares = Y.astype(np.float64)
+    elif architecture.output == "sigmoid" and architecture.n_outputs == 1:
+        shares = np.column_stack([1 - Y, Y]).astype(np.float64)
+    else:
         raise ValueError("class_weight needs a softmax or a single sigmoid output")
-    n_classes = max(architecture.n_outputs, 2)
-    counts = np.bincount(labels, minlength=n_classes)
-    factors: NDArray[np.float64] = _class_factors(class_weight, counts)[labels]
-    given = checks.sample_weight(sample_weight, len(labels), np.dtype(np.float64), part=part)
+    counts = np.bincount(Y, minlength=architecture.n_outputs) if shares is None else shares.sum(axis=0)
+    by_class = _class_factors(class_weight, counts)
+    factors: NDArray[np.float64] = by_class[Y] if shares is None else shares @ by_class
+    given = checks.sample_weight(sample_weight, len(Y), np.dtype(np.float64), part=part)
     return factors if given is None else factors * given
 
 
-def _class_factors(class_weight: Any, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the weight of each label, given the number of examples of each."""
+def _class_factors(class_weight: Any, counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weight of each label, given the number of examples of each, or the sum of its probabilities."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         present = np.count_nonzero(counts)
-        return np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 0.0)
+        return np.where(counts > 0, counts.sum() / (present * np.where(counts > 0, counts, 1)), 0.0)
     if not isinstance(class_weight, Mapping):
         raise TypeError("class_weight must be 'balanced' or a dict of label: weight, got "
                         f"{checks.shown(class_weight)}")

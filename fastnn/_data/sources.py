@@ -14,6 +14,7 @@ from fastnn import _tuning
 from fastnn._data import arrays, checks
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import is_sparse
+from fastnn._data.targets import in_form
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 
@@ -198,6 +199,7 @@ class BatchSource:
         self.class_weight, self.training = class_weight, training
         self.passes = 0
         self._begun: Iterator[Examples] | None = None
+        self._dense: bool | None = None  # whether the targets of the first batch were a matrix
 
     @property
     def single_pass(self) -> bool:
@@ -240,8 +242,14 @@ class BatchSource:
         X, y, weights = (*batch, None)[:3]
         if self.training and is_sparse(X):
             raise TypeError(f"{prefix}X is a sparse matrix, which a batch to train on may not be: pass X.toarray()")
-        return Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
-                              class_weight=self.class_weight, part=True)
+        examples = Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
+                                  class_weight=self.class_weight, part=True)
+        if self.training:  # the plan is bound to one form of targets
+            if self._dense is None:
+                self._dense = examples.Y.ndim == 2
+            examples.Y = in_form(examples.Y, self._dense, self.architecture.n_outputs, self.architecture.dtype,
+                                 prefix)
+        return examples
 
 
 def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "", *,

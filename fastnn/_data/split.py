@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._data import checks, sources
-from fastnn._data.examples import Examples, Source, class_labels
+from fastnn._data.examples import Examples, Source
 from fastnn._data.sources import BatchSource, SlicedSource
+from fastnn._data.targets import class_labels
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 

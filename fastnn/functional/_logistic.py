@@ -12,7 +12,7 @@ from fastnn._data import checks
 from fastnn.functional._activations import sigmoid
 from fastnn.functional._blocks import compute_cost
 from fastnn.functional._models import COST_EVERY, descend
-from fastnn.functional._parameters import ParameterDict, as_examples
+from fastnn.functional._parameters import ParameterDict, as_examples, check_binary
 
 __all__ = ["initialize_with_zeros", "logistic_regression", "optimize", "propagate"]
 
@@ -91,7 +91,7 @@ def optimize(w: ArrayLike, b: float, X: ArrayLike, Y: ArrayLike, num_iterations:
     if n_threads is not None:
         runtime.thread_count(n_threads)
     Y = as_matrix(Y, "Y", 1, X.shape[1], "(1, m)")
-    checks.binary(Y, "Y")
+    check_binary(Y, "Y")
     costs: list[float] = []
     w_last, b_last = w, b
     if last > 0:

@@ -16,7 +16,7 @@ from fastnn._model.parameters import Parameters
 from fastnn._training import binding, loop
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.functional._blocks import initialize_parameters, initialize_parameters_deep
-from fastnn.functional._parameters import ParameterDict, as_examples, as_parameters
+from fastnn.functional._parameters import ParameterDict, as_examples, as_parameters, check_binary
 from fastnn.losses import BinaryCrossEntropy
 from fastnn.optimizers import SGD
 
@@ -60,7 +60,7 @@ def descend(X: ArrayLike, Y: ArrayLike, parameters: ParameterDict, sizes: Sequen
     X = as_examples(X, "X", sizes[0])
     m = X.shape[1]
     Y = as_matrix(Y, "Y", sizes[-1], m, "(n_y, m)")
-    checks.binary(Y, "Y")
+    check_binary(Y, "Y")
     architecture = Architecture.check(sizes, activation=hidden, output="sigmoid", dtype=FLOAT64)
     objective, arena = Objective(BinaryCrossEntropy()), Parameters.allocate(architecture)
     W, b = arena.views()

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core.course import ANY, as_matrix
 
-__all__ = ["ParameterDict", "as_examples", "as_parameters", "n_layers"]
+__all__ = ["ParameterDict", "as_examples", "as_parameters", "check_binary", "n_layers"]
 
 ParameterDict = dict[str, NDArray[Any]]
 
@@ -63,3 +63,9 @@ def as_examples(X: ArrayLike, symbol: str, n_x: int = ANY) -> NDArray[Any]:
     if not matrix.size:
         raise ValueError(f"{symbol} must hold at least one feature and one example, got shape {matrix.shape}")
     return matrix
+
+
+def check_binary(Y: NDArray[Any], what: str) -> None:
+    """Raise a ValueError unless all values of Y are 0 or 1."""
+    if not ((Y == 0) | (Y == 1)).all():
+        raise ValueError(f"{what} must hold 0 and 1 for a sigmoid output")

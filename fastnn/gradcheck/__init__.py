@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn import runtime
 from fastnn._core import kernels, registry
 from fastnn._data import checks
+from fastnn._data.targets import check_distributions
 from fastnn.gradcheck._comparison import GradientCheck, compare
 from fastnn.gradcheck._finite_differences import Array, by_entry, float64, numerical_derivative, shaped
 from fastnn.losses import BY_NAME, Loss
@@ -218,7 +219,7 @@ def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | No
     Z : array_like (n[L], m)
         Z[L] or A[L].
     Y : array_like (n[L], m)
-        One-hot columns for cross_entropy, or labels (m,).
+        For cross_entropy columns of probabilities, such as one-hot ones, or labels (m,).
     step : float, optional
         As for `check_network`.
 
@@ -242,7 +243,7 @@ def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | No
     else:
         targets = np.asfortranarray(shaped(Y, "Y", Z.shape))
         if name == "cross_entropy":
-            targets = checks.labels(targets.T, m, n, "the transpose of Y")
+            check_distributions(targets.T, "the transpose of Y", targets.dtype)
 
     def run(Z: Array, targets: NDArray[Any]) -> tuple[float, Array]:
         dZ = np.empty_like(Z)

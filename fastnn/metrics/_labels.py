@@ -11,7 +11,10 @@ __all__ = ["F1", "Accuracy", "BalancedAccuracy", "MatthewsCorrcoef", "Precision"
 
 
 class Accuracy(Metric):
-    """The fraction of correct predictions; with several sigmoid outputs all must be correct."""
+    """The fraction of correct predictions; with several sigmoid outputs all must be correct.
+
+    Of targets that are probabilities, the most probable label counts: for a sigmoid output 1 above 0.5.
+    """
 
     name = "accuracy"
 

@@ -12,26 +12,35 @@ __all__ = ["AveragePrecision", "Brier", "LogLoss", "RocAuc"]
 
 
 class LogLoss(Metric):
-    """The mean of -log(probability of the true label), summed over sigmoid outputs, without penalty or smoothing."""
+    """The mean of -log(probability of the true label), summed over sigmoid outputs, without penalty or smoothing.
+
+    Of targets that are probabilities, the expectation under them: the cross-entropy.
+    """
 
     name = "log_loss"
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return -log p of each example, p being at least the smallest normal number."""
-        values, labels = chunk.outputs.astype(np.float64), chunk.targets()
+        values, Y = chunk.outputs.astype(np.float64), chunk.examples.Y
         tiny = np.finfo(np.float64).tiny
         if chunk.architecture.output == "softmax":
             log_p = values - values.max(axis=1, keepdims=True) if chunk.raw else np.log(np.maximum(values, tiny))
-            chosen = np.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
-            scores: NDArray[np.float64] = (np.log(np.exp(log_p).sum(axis=1)) if chunk.raw else 0.0) - chosen
-            return scores
-        signs = 2.0 * labels.reshape(values.shape) - 1  # 1 and -1
+            scale = np.log(np.exp(log_p).sum(axis=1)) if chunk.raw else np.zeros(len(values))
+            if Y.ndim == 1:
+                scores: NDArray[np.float64] = scale - np.take_along_axis(log_p, Y[:, None], axis=1)[:, 0]
+                return scores
+            return _expected(Y, scale[:, None] - log_p)
         if chunk.raw:
-            losses = np.logaddexp(0, -signs * values)
+            of_one, of_zero = np.logaddexp(0, -values), np.logaddexp(0, values)
         else:
-            losses = -np.log(np.maximum(np.where(signs > 0, values, 1 - values), tiny))
-        summed: NDArray[np.float64] = losses.sum(axis=1)
-        return summed
+            of_one, of_zero = (-np.log(np.maximum(p, tiny)) for p in (values, 1 - values))
+        return _expected(Y, of_one) + _expected(1 - Y, of_zero)
+
+
+def _expected(p: NDArray[Any], losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of p times losses over the units; where p is 0, an infinite loss does not count."""
+    summed: NDArray[np.float64] = np.multiply(p, losses, where=p != 0, out=np.zeros(losses.shape)).sum(axis=1)
+    return summed
 
 
 class Brier(Metric):

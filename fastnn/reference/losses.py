@@ -119,7 +119,8 @@ def cost(
     Z, A : array_like, (n[L], m)
         Z[L] and A[L]. The one that the loss does not use may be None.
     Y : array_like, (n[L], m)
-        One-hot columns for cross_entropy; non-negative for poisson, else ValueError.
+        For cross_entropy columns that add up to 1, such as one-hot ones; from 0 to 1 for binary_cross_entropy;
+        non-negative for poisson, else ValueError.
     sample_weight : array_like, (m,) or (n[L], m), optional
         One for each example or, not with cross_entropy, for each output unit of each example.
     parameter : float
@@ -163,7 +164,7 @@ def output_gradient(
     Y = _targets(name, Y, A.shape, parameter)
     w = checked_weights(name, sample_weight, A.shape)
     if name == "cross_entropy":
-        return w * (A * column_sums(Y) - Y)  # the column sums are 1 for one-hot targets
+        return w * (A * column_sums(Y) - Y)  # the column sums are 1 up to rounding
     if name in _OF_Z:
         return w * (A - Y)
     return activate_backward(output_activation, w * _OF_A[name][1](A - Y, parameter), Z)

@@ -105,6 +105,9 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
     smoothing = (n + 4) * u * picked * (parameter > 0)
     e_L = np.sum(A * relative, axis=0) + u * (8 * np.abs(log_total) + 4 * picked + n + 4) + smoothing
     e_dZ = A * relative + 4 * u * (A + np.abs(A - targets) + targets * (parameter > 0))
+    if np.any((Y > 0) & (Y < 1)):  # probabilities: the sum of n of them, too, and the products with 1 - s round
+        e_L = e_L + (n + 4) * u * (picked + log_total)
+        e_dZ = e_dZ + (n + 4) * u * (A + targets)
     return w * e_L, w * e_dZ, w * (log_total + picked)
 
 
@@ -145,6 +148,67 @@ def test_loss(name, dtype, data):
         call.check()
         assert_within(result, total, e_total, f"loss, {registry.LEVELS[level]}")
         assert_within(out, dZ, e_dZ, f"dZ, {registry.LEVELS[level]}")
+
+
+@each_dtype
+@settings(max_examples=60)
+@given(data=st.data())
+def test_cross_entropy_of_probabilities(dtype, data):
+    """Columns of Y that add up to 1 up to rounding, some with zeros, some one-hot."""
+    n, m = data.draw(shapes(zero=False), label="(n, m)")
+    Z = data.draw(arrays((n, m), dtype, 1e4), label="Z")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    Y = rng.uniform(size=(n, m)) ** rng.choice([1, 9]) * (rng.uniform(size=(n, m)) < rng.choice([0.3, 1]))
+    Y[rng.integers(n, size=m), np.arange(m)] += 1e-3
+    Y = np.asfortranarray((Y / Y.sum(axis=0)).astype(dtype))
+    weights = data.draw(st.sampled_from([None, rng.choice([0, 0.25, 1, 31.7], size=m).astype(dtype)]), label="weights")
+    smoothing = data.draw(parameters("cross_entropy"), label="smoothing")
+    w = np.ones(m) if weights is None else weights.astype(np.float64)
+    total, dZ, A = reference_loss("cross_entropy", Z.astype(np.float64), Y.astype(np.float64), w, smoothing)
+    u, tiny = unit_roundoff(dtype), smallest(dtype)
+    e_L, e_dZ, size = loss_errors("cross_entropy", Z.astype(np.float64), A, Y.astype(np.float64), w, smoothing, u)
+    e_total = np.sum(e_L) + (m + 8) * np.finfo(np.float64).eps * np.sum(size) + (np.sum(w) + 1) * (n * m + 4) * 4 * tiny
+    for level in LEVELS:
+        call = Buffers()
+        Z_in, out = call.input(Z), call.output(np.full((n, m), np.nan, dtype))
+        result = kernels.loss("cross_entropy", Z_in, call.input(Y), None if weights is None else call.input(weights),
+                              out, level, smoothing)
+        call.check()
+        assert_within(result, total, e_total, f"loss, {registry.LEVELS[level]}")
+        assert_within(out, dZ, e_dZ + (8 + w) * 8 * tiny, f"dZ, {registry.LEVELS[level]}")
+
+
+@each_dtype
+@settings(max_examples=30)
+@given(data=st.data())
+def test_one_hot_columns_are_labels_bitwise(dtype, data):
+    n, m = data.draw(shapes(zero=False), label="(n, m)")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    Z = np.asfortranarray(rng.normal(scale=9, size=(n, m)).astype(dtype))
+    labels = rng.integers(n, size=m).astype(np.int32)
+    Y = np.asfortranarray(reference.one_hot(labels, n).astype(dtype))
+    weights = data.draw(st.sampled_from([None, rng.uniform(size=m).astype(dtype)]), label="weights")
+    smoothing = data.draw(parameters("cross_entropy"), label="smoothing")
+    for level in LEVELS:
+        of_labels, of_columns = Z.copy(order="F"), Z.copy(order="F")
+        given_labels = kernels.loss("cross_entropy", of_labels, labels, weights, of_labels, level, smoothing)
+        assert kernels.loss("cross_entropy", of_columns, Y, weights, of_columns, level, smoothing) == given_labels
+        assert of_columns.tobytes() == of_labels.tobytes()
+
+
+@each_dtype
+def test_probabilities_of_0_and_1_beside_others_give_finite_losses(dtype):
+    """Where y is 0, a z of -infinity does not count; 80 is beyond the range of e^z in float32."""
+    Z = np.asfortranarray(np.array([[0, 3e4, 80], [-np.inf, -3e4, -80], [1, 0, 0]], dtype))
+    Y = np.asfortranarray(np.array([[0.5, 0, 0.25], [0, 1, 0.25], [0.5, 0, 0.5]], dtype))
+    L = [np.log1p(np.exp(-1.0)) + 0.5, 6e4, 0.25 * 160 + 0.5 * 80]
+    for level in LEVELS:
+        dZ = np.empty_like(Z)
+        assert kernels.loss("cross_entropy", Z, Y, None, dZ, level) == pytest.approx(sum(L), rel=1e-6)
+        assert np.isfinite(dZ).all()
+        z, y = (np.asfortranarray(np.array([row], dtype)) for row in ([3e4, -3e4, 0, 3e4], [0, 1, 0.5, 0.25]))
+        assert kernels.loss("binary_cross_entropy", z, y, None, np.empty_like(z), level) == pytest.approx(
+            6e4 + np.log(2) + 0.75 * 3e4, rel=1e-6)
 
 
 @each_dtype

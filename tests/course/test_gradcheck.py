@@ -152,7 +152,8 @@ def test_kernels_of_every_loss_pass(loss, shape, seed):
     rng = np.random.default_rng(seed)
     Z = moderate(seed, shape)
     labels = rng.integers(shape[0], size=shape[1])
-    targets = {"cross_entropy": [reference.one_hot(labels, shape[0]), labels],
+    targets = {"cross_entropy": [reference.one_hot(labels, shape[0]), labels,
+                                 rng.dirichlet(np.ones(shape[0]), shape[1]).T],
                "binary_cross_entropy": [rng.integers(2, size=shape), rng.random(shape)],
                "poisson": [rng.integers(9, size=shape), rng.random(shape)]}
     away = moderate(seed + 1, shape)  # of the real-valued losses: from their kink at 0, and from Huber's at +-delta
@@ -536,7 +537,7 @@ def test_bad_settings_are_refused(keywords):
     (lambda p, g, J: check_loss("squared_error", np.ones((2, 2)), [1.0]), ValueError, "Y must have shape (2, 2)"),
     (lambda p, g, J: check_loss("cross_entropy", np.ones((2, 2)), [0, 2]), ValueError, "Y must hold labels"),
     (lambda p, g, J: check_loss("cross_entropy", np.ones((2, 3)), np.eye(3)), ValueError, "Y must have shape (2, 3)"),
-    (lambda p, g, J: check_loss("cross_entropy", np.ones((2, 2)), np.ones((2, 2))), ValueError, "not one-hot"),
+    (lambda p, g, J: check_loss("cross_entropy", np.ones((2, 2)), np.ones((2, 2))), ValueError, "adds up to 2"),
     (lambda p, g, J: numerical_derivative(abs, 1.0, step=0), ValueError, "step must be finite and above 0"),
     (lambda p, g, J: numerical_derivative(abs, 1.0, two_sided=1), TypeError, "two_sided"),
     (lambda p, g, J: numerical_derivative(str, 1.0), ValueError, "f(x) must be a single real number, got str"),

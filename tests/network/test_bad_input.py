@@ -170,13 +170,21 @@ def bad_targets(kind, what):
         bad.append((good[:, 0], ValueError, rf"{what} must have shape \(m, n\[L\]\) = \(6, {n_out}\), got \(6,\)"))
     if "softmax" in kind:
         hot = np.eye(3)[LABELS]
-        for row in ([0, 0, 0], [1, 1, 0], [0, 0.5, 0.5], [0, 0, 2], [1, 0, -1], [math.nan, 0, 0], [math.inf, 0, 0]):
+        rows = f"{what} must hold labels, one-hot rows, or rows of probabilities that add up to 1"
+        for row, text in (
+            ([0, 0, 0], f"{rows}, but row 2 adds up to 0"), ([1, 1, 0], f"{rows}, but row 2 adds up to 2"),
+            ([0, 0.5, 0.51], f"{rows}, but row 2 adds up to 1.01"), ([0, 0, 2], f"{rows}, got 2 in column 2, row 2"),
+            ([1, 1, -1], f"{rows}, got -1 in column 2, row 2"), ([math.nan, 0, 0], f"{what} holds NaN"),
+            ([math.inf, 0, 0], f"{what} holds infinity"),
+        ):
             wrong = hot.copy()
             wrong[2] = row
-            bad.append((wrong, ValueError, f"{what} is not one-hot: each row must hold a single 1"))
+            bad.append((wrong, ValueError, text))
         two_wrongs = hot.copy()
         two_wrongs[:2] = [[1, 1, 0], [0, 0, 0]]  # as many ones as rows
-        bad.append((two_wrongs, ValueError, f"{what} is not one-hot"))
+        bad.append((two_wrongs, ValueError, f"{rows}, but row 0 adds up to 2"))
+        from_1_on = np.arange(18).reshape(6, 3) % 3 + 1
+        bad.append((from_1_on, ValueError, f"{rows}, got 2 in column 1, row 0"))
         labels = rf"{what} must hold labels 0 \.\. n\[L\]-1 = 0 \.\. 2, got "
         bad += [(holding(value), ValueError, labels + str(value)) for value in (3, -1, 1000, 2**31, -(2**31), 2**32)]
         bad += [(np.array([0, 1, 2, 2, 1, 2**63], np.uint64), ValueError, labels + str(2**63)),
@@ -188,8 +196,8 @@ def bad_targets(kind, what):
                 (holding(math.inf), ValueError, f"{what} holds infinity"),
                 (holding(1e39), ValueError, f"{what} holds values beyond the range of float32")]
     if "sigmoid" in kind:
-        bad += [(holding(value), ValueError, f"{what} must hold 0 and 1 for a sigmoid output")
-                for value in (2, -1, 0.5)]
+        bad += [(holding(value), ValueError, f"{what} must hold values from 0 to 1 for a sigmoid output, got {value}")
+                for value in (2, -1, 1.001)]
     return bad
 
 
