@@ -208,7 +208,7 @@ class PredictingNetwork:
         return self._evaluate(X, y, sample_weight, (), n_threads)["loss"]
 
     def evaluate(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
-                 metrics: Sequence[str | Metric | Callable[..., float]] = (),
+                 metrics: Sequence[str | Metric | Callable[..., float]] | None = (),
                  n_threads: int | None = None) -> dict[str, float]:
         """Return {"loss": J, "accuracy": ...}, or "rmse" instead of the accuracy for real-valued outputs.
 

@@ -57,5 +57,5 @@ SCORED_EXAMPLES = 128
 SCORED_EXAMPLES_READS = 8
 # Steps between two scores of the parameters without early stopping, fewer at first: 1 to 2 % of the time.
 STEPS_PER_SCORE = 128
-# Training examples that the progress bar's metric is computed on without validation data.
+# Training examples, evenly spaced, that the progress bar's metric is computed on without validation data.
 PROGRESS_EXAMPLES = 1000

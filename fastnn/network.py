@@ -85,7 +85,7 @@ class Network(PredictingNetwork):
             clip_norm: float | None = None,
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
             shuffle: bool = True, validation_data: Any = None, validation_fraction: float | None = None,
-            metrics: Sequence[str | Metric | Callable[..., float]] = (),
+            metrics: Sequence[str | Metric | Callable[..., float]] | None = (),
             early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
             progress: bool = False, resume: str | os.PathLike[str] | None = None,
@@ -153,8 +153,8 @@ class Network(PredictingNetwork):
         callbacks : sequence of callables or of `fastnn.callbacks` objects, or None
             A callable is called after each epoch as ``callback(network, record)``; it returns True to stop training.
         progress : bool
-            Show a progress bar (requires tqdm) with the loss and a metric of the validation data, or of the first 1000
-            training examples.
+            Show a progress bar (requires tqdm) with the loss and a metric of the validation data, or of up to 1000
+            training examples, evenly spaced.
         resume : str or os.PathLike, optional
             A file written by `fastnn.callbacks.Checkpoint`. Training continues bitwise identically on the same number
             of threads. Parameters, optimiser, generator, schedule, early stopping and history are restored. Data and

@@ -25,6 +25,7 @@ class Recorder:
         self.state, self.settings, self.feed = prepared.state, prepared.settings, prepared.feed
         self.held_out, self.predictor = prepared.held_out, prepared.predictor
         self._scored: Source | None = prepared.held_out
+        self._shown: Source | None = None
         self._bar: Any = None
 
     def open_bar(self) -> None:
@@ -71,7 +72,9 @@ class Recorder:
             return
         values = {key: f"{record[key]:.4g}" for key in record if key not in ("epoch", "learning_rate", "seconds")}
         if self.held_out is None:  # the record has no metrics
-            scores = self._evaluate(self.feed.examples.rows(0, _tuning.PROGRESS_EXAMPLES), self.settings.metrics)
+            if self._shown is None:
+                self._shown = self.feed.sample(_tuning.PROGRESS_EXAMPLES)
+            scores = self._evaluate(self._shown, self.settings.metrics)
             values |= {name: f"{value:.4g}" for name, value in scores.items() if name != "loss"}
         self._bar.set_postfix(values, refresh=False)
         self._bar.update()

@@ -21,8 +21,8 @@ NAMED: dict[str, type[Metric]] = {kind.name: kind for kind in (
     Accuracy, BalancedAccuracy, Precision, Recall, F1, MatthewsCorrcoef, RocAuc, AveragePrecision, LogLoss, Brier,
     RMSE, MSE, MAE, MAPE, R2)}
 # Other names that users know, to suggest ours.
-SPELLED_OUT = {"mean_squared_error": "mse", "mean_absolute_error": "mae", "mean_absolute_percentage_error": "mape",
-               "mcc": "matthews_corrcoef"}
+SPELLED_OUT = {"mean_squared_error": "mse", "root_mean_squared_error": "rmse", "mean_absolute_error": "mae",
+               "mean_absolute_percentage_error": "mape", "mcc": "matthews_corrcoef"}
 
 
 def default(output: str) -> Metric:
@@ -35,7 +35,7 @@ def get(metrics: Any, output: str) -> tuple[Metric, ...]:
 
     Parameters
     ----------
-    metrics : sequence of str, Metric or callable
+    metrics : sequence of str, Metric or callable, or None
     output : str
         The network's output activation.
 
@@ -44,6 +44,8 @@ def get(metrics: Any, output: str) -> tuple[Metric, ...]:
     ValueError, TypeError
         If a name is unknown, repeated or not for this output, or an item is neither a name, a metric nor a callable.
     """
+    if metrics is None:
+        metrics = ()
     functions.refuse_class(metrics, "metrics")
     if isinstance(metrics, (str, Metric)) or callable(metrics) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be a sequence of names ({', '.join(_names(output))}) or callables, such as "
@@ -79,6 +81,8 @@ def _close(name: str, names: list[str]) -> list[str]:
     """Return the names that one may be meant for."""
     lower = name.lower()
     known = {spelled: ours for spelled, ours in SPELLED_OUT.items() if ours in names} | {one: one for one in names}
+    if lower in known:
+        return [known[lower]]
     similar = difflib.get_close_matches(lower, known, cutoff=0.7)
     parts = [one for one in known if one in lower or (len(lower) > 1 and lower in one)]
     return list(dict.fromkeys(known[one] for one in [*parts, *similar]))

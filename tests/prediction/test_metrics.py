@@ -260,6 +260,11 @@ def test_wrong_metrics_are_refused(metrics, error, match):
     assert net.history is None
 
 
+def test_no_metrics_are_none():
+    X, y, _ = problem("softmax", 3)
+    assert list(make("softmax", 3).evaluate(X, y, metrics=None)) == ["loss", "accuracy"]
+
+
 def test_the_error_about_a_name_suggests_metrics_of_this_output_only():
     X, y, _ = problem("identity", 1)
     with pytest.raises(ValueError, match=r"one of rmse, mse, mae, mape, r2 \(for .* got 'neg_mean_squared_error'; did "

@@ -210,6 +210,24 @@ def test_early_stopping_says_how_to_record_a_metric(monitor, match):
         make("sigmoid", 1).fit(X, y, validation_data=(X, y), early_stopping=EarlyStopping(monitor))
 
 
+def test_the_progress_bar_judges_sorted_examples(capsys):
+    pytest.importorskip("tqdm")
+    X, y = np.linspace(-1, 1, 3000)[:, None], np.repeat([0, 1], 1500)
+    logistic().fit(X, y, epochs=2, metrics=["roc_auc"], progress=True)
+    assert "roc_auc=1" in capsys.readouterr().err
+
+
+def test_labels_that_are_probabilities_count_as_the_most_probable():
+    X, y, _ = data("softmax", 4)
+    soft = 0.6 * np.eye(4)[y] + 0.1
+    net = make("softmax", 4)
+    names = [*BY_LABELS, *RANKING]
+    of_labels, of_soft = (net.evaluate(X, target, metrics=names) for target in (y, soft))
+    assert {name: of_soft[name] for name in names} == {name: of_labels[name] for name in names}
+    expected = np.square(net.predict_proba(X) - soft).sum(axis=1).mean()
+    assert net.evaluate(X, soft, metrics=["brier"])["brier"] == pytest.approx(expected, rel=ROUNDING)
+
+
 def test_metrics_take_data_in_batches():
     X, y, w = data("softmax", 4)
     net = make("softmax", 4)
