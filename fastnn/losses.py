@@ -163,13 +163,14 @@ def resolve(loss: str | Loss, output: str) -> Loss:
     ValueError, TypeError
         If the loss is unknown or needs another output activation.
     """
+    loss = checks.scalar(loss)
     if isinstance(loss, str):
         name = checks.name(loss, ("auto", *BY_NAME), "loss")
         loss = AUTO.get(output, SquaredError)() if name == "auto" else BY_NAME[name]()
     if not isinstance(loss, Loss):
         functions.refuse_class(loss, "loss")
         raise TypeError(f"loss must be a name (auto, {', '.join(BY_NAME)}) or a fastnn.losses.Loss, "
-                        f"got {type(loss).__name__}")
+                        f"got {checks.shown(loss)}")
     if loss.output not in (None, output):
         raise ValueError(f"loss={loss.name!r} needs output={loss.output!r}, got {output!r}")
     return loss

@@ -239,10 +239,11 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     ValueError, TypeError
         If the name is unknown, or the object is not an Optimizer.
     """
+    optimizer = checks.scalar(optimizer)
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, str):
         return BY_NAME[checks.name(optimizer, tuple(BY_NAME), "optimizer")]()
     functions.refuse_class(optimizer, "optimizer")
     raise TypeError(f"optimizer must be a name ({', '.join(BY_NAME)}) or an Optimizer, "
-                    f"got {type(optimizer).__name__}")
+                    f"got {checks.shown(optimizer)}")

@@ -61,12 +61,13 @@ def thread_count(n_threads: int | None = None) -> int:
     if n_threads is not None:
         if type(n_threads) is int and 1 <= n_threads <= 4096:
             return n_threads  # the checks below take longer than a prediction of one row
-        if isinstance(n_threads, bool):
-            raise TypeError("n_threads must be a whole number, got a bool")
         try:
+            if isinstance(n_threads, bool):
+                raise TypeError
             count = index(n_threads)
         except TypeError:
-            raise TypeError(f"n_threads must be a whole number, got {type(n_threads).__name__}") from None
+            given = repr(n_threads) if isinstance(n_threads, (bool, float, str)) else type(n_threads).__name__
+            raise TypeError(f"n_threads must be a whole number, got {given:.100}") from None
         if not 1 <= count <= 4096:
             raise ValueError(f"n_threads must be from 1 to 4096, got {count}")
         return count

@@ -20,7 +20,8 @@ from fastnn._data.sparse import SparseRows, is_sparse
 
 __all__ = ["DTYPES", "batch_size", "count", "dropout", "dtype",
            "features", "flag", "generator", "having", "hidden_activations", "labels", "layer_sizes", "matrix_shape",
-           "name", "number", "one_hot", "output", "parameter", "sample_weight", "shown", "values"]
+           "name", "number", "one_hot", "output", "parameter", "sample_weight", "scalar", "shown",
+           "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -37,10 +38,22 @@ def shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def scalar(value: Any) -> Any:
+    """Return `value`, with a NumPy scalar or an array without dimensions as the Python object that it stands for."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, np.generic) and not isinstance(value, np.timedelta64):  # a kind of integer for NumPy
+        for kind, convert in ((np.bool_, bool), (np.integer, int), (np.floating, float), (np.str_, str)):
+            if isinstance(value, kind):
+                return convert(value)
+    return value
+
+
 def name(value: Any, allowed: Sequence[str], what: str) -> str:
     """Return `value` if it is one of the `allowed` names."""
+    value = scalar(value)
     if not isinstance(value, str):
-        raise TypeError(f"{what} must be a name ({', '.join(allowed)}), got {type(value).__name__}")
+        raise TypeError(f"{what} must be a name ({', '.join(allowed)}), got {shown(value)}")
     if value not in allowed:
         raise ValueError(f"{what} must be one of {', '.join(allowed)}, got {shown(value)}")
     return value
@@ -48,9 +61,10 @@ def name(value: Any, allowed: Sequence[str], what: str) -> str:
 
 def flag(value: Any, what: str) -> bool:
     """Return `value` if it is True or False."""
-    if not isinstance(value, (bool, np.bool_)):
+    flag = scalar(value)
+    if not isinstance(flag, bool):
         raise TypeError(f"{what} must be True or False, got {shown(value)}")
-    return bool(value)
+    return flag
 
 
 def having(value: Any, attributes: Sequence[str], must: str) -> None:
@@ -62,10 +76,11 @@ def having(value: Any, attributes: Sequence[str], must: str) -> None:
 def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = -math.inf,
            below: float = math.inf) -> float:
     """Return `value` as a finite float, `minimum` <= value, `above` < value < `below`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    given = scalar(value)
+    if isinstance(given, (bool, np.generic)) or not isinstance(given, numbers.Real):
         raise TypeError(f"{what} must be a number, got {shown(value)}")
     try:
-        result = float(value)
+        result = float(given)
     except OverflowError:  # of a large int
         result = math.inf
     if not math.isfinite(result) or result < minimum or result <= above or result >= below:
@@ -80,9 +95,10 @@ def count(value: Any, what: str, minimum: int = 1, maximum: int = LARGEST) -> in
     if type(value) is int and minimum <= value <= maximum:
         return value  # fast path: the checks below take longer than the smallest functions of the course
     try:
-        if isinstance(value, (bool, np.bool_)):
+        given = scalar(value)
+        if isinstance(given, (bool, np.generic)):
             raise TypeError
-        result = index(value)
+        result = index(given)
     except TypeError:
         raise TypeError(f"{what} must be a whole number, got {shown(value)}") from None
     if not minimum <= result <= maximum:
@@ -94,7 +110,8 @@ def batch_size(value: Any) -> int | Literal["auto"] | None:
     """Return a batch size: a number of examples, "auto" or None."""
     if value is None:
         return None
-    return "auto" if isinstance(value, str) and value == "auto" else count(value, "batch_size")
+    given = scalar(value)
+    return "auto" if isinstance(given, str) and given == "auto" else count(given, "batch_size")
 
 
 def generator(random_state: Any) -> np.random.Generator:
@@ -120,13 +137,15 @@ def layer_sizes(sizes: Any, what: str = "layer_sizes") -> tuple[int, ...]:
 
 def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -> tuple[str, ...]:
     """Return the name of each hidden layer's activation."""
+    activation = scalar(activation)
     if isinstance(activation, str):
         return (name(activation, allowed, "activation"),) * n_hidden
     if isinstance(activation, (bytes, dict, set, frozenset)) or not np.iterable(activation):
         raise TypeError(f"activation must be a name or one name per hidden layer, got {shown(activation)}")
     names = tuple(name(one, allowed, f"activation of layer {l}") for l, one in enumerate(activation, 1))
     if len(names) != n_hidden:
-        raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}")
+        raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}: "
+                         f"{shown(activation)}")
     return names
 
 
@@ -139,7 +158,8 @@ def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
     if not any(checked):
         return ()
     if len(checked) != len(hidden):
-        raise ValueError(f"dropout must hold one rate per hidden layer: expected {len(hidden)}, got {len(checked)}"
+        raise ValueError(f"dropout must hold one rate per hidden layer: expected {len(hidden)}, got {len(checked)}: "
+                         f"{shown(value)}"
                          if hidden else "dropout leaves out hidden units, and this network has none")
     for l, (rate, activation) in enumerate(zip(checked, hidden, strict=True), 1):
         if rate and activation == "softmax":
@@ -150,7 +170,7 @@ def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
 def dtype(value: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:
-        kind = "" if value is None else np.dtype(value).name  # np.dtype(None) is float64
+        kind = "" if value is None else np.dtype(scalar(value)).name  # np.dtype(None) is float64
     except Exception:  # NumPy raises many types, including SyntaxError
         kind = ""
     if kind not in DTYPES:

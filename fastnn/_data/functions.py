@@ -63,7 +63,7 @@ def callbacks(given: Any, base: type, further: tuple[type, ...] = ()) -> tuple[A
         raise TypeError(f"callbacks must be a sequence of callables, got {shown(given)}{hint}")
     result = tuple(given)
     for callback in result:
-        refuse_class(callback, "a callback")
+        refuse_class(callback, "callbacks")
         if isinstance(callback, base):
             _check_hooks(callback, base)
         elif not isinstance(callback, further):
@@ -89,5 +89,6 @@ def _check_function(callback: Any) -> None:
             hint = ": scikit-learn's own callbacks are set by set_callbacks"
         elif hasattr(callback, "on_epoch_end"):
             hint = ": derive its class from fastnn.callbacks.Callback"
-        raise TypeError(f"a callback must be callable as callback(network, record), got {shown(callback)}{hint}")
-    check_call(callback, ("network", "record"), "a callback")
+        raise TypeError("callbacks: a callback must be callable as callback(network, record), got "
+                        f"{shown(callback)}{hint}")
+    check_call(callback, ("network", "record"), "callbacks: a callback")

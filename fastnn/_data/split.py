@@ -114,7 +114,8 @@ def _validation_source(architecture: Architecture, loss: Loss, data: Any, epochs
     elif listed and len(data) in (2, 3):
         X, y, weights = (*data, None)[:3]
     else:
-        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight), or batches of such tuples")
+        raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight), or batches of such tuples, "
+                        f"got {checks.shown(data)}")
     source = sources.as_source(architecture, loss, X, y, weights, "validation ")
     if source.single_pass and epochs > 1:
         raise ValueError("validation_data is an iterator, which can be used once, but it is needed after each epoch: "

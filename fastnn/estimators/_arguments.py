@@ -1,15 +1,84 @@
 """The checks of an estimator's parameters that scikit-learn's constraints cannot express."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from itertools import pairwise
+from numbers import Real
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.metrics import check_scoring
+from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from fastnn._data import checks
+from fastnn._data import checks, functions
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, resolve
 
-__all__ = ["check_callbacks", "check_parameters", "recorded"]
+__all__ = ["check_callbacks", "check_parameters", "hidden_sizes", "python_values", "recorded", "refuse_flags",
+           "with_python_values"]
+
+
+R = TypeVar("R")
+
+
+@contextmanager
+def python_values(estimator: Any) -> Iterator[None]:
+    """Give an estimator Python values for the parameters that are NumPy scalars, and give these back at the end.
+
+    Searches draw NumPy scalars; np.float32(0.1) would make a float64 computation one of float32.
+    """
+    attributes = vars(estimator)
+    given = {name: value for name, value in attributes.items()
+             if isinstance(value, (np.generic, np.ndarray)) and name in estimator._parameter_constraints}
+    used = {name: checks.scalar(value) for name, value in given.items()}
+    attributes.update(used)
+    try:
+        yield
+    finally:
+        for name, value in given.items():
+            if attributes.get(name) is used[name]:  # else a callback has changed the parameter
+                attributes[name] = value
+
+
+def with_python_values(function: Callable[..., R]) -> Callable[..., R]:
+    """Decorate a function of an estimator and further arguments: it runs with `python_values`."""
+    @wraps(function)
+    def wrapper(estimator: Any, *arguments: Any, **keywords: Any) -> R:
+        with python_values(estimator):
+            return function(estimator, *arguments, **keywords)
+
+    return wrapper
+
+
+def refuse_flags(estimator: Any) -> None:
+    """Raise an error if a parameter that is a number is True, False or a duration, which Python takes for integers."""
+    for name, constraints in estimator._parameter_constraints.items():
+        value = getattr(estimator, name, None)
+        other = isinstance(checks.scalar(value), (bool, np.timedelta64))
+        if other and any(isinstance(one, Interval) or one == "random_state" for one in constraints):
+            raise InvalidParameterError(f"The {name!r} parameter of {type(estimator).__name__} must be a number. "
+                                        f"Got {value!r} instead.")
+
+
+def hidden_sizes(given: Any) -> list[int]:
+    """Return the sizes of the hidden layers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not whole numbers from 1 to 2**31 - 1.
+    """
+    listed = given if np.iterable(given) else (given,)
+    if isinstance(given, (str, bytes, dict, set, frozenset)) or not hasattr(listed, "__len__"):
+        raise TypeError(f"hidden_layer_sizes must be a sequence of whole numbers, got {checks.shown(given)}")
+    what = f"hidden_layer_sizes={checks.shown(given)}: the size of layer"
+    sizes = [checks.count(size, f"{what} {l}", -checks.LARGEST) for l, size in enumerate(listed, 1)]
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if sum(n_prev * n for n_prev, n in pairwise(sizes)) > checks.MOST_PARAMETERS:
+        raise ValueError(f"hidden_layer_sizes={checks.shown(given)} gives more parameters than any memory holds")
+    return sizes
 
 
 def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list[int]:
@@ -23,11 +92,19 @@ def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list
                                  f"{name}")
     elif estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
-    hidden = list(np.atleast_1d(np.asarray(estimator.hidden_layer_sizes)).tolist())
-    if np.any(np.array(hidden) <= 0):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+    elif estimator.early_stopping and not validates and estimator.validation_fraction == 0:
+        raise ValueError("validation_fraction must be above 0 with early_stopping, got 0")
+    if isinstance(getattr(estimator, "class_weight", None), dict):
+        for label, factor in estimator.class_weight.items():
+            if isinstance(factor, bool) or not isinstance(factor, Real):
+                raise TypeError(f"class_weight of the class {checks.shown(label)} must be a number, got "
+                                f"{checks.shown(factor)}")
+    hidden = hidden_sizes(estimator.hidden_layer_sizes)
     checks.dropout(estimator.dropout, estimator._hidden_activations(len(hidden)))
     if estimator.scoring is not None:
+        functions.refuse_class(estimator.scoring, "scoring")
+        if callable(estimator.scoring):
+            functions.check_call(estimator.scoring, ("estimator", "X", "y"), "scoring")
         check_scoring(estimator, scoring=estimator.scoring)
     return hidden
 

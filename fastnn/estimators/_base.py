@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastnn._core.registry import BY_UNITS
 from fastnn._data import arrays, checks
 from fastnn._data.sparse import is_sparse
+from fastnn.estimators._arguments import python_values, refuse_flags
 from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._inputs import FitData, as_core_X
 from fastnn.estimators._internals import Internals
@@ -70,6 +71,12 @@ class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Store the constructor's arguments unchanged, as `sklearn.base.clone` requires."""
         self.__dict__.update({name: value for name, value in arguments.items() if name not in ("self", "__class__")})
 
+    def _validate_params(self) -> None:
+        """Validate the parameters by scikit-learn's constraints; refuse True and False for numbers."""
+        refuse_flags(self)
+        with python_values(self):
+            super()._validate_params()
+
     def _check_solver(self) -> bool:
         if self.solver not in STOCHASTIC_SOLVERS:
             raise AttributeError("partial_fit is only available for stochastic optimizers. "
@@ -120,7 +127,7 @@ class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _current_activations(self) -> tuple[Any, str]:
         """Return the activations of the layers; users may set either attribute after a fit."""
-        activation = self.activation
+        activation = checks.scalar(self.activation)
         return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
 
     def _use_network(self, network: CoreNetwork) -> None:

@@ -13,7 +13,7 @@ from fastnn._model.objective import Objective
 from fastnn._training import binding, lbfgs
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
-from fastnn.estimators._arguments import check_callbacks, check_parameters, recorded
+from fastnn.estimators._arguments import check_callbacks, check_parameters, recorded, with_python_values
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
@@ -27,6 +27,7 @@ __all__ = ["fit_estimator"]
 SCIPY_FTOL = 2.220446049250313e-09  # SciPy's default, which scikit-learn does not change
 
 
+@with_python_values
 def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
                   validation: ValidationArguments | None = None, *, incremental: bool = False) -> None:
     """Train an estimator, for a single epoch if `incremental`.

@@ -8,6 +8,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from fastnn._data import checks
 from fastnn.estimators._solver import Solver
 
 __all__ = ["copy_fitted", "to_sklearn"]
@@ -31,7 +32,7 @@ def to_sklearn(estimator: Any) -> Any:
     if extras:
         raise ValueError(f"scikit-learn's {kind.__name__} has no {', '.join(extras)}: first set what it has not to the "
                          "default")
-    result = kind(**{name: value for name, value in mine.items() if name in theirs})
+    result = kind(**{name: checks.scalar(value) for name, value in mine.items() if name in theirs})
     result._validate_params()
     if not hasattr(estimator, "coefs_"):
         return result

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from fastnn._data import functions
+from fastnn._data import checks, functions
 from fastnn._prediction.labels import CLASSIFYING
 from fastnn.metrics._base import EvaluatedChunk, Metric, UndefinedMetricWarning
 from fastnn.metrics._custom import Custom, plain
@@ -49,7 +49,7 @@ def get(metrics: Any, output: str) -> tuple[Metric, ...]:
     functions.refuse_class(metrics, "metrics")
     if isinstance(metrics, (str, Metric)) or callable(metrics) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be a sequence of names ({', '.join(_names(output))}) or callables, such as "
-                        f"[{default(output).name!r}]")
+                        f"[{default(output).name!r}], got {checks.shown(metrics)}")
     found = {default(output).name: default(output)}
     asked: set[str] = set()
     for metric in metrics:
@@ -96,5 +96,5 @@ def _object(metric: Any, output: str) -> Metric:
         return copy.copy(metric)  # an evaluation changes it
     if not callable(metric):
         raise TypeError(f"a metric must be a name ({', '.join(_names(output))}) or callable as metric(y_true, y_pred), "
-                        f"got {type(metric).__name__}")
+                        f"got {checks.shown(metric)}")
     return plain(metric, output)

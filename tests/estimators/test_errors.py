@@ -127,7 +127,6 @@ SEQUENCES = {
     "other classes at a warm start": ("classifier", {"warm_start": True}, [("fit", MIXED, {}), ("fit", MIXED % 2, {})]),
     "partial_fit stops early": ("regressor", {"early_stopping": True}, [("partial_fit", MIXED, {})]),
     "one of a class": ("classifier", {"early_stopping": True}, [("fit", np.arange(len(MIXED)) == 3, {})]),
-    "held out: none": ("regressor", {"early_stopping": True, "validation_fraction": 0.0}, [("fit", MIXED, {})]),
     "a column for y": ("classifier", {}, [("fit", MIXED[:, None], {})]),
     "a column for real y": ("regressor", {}, [("fit", MIXED[:, None], {})]),
 }

@@ -61,9 +61,9 @@ def network():
 
 
 @pytest.mark.parametrize(("callbacks", "message"), [
-    ([Silent], "a callback: Silent is a class; pass an instance: Silent()"),
-    ([Listener], "a callback: Listener is a class; pass an instance: Listener()"),
-    ([print, CSVLogger], "a callback: CSVLogger is a class; pass an instance: CSVLogger()"),
+    ([Silent], "callbacks: Silent is a class; pass an instance: Silent()"),
+    ([Listener], "callbacks: Listener is a class; pass an instance: Listener()"),
+    ([print, CSVLogger], "callbacks: CSVLogger is a class; pass an instance: CSVLogger()"),
     (LambdaCallback, "callbacks: LambdaCallback is a class; pass an instance: LambdaCallback()"),
     (Listener(), ": put it in a list"),
     (print, ": put it in a list"),
