@@ -177,10 +177,11 @@ def resolve(loss: str | Loss, output: str) -> Loss:
 
 
 def weighted_sum(loss: Loss, raw: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None, level: int) -> float:
-    """Return sum_j w_j L_j with `loss.ceiling` and `loss.factor` applied.
+    """Return sum_j w_j L_j, or sum_ij w_ij L_ij, with `loss.ceiling` and `loss.factor` applied.
 
     `raw` is C-ordered (m, n[L]) and holds Z[L] if `loss.from_z`, else A[L]. It is overwritten.
     """
     dZ = raw.T
-    targets = Y if Y.ndim == 1 else Y.T
+    targets = Y.T
+    weights = None if weights is None else weights.T
     return loss.factor * float(kernels.loss(loss.name, dZ, targets, weights, dZ, level, loss.parameter, loss.ceiling))

@@ -80,7 +80,7 @@ class Network(PredictingNetwork):
     """
 
     def fit(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
-            class_weight: str | dict[int, float] | None = None,
+            class_weight: str | dict[int, float] | Sequence[str | dict[int, float]] | None = None,
             optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule | None = None,
             clip_norm: float | None = None,
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
@@ -110,12 +110,16 @@ class Network(PredictingNetwork):
             softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]), or soft targets: rows of probabilities
             (m, n[L]) that add up to 1, up to 0.0003. sigmoid: 0 and 1, or values between, (m,) or (m, n[L]). Otherwise
             real values (m,) or (m, n[L]). Labels are the fastest form; int32 labels are not copied.
-        sample_weight : array_like (m,), optional
-            Non-negative weights. J is the weighted mean of the losses.
-        class_weight : dict or "balanced", optional
-            For a softmax or a single sigmoid output: factors of the sample weights by label, 1 for missing labels.
-            "balanced" is m / (number of classes in y * examples of the class). Soft targets get the expected factor
-            sum_k y_k w_k, and count as y_k examples of class k.
+        sample_weight : array_like (m,) or (m, n[L]), optional
+            Non-negative weights w of any scale. J is the weighted mean of the losses. Except for softmax, each output
+            of an example may have its own, 0 where its target is unknown: J = sum w_ij L_ij / (sum w_ij / n[L]). A
+            mini-batch without weight makes no step. A weight that is too small for the dtype in relation to the largest
+            (by 1e-38 in float32) counts as 0.
+        class_weight : dict, "balanced" or list, optional
+            For a softmax or sigmoid output: factors of the sample weights by label, 1 for missing labels. "balanced" is
+            m / (number of classes in y * examples of the class). Several sigmoid outputs take "balanced", for each on
+            its own, or a list of one dict or "balanced" per output. Soft targets get the expected factor sum_k y_k w_k,
+            and count as y_k examples of class k.
         optimizer : str or Optimizer
             "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", "lbfgs", or an object with
             hyperparameters. An epoch of L-BFGS is one iteration on all examples.

@@ -238,6 +238,9 @@ static const FN(loss_block) FN(loss_blocks)[] = {FASTNN_FOR_EACH_LOSS(NO_BLOCK, 
 #undef NO_BLOCK
 #undef BLOCK
 
+/* w x; 0 without weight, even if x has overflowed: the target may be unknown. */
+FASTNN_INLINE real FN(weighted)(real w, real x) { return w == 0 ? 0 : w * x; }
+
 static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
@@ -252,14 +255,14 @@ static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdif
         for (ptrdiff_t i = 0; i < n * m; i++) term[i] = FN(at_most)(term[i], ceiling);
     if (weights && loss->unit_weights) {
         for (ptrdiff_t i = 0; i < n * m; i++) {
-            term[i] *= weights[i];
-            dZ[i] *= weights[i];
+            term[i] = FN(weighted)(weights[i], term[i]);
+            dZ[i] = FN(weighted)(weights[i], dZ[i]);
         }
     } else if (weights) {
         for (ptrdiff_t j = 0; j < m; j++)
             for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) {
-                term[i] *= weights[j];
-                dZ[i] *= weights[j];
+                term[i] = FN(weighted)(weights[j], term[i]);
+                dZ[i] = FN(weighted)(weights[j], dZ[i]);
             }
     }
     SIMD_REDUCE(+, sum)

@@ -69,9 +69,9 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     """Return the sum of w_j L_j and compute `dZ` (n, m) OUT = w_j dL_j/dZ, or w_j dL_j/dA for names not in FROM_Z.
 
     `Z` (n, m) IN is A for names not in FROM_Z; `Y` (n, m) IN, for cross_entropy also int32 (m,) labels; `weights`
-    IN (m,), or (n, m) for one weight per unit except for cross_entropy, or None. `dZ` may be `Z`. `parameter`: label
-    smoothing of the cross-entropies, Huber's delta or the
-    quantile. `ceiling`: upper bound on a term of the sum, per example for the cross-entropy, per output unit otherwise.
+    IN (m,), except for cross_entropy also (n, m), or None. `dZ` may be `Z`. `parameter`: label smoothing of the
+    cross-entropies, Huber's delta or the quantile. `ceiling`: upper bound on a term of the sum, per example for the
+    cross-entropy, per output unit otherwise.
     """
     cdef int dtype = dtype_code(Z), kind = loss_code(name)
     cdef const fastnn_ops *ops = operations(level, dtype)

@@ -20,8 +20,7 @@ from fastnn._data.sparse import SparseRows, is_sparse
 
 __all__ = ["DTYPES", "batch_size", "count", "dropout", "dtype",
            "features", "flag", "generator", "having", "hidden_activations", "labels", "layer_sizes", "matrix_shape",
-           "name", "number", "one_hot", "output", "parameter", "sample_weight", "scalar", "shown",
-           "values"]
+           "name", "number", "one_hot", "output", "parameter", "scalar", "shown", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -258,30 +257,6 @@ def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
     return np.ascontiguousarray(finite(array, target, what, y).reshape(m, n_out))
-
-
-def sample_weight(weights: Any, m: int, target: np.dtype[Any], what: str = "sample_weight", *,
-                  part: bool = False) -> NDArray[Any] | None:
-    """Return weights (m,), or None. Refuse negative weights and, except for a `part` of the data, all zeros."""
-    if weights is None:
-        return None
-    array = numeric(weights, what, f"(m,) = ({m},)")
-    if array.shape != (m,):
-        raise ValueError(f"{what} must have shape (m,) = ({m},), got {array.shape}")
-    result = np.ascontiguousarray(finite(array, target, what))
-    if (result < 0).any():
-        raise ValueError(f"{what} must not be negative")
-    if not part and not result.any():
-        raise ValueError(f"{what} must not be all zero")
-    # Outside these limits the sum of the weights, or its inverse, would not be finite.
-    least, most = float(np.finfo(target).tiny), float(np.finfo(target).max) / m
-    if result.max() > most or ((result > 0) & (result < least)).any():
-        raise ValueError(f"{what} must be 0 or from {least:.3g} to {most:.3g}")
-    if part:  # a scale factor per part would change the ratios between parts
-        return result
-    # J is a weighted mean: a power of two leaves it bitwise identical and keeps weights times losses in range.
-    scaled: NDArray[Any] = np.ldexp(result, -np.frexp(result.max())[1])
-    return scaled
 
 
 def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any]) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Checked examples: features, encoded targets and sample weights, as the compiled core reads them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Protocol, Self
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastnn._data import checks
 from fastnn._data.sparse import SparseRows
 from fastnn._data.targets import encode_targets
+from fastnn._data.weights import WeightScale, by_example, example_weights, total_weight
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 
@@ -26,8 +27,8 @@ class Examples:
     X : ndarray or SparseRows (m, n[0])
     Y : ndarray
         Targets as `targets.encode_targets` returns them.
-    weights : ndarray (m,) or None
-        Sample weights.
+    weights : ndarray (m,) or (m, n[L]), or None
+        Sample weights, of the examples or of each of their outputs.
     y_ndim : int
         The number of dimensions of y as it was given.
     """
@@ -39,7 +40,7 @@ class Examples:
 
     @classmethod
     def check(cls, X: Any, y: Any, sample_weight: Any, architecture: Architecture, loss: Loss, *, prefix: str = "",
-              class_weight: Any = None, part: bool = False, first_row: int = 0) -> Self:
+              class_weight: Any = None, scale: WeightScale | None = None, first_row: int = 0) -> Self:
         """Return the checked data.
 
         Parameters
@@ -50,9 +51,8 @@ class Examples:
         loss : Loss
         prefix : str
             Precedes their names in error messages.
-        part : bool
-            They are a part of all examples, whose sample weights may all be zero, and whose one-hot targets are kept
-            as they are.
+        scale : WeightScale, optional
+            That of the weights of all examples, of which these are a part, whose one-hot targets are kept as they are.
         first_row : int
             The number of the first example.
 
@@ -64,10 +64,8 @@ class Examples:
         features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X",
                                    first_row=first_row)
         m = len(features)
-        Y = encode_targets(y, m, architecture, loss, f"{prefix}y", part=part, first_row=first_row)
-        if class_weight is not None:
-            sample_weight = _weights_by_class(class_weight, Y, sample_weight, architecture, part)
-        weights = checks.sample_weight(sample_weight, m, architecture.dtype, what=f"{prefix}sample_weight", part=part)
+        Y = encode_targets(y, m, architecture, loss, f"{prefix}y", part=scale is not None, first_row=first_row)
+        weights = example_weights(sample_weight, class_weight, Y, m, architecture, f"{prefix}sample_weight", scale)
         return cls(features, Y, weights, np.ndim(y))
 
     def __len__(self) -> int:
@@ -89,7 +87,7 @@ class Examples:
 
     def sample(self, count: int) -> "Examples":
         """Return a copy of up to `count` examples with weight, evenly spaced so that sorted data are represented."""
-        some = np.arange(len(self)) if self.weights is None else np.flatnonzero(self.weights)
+        some = np.arange(len(self)) if self.weights is None else np.flatnonzero(by_example(self.weights))
         return self.take(some[:: max(1, len(some) // count)][:count])
 
     def take(self, rows: NDArray[Any]) -> "Examples":
@@ -109,8 +107,8 @@ class Examples:
         return sizes
 
     def weight(self, start: int, stop: int) -> float:
-        """Return the sum of the weights of some examples; without weights, their number."""
-        return stop - start if self.weights is None else float(self.weights[start:stop].sum(dtype=np.float64))
+        """Return the sum of the weights of some examples, each the mean over its outputs; without any, their number."""
+        return stop - start if self.weights is None else total_weight(self.weights[start:stop])
 
     def rows(self, start: int, stop: int) -> "Examples":
         """Return the examples `start` to `stop`, not copied."""
@@ -148,36 +146,3 @@ def batch_bounds(m: int, batch_size: int) -> Iterator[tuple[int, int]]:
     """Return the start and stop of each mini-batch of `m` examples; the last one may be short."""
     # Not a generator, which would double the time of a step in the loop.
     return zip(range(0, m, batch_size), chain(range(batch_size, m, batch_size), (m,)), strict=False)
-
-
-def _weights_by_class(class_weight: Any, Y: NDArray[Any], sample_weight: Any, architecture: Architecture,
-                      part: bool) -> NDArray[np.float64]:
-    """Return the sample weights multiplied by the weights of the classes: of probabilities, by the expected weight."""
-    if architecture.output == "softmax" and Y.ndim == 1:
-        shares = None
-    elif architecture.output == "softmax":
-        shares = Y.astype(np.float64)
-    elif architecture.output == "sigmoid" and architecture.n_outputs == 1:
-        shares = np.column_stack([1 - Y, Y]).astype(np.float64)
-    else:
-        raise ValueError("class_weight needs a softmax or a single sigmoid output")
-    counts = np.bincount(Y, minlength=architecture.n_outputs) if shares is None else shares.sum(axis=0)
-    by_class = _class_factors(class_weight, counts)
-    factors: NDArray[np.float64] = by_class[Y] if shares is None else shares @ by_class
-    given = checks.sample_weight(sample_weight, len(Y), np.dtype(np.float64), part=part)
-    return factors if given is None else factors * given
-
-
-def _class_factors(class_weight: Any, counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the weight of each label, given the number of examples of each, or the sum of its probabilities."""
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        present = np.count_nonzero(counts)
-        return np.where(counts > 0, counts.sum() / (present * np.where(counts > 0, counts, 1)), 0.0)
-    if not isinstance(class_weight, Mapping):
-        raise TypeError("class_weight must be 'balanced' or a dict of label: weight, got "
-                        f"{checks.shown(class_weight)}")
-    factors = np.ones(len(counts))
-    for label, weight in class_weight.items():
-        position = checks.count(label, "a label of class_weight", 0, len(counts) - 1)
-        factors[position] = checks.number(weight, f"class_weight[{checks.shown(label)}]", minimum=0)
-    return factors

@@ -169,7 +169,7 @@ class StreamFeed:
                 self.order = np.zeros(rows, np.int64)
         # Weights are 0 so that rows not yet filled do not count.
         X, Y = (np.zeros((rows, *data.shape[1:]), data.dtype) for data in (first.X, first.Y))
-        self._weights = np.zeros(rows, first.X.dtype)
+        self._weights = np.zeros((rows, *(() if first.weights is None else first.weights.shape[1:])), first.X.dtype)
         self._X, self.examples = X, Examples(X, Y, self._weights, first.y_ndim)
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
@@ -186,11 +186,19 @@ class StreamFeed:
             rows = len(chunk)
             assert isinstance(chunk.X, np.ndarray)
             self._X[:rows], self.examples.Y[:rows] = chunk.X, chunk.Y
-            self._weights[:rows] = 1 if chunk.weights is None else chunk.weights
+            self._take_weights(chunk)
             del chunk  # free it before the next one is read
             if self.order is not None:
                 shuffle(self.order[:rows], rng)
             yield from batch_bounds(rows, self.batch_size)
+
+    def _take_weights(self, chunk: Examples) -> None:
+        """Copy the weights of a chunk: with one per output, a weight of an example is that of all its outputs."""
+        weights, own = np.ones(len(chunk)) if chunk.weights is None else chunk.weights, self._weights[: len(chunk)]
+        if weights.ndim > own.ndim:
+            raise ValueError("X gave sample_weight for each output after batches without: give them from the first "
+                             "batch on, of shape (m, n[L])")
+        own[...] = weights if weights.ndim == own.ndim else weights[:, None]
 
     def sample(self, count: int) -> Examples:
         """Return a copy of up to `count` examples: see `BatchFeed`."""

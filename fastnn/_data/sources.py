@@ -15,6 +15,7 @@ from fastnn._data import arrays, checks
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import is_sparse
 from fastnn._data.targets import in_form
+from fastnn._data.weights import WeightScale, by_example, example_weights, needs_all_labels
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 
@@ -115,10 +116,10 @@ class SlicedSource:
     ----------
     X, y : array_like or read by slices
         (m, n[0]) and targets as for `Network.fit`.
-    weights : array_like (m,) or None
+    weights : array_like (m,) or (m, n[L]), or None
     prefix : str
         Precedes their names in error messages.
-    class_weight : dict, optional
+    class_weight : dict or list of dict, optional
     """
 
     single_pass = False
@@ -132,7 +133,9 @@ class SlicedSource:
         self.y = y if is_sliced(y) or isinstance(y, np.memmap) else arrays.numeric(y, f"{prefix}y", f"({m}, ...)")
         if self.y.shape[:1] != (m,):
             raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
-        self.weights = checks.sample_weight(weights, m, architecture.dtype, what=f"{prefix}sample_weight")
+        self.weights = example_weights(weights, None, self.y, m, architecture, f"{prefix}sample_weight")
+        self.scale = WeightScale()
+        self.scale.exponent = 0  # they are scaled
 
     @property
     def n_examples(self) -> int:
@@ -143,16 +146,13 @@ class SlicedSource:
         """Read the examples `start` to `stop`."""
         prefix = f"{self.prefix}rows {start} to {stop - 1}: "
         X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
-        examples = Examples.check(X, y, None, self.architecture, self.loss, prefix=prefix,
-                                  class_weight=self.class_weight, part=True, first_row=start)
-        if self.weights is not None:
-            own = self.weights[start:stop]
-            examples.weights = own if examples.weights is None else own * examples.weights
-        return examples
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
+                              class_weight=self.class_weight, scale=self.scale, first_row=start)
 
     def first(self) -> Examples:
         """Read a few runs of consecutive examples with weight, from evenly spaced positions."""
-        some = np.arange(self.n_examples) if self.weights is None else np.flatnonzero(self.weights)
+        some = np.arange(self.n_examples) if self.weights is None else np.flatnonzero(by_example(self.weights))
         run = _tuning.SCORED_EXAMPLES // _tuning.SCORED_EXAMPLES_READS
         starts = some[:: max(run, len(some) // _tuning.SCORED_EXAMPLES_READS)][:_tuning.SCORED_EXAMPLES_READS].tolist()
         return joined([self.rows(start, min(start + run, self.n_examples)) for start in starts])
@@ -186,7 +186,7 @@ class BatchSource:
         Iterated over, or called, once per pass.
     prefix : str
         Precedes the name of a batch in error messages.
-    class_weight : dict, optional
+    class_weight : dict or list of dict, optional
     training : bool
         Error messages name each pass as an epoch; X must be dense.
     """
@@ -196,7 +196,7 @@ class BatchSource:
     def __init__(self, architecture: Architecture, loss: Loss, source: Any, prefix: str = "", class_weight: Any = None,
                  *, training: bool = False) -> None:
         self.architecture, self.loss, self.source, self.prefix = architecture, loss, source, prefix
-        self.class_weight, self.training = class_weight, training
+        self.class_weight, self.training, self.scale = class_weight, training, WeightScale()
         self.passes = 0
         self._begun: Iterator[Examples] | None = None
         self._dense: bool | None = None  # whether the targets of the first batch were a matrix
@@ -243,7 +243,7 @@ class BatchSource:
         if self.training and is_sparse(X):
             raise TypeError(f"{prefix}X is a sparse matrix, which a batch to train on may not be: pass X.toarray()")
         examples = Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
-                                  class_weight=self.class_weight, part=True)
+                                  class_weight=self.class_weight, scale=self.scale)
         if self.training:  # the plan is bound to one form of targets
             if self._dense is None:
                 self._dense = examples.Y.ndim == 2
@@ -276,5 +276,5 @@ def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: A
 
 def refuse_balanced(class_weight: Any) -> None:
     """Raise a ValueError for class weights that depend on all labels."""
-    if isinstance(class_weight, str) and class_weight == "balanced":
+    if needs_all_labels(class_weight):
         raise ValueError("class_weight='balanced' needs all labels at once: where X is read in parts, pass a dict")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastnn import runtime
 from fastnn._core import kernels
 from fastnn._data.examples import Examples
+from fastnn._data.weights import by_example
 from fastnn._model.architecture import Architecture
 from fastnn._prediction.labels import CLASSIFYING, predicted, true_labels
 
@@ -32,6 +33,13 @@ class EvaluatedChunk:
     raw : bool
     target_ndim : int
         The number of dimensions of the y fitted last.
+
+    Attributes
+    ----------
+    weights : ndarray (m,) of float64
+        The weight of each example: if its outputs have weights, their mean.
+    by_output : ndarray (m, n[L]) of float64, or None
+        The weights of the outputs, if they have their own.
     """
 
     def __init__(self, architecture: Architecture, examples: Examples, outputs: NDArray[Any], raw: bool,
@@ -42,8 +50,9 @@ class EvaluatedChunk:
         self.architecture, self.examples, self.outputs, self.raw = architecture, examples, outputs, raw
         self.target_ndim = target_ndim
         self._probabilities: NDArray[Any] | None = None
-        weights = examples.weights
-        self.weights = np.ones(len(examples)) if weights is None else weights.astype(np.float64)
+        weights = np.ones(len(examples)) if examples.weights is None else examples.weights.astype(np.float64)
+        self.weights = by_example(weights)
+        self.by_output = None if weights.ndim == 1 else weights
 
     def probabilities(self) -> NDArray[Any]:
         """Return A[L] (m, n[L]) of a classifier, as `Network.predict_proba` rounds it. Copy what is kept or changed."""
@@ -63,11 +72,21 @@ class EvaluatedChunk:
         """Return the targets in the form of the predictions."""
         return true_labels(self.examples.Y, self.architecture.output, self.target_ndim)
 
+    def summed(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of scores (m, n[L]) over the outputs (m,): n[L] times their mean by the outputs' weights."""
+        if self.by_output is None:
+            return np.asarray(scores.sum(axis=1))
+        return np.asarray((self.by_output * scores).sum(axis=1) / np.where(self.weights > 0, self.weights, 1))
+
     def residuals(self) -> NDArray[np.float64]:
-        """Return A[L] - Y (m, n[L]) of an output of real values."""
+        """Return A[L] - Y (m, n[L]) of an output of real values, 0 without weight, where Y may be of any size."""
         with np.errstate(over="ignore", invalid="ignore"):  # after divergence
-            away: NDArray[np.float64] = np.subtract(self.outputs, self.examples.Y, dtype=np.float64)
-        return away
+            away = np.subtract(self.outputs, self.examples.Y, dtype=np.float64)
+        return np.where(self.unit_weights() > 0, away, 0)
+
+    def unit_weights(self) -> NDArray[np.float64]:
+        """Return the weights of the outputs (m, n[L]), or those of the examples (m, 1)."""
+        return self.weights[:, None] if self.by_output is None else self.by_output
 
 
 class Metric:

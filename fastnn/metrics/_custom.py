@@ -35,7 +35,7 @@ class Custom(Metric):
     ----------
     function : callable
         Called as ``function(y_true, y_pred) -> float``. If it has a parameter `sample_weight`, it also gets the weights
-        as ``sample_weight=``, float64 (m,) up to a common factor, or None without weights.
+        as ``sample_weight=``, float64 (m,) or (m, n[L]) up to a common factor, or None without weights.
     name : str, optional
         The name that its values are recorded under; by default the function's ``__name__``.
     given : {"predictions", "probabilities"}, default "predictions"
@@ -88,7 +88,7 @@ class Custom(Metric):
         if self.given == "probabilities" and chunk.architecture.n_outputs == 1:
             judged = judged[:, 0]
         self.y_pred.append(judged.copy())  # the outputs are overwritten
-        self.weights.append(chunk.weights)
+        self.weights.append(chunk.weights if chunk.by_output is None else chunk.by_output)
         self.weighted |= chunk.examples.weights is not None
 
     def value(self) -> float:

@@ -11,7 +11,7 @@ __all__ = ["F1", "Accuracy", "BalancedAccuracy", "MatthewsCorrcoef", "Precision"
 
 
 class Accuracy(Metric):
-    """The fraction of correct predictions; with several sigmoid outputs all must be correct.
+    """The fraction of correct predictions; with several sigmoid outputs all with weight must be correct.
 
     Of targets that are probabilities, the most probable label counts: for a sigmoid output 1 above 0.5.
     """
@@ -21,6 +21,8 @@ class Accuracy(Metric):
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return whether each prediction is correct."""
         right: NDArray[np.bool_] = np.equal(chunk.predictions(), chunk.targets())
+        if chunk.by_output is not None:
+            right |= chunk.by_output == 0
         return right if right.ndim == 1 else np.asarray(right.all(axis=1))
 
 
@@ -38,10 +40,10 @@ class _Counts(Metric):
     def add(self, chunk: EvaluatedChunk) -> None:
         """Add the next chunk of examples."""
         true, predicted = by_task(chunk, chunk.targets()), by_task(chunk, chunk.predictions())
-        of_right = (chunk.weights.T * (true == predicted).T).T
-        self.right = self.right + class_weights(chunk, true, of_right)
-        self.predicted = self.predicted + class_weights(chunk, predicted, chunk.weights)
-        self.true = self.true + class_weights(chunk, true, chunk.weights)
+        weights = chunk.weights if true.ndim == 1 else chunk.unit_weights()
+        self.right = self.right + class_weights(chunk, true, weights * (true == predicted))
+        self.predicted = self.predicted + class_weights(chunk, predicted, weights)
+        self.true = self.true + class_weights(chunk, true, weights)
 
     def value(self) -> float:
         """Return the mean over the tasks, nan if one is undefined."""

@@ -29,18 +29,17 @@ class LogLoss(Metric):
             if Y.ndim == 1:
                 scores: NDArray[np.float64] = scale - np.take_along_axis(log_p, Y[:, None], axis=1)[:, 0]
                 return scores
-            return _expected(Y, scale[:, None] - log_p)
+            return np.asarray(_expected(Y, scale[:, None] - log_p).sum(axis=1))
         if chunk.raw:
             of_one, of_zero = np.logaddexp(0, -values), np.logaddexp(0, values)
         else:
             of_one, of_zero = (-np.log(np.maximum(p, tiny)) for p in (values, 1 - values))
-        return _expected(Y, of_one) + _expected(1 - Y, of_zero)
+        return chunk.summed(_expected(Y, of_one) + _expected(1 - Y, of_zero))
 
 
 def _expected(p: NDArray[Any], losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sums of p times losses over the units; where p is 0, an infinite loss does not count."""
-    summed: NDArray[np.float64] = np.multiply(p, losses, where=p != 0, out=np.zeros(losses.shape)).sum(axis=1)
-    return summed
+    """Return p times losses; where p is 0, an infinite loss does not count."""
+    return np.asarray(np.multiply(p, losses, where=p != 0, out=np.zeros(losses.shape)))
 
 
 class Brier(Metric):
@@ -63,7 +62,7 @@ class Brier(Metric):
             errors -= Y
         n_out = errors.shape[1]
         divisor = n_out if chunk.architecture.output == "sigmoid" else 2 if n_out == 2 else 1
-        squares: NDArray[np.float64] = np.square(errors).sum(axis=1) / divisor
+        squares: NDArray[np.float64] = chunk.summed(np.square(errors)) / divisor
         return squares
 
 
@@ -88,8 +87,9 @@ class _Ranking(Metric):
             probabilities = probabilities[:, 1:]
         self.probabilities.append(probabilities.copy())  # the outputs are overwritten
         self.labels.append(labels.copy())  # a batch of a stream may be, too
-        self.weights.append(chunk.weights)
-        self.true = self.true + class_weights(chunk, labels, chunk.weights)
+        weights = chunk.weights if labels.ndim == 1 else chunk.unit_weights()
+        self.weights.append(weights)
+        self.true = self.true + class_weights(chunk, labels, weights)
 
     def value(self) -> float:
         """Return the mean over the tasks, nan if one is undefined."""
@@ -105,7 +105,8 @@ class _Ranking(Metric):
             return nan
         first = 0 if P.shape[1] > 1 else 1  # the class that column 0 of softmax is the probability of
         return float(np.mean([
-            self.of_task(*_steps(P[:, k], labels == first + k if labels.ndim == 1 else labels[:, k] == 1, weights))
+            self.of_task(*_steps(P[:, k], labels == first + k if labels.ndim == 1 else labels[:, k] == 1,
+                                 weights if weights.ndim == 1 else weights[:, min(k, weights.shape[1] - 1)]))
             for k in range(P.shape[1])]))
 
     def of_task(self, positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:

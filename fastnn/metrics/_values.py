@@ -57,7 +57,7 @@ class MSE(Metric):
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's mean squared error."""
         with np.errstate(over="ignore"):
-            squares: NDArray[np.float64] = np.square(chunk.residuals()).mean(axis=1)
+            squares: NDArray[np.float64] = chunk.summed(np.square(chunk.residuals())) / chunk.outputs.shape[1]
         return squares
 
 
@@ -74,7 +74,8 @@ class RMSE(MSE):
 class R2(Metric):
     """The coefficient of determination, 1 - sum (y_hat - y)^2 / sum (y - mean)^2, averaged over the outputs.
 
-    As in scikit-learn, a target without variance scores 1 if the predictions are exact and 0 otherwise.
+    As in scikit-learn, a target without variance scores 1 if the predictions are exact and 0 otherwise. If outputs have
+    their own weights, one without any does not count.
     """
 
     name = "r2"
@@ -82,31 +83,31 @@ class R2(Metric):
 
     def begin(self) -> None:
         """Start a new evaluation."""
-        self.weight = 0.0
-        self.mean = self.squares = self.errors = np.zeros(1)
+        self.weights = self.mean = self.squares = self.errors = np.zeros(1)
         self.lowest, self.highest = np.full((2, 1), [[inf], [-inf]])
 
     def add(self, chunk: EvaluatedChunk) -> None:
         """Add the next chunk, merging means and sums of squares by Chan, Golub & LeVeque (1983)."""
-        weight = float(chunk.weights.sum())
-        if not weight:
-            return
-        Y, w, total = chunk.examples.Y.astype(np.float64), chunk.weights, self.weight + weight
+        w = chunk.unit_weights()
+        Y, weight = np.where(w > 0, chunk.examples.Y, np.float64(0)), w.sum(axis=0)
+        total = self.weights + weight
+        share = weight / np.where(total > 0, total, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # after divergence, or with huge targets
-            mean = w @ Y / weight
-            away = mean - self.mean
-            self.errors = self.errors + w @ np.square(chunk.residuals())
-            self.squares = self.squares + w @ np.square(Y - mean) + away**2 * (self.weight * weight / total)
-            self.mean = self.mean + away * (weight / total)
-        self.weight = total
-        self.lowest = np.minimum(self.lowest, Y[w > 0].min(axis=0))
-        self.highest = np.maximum(self.highest, Y[w > 0].max(axis=0))
+            mean = (w * Y).sum(axis=0) / np.where(weight > 0, weight, 1)
+            away = np.where(weight > 0, mean - self.mean, 0)
+            self.errors = self.errors + (w * np.square(chunk.residuals())).sum(axis=0)
+            self.squares = self.squares + (w * np.square(Y - mean)).sum(axis=0) + away**2 * (self.weights * share)
+            self.mean = self.mean + away * share
+        self.weights = total
+        self.lowest = np.minimum(self.lowest, np.where(w > 0, Y, inf).min(axis=0))
+        self.highest = np.maximum(self.highest, np.where(w > 0, Y, -inf).max(axis=0))
 
     def value(self) -> float:
         """Return the metric of all chunks, nan if their total weight is zero."""
-        if not self.weight:
+        if not self.weights.any():
             return nan
         varies = self.highest > self.lowest  # the squares of a constant target may be rounding errors
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = 1 - self.errors / np.where(varies, self.squares, 1)
-        return float(np.where(varies, scores, self.errors == 0).mean())
+        scores = np.where(varies, scores, self.errors == 0)
+        return float(scores[np.broadcast_to(self.weights > 0, scores.shape)].mean())

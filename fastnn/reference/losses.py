@@ -85,6 +85,12 @@ def checked_weights(name: str, sample_weight: ArrayLike | None, shape: tuple[int
     return w
 
 
+def weighted(w: Array, values: Array) -> Array:
+    """Return w times values (n[L], m), 0 where w is 0 even if a value has overflowed."""
+    with np.errstate(invalid="ignore"):  # 0 inf
+        return np.where(w == 0, 0, w * values)
+
+
 def total_weight(w: Array) -> float:
     """Return the sum of the weights (m,), or of the means of the weights (n[L], m) over the units."""
     return float(np.sum(w)) / (len(w) if w.ndim == 2 and w.size else 1)
@@ -133,7 +139,7 @@ def cost(
     L = _OF_Z[name](output, Y) if name in _OF_Z else _OF_A[name][0](output - Y, parameter)
     w = checked_weights(name, sample_weight, output.shape)
     with np.errstate(invalid="ignore"):  # 0 / 0
-        return float(np.sum(w * L) / np.float64(total_weight(w)))
+        return float(np.sum(weighted(w, L)) / np.float64(total_weight(w)))
 
 
 def output_gradient(
@@ -166,8 +172,8 @@ def output_gradient(
     if name == "cross_entropy":
         return w * (A * column_sums(Y) - Y)  # the column sums are 1 up to rounding
     if name in _OF_Z:
-        return w * (A - Y)
-    return activate_backward(output_activation, w * _OF_A[name][1](A - Y, parameter), Z)
+        return weighted(w, A - Y)
+    return activate_backward(output_activation, weighted(w, _OF_A[name][1](A - Y, parameter)), Z)
 
 
 def one_hot(labels: ArrayLike, n_classes: int) -> Array:

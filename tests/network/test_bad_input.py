@@ -217,12 +217,11 @@ def test_bad_sample_weight(method):
     net, what = make(), f"{'validation ' if method == 'fit with validation_data' else ''}sample_weight"
 
     def holding(value):
-        result = WEIGHTS.copy()
+        result = WEIGHTS.astype(type(value) if isinstance(value, np.longdouble) else WEIGHTS.dtype)
         result[3] = value
         return result
 
     shape = rf"{what} must have shape \(m,\) = \(6,\), got "
-    bounded = rf"{what} must be 0 or from 1.18e-38 to "
     for value, error, text in [
         (WEIGHTS[:-1], ValueError, shape + r"\(5,\)"),
         (np.ones(7), ValueError, shape + r"\(7,\)"),
@@ -234,9 +233,7 @@ def test_bad_sample_weight(method):
         (np.zeros(6), ValueError, f"{what} must not be all zero"),
         (holding(math.nan), ValueError, f"{what} holds NaN"),
         (holding(math.inf), ValueError, f"{what} holds infinity"),
-        (holding(1e39), ValueError, f"{what} holds values beyond the range of float32"),
-        (holding(3e38), ValueError, bounded),
-        (holding(1e-40), ValueError, bounded),
+        (holding(np.longdouble("1e400")), ValueError, f"{what} holds values beyond the range of float64"),
         (WEIGHTS + 0j, TypeError, f"{what} must hold real numbers, got dtype complex128"),
         (WEIGHTS.astype(str), TypeError, f"{what} must hold real numbers, got dtype <U"),
         (["a"] * 6, TypeError, f"{what} must hold real numbers"),
