@@ -14,6 +14,7 @@ from fastnn._core.registry import BY_UNITS
 from fastnn._data import arrays, checks
 from fastnn._data.sparse import is_sparse
 from fastnn.estimators._arguments import python_values, refuse_flags
+from fastnn.estimators._fit_tasks import CallbackSupportMixin
 from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._inputs import FitData, as_core_X
 from fastnn.estimators._internals import Internals
@@ -32,7 +33,7 @@ ACTIVATIONS = (*SKLEARN_ACTIVATIONS,
 TRANSIENT = frozenset({"_network"})
 
 
-class BaseMLP(Internals, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of `MLPClassifier` and `MLPRegressor`. Training is in `fastnn.estimators._fit`."""
 
     # Those of callbacks are in `_arguments.check_callbacks`.

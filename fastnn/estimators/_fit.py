@@ -14,6 +14,7 @@ from fastnn._training import binding, lbfgs
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
 from fastnn.estimators._arguments import check_callbacks, check_parameters, recorded, with_python_values
+from fastnn.estimators._fit_tasks import with_fit_tasks
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
@@ -28,8 +29,10 @@ SCIPY_FTOL = 2.220446049250313e-09  # SciPy's default, which scikit-learn does n
 
 
 @with_python_values
+@with_fit_tasks
 def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
-                  validation: ValidationArguments | None = None, *, incremental: bool = False) -> None:
+                  validation: ValidationArguments | None = None, *, incremental: bool = False,
+                  tasks: tuple[Callback, ...] = ()) -> None:
     """Train an estimator, for a single epoch if `incremental`.
 
     Parameters
@@ -40,12 +43,14 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
     validation : ValidationArguments, optional
     incremental : bool
         This is a call of `partial_fit`.
+    tasks : tuple of Callback
+        Those that report to the callbacks of scikit-learn.
     """
     validation = validation if validation is not None and validation.given else None
     hidden = check_parameters(estimator, validation is not None, incremental)
     view = FitView(estimator, epochs=1 if incremental else estimator.max_iter,
                    recorded=recorded(estimator, validation is not None))
-    callbacks = check_callbacks(estimator.callbacks, view)
+    callbacks = (*check_callbacks(estimator.callbacks, view), *tasks)
     continues = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
     data = training_data(estimator, X, y, sample_weight, incremental, reset=not continues)
     estimator._random_state = check_random_state(estimator.random_state)
