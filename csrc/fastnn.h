@@ -160,6 +160,10 @@ typedef struct {
                            void *Z,  /* IN (m, n) Z transposed; OUT A transposed */
                            void *A); /* OUT (n, m) */
 
+    /* log A from Z, finite where A is rounded to 0; `activation` is softmax or sigmoid. */
+    void (*log_probabilities)(int activation, ptrdiff_t n, ptrdiff_t m,
+                              void *Z); /* IN (n, m) Z; OUT log A */
+
     /* out[i] = f(x[i]), FASTNN_F_EXP ... (math/vmath.inc.h), for tests, benchmarks and the course. */
     void (*elementwise)(int function, ptrdiff_t count,
                         const void *x,   /* IN (count) */

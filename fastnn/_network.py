@@ -19,7 +19,7 @@ from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters, ParameterViews
 from fastnn._prediction import labels
 from fastnn._prediction.evaluate import evaluate
-from fastnn._prediction.predictor import Cache, Predictor
+from fastnn._prediction.predictor import Cache, Form, Predictor
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.history import History
 from fastnn.losses import BY_NAME, Loss
@@ -169,7 +169,7 @@ class PredictingNetwork:
         """
         output, n_out = self._architecture.output, self._architecture.n_outputs
         return self._predicted(X, out, n_threads, flat=labels.is_flat(output, n_out, self._target_ndim),
-                               as_labels=output in labels.CLASSIFYING)
+                               form="labels" if output in labels.CLASSIFYING else "outputs")
 
     def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
                       n_threads: int | None = None) -> NDArray[Any]:
@@ -184,9 +184,21 @@ class PredictingNetwork:
         TypeError
             If X does not hold real numbers.
         """
+        return self._probabilities(X, out, n_threads, "outputs")
+
+    def predict_log_proba(self, X: Data, *, out: NDArray[Any] | None = None,
+                          n_threads: int | None = None) -> NDArray[Any]:
+        """Return the logarithms of the probabilities, computed from Z[L], in the shape of `predict_proba`.
+
+        They are finite and accurate also where a probability is rounded to 0 or 1. Arguments and errors as for
+        `predict_proba`.
+        """
+        return self._probabilities(X, out, n_threads, "logarithms")
+
+    def _probabilities(self, X: Data, out: NDArray[Any] | None, n_threads: int | None, form: Form) -> NDArray[Any]:
         if self._architecture.output not in labels.CLASSIFYING:
             raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
-        return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1)
+        return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1, form=form)
 
     def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
@@ -223,14 +235,16 @@ class PredictingNetwork:
                         n_threads=n_threads)
 
     def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
-                   as_labels: bool = False) -> NDArray[Any]:
-        outputs = self._predictor.fast_path(X, raw=as_labels, n_threads=n_threads) if out is None else None
-        if outputs is not None:
-            if as_labels:
-                return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
-            return outputs[:, 0] if flat else outputs
-        features = Features(X, self.layer_sizes[0], self.dtype)
-        return self._predictor.predict(features, out, flat=flat, as_labels=as_labels, n_threads=n_threads)
+                   form: Form = "outputs") -> NDArray[Any]:
+        outputs = self._predictor.fast_path(X, raw=form != "outputs", n_threads=n_threads) if out is None else None
+        if outputs is None:
+            features = Features(X, self.layer_sizes[0], self.dtype)
+            return self._predictor.predict(features, out, flat=flat, form=form, n_threads=n_threads)
+        if form == "labels":
+            return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
+        if form == "logarithms":
+            labels.take_logarithms(outputs, self._architecture.output)
+        return outputs[:, 0] if flat else outputs
 
     # Copies and files
 

@@ -54,7 +54,8 @@
         activate_##suffix, activate_backward_##suffix, loss_##suffix, sum_columns_##suffix,       \
         update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
         sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
-        softmax_across_##suffix, elementwise_##suffix, PRODUCTS_ENTRY(suffix)                     \
+        softmax_across_##suffix, log_probabilities_##suffix, elementwise_##suffix,                \
+        PRODUCTS_ENTRY(suffix)                                                                    \
     }
 
 extern const fastnn_ops FASTNN_TABLE[FASTNN_DTYPES];

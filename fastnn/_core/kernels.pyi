@@ -15,6 +15,7 @@ def activate_backward(
     name: str, cache: Array, dZ: Array, scale: float = 1.0, db: Array | None = None, level: int = 0, *,
     dropped: Array | None = None,
 ) -> None: ...
+def log_probabilities(name: str, Z: Array, level: int = 0) -> None: ...
 def loss(
     name: str, Z: Array, Y: Array, weights: Array | None, dZ: Array, level: int = 0, parameter: float = 0.0,
     ceiling: float = inf,

@@ -17,14 +17,14 @@ from fastnn._core.arrays cimport (
 from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
-    FASTNN_SHUFFLE_ROUNDS, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
+    FASTNN_SHUFFLE_ROUNDS, FASTNN_SIGMOID, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
     fastnn_ops, loss_code, refuse_unit_weights)
 from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
 
-__all__ = ["activate", "activate_backward", "all_finite", "loss", "multiply", "permutation", "shuffle",
-           "sparse_linear"]
+__all__ = ["activate", "activate_backward", "all_finite", "log_probabilities", "loss", "multiply", "permutation",
+           "shuffle", "sparse_linear"]
 
 
 def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):
@@ -63,6 +63,19 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
     cdef char *marks = NULL if dropped is None else matrix_pointer(dropped, dtype, shape, "dropped")
     with nogil:
         ops.activate_backward(activation, n, m, c, marks, dz, scale, sums)
+
+
+def log_probabilities(str name, Z, int level=0):
+    """Replace `Z` (n, m) IN by log g(Z) OUT, g being softmax or sigmoid: finite where g(Z) is rounded to 0."""
+    cdef int dtype = dtype_code(Z), activation = activation_code(name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(Z, "Z")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    cdef char *z = matrix_pointer(Z, dtype, shape, "Z", written=True)
+    if activation != FASTNN_SOFTMAX and activation != FASTNN_SIGMOID:
+        raise ValueError(f"only softmax and sigmoid give probabilities, got {name}")
+    with nogil:
+        ops.log_probabilities(activation, n, m, z)
 
 
 def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ceiling=INFINITY):

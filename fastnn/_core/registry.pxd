@@ -13,6 +13,7 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_LEAKY_RELU
         FASTNN_IDENTITY
         FASTNN_SOFTMAX
+        FASTNN_SIGMOID
         FASTNN_ACTIVATIONS
         FASTNN_LOSSES
         FASTNN_SGD
@@ -82,6 +83,7 @@ cdef extern from "fastnn.h" nogil:
         int (*all_finite)(ptrdiff_t n, ptrdiff_t m, const void *X, ptrdiff_t row_stride,
                           ptrdiff_t column_stride) noexcept nogil
         void (*softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z, void *A) noexcept nogil
+        void (*log_probabilities)(int activation, ptrdiff_t n, ptrdiff_t m, void *Z) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
         ptrdiff_t vector
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,

@@ -1,11 +1,14 @@
-"""Predictions from outputs: their shape, and the labels that a classifier's outputs stand for."""
+"""Predictions from outputs: their shape, the labels that a classifier's outputs stand for, log-probabilities."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASSIFYING", "is_flat", "predicted", "true_labels"]
+from fastnn import runtime
+from fastnn._core import kernels
+
+__all__ = ["CLASSIFYING", "is_flat", "predicted", "take_logarithms", "true_labels"]
 
 CLASSIFYING = ("softmax", "sigmoid")  # output activations whose predictions are labels
 
@@ -50,3 +53,8 @@ def true_labels(Y: NDArray[Any], output: str, y_ndim: int) -> NDArray[Any]:
     if output == "softmax" and Y.ndim == 1:
         return Y
     return predicted(Y, output, y_ndim, 0.5)
+
+
+def take_logarithms(Z: NDArray[Any], output: str) -> None:
+    """Replace Z[L], C-ordered (m, n[L]), by the logarithms of the probabilities A[L], for an output in CLASSIFYING."""
+    kernels.log_probabilities(output, Z.T, runtime.LEVEL)

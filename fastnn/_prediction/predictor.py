@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,9 +20,11 @@ from fastnn._model.parameters import Parameters
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
 
-__all__ = ["Cache", "Predictor"]
+__all__ = ["Cache", "Form", "Predictor"]
 
 NO_LIMIT = nullcontext()
+
+Form = Literal["outputs", "labels", "logarithms"]
 
 
 class Cache(NamedTuple):
@@ -93,8 +95,8 @@ class Predictor:
         return out if finite else None
 
     def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
-                as_labels: bool = False, n_threads: int | None = None) -> NDArray[Any]:
-        """Return A[L] of each row, or a classifier's labels; in `out` if given.
+                form: Form = "outputs", n_threads: int | None = None) -> NDArray[Any]:
+        """Return A[L] of each row in some form; in `out` if given.
 
         Parameters
         ----------
@@ -103,8 +105,8 @@ class Predictor:
         out : ndarray, optional
         flat : bool
             Return the shape (m,) instead of (m, n[L]).
-        as_labels : bool
-            Return the labels that `labels.predicted` gives for Z[L].
+        form : {"outputs", "labels", "logarithms"}
+            A[L], the labels that `labels.predicted` gives for Z[L], or log A[L], computed from Z[L].
 
         Raises
         ------
@@ -114,12 +116,12 @@ class Predictor:
         architecture, size = self.architecture, self.chunk
         if isinstance(X.X, SparseRows):
             if self.parameters.row_major[0]:
-                return self._column_major().predict(X, out, flat=flat, as_labels=as_labels, n_threads=n_threads)
+                return self._column_major().predict(X, out, flat=flat, form=form, n_threads=n_threads)
             size = block_rows(architecture.n_outputs, architecture.dtype.itemsize, self.block)
         row_shape = () if flat else (architecture.n_outputs,)
-        results = self._results(X, out, row_shape, np.dtype(np.int64) if as_labels else architecture.dtype)
+        results = self._results(X, out, row_shape, np.dtype(np.int64) if form == "labels" else architecture.dtype)
         for chunk, refuse in X.parts(size, out):
-            self._predict_chunk(chunk, results.next(len(chunk)), refuse, as_labels, n_threads)
+            self._predict_chunk(chunk, results.next(len(chunk)), refuse, form, n_threads)
         return results.joined()
 
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
@@ -185,15 +187,17 @@ class Predictor:
         return _Results(array, row_shape, dtype)
 
     def _predict_chunk(self, X: NDArray[Any] | SparseRows, target: NDArray[Any], refuse: Callable[[], Any],
-                       as_labels: bool, n_threads: int | None) -> None:
+                       form: Form, n_threads: int | None) -> None:
         """Fill `target` with the predictions for X, or refuse X if it is not finite."""
         n_out, output = self.architecture.n_outputs, self.architecture.output
-        outputs = self.outputs(X, raw=as_labels, n_threads=n_threads,
-                               out=None if as_labels else target.reshape(-1, n_out))
+        outputs = self.outputs(X, raw=form != "outputs", n_threads=n_threads,
+                               out=None if form == "labels" else target.reshape(-1, n_out))
         if outputs is None:
             refuse()
-        elif as_labels:
+        elif form == "labels":
             target[...] = labels.predicted(outputs, output, 1, 0.0)
+        elif form == "logarithms":
+            labels.take_logarithms(outputs, output)
 
 
 class _Results:
