@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError
 from fastnn._data import checks, functions
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, resolve
+from fastnn.estimators._scores import LOSS
 
 __all__ = ["check_callbacks", "check_parameters", "hidden_sizes", "python_values", "recorded", "refuse_flags",
            "with_python_values"]
@@ -101,7 +102,7 @@ def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list
                                 f"{checks.shown(factor)}")
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
     checks.dropout(estimator.dropout, estimator._hidden_activations(len(hidden)))
-    if estimator.scoring is not None:
+    if estimator.scoring not in (None, LOSS):
         functions.refuse_class(estimator.scoring, "scoring")
         if callable(estimator.scoring):
             functions.check_call(estimator.scoring, ("estimator", "X", "y"), "scoring")

@@ -55,6 +55,7 @@ class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, 
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
+        "validation_split": [StrOptions({"random", "last"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -119,6 +120,10 @@ class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, 
 
     def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
         """Return factors (m,) of the sample weights, or None."""
+        return None
+
+    def _reason_against_score(self, data: FitData) -> str | None:
+        """Say why the default score does not judge on these validation data, or None if it does."""
         return None
 
     # Fitted state

@@ -19,8 +19,9 @@ from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
 from fastnn.estimators._solver import Solver
+from fastnn.estimators._split import early_stopping_split
 from fastnn.estimators._stochastic import StochasticFit
-from fastnn.estimators._validation import ValidationArguments, early_stopping_split, validation_data, validation_set
+from fastnn.estimators._validation import ValidationArguments, validation_data, validation_set
 from fastnn.optimizers import LBFGS
 
 __all__ = ["fit_estimator"]
@@ -72,22 +73,25 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
                    callbacks: tuple[Callback, ...], view: FitView, incremental: bool) -> None:
     """Train by a stochastic solver; with early stopping, restore the best parameters."""
     architecture = network.architecture
-    examples = data.examples(architecture)
-    solver = prepared_solver(estimator, network, incremental)
-    l2 = 0.0 if solver.name == "adamw" else float(estimator.alpha)  # adamw decays the weights itself
-    objective = Objective(estimator._core_loss(architecture.dtype), l2=l2, l2_by_batch=True,
-                          dropout=checks.dropout(estimator.dropout, architecture.hidden))
     rows, held_out = None, None
     if validation is not None:
         held_out = validation_data(estimator, validation)
     elif estimator.early_stopping:
         rows, held_rows = early_stopping_split(estimator, data)
         held_out = data.take(held_rows)
-    StochasticFit(estimator, network, objective, solver, examples, rows=rows,
-                  validation=None if held_out is None else validation_set(estimator, network, held_out),
+    examples = data.examples(architecture)
+    watched = None
+    if held_out is not None:
+        watched = validation_set(estimator, network, held_out, validation is not None)
+    solver = prepared_solver(estimator, network, incremental)
+    l2 = 0.0 if solver.name == "adamw" else float(estimator.alpha)  # adamw decays the weights itself
+    objective = Objective(estimator._core_loss(architecture.dtype), l2=l2, l2_by_batch=True,
+                          dropout=checks.dropout(estimator.dropout, architecture.hidden))
+    StochasticFit(estimator, network, objective, solver, examples, rows=rows, validation=watched,
                   callbacks=callbacks, view=view, incremental=incremental).run()
     if estimator.early_stopping:
-        network.copy_from(estimator._best_coefs, estimator._best_intercepts)
+        if np.isfinite(estimator.best_validation_score_):  # else no epoch was scored, and the last one is kept
+            network.copy_from(estimator._best_coefs, estimator._best_intercepts)
         # The same lists, as in scikit-learn: a warm start without improvement keeps its last parameters.
         estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
 

@@ -38,8 +38,16 @@ class FitData:
     sample_weight: NDArray[Any] | None
     loss_weight: NDArray[Any] | None
 
-    def take(self, rows: NDArray[Any]) -> "FitData":
-        """Return a copy of the examples at these positions."""
+    def weighted_rows(self) -> NDArray[np.int64]:
+        """Return the positions of the examples with weight."""
+        if self.loss_weight is None:
+            return np.arange(len(self.encoded_y))
+        return np.flatnonzero(self.loss_weight.reshape(len(self.loss_weight), -1).any(axis=1))
+
+    def take(self, rows: NDArray[Any] | slice) -> "FitData":
+        """Return the examples at these positions: a copy, or a view if each follows the one before."""
+        if isinstance(rows, np.ndarray) and len(rows) and (np.diff(rows) == 1).all():
+            rows = slice(int(rows[0]), int(rows[-1]) + 1)
         sample_weight, loss_weight = (None if weights is None else weights[rows]
                                       for weights in (self.sample_weight, self.loss_weight))
         return FitData(self.X[rows], self.y[rows], self.encoded_y[rows], sample_weight, loss_weight)

@@ -49,6 +49,13 @@ class BaseMLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return losses[self.loss]
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
-        if not np.isfinite(outputs).all():
+        if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
-        return float(r2_score(data.y, outputs.reshape(data.y.shape), sample_weight=data.sample_weight))
+        predicted = outputs.reshape(data.y.shape)
+        return float(r2_score(data.y, predicted, sample_weight=data.sample_weight))
+
+    def _reason_against_score(self, data: FitData) -> str | None:
+        y = data.y[data.weighted_rows()]
+        if len(y) < 2:
+            return f"R2 needs at least 2 examples, y_val has {len(y)} with weight"
+        return "R2 is not defined where y_val is constant" if (y == y[0]).all() else None

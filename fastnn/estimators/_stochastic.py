@@ -1,7 +1,6 @@
 """Training by a stochastic solver, with scikit-learn's epochs. Each step is one call into the core."""
 
 import warnings
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -23,17 +22,19 @@ from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._records import FitRecords
+from fastnn.estimators._scores import ValidationScore
 from fastnn.estimators._solver import Solver
+from fastnn.estimators._standstill import warn_of_standstill
 
 __all__ = ["StochasticFit", "ValidationSet"]
 
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Validation examples, and a function that returns the score of the current parameters on them."""
+    """Validation examples, and the score of the current parameters on them."""
 
     examples: Examples
-    score: Callable[[], float]
+    score: ValidationScore
 
 
 def batch_rows(batch_size: Any, m: int) -> int:
@@ -84,6 +85,7 @@ class StochasticFit:
             if rows is not None:
                 self.order[: self.m] = rows
         self.records = self._initial_records()
+        self.first_epoch = len(self.records.validation_scores or ())
         self.prints = estimator.verbose and estimator.verbose != "bar"
 
     def _initial_records(self) -> FitRecords:
@@ -116,9 +118,13 @@ class StochasticFit:
             with self._bound_plan() as plan:
                 for _ in range(self.view.epochs):
                     self._run_epoch(plan)
-                    if self._report(bar) or self._stalled():
+                    if self._report(bar):
+                        break
+                    if self._stalled():
+                        self._check_score_moved(stalled=True)
                         break
                 else:
+                    self._check_score_moved(stalled=False)
                     if not self.incremental:
                         warnings.warn(f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and "
                                       "the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=2)
@@ -195,7 +201,9 @@ class StochasticFit:
                           n_threads=self.estimator.n_threads)
         assert records.validation_losses is not None and records.validation_scores is not None
         records.validation_losses.append(values["loss"])
-        records.validation_scores.append(validation.score())
+        score = validation.score.value(values["loss"])
+        validation.score.warn_if_not_finite(score, records.n_iter)
+        records.validation_scores.append(score)
 
     def _count_improvement(self) -> None:
         """Count the epochs without improvement: of the validation score with early stopping, else of the loss."""
@@ -205,8 +213,11 @@ class StochasticFit:
             score = records.validation_scores[-1]
             if self.prints:
                 print(f"Validation score: {score:f}")
-            worse = score < records.best_score + tol
-            if score > records.best_score:
+            if isfinite(score):
+                worse = score < records.best_score + tol
+            else:  # a score without a finite value before it cannot say when to stop
+                worse = isfinite(records.best_score)
+            if isfinite(score) and score > records.best_score:
                 records.best_score = score
                 records.keep_best(self.network)
         else:
@@ -228,6 +239,15 @@ class StochasticFit:
             return True
         records.no_improvement_count = estimator._no_improvement_count = 0
         return False
+
+    def _check_score_moved(self, stalled: bool) -> None:
+        """With early stopping, warn if the score of this fit stood still while the validation loss fell."""
+        records = self.records
+        if self.validation is not None and self.estimator.early_stopping:
+            assert records.validation_scores is not None and records.validation_losses is not None
+            scores = records.validation_scores[self.first_epoch :]
+            warn_of_standstill(self.validation.score, scores, records.validation_losses[-len(scores) :],
+                               stalled=stalled, fresh=self.first_epoch == 0)
 
     def _report(self, bar: Any) -> bool:
         """Update the progress bar and call the callbacks; return whether a callback asks to stop."""

@@ -64,7 +64,7 @@ class MLPRegressor(BaseMLPRegressor):
     early_stopping : bool, default=False
         Whether to stop when the validation score no longer improves and restore the parameters of the best epoch.
     validation_fraction : float, default=0.1
-        Fraction of the examples that early stopping holds out.
+        Fraction of the examples that early stopping holds out. Examples without weight are in neither part.
     beta_1 : float, default=0.9
         Decay rate of the first moment in 'adam' and 'adamw'.
     beta_2 : float, default=0.999
@@ -83,9 +83,12 @@ class MLPRegressor(BaseMLPRegressor):
         Only in fastnn. Fraction of units that each training step drops, for all hidden layers or one number per layer.
     clip_norm : float or None, default=None
         Only in fastnn. Maximum norm of the gradient; a larger gradient is scaled down to it.
+    validation_split : {'random', 'last'}, default='random'
+        Only in fastnn. Which examples early stopping holds out; 'last', for time series, takes the last rows.
     scoring : str, callable or None, default=None
-        Only in fastnn. Scorer that early stopping monitors, as elsewhere in scikit-learn; None uses that of `score`. A
-        scorer that accepts `sample_weight` gets the weights of the validation data.
+        Only in fastnn. Scorer that early stopping monitors, as elsewhere in scikit-learn, or "loss" for the negative
+        validation loss; None uses that of `score`. A scorer that accepts `sample_weight` gets the weights of the
+        validation data. A score that is NaN or infinite counts as no improvement.
     callbacks : sequence or None, default=()
         Only in fastnn. Functions called after each epoch as ``callback(estimator, record)``, which stop the training by
         returning True; or instances of `fastnn.callbacks.LambdaCallback`, `CSVLogger` or your own subclass of
@@ -152,8 +155,9 @@ class MLPRegressor(BaseMLPRegressor):
                  verbose: Any = False, warm_start: bool = False, momentum: float = 0.9,
                  nesterovs_momentum: bool = True, early_stopping: bool = False, validation_fraction: float = 0.1,
                  beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
-                 max_fun: int = 15000, huber_delta: float = 1.0, quantile: float = 0.5, dropout: Any = 0.0,
-                 clip_norm: float | None = None, scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
+                 max_fun: int = 15000, huber_delta: float = 1.0, quantile: float = 0.5,
+                 dropout: Any = 0.0, clip_norm: float | None = None, validation_split: str = "random",
+                 scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
                  n_threads: int | None = None) -> None:
         self._set_parameters(locals())
 
@@ -183,7 +187,13 @@ class MLPRegressor(BaseMLPRegressor):
         Raises
         ------
         ValueError, TypeError
-            If an argument is invalid, or the parameters did not stay finite.
+            If an argument is invalid, the score that early stopping watches is not defined for the validation data, or
+            the parameters did not stay finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the last epoch was reached, or a score is not finite or stood still while the validation loss fell.
         """
         fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
         return self

@@ -126,7 +126,6 @@ SEQUENCES = {
     "new classes after fit": ("classifier", {}, [("fit", MIXED % 2, {}), ("partial_fit", MIXED, {})]),
     "other classes at a warm start": ("classifier", {"warm_start": True}, [("fit", MIXED, {}), ("fit", MIXED % 2, {})]),
     "partial_fit stops early": ("regressor", {"early_stopping": True}, [("partial_fit", MIXED, {})]),
-    "one of a class": ("classifier", {"early_stopping": True}, [("fit", np.arange(len(MIXED)) == 3, {})]),
     "a column for y": ("classifier", {}, [("fit", MIXED[:, None], {})]),
     "a column for real y": ("regressor", {}, [("fit", MIXED[:, None], {})]),
 }

@@ -70,6 +70,15 @@ def quiet(model, method, *arguments, **keywords):
         return getattr(model, method)(*arguments, **keywords)
 
 
+def caught_in(model, *arguments, **keywords):
+    """Fit the model and return the texts of its warnings, without those that max_iter was reached."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*arguments, **keywords)
+    limits = "Maximum iterations", "lbfgs failed to converge"
+    return [str(one.message) for one in caught if not any(limit in str(one.message) for limit in limits)]
+
+
 def fitted(kind, **parameters):
     """Return a small estimator fitted to `X_iris` and `y_iris`."""
     return quiet(OURS[kind](**SMALL | parameters), "fit", X_iris, y_iris)

@@ -1,0 +1,64 @@
+"""Predictions that need no training, to find out what a score or a loss can tell: good ones and a constant one."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+
+from fastnn._model.parameters import Parameters
+from fastnn._model.workspace import aligned_empty
+from fastnn.estimators._inputs import FitData
+from fastnn.estimators._network import CoreNetwork
+
+__all__ = ["constant_network", "constant_outputs", "good_outputs", "stand_in"]
+
+NEARLY = 1e-3  # what good probabilities leave to the other classes
+
+
+def target_outputs(network: CoreNetwork, data: FitData) -> NDArray[np.float64]:
+    """Return the targets as outputs A[L] (m, n[L]); regressors may have fewer targets than outputs."""
+    Y = data.encoded_y
+    labels = Y.dtype == np.int32
+    outputs: NDArray[np.float64] = np.eye(network.architecture.n_outputs)[Y] if labels else Y.astype(np.float64)
+    return outputs.reshape(len(Y), -1)
+
+
+def good_outputs(estimator: Any, network: CoreNetwork, data: FitData) -> NDArray[np.float64]:
+    """Return outputs A[L] (m, n[L]) of nearly perfect predictions."""
+    outputs, n_outputs = target_outputs(network, data), network.architecture.n_outputs
+    if not is_classifier(estimator):
+        return np.repeat(outputs, n_outputs // outputs.shape[1], axis=1)
+    return (1 - NEARLY) * outputs + NEARLY / max(n_outputs, 2)
+
+
+def constant_outputs(network: CoreNetwork, data: FitData) -> NDArray[np.float64] | None:
+    """Return outputs A[L] (n[L],) that are the mean of the targets; None unless each output has its target."""
+    outputs, weights = target_outputs(network, data), data.sample_weight
+    if outputs.shape[1] != network.architecture.n_outputs:
+        return None
+    if weights is not None and weights.ndim == 1:
+        weights = np.broadcast_to(weights[:, None], outputs.shape)
+    mean: NDArray[np.float64] = np.average(outputs, axis=0, weights=weights)
+    return mean
+
+
+def constant_network(network: CoreNetwork, outputs: NDArray[np.float64]) -> CoreNetwork:
+    """Return a network of the same architecture whose outputs A[L] (n[L],) do not depend on X."""
+    tiny = np.finfo(network.architecture.dtype).tiny
+    logarithm = np.log(np.maximum(outputs, tiny))
+    Z = {"softmax": logarithm, "exp": logarithm, "identity": outputs,
+         "sigmoid": logarithm - np.log(np.maximum(1 - outputs, tiny))}[network.architecture.output]
+    theta = aligned_empty(network.parameters.size, network.architecture.dtype)
+    theta.fill(0)
+    constant = CoreNetwork(network.architecture, Parameters(network.parameters.layout, theta))
+    constant.intercepts[-1][...] = Z
+    return constant
+
+
+def stand_in(estimator: Any, outputs: NDArray[Any]) -> Any:
+    """Return a copy of the estimator, for scorers, whose network has these outputs A[L] (m, n[L]) for any X."""
+    copy = object.__new__(type(estimator))
+    copy.__dict__.update(vars(estimator))
+    copy._forward_pass_fast = lambda X, check_input=True: outputs
+    return copy
