@@ -126,6 +126,21 @@ class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, 
         """Say why the default score does not judge on these validation data, or None if it does."""
         return None
 
+    # The scale of a regressor's targets
+
+    def _check_scale(self, continues: bool) -> None:
+        """Check that the targets can be standardised as the parameters say."""
+
+    def _learn_scale(self, data: FitData, rows: NDArray[Any] | None) -> None:
+        """Store the scale of the targets of a new fit, which trains on these rows (None for all)."""
+
+    def _standardised(self, data: FitData) -> FitData:
+        """Return the data with encoded targets on the scale of the network."""
+        return data
+
+    def _hint_at_scale(self, data: FitData) -> None:
+        """Warn if the fit failed for the scale of its targets."""
+
     # Fitted state
 
     def _hidden_activations(self, n_hidden: int) -> list[str]:
@@ -189,6 +204,8 @@ class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, 
 
     def to_sklearn(self) -> Any:
         """Return the equivalent scikit-learn estimator, with the same parameters and fitted state.
+
+        With `normalize_y` its output layer includes the scale of y, and it has no state of the optimiser.
 
         Returns
         -------

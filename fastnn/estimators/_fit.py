@@ -53,6 +53,7 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
                    recorded=recorded(estimator, validation is not None))
     callbacks = (*check_callbacks(estimator.callbacks, view), *tasks)
     continues = hasattr(estimator, "coefs_") and (estimator.warm_start or incremental)
+    estimator._check_scale(continues)
     data = training_data(estimator, X, y, sample_weight, incremental, reset=not continues)
     estimator._random_state = check_random_state(estimator.random_state)
     if not continues:
@@ -61,28 +62,34 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
     network = estimator._trainable_network(data.X)
     estimator.n_outputs_ = network.architecture.n_outputs
     if estimator.solver == "lbfgs":
-        fit_lbfgs(estimator, network, data, callbacks, view)
+        if not continues:
+            estimator._learn_scale(data, None)
+        fit_lbfgs(estimator, network, estimator._standardised(data), callbacks, view)
     else:
-        fit_stochastic(estimator, network, data, validation, callbacks, view, incremental)
+        fit_stochastic(estimator, network, data, validation, callbacks, view, incremental, continues)
     if not np.isfinite(network.parameters.theta).all():
         raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
                          "and need to be preprocessed.")
+    if not incremental:
+        estimator._hint_at_scale(data)
 
 
 def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validation: ValidationArguments | None,
-                   callbacks: tuple[Callback, ...], view: FitView, incremental: bool) -> None:
+                   callbacks: tuple[Callback, ...], view: FitView, incremental: bool, continues: bool) -> None:
     """Train by a stochastic solver; with early stopping, restore the best parameters."""
     architecture = network.architecture
     rows, held_out = None, None
     if validation is not None:
-        held_out = validation_data(estimator, validation)
+        held_out = validation_data(estimator, validation, data)
     elif estimator.early_stopping:
         rows, held_rows = early_stopping_split(estimator, data)
         held_out = data.take(held_rows)
-    examples = data.examples(architecture)
+    if not continues:
+        estimator._learn_scale(data, rows)
+    examples = estimator._standardised(data).examples(architecture)
     watched = None
     if held_out is not None:
-        watched = validation_set(estimator, network, held_out, validation is not None)
+        watched = validation_set(estimator, network, estimator._standardised(held_out), validation is not None)
     solver = prepared_solver(estimator, network, incremental)
     l2 = 0.0 if solver.name == "adamw" else float(estimator.alpha)  # adamw decays the weights itself
     objective = Objective(estimator._core_loss(architecture.dtype), l2=l2, l2_by_batch=True,

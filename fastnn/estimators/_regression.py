@@ -1,10 +1,13 @@
 """The private part of MLPRegressor: its targets, loss and score."""
 
+import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
@@ -12,9 +15,12 @@ from sklearn.utils.validation import validate_data
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._objective import MeanSquaredError
+from fastnn.estimators._targets import TargetScale, explained, sample, unusual_scale
 from fastnn.losses import Absolute, Huber, Loss, Poisson, Quantile
 
 __all__ = ["BaseMLPRegressor"]
+
+HINT_BELOW = 0.1  # the share of the variation of y that a fit should explain at least
 
 
 class BaseMLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
@@ -51,7 +57,7 @@ class BaseMLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
-        predicted = outputs.reshape(data.y.shape)
+        predicted = self._in_units(outputs).reshape(data.y.shape)
         return float(r2_score(data.y, predicted, sample_weight=data.sample_weight))
 
     def _reason_against_score(self, data: FitData) -> str | None:
@@ -59,3 +65,47 @@ class BaseMLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if len(y) < 2:
             return f"R2 needs at least 2 examples, y_val has {len(y)} with weight"
         return "R2 is not defined where y_val is constant" if (y == y[0]).all() else None
+
+    # The scale of the targets
+
+    def _scale(self) -> TargetScale | None:
+        """Return the scale that the fit standardised by, or None."""
+        fitted = vars(self)
+        return TargetScale(self.y_mean_, self.y_scale_) if "y_scale_" in fitted else None
+
+    def _check_scale(self, continues: bool) -> None:
+        if self.normalize_y and self.loss == "poisson":
+            raise ValueError("normalize_y=True is not for loss='poisson', whose targets are counts or rates")
+        if continues and self.normalize_y != (self._scale() is not None):
+            raise ValueError(f"normalize_y={self.normalize_y} differs from the fit that is to be continued: set it "
+                             "back, or fit a new estimator")
+
+    def _learn_scale(self, data: FitData, rows: NDArray[Any] | None) -> None:
+        for name in ("y_mean_", "y_scale_"):
+            self.__dict__.pop(name, None)
+        if self.normalize_y:
+            rows = data.weighted_rows() if rows is None else rows
+            Y, weights = data.encoded_y.reshape(len(data.encoded_y), -1), data.loss_weight
+            self.y_mean_, self.y_scale_ = TargetScale.of(Y[rows], None if weights is None else weights[rows])
+
+    def _standardised(self, data: FitData) -> FitData:
+        scale = self._scale()
+        return data if scale is None else replace(data, encoded_y=scale.standardised(data.encoded_y))
+
+    def _in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return outputs A[L] (m, n[L]) in the units of y."""
+        scale = self._scale()
+        return outputs if scale is None else scale.in_units(outputs)
+
+    def _hint_at_scale(self, data: FitData) -> None:
+        scale = "" if self.normalize_y else unusual_scale(data)
+        if not scale:
+            return
+        X, Y = sample(data)
+        predicted = self._forward_pass_fast(X, check_input=False)
+        quantile = self.quantile if self.loss == "quantile" else None
+        share = explained(Y, predicted, quantile, squared=self.loss in ("squared_error", "poisson"))
+        if not share >= HINT_BELOW:
+            advice = "divide y by a constant" if self.loss == "poisson" else "normalize_y=True standardises them"
+            warnings.warn(f"the fit explains {share:.2g} of the variation of the targets, whose scale is far from that "
+                          f"of new outputs ({scale}): {advice}", ConvergenceWarning, stacklevel=2)

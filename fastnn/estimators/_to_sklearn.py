@@ -18,8 +18,8 @@ FITTED = ("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_",
           "n_outputs_", "out_activation_", "loss_", "loss_curve_", "best_loss_", "validation_scores_",
           "best_validation_score_", "_no_improvement_count", "_random_state", "coefs_", "intercepts_", "_best_coefs",
           "_best_intercepts")
-# Parameters without an effect on results: dropping them loses nothing.
-HARMLESS = frozenset({"n_threads"})
+# Parameters that can be dropped: one has no effect on results, the other's effect is in the output layer.
+HARMLESS = frozenset({"n_threads", "normalize_y"})
 
 
 def to_sklearn(estimator: Any) -> Any:
@@ -38,6 +38,10 @@ def to_sklearn(estimator: Any) -> Any:
         return result
     copy_fitted(estimator, result)
     result.coefs_[:] = map(np.ascontiguousarray, result.coefs_)
+    if hasattr(estimator, "y_scale_"):
+        result.coefs_[-1] *= estimator.y_scale_  # the outputs of the last layer are its sums
+        result.intercepts_[-1][...] = result.intercepts_[-1] * estimator.y_scale_ + estimator.y_mean_
+        return result  # without the optimiser, whose state is that of the standardised targets
     if hasattr(estimator, "_optimizer"):
         result._optimizer = _their_optimizer(estimator._optimizer, result.coefs_ + result.intercepts_)
     return result

@@ -1,11 +1,15 @@
 """The validation data of an estimator's fit."""
 
+import warnings
 from typing import Any, NamedTuple
+
+from sklearn.base import is_regressor
 
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._scores import ValidationScore
 from fastnn.estimators._stochastic import ValidationSet
+from fastnn.estimators._targets import on_another_scale
 
 __all__ = ["ValidationArguments", "validation_data", "validation_set"]
 
@@ -23,13 +27,23 @@ class ValidationArguments(NamedTuple):
         return any(argument is not None for argument in self)
 
 
-def validation_data(estimator: Any, given: ValidationArguments) -> FitData:
-    """Validate and encode the validation data that the user passed."""
+def validation_data(estimator: Any, given: ValidationArguments, training: FitData) -> FitData:
+    """Validate and encode the validation data that the user passed.
+
+    Warns
+    -----
+    UserWarning
+        If the targets are on another scale than those of the training data.
+    """
     if given.X is None or given.y is None:
         raise ValueError("X_val and y_val go together")
     X, y = estimator._validate_validation_data(given.X, given.y)
     sample_weight = check_sample_weight(given.sample_weight, X, "sample_weight_val")
-    return FitData(X, y, estimator._encode(y), sample_weight, sample_weight)
+    data = FitData(X, y, estimator._encode(y), sample_weight, sample_weight)
+    if is_regressor(estimator) and (difference := on_another_scale(training, data)):
+        warnings.warn(f"y_val is on another scale than y: {difference}. Transform both alike; "
+                      "TransformedTargetRegressor transforms y only, normalize_y=True both", stacklevel=2)
+    return data
 
 
 def validation_set(estimator: Any, network: CoreNetwork, data: FitData, given: bool) -> ValidationSet:

@@ -76,9 +76,14 @@ class MLPRegressor(BaseMLPRegressor):
     max_fun : int, default=15000
         Maximum number of loss evaluations by 'lbfgs'.
     huber_delta : float, default=1.0
-        Only in fastnn. Error above which the Huber loss is linear, in units of y.
+        Only in fastnn. Error above which the Huber loss is linear, in units of y (with `normalize_y`, of its standard
+        deviation).
     quantile : float, default=0.5
         Only in fastnn. Quantile of y given X that the quantile loss fits, between 0 and 1.
+    normalize_y : bool, default=False
+        Only in fastnn. Whether to train on y minus its mean, divided by its standard deviation: weighted, per output,
+        of the examples that the first fit or call of `partial_fit` trains on. Predictions, scores and y_val are in
+        the units of y; `coefs_` and losses are those of the standardised targets. Not for loss='poisson'.
     dropout : float or array-like of float, default=0.0
         Only in fastnn. Fraction of units that each training step drops, for all hidden layers or one number per layer.
     clip_norm : float or None, default=None
@@ -116,6 +121,10 @@ class MLPRegressor(BaseMLPRegressor):
         Maximum of `validation_scores_`; None without early stopping.
     validation_loss_curve_ : list of float
         Only in fastnn. Validation loss after each epoch, without the penalty, with early stopping or X_val.
+    y_mean_ : ndarray of shape (n_outputs,)
+        Only in fastnn. With `normalize_y`, the mean of y that predictions add.
+    y_scale_ : ndarray of shape (n_outputs,)
+        Only in fastnn. With `normalize_y`, the standard deviation of y that multiplies predictions; 1 if y is constant.
     t_ : int
         Number of training examples processed.
     n_iter_ : int
@@ -146,6 +155,7 @@ class MLPRegressor(BaseMLPRegressor):
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "normalize_y": ["boolean"],
     }
 
     def __init__(self, loss: str = "squared_error", hidden_layer_sizes: Any = (100,), activation: Any = "relu", *,
@@ -155,7 +165,7 @@ class MLPRegressor(BaseMLPRegressor):
                  verbose: Any = False, warm_start: bool = False, momentum: float = 0.9,
                  nesterovs_momentum: bool = True, early_stopping: bool = False, validation_fraction: float = 0.1,
                  beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
-                 max_fun: int = 15000, huber_delta: float = 1.0, quantile: float = 0.5,
+                 max_fun: int = 15000, huber_delta: float = 1.0, quantile: float = 0.5, normalize_y: bool = False,
                  dropout: Any = 0.0, clip_norm: float | None = None, validation_split: str = "random",
                  scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
                  n_threads: int | None = None) -> None:
@@ -193,7 +203,8 @@ class MLPRegressor(BaseMLPRegressor):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch was reached, or a score is not finite or stood still while the validation loss fell.
+            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or a
+            regressor fits targets of an unusual scale badly.
         """
         fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
         return self
@@ -229,5 +240,5 @@ class MLPRegressor(BaseMLPRegressor):
         ndarray of shape (m,) or (m, n_outputs)
         """
         self._check_fitted()
-        outputs = self._forward_pass_fast(X)
+        outputs = self._in_units(self._forward_pass_fast(X))
         return outputs.ravel() if outputs.shape[1] == 1 else outputs

@@ -1,0 +1,119 @@
+"""The scale of a regressor's targets: standardised inside, compared, and hinted at."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.estimators._inputs import FitData
+
+__all__ = ["TargetScale", "explained", "on_another_scale", "sample", "unusual_scale"]
+
+SPREADS = 10.0  # a spread that differs by this factor, or a shift of this many spreads, is another scale
+HINTED_ROWS = 1000  # rows that decide whether a fit explains its targets
+
+
+class TargetScale(NamedTuple):
+    """The mean and the standard deviation of each target.
+
+    Attributes
+    ----------
+    mean, deviation : ndarray of float64 (n_outputs,)
+    """
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, Y: NDArray[Any], weights: NDArray[Any] | None) -> "TargetScale":
+        """Return the weighted scale of targets (m, n_outputs); the deviation of a constant target is 1.
+
+        Both are computed relative to the largest value, so that they neither overflow nor underflow.
+        """
+        if weights is not None and weights.ndim == 1:
+            weights = np.broadcast_to(weights[:, None], Y.shape)
+        largest = np.abs(Y).max(axis=0)
+        unit = np.where(largest > 0, largest, 1.0)
+        mean = unit * np.average(Y / unit, axis=0, weights=weights)
+        away = Y - mean
+        farthest = np.abs(away).max(axis=0)
+        constant = farthest <= 8 * np.finfo(np.float64).eps * largest  # rounding of the mean
+        unit = np.where(constant, 1.0, farthest)
+        deviation = unit * np.sqrt(np.average((away / unit) ** 2, axis=0, weights=weights))
+        return cls(mean, np.where(constant | (deviation == 0), 1.0, deviation))
+
+    def standardised(self, Y: NDArray[Any]) -> NDArray[np.float64]:
+        """Return targets (m,) or (m, n_outputs) with mean 0 and standard deviation 1."""
+        shape = np.shape(Y)
+        result: NDArray[np.float64] = ((np.reshape(Y, (len(Y), -1)) - self.mean) / self.deviation).reshape(shape)
+        return result
+
+    def in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return predictions (m, n_outputs) of standardised targets in the units of y, in the dtype given."""
+        result: NDArray[Any] = (outputs * self.deviation + self.mean).astype(outputs.dtype, copy=False)
+        return result
+
+
+def columns(data: FitData) -> NDArray[np.float64]:
+    """Return the targets with weight as a matrix (m, n_outputs)."""
+    return np.asarray(data.y, np.float64).reshape(len(data.y), -1)[data.weighted_rows()]
+
+
+def on_another_scale(training: FitData, validation: FitData) -> str:
+    """Say how far apart the targets for training and validation are, if no honest shift explains it; else ''.
+
+    Standard deviations and interquartile ranges must both differ by the factor `SPREADS`, or the medians by `SPREADS`
+    times the larger spread of the training targets, so that neither outliers nor many equal values matter.
+    """
+    for k, (y, other) in enumerate(zip(columns(training).T, columns(validation).T, strict=False)):
+        ours, theirs = spreads(y), spreads(other)
+        if not (ours > 0).all():
+            continue
+        wider = (theirs > SPREADS * ours).all()
+        narrower = (theirs < ours / SPREADS).all() and len(other) >= 10
+        shifted = abs(np.median(other) - np.median(y)) > SPREADS * ours.max()
+        if wider or shifted or (narrower and (theirs > 0).all()):
+            of = f" of output {k}" if training.y.ndim > 1 else ""
+            return (f"median and standard deviation{of} are {np.median(other):.3g} and {theirs[0]:.3g}, those of y "
+                    f"{np.median(y):.3g} and {ours[0]:.3g}")
+    return ""
+
+
+def spreads(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation and the interquartile range of y (m,), in units of one standard deviation."""
+    low, high = np.percentile(y, [25, 75])
+    return np.array([y.std(), (high - low) / 1.349])  # 1.349: that of a normal distribution
+
+
+def unusual_scale(data: FitData) -> str:
+    """Say what the scale of the targets is if it is far from that of the initial outputs; else ''."""
+    mean, deviation = TargetScale.of(columns(data), None)
+    for center, spread in zip(mean, deviation, strict=True):
+        if not 1 / SPREADS <= spread <= SPREADS or abs(center) > SPREADS * spread:
+            return f"mean {center:.3g} and standard deviation {spread:.3g}"
+    return ""
+
+
+def sample(data: FitData) -> tuple[Any, NDArray[np.float64]]:
+    """Return up to `HINTED_ROWS` rows of X with weight, evenly spaced, and their targets (rows, n_outputs)."""
+    rows = data.weighted_rows()
+    rows = rows[:: -(-len(rows) // HINTED_ROWS)]
+    return data.X[rows], np.asarray(data.y, np.float64).reshape(len(data.y), -1)[rows]
+
+
+def explained(y: NDArray[np.float64], predicted: NDArray[np.float64], quantile: float | None, squared: bool) -> float:
+    """Return the lowest share of the loss of the best constant prediction that the predictions (m, n_outputs) save.
+
+    For squared errors it is R2; else the quantile loss takes the place of squares, with the median for other losses.
+    Constant targets are left out; if all are, the result is 1.
+    """
+    q = 0.5 if quantile is None else quantile
+
+    def loss(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+        mean: NDArray[np.float64] = np.mean(errors**2 if squared else np.maximum(q * errors, (q - 1) * errors), axis=0)
+        return mean
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        of_constant = loss(y - (y.mean(axis=0) if squared else np.quantile(y, q, axis=0)))
+        ratios = loss(y - predicted)[of_constant > 0] / of_constant[of_constant > 0]
+    return float(1 - ratios.max(initial=0))
