@@ -18,6 +18,7 @@ from fastnn.estimators._fit_tasks import CallbackSupportMixin
 from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._inputs import FitData, as_core_X
 from fastnn.estimators._internals import Internals
+from fastnn.estimators._layers import HiddenLayers
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._solver import STOCHASTIC_SOLVERS
 from fastnn.estimators._to_sklearn import to_sklearn
@@ -33,7 +34,8 @@ ACTIVATIONS = (*SKLEARN_ACTIVATIONS,
 TRANSIENT = frozenset({"_network"})
 
 
-class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMLP(Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+              TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of `MLPClassifier` and `MLPRegressor`. Training is in `fastnn.estimators._fit`."""
 
     # Those of callbacks are in `_arguments.check_callbacks`.
@@ -224,16 +226,17 @@ class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, 
         """Return the outputs A[L] as (m, n[L]) for X (m, n_x)."""
         return self._outputs(self._fitted_network(), X, check_input)
 
-    def _outputs(self, network: CoreNetwork, X: Any, check_input: bool = True) -> NDArray[Any]:
+    def _outputs(self, network: CoreNetwork, X: Any, check_input: bool = True, raw: bool = False) -> NDArray[Any]:
+        """Return A[L], or with `raw` Z[L], as (m, n[L])."""
         dtype = network.architecture.dtype
         if not hasattr(self, "feature_names_in_"):
-            outputs = network.predictor.fast_path(X, n_threads=self.n_threads)
+            outputs = network.predictor.fast_path(X, raw=raw, n_threads=self.n_threads)
             if outputs is not None:
                 return outputs
         if check_input:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         core_X = as_core_X(X, dtype)
-        outputs = network.predictor.outputs(core_X, n_threads=self.n_threads)
+        outputs = network.predictor.outputs(core_X, raw=raw, n_threads=self.n_threads)
         if outputs is None:
             arrays.refuse_not_finite(core_X, "X", dtype)
         return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
@@ -241,36 +244,6 @@ class BaseMLP(Internals, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, 
     def _check_fitted(self) -> None:
         if "coefs_" not in self.__dict__:  # check_is_fitted takes longer than a prediction
             check_is_fitted(self)
-
-    def transform(self, X: Any, layer: int = -1) -> NDArray[Any]:
-        """Return the activations of a hidden layer.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (m, n_x)
-        layer : int, default=-1
-            0 is the first hidden layer, -1 the last.
-
-        Returns
-        -------
-        ndarray of shape (m, n_units)
-
-        Raises
-        ------
-        ValueError
-            If there is no such hidden layer.
-        """
-        check_is_fitted(self)
-        n_hidden = self.n_layers_ - 2
-        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
-            raise ValueError(f"layer must be one of the {n_hidden} hidden layers, from {-n_hidden} to {n_hidden - 1}, "
-                             f"got {layer}" if n_hidden else "this network has no hidden layer")
-        return self._outputs(self._fitted_network().first_layers(int(layer) % n_hidden + 1), X)
-
-    @property
-    def _n_features_out(self) -> int:
-        """Number of features that `transform` returns."""
-        return int(self.coefs_[-1].shape[0])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,6 +10,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
+from fastnn._prediction.labels import take_logarithms
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._inputs import FitData, class_factors
 from fastnn.estimators._objective import BinaryLogLoss, LogLoss
@@ -55,6 +56,9 @@ class BaseMLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         kind = self._label_binarizer.y_type_
         if y.ndim != 1 or kind not in ("binary", "multiclass"):
             matrix: NDArray[np.bool_] = self._label_binarizer.transform(y).astype(bool)
+            if kind.startswith("multilabel") and matrix.shape[1] != len(self.classes_):
+                raise ValueError(f"y has {matrix.shape[1]} columns of labels, but there are {len(self.classes_)} "
+                                 f"classes: {self.classes_}")
             return matrix
         codes = np.searchsorted(self.classes_, y)
         labels: NDArray[Any] = codes.astype(np.int32) if kind == "multiclass" else codes > 0
@@ -81,6 +85,10 @@ class BaseMLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
         return class_factors(self.class_weight, self.classes_, encoded_y)
 
+    def _has_one_class(self) -> bool:
+        """Return whether the single output unit stands for one class rather than two."""
+        return self.n_outputs_ == 1 and len(vars(self).get("classes_", "01")) == 1  # models built by hand may lack it
+
     def _class_indices(self, outputs: NDArray[Any]) -> NDArray[np.intp]:
         """Return class indices (m,) for outputs A[L] (m, n[L]); for multilabel targets, 0 or 1 of shape (m, n[L])."""
         if self.out_activation_ == "softmax":
@@ -90,6 +98,27 @@ class BaseMLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if self._label_binarizer.y_type_.startswith("multilabel"):
             return decided
         return decided[:, 0] if len(self._label_binarizer.classes_) == 2 else np.zeros(len(outputs), np.intp)
+
+    def _log_probabilities(self, X: Any) -> NDArray[Any]:
+        """Return the logarithms (m, n_classes) of the probabilities for the rows of X."""
+        network = self._fitted_network()
+        if self.n_outputs_ > 1 and self.out_activation_ != "softmax":
+            probabilities = self._outputs(network, X)
+            if probabilities.min() >= np.finfo(network.architecture.dtype).tiny:
+                np.log(probabilities, out=probabilities)
+                return probabilities
+            logarithms = self._outputs(network, X, raw=True)
+            take_logarithms(logarithms, "sigmoid")
+            # scikit-learn's tests compare with the logarithms of rounded probabilities, even near 1.
+            np.log(probabilities, out=logarithms, where=probabilities > 0.5)
+            return logarithms
+        logarithms = self._outputs(network, X, raw=True)
+        if self._has_one_class():
+            return np.zeros_like(logarithms)
+        if self.n_outputs_ == 1:
+            logarithms = np.hstack([-logarithms, logarithms])
+        take_logarithms(logarithms, "softmax" if self.out_activation_ == "softmax" else "sigmoid")
+        return logarithms
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         decided, Y = self._class_indices(outputs), data.encoded_y

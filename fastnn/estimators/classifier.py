@@ -254,14 +254,20 @@ class MLPClassifier(BaseMLPClassifier):
         Returns
         -------
         ndarray of shape (m, n_classes)
-            Columns are in the order of `classes_`.
+            Columns are in the order of `classes_`. A single class has one column of ones.
         """
         self._check_fitted()
         outputs = self._forward_pass_fast(X)
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+        if self.n_outputs_ > 1:
+            return outputs
+        return np.ones_like(outputs) if self._has_one_class() else np.hstack([1 - outputs, outputs])
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Return the logarithm of the probability of each class.
+
+        It is computed from Z[L], so that it is finite and accurate also where the probability is rounded to 0 or 1.
+        With several labels per example, it is the logarithm of the rounded probability, except where that is 0 or
+        subnormal.
 
         Parameters
         ----------
@@ -270,10 +276,31 @@ class MLPClassifier(BaseMLPClassifier):
         Returns
         -------
         ndarray of shape (m, n_classes)
+            Columns are in the order of `classes_`.
         """
-        probabilities = self.predict_proba(X)
-        logarithms: NDArray[Any] = np.log(probabilities, out=probabilities)
-        return logarithms
+        self._check_fitted()
+        return self._log_probabilities(X)
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Return the score Z[L] of each class, from which the probabilities are computed.
+
+        Only in fastnn. The sigmoid of the scores, or for more than two classes their softmax, is `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n_x)
+
+        Returns
+        -------
+        ndarray of shape (m,) or (m, n_classes)
+            For two classes (m,): log(p / (1 - p)) of the probability p of ``classes_[1]``. Otherwise the columns are
+            in the order of `classes_`.
+        """
+        self._check_fitted()
+        Z = self._outputs(self._fitted_network(), X, raw=True)
+        if self.n_outputs_ > 1:
+            return Z
+        return -Z if self._has_one_class() else Z.ravel()  # the unit scores the class that is missing
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
