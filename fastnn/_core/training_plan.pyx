@@ -30,7 +30,8 @@ cdef class TrainingPlan(TrainingStages):
         `theta` (P,): the parameter arena, IN/OUT; `row_major`: the storage order of each W.
     objective
         `loss` with `name`, `parameter`, `ceiling` and `factor`; `l2`, `l1`; `dropout`: the rate of each hidden layer,
-        or empty; `l2_by_batch`: divide l2 by the total weight of each mini-batch.
+        or empty; `l2_by_batch`: divide l2 by the total weight of each mini-batch, or by
+        0.1 if that is less.
     update
         `rule`: a name in `registry.RULES`; `arenas`: its states (P,), IN/OUT; `step_count`: int64 (1,), IN/OUT;
         `hyperparameters`: dict of momentum, beta_1, beta_2, epsilon and weight_decay, 0 if missing; `clip_norm`: the

@@ -45,8 +45,8 @@ cdef class TrainingStages(BoundTraining):
 
     cdef void scale_l2(self) noexcept nogil:
         self.update.l2 = self.settings.l2
-        if self.l2_by_batch and self.weight != 0:
-            self.update.l2 /= self.weight
+        if self.l2_by_batch:
+            self.update.l2 /= max(self.weight, 0.1)
 
     cdef double mean_loss(self) noexcept nogil:
         return self.total_loss() * (self.run.loss.factor / self.weight) if self.weight != 0 else 0

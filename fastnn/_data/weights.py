@@ -10,7 +10,11 @@ from fastnn._data import checks
 from fastnn._data.arrays import finite, numeric
 from fastnn._model.architecture import Architecture
 
-__all__ = ["WeightScale", "by_example", "example_weights", "multiply", "needs_all_labels", "total_weight"]
+__all__ = ["WeightScale", "as_counts", "by_example", "example_weights", "for_core", "multiply", "needs_all_labels",
+           "total_weight"]
+
+EQUAL = 1e-9  # relative to the mean
+MEAN_COUNTS = (0.1, 1e6)  # weights of another mean are no numbers of examples
 
 
 class WeightScale:
@@ -117,6 +121,30 @@ def for_core(weights: NDArray[np.float64], dtype: np.dtype[Any], what: str = "sa
         raise ValueError(f"{what} is too large in relation to the weights of the first examples with weight")
     # Of a smaller weight the inverse, by which a gradient is scaled, would overflow.
     return np.ascontiguousarray(np.where(weights < float(limits.tiny), 0, weights), dtype)
+
+
+def as_counts(*factors: NDArray[Any] | None) -> NDArray[np.float64] | None:
+    """Return the numbers of examples that the products of weights stand for, or None for ones.
+
+    A weight of 2 stands for two examples. But of weights that are equal, up to rounding, or whose mean is outside
+    MEAN_COUNTS, only the ratios count: those above 0 then have the mean 1. Weights that are all zero stay so.
+    """
+    product, exponent = None, 0  # no sum or product overflows or is subnormal
+    for weights in factors:
+        if weights is not None:
+            scale, last = WeightScale(), WeightScale()
+            product = last.apply(np.asarray(multiply(product, scale.apply(weights))))
+            exponent += (scale.exponent or 0) + (last.exponent or 0)
+    if product is None or not product.any():
+        return product
+    positive = product[product > 0]
+    mean = positive.mean()
+    with np.errstate(over="ignore", under="ignore"):
+        count = np.ldexp(mean, -exponent)
+    if positive.max() - positive.min() <= EQUAL * mean or not MEAN_COUNTS[0] <= count <= MEAN_COUNTS[1]:
+        return np.asarray(product / mean)
+    with np.errstate(under="ignore"):
+        return np.asarray(np.ldexp(product, -exponent))
 
 
 def by_example(weights: NDArray[Any]) -> NDArray[Any]:

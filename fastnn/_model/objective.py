@@ -26,7 +26,8 @@ class Objective:
     dropout : tuple of float
         The rate of each hidden layer; empty if all are 0.
     l2_by_batch : bool
-        Divide the L2 term of a mini-batch by its total sample weight, as scikit-learn does.
+        Divide the L2 term of a mini-batch by its total sample weight, as scikit-learn does; but by 0.1 if that is less,
+        so that it does not outweigh all else where a mini-batch has hardly any weight.
     """
 
     loss: Loss

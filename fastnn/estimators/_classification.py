@@ -125,4 +125,4 @@ class BaseMLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
         if data.sample_weight is None:
             return float(correct.mean())
-        return float(np.average(correct, weights=data.sample_weight))
+        return float(np.average(correct, weights=data.score_weight))

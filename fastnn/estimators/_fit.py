@@ -141,13 +141,8 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
     """Validate and encode the training data."""
     X, y = estimator._validate_input(X, y, incremental, reset=reset)
     encoded_y = estimator._encode(y)
-    sample_weight = loss_weight = check_sample_weight(sample_weight, X)
-    factors = estimator._class_factors(encoded_y, incremental)
-    if factors is not None:
-        loss_weight = factors if sample_weight is None else sample_weight * factors
-        if not loss_weight.any():
-            raise ValueError("class_weight leaves no example with a weight that is not zero")
-    return FitData(X, y, encoded_y, sample_weight, loss_weight)
+    return FitData.of(X, y, encoded_y, check_sample_weight(sample_weight, X),
+                      estimator._class_factors(encoded_y, incremental))
 
 
 def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool) -> Solver:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from fastnn._data import arrays
 from fastnn._data.examples import Examples
 from fastnn._data.sparse import SparseRows, is_sparse
+from fastnn._data.weights import WeightScale, as_counts, for_core
 from fastnn._model.architecture import Architecture
 
 __all__ = ["FitData", "as_core_X", "as_examples", "check_sample_weight", "class_factors"]
@@ -29,7 +30,7 @@ class FitData:
     sample_weight : ndarray (m,) or None
         The user's weights.
     loss_weight : ndarray (m,) or None
-        The weights in the loss: those of the classes are included.
+        The weights in the loss, as `weights.as_counts` returns them: times those of the classes.
     """
 
     X: Any
@@ -37,6 +38,26 @@ class FitData:
     encoded_y: NDArray[Any]
     sample_weight: NDArray[Any] | None
     loss_weight: NDArray[Any] | None
+
+    @classmethod
+    def of(cls, X: Any, y: Any, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None,
+           class_factors: NDArray[np.float64] | None = None) -> "FitData":
+        """Return the data, with the weights in the loss.
+
+        Raises
+        ------
+        ValueError
+            If all these weights are zero.
+        """
+        loss_weight = as_counts(sample_weight, class_factors)
+        if loss_weight is not None and not loss_weight.any():
+            raise ValueError("class_weight leaves no example with a weight that is not zero")
+        return cls(X, y, encoded_y, sample_weight, loss_weight)
+
+    @property
+    def score_weight(self) -> NDArray[Any] | None:
+        """The user's weights times a power of two, so that their sum is in range."""
+        return None if self.sample_weight is None else WeightScale().apply(self.sample_weight)
 
     def weighted_rows(self) -> NDArray[np.int64]:
         """Return the positions of the examples with weight."""
@@ -75,7 +96,7 @@ def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, a
         Y = np.ascontiguousarray(Y.reshape(len(Y), -1), dtype)
         if Y.shape[1] != n_outputs:
             raise ValueError(f"y has {Y.shape[1]} outputs, but the estimator was fitted with {n_outputs}")
-    return Examples(as_core_X(X, dtype), Y, None if weights is None else np.ascontiguousarray(weights, dtype))
+    return Examples(as_core_X(X, dtype), Y, None if weights is None else for_core(weights, dtype))
 
 
 def check_sample_weight(sample_weight: Any, X: Any, name: str = "sample_weight") -> NDArray[Any] | None:

@@ -58,7 +58,7 @@ class BaseMLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
         predicted = self._in_units(outputs).reshape(data.y.shape)
-        return float(r2_score(data.y, predicted, sample_weight=data.sample_weight))
+        return float(r2_score(data.y, predicted, sample_weight=data.score_weight))
 
     def _reason_against_score(self, data: FitData) -> str | None:
         y = data.y[data.weighted_rows()]

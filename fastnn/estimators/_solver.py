@@ -53,7 +53,11 @@ class Solver:
     Attributes
     ----------
     state : OptimizerState
+    skipped : int
+        Number of mini-batches without weight, which made no update.
     """
+
+    skipped = 0
 
     def __init__(self, name: str, layout: ParameterLayout, dtype: Any, *, learning_rate_init: float,
                  lr_schedule: str = "constant", power_t: float = 0.5, momentum: float = 0.9, nesterov: bool = True,
@@ -114,10 +118,13 @@ class Solver:
         self.sgd_rate = float(rate)
 
     def rates(self, total: int) -> Iterator[float]:
-        """Return an endless iterator over the next steps' rates, without bias correction; `total` steps are planned."""
+        """Return an endless iterator over the rates of the next mini-batches, of which `total` are planned.
+
+        The rates are without bias correction.
+        """
         if self.lr_schedule in SCHEDULES:
             schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
-            return map(schedule, count(self.t), repeat(total))
+            return map(schedule, count(self.t + self.skipped), repeat(total))
         return repeat(self.sgd_rate if self.name == "sgd" else float(self.learning_rate_init))
 
     def _views(self, arena: NDArray[Any]) -> list[NDArray[Any]]:

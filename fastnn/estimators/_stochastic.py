@@ -3,7 +3,7 @@
 import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnn import runtime
 from fastnn._core.training_plan import TrainingPlan
 from fastnn._data.examples import Examples, batch_bounds
+from fastnn._data.weights import by_example
 from fastnn._model.objective import Objective
 from fastnn._prediction.evaluate import evaluate
 from fastnn._training import binding, loop
@@ -84,6 +85,9 @@ class StochasticFit:
             self.order = np.arange(len(examples))
             if rows is not None:
                 self.order[: self.m] = rows
+        self.has_weight = None if examples.weights is None else by_example(examples.weights) > 0
+        if self.has_weight is not None and not any(self._weighty_batches()):
+            raise ValueError("no example to train on has a weight that is not zero beside the largest")
         self.records = self._initial_records()
         self.first_epoch = len(self.records.validation_scores or ())
         self.prints = estimator.verbose and estimator.verbose != "bar"
@@ -148,8 +152,8 @@ class StochasticFit:
         estimator, records = self.estimator, self.records
         if estimator.shuffle:
             self._shuffle(estimator._random_state)
-        self._check_batch_weights()
         rates = list(islice(self.solver.rates(estimator.max_iter * len(self.batches)), len(self.batches)))
+        weighty = self._weighty_batches()
         plan_step, total = plan.step, 0.0
 
         def step(start: int, stop: int, rate: float) -> float:
@@ -158,13 +162,15 @@ class StochasticFit:
             total += J * (stop - start)
             return J
 
-        loop.run_batches(step, iter(self.batches), iter(rates), stop_if_diverged=False)
+        loop.run_batches(step, compress(self.batches, weighty), compress(rates, weighty), stop_if_diverged=False)
         if not isfinite(total):
             self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
+        self.solver.skipped += weighty.count(False)
         self.rate = rates[-1]
+        m = self.m if all(weighty) else sum(stop - start for start, stop in compress(self.batches, weighty))
         records.n_iter += 1
-        records.t += self.m
-        records.loss = np.float64(total / self.m)  # a NumPy scalar, as in scikit-learn
+        records.t += m
+        records.loss = np.float64(total / m)  # a NumPy scalar, as in scikit-learn
         records.loss_curve.append(records.loss)
         if self.prints:
             print(f"Iteration {records.n_iter}, loss = {records.loss:.8f}")
@@ -182,17 +188,12 @@ class StochasticFit:
         if self.order is not None and len(self.batches) > 1:  # with one batch, the order does not matter
             self.order[: self.m] = self.order[permutation]
 
-    def _check_batch_weights(self) -> None:
-        """Raise, before the first step of the epoch, if the weights of a mini-batch are all zero."""
-        weights = self.examples.weights
-        if weights is None or weights.all():
-            return
-        if self.order is not None:
-            weights = weights[self.order]
-        for start, stop in self.batches:
-            if not weights[start:stop].any():
-                raise ValueError(f"sample_weight is zero for all {stop - start} examples of a mini-batch: its mean "
-                                 "loss is not defined. Leave out examples without weight or raise batch_size.")
+    def _weighty_batches(self) -> list[bool]:
+        """Tell which mini-batches of the epoch have weight; the others make no step and do not count."""
+        if self.has_weight is None:
+            return [True] * len(self.batches)
+        has_weight = self.has_weight if self.order is None else self.has_weight[self.order[: self.m]]
+        return [bool(has_weight[start:stop].any()) for start, stop in self.batches]
 
     def _score(self, validation: ValidationSet) -> None:
         """Record the loss, without the penalty, and the score on the validation set."""

@@ -38,8 +38,7 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
     if given.X is None or given.y is None:
         raise ValueError("X_val and y_val go together")
     X, y = estimator._validate_validation_data(given.X, given.y)
-    sample_weight = check_sample_weight(given.sample_weight, X, "sample_weight_val")
-    data = FitData(X, y, estimator._encode(y), sample_weight, sample_weight)
+    data = FitData.of(X, y, estimator._encode(y), check_sample_weight(given.sample_weight, X, "sample_weight_val"))
     if is_regressor(estimator) and (difference := on_another_scale(training, data)):
         warnings.warn(f"y_val is on another scale than y: {difference}. Transform both alike; "
                       "TransformedTargetRegressor transforms y only, normalize_y=True both", stacklevel=2)

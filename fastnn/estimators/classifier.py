@@ -175,7 +175,8 @@ class MLPClassifier(BaseMLPClassifier):
         y : array-like of shape (m,) or (m, n_outputs)
             Targets.
         sample_weight : array-like of shape (m,), default=None
-            Non-negative weights, not all zero in any mini-batch.
+            Non-negative weights, not all zero. A mini-batch without weight makes no step. Of equal weights, and of
+            weights with a mean below 0.1 or above 1e6, only the ratios count.
         X_val, y_val : same as X and y, default=None
             Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
         sample_weight_val : array-like, default=None

@@ -236,8 +236,10 @@ def test_apply_refuses_half_of_the_combined_batch():
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
 def test_l2_by_batch_equals_l2_divided_by_the_batch_weight(dtype, weighted, clip_norm):
-    """J, gradient and step are bitwise identical to those of l2 / weight."""
+    """J, gradient and step are bitwise identical to those of l2 / weight, or of l2 / 0.1 for a weight below."""
     shared = Task([5, 7, 3], ["tanh", "identity"], "squared_error", dtype, rows=12, weighted=weighted, l2=0.3)
+    if weighted:
+        shared.weights[3] = 0.01
     for start, stop in ((0, 5), (5, 12), (3, 4)):
         part = slice(start, stop)
         weight = stop - start if shared.weights is None else float(shared.weights[part].sum(dtype=np.float64))
@@ -245,7 +247,7 @@ def test_l2_by_batch_equals_l2_divided_by_the_batch_weight(dtype, weighted, clip
             continue
         one, other = (plan_buffers(net, batch=8, n_shards=2, clip_norm=clip_norm) for net in (shared, shared))
         one["l2_by_batch"] = True
-        other["hyperparameters"] = other["hyperparameters"] | {"l2": 0.3 / weight}
+        other["hyperparameters"] = other["hyperparameters"] | {"l2": 0.3 / max(weight, 0.1)}
         outcomes = []
         for buffers in (one, other):
             plan, out = bind_plan(**buffers), np.empty_like(buffers["theta"])
