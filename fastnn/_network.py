@@ -19,6 +19,7 @@ from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters, ParameterViews
 from fastnn._prediction import labels
 from fastnn._prediction.evaluate import evaluate
+from fastnn._prediction.input_gradients import check_output, input_gradients
 from fastnn._prediction.predictor import Cache, Form, Predictor
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.history import History
@@ -199,6 +200,49 @@ class PredictingNetwork:
         if self._architecture.output not in labels.CLASSIFYING:
             raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
         return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1, form=form)
+
+    def input_gradients(self, X: Data, *, output: int | None = None, of: str = "A",
+                        n_threads: int | None = None) -> NDArray[Any]:
+        """Return the derivatives of the outputs by the features of each row.
+
+        Parameters
+        ----------
+        X : array_like (m, n[0]), object read by slices, iterable or callable
+            As for `predict`. The result is dense also for a sparse X.
+        output : int, optional
+            The derivatives of this output alone, counted from 0.
+        of : {"A", "Z"}
+            The outputs A[L], or Z[L], which do not saturate.
+        n_threads : int, optional
+
+        Returns
+        -------
+        ndarray of the network's dtype
+            dA[L]/dX or dZ[L]/dX: (m, n[L], n[0]), or (m, n[0]) of a single output or with `output`. At a kink, the
+            derivative is that of `fit` (relu'(0) = 0).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described.
+
+        Examples
+        --------
+        >>> net = Network([2, 1], output="identity", random_state=0, dtype="float64")
+        >>> bool((net.input_gradients([[1.0, 2.0]]) == net.W[0]).all())
+        True
+        """
+        n_outputs = self._architecture.n_outputs
+        unit, raw = check_output(output, n_outputs), checks.name(of, ("A", "Z"), "of") == "Z"
+        if n_outputs == 1:
+            unit = 0
+        found = []
+        for part, refuse in Features(X, self.layer_sizes[0], self.dtype).parts(self._predictor.chunk):
+            gradients = input_gradients(self._predictor, part, unit=unit, raw=raw, n_threads=n_threads)
+            if gradients is None:
+                refuse()
+            found.append(gradients)
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:

@@ -233,13 +233,17 @@ class BaseMLP(Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeat
             outputs = network.predictor.fast_path(X, raw=raw, n_threads=self.n_threads)
             if outputs is not None:
                 return outputs
-        if check_input:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        core_X = as_core_X(X, dtype)
+        core_X, result_dtype = self._core_input(X, dtype, check_input)
         outputs = network.predictor.outputs(core_X, raw=raw, n_threads=self.n_threads)
         if outputs is None:
             arrays.refuse_not_finite(core_X, "X", dtype)
-        return outputs.astype(np.result_type(X.dtype, dtype), copy=False)
+        return outputs.astype(result_dtype, copy=False)
+
+    def _core_input(self, X: Any, dtype: np.dtype[Any], check_input: bool = True) -> tuple[Any, np.dtype[Any]]:
+        """Return X, validated by scikit-learn, as the core reads it, and the dtype of the results."""
+        if check_input:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return as_core_X(X, dtype), np.result_type(X.dtype, dtype)
 
     def _check_fitted(self) -> None:
         if "coefs_" not in self.__dict__:  # check_is_fitted takes longer than a prediction

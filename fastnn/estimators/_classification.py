@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from fastnn._prediction.labels import take_logarithms
 from fastnn.estimators._base import BaseMLP
+from fastnn.estimators._gradients import ClassifierGradients
 from fastnn.estimators._inputs import FitData, class_factors
 from fastnn.estimators._objective import BinaryLogLoss, LogLoss
 from fastnn.losses import Loss
@@ -19,7 +20,7 @@ from fastnn.losses import Loss
 __all__ = ["BaseMLPClassifier"]
 
 
-class BaseMLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type: ignore[misc]
     """Base class of `MLPClassifier`: encodes labels, chooses the output layer and loss, scores outputs."""
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:

@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from fastnn.estimators._base import BaseMLP
+from fastnn.estimators._gradients import RegressorGradients
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._objective import MeanSquaredError
 from fastnn.estimators._targets import TargetScale, explained, sample, unusual_scale
@@ -23,7 +24,7 @@ __all__ = ["BaseMLPRegressor"]
 HINT_BELOW = 0.1  # the share of the variation of y that a fit should explain at least
 
 
-class BaseMLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ignore[misc]
     """Base class of `MLPRegressor`: checks targets, chooses the output layer and loss, scores outputs."""
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
