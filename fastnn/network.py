@@ -89,7 +89,7 @@ class Network(PredictingNetwork):
             early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
             progress: bool = False, resume: str | os.PathLike[str] | None = None,
-            n_threads: int | None = None) -> History:
+            n_threads: int | None = None, frozen_layers: Sequence[int] | None = ()) -> History:
         """Train on (X, y); a second call continues where the first one ended.
 
         Training starts from the current parameters. It continues with the optimiser's state of the previous fit if rule
@@ -165,6 +165,10 @@ class Network(PredictingNetwork):
             arguments must be unchanged, except `epochs` (not fewer), `callbacks` and `progress`.
         n_threads : int, optional
             The maximum number of threads; by default FASTNN_NUM_THREADS, OMP_NUM_THREADS, or all available cores.
+        frozen_layers : sequence of int, optional
+            The numbers l of layers whose W[l] and b[l] stay as they are, from 1 to L, or from -1, the last, downwards.
+            Their penalties remain part of J, and their dropout is used. The backward pass ends at the lowest layer
+            that is trained.
 
         Returns
         -------
@@ -188,10 +192,10 @@ class Network(PredictingNetwork):
             ..., at most 128 further steps.
         """
         settings = FitSettings.check(
-            self._architecture.output, self._objective.dropout, optimizer=optimizer, learning_rate=learning_rate,
-            clip_norm=clip_norm, batch_size=batch_size, epochs=epochs, steps_per_epoch=steps_per_epoch,
-            shuffle=shuffle, metrics=metrics, early_stopping=early_stopping, callbacks=callbacks, progress=progress,
-            resume=resume, n_threads=n_threads)
+            self._architecture.output, len(self.activations), self._objective.dropout, optimizer=optimizer,
+            learning_rate=learning_rate, clip_norm=clip_norm, batch_size=batch_size, epochs=epochs,
+            steps_per_epoch=steps_per_epoch, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
+            callbacks=callbacks, progress=progress, resume=resume, n_threads=n_threads, frozen_layers=frozen_layers)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction)
@@ -216,13 +220,15 @@ class Network(PredictingNetwork):
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                     optimizer: str | optimizers.Optimizer = "adam",
                     learning_rate: float | schedules.Schedule | None = None, batch_size: int | str | None = "auto",
-                    shuffle: bool = True, n_threads: int | None = None) -> History:
+                    shuffle: bool = True, n_threads: int | None = None,
+                    frozen_layers: Sequence[int] | None = ()) -> History:
         """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``.
 
         A learning-rate schedule starts again in each call.
         """
         return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
-                        batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads)
+                        batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads,
+                        frozen_layers=frozen_layers)
 
     def gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:

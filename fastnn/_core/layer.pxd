@@ -16,6 +16,7 @@ cdef struct Layer:
     int activation
     bint row_major
     bint needs_z        # the derivative is computed from Z; else from A, which overwrites Z
+    bint frozen         # training leaves W and b as they are
     uint32_t threshold  # of dropout: rate * 2^32; 0 for none
     double input_scale  # 1 / (1 - the previous layer's dropout rate): a factor of A_prev in each product
     ptrdiff_t W         # offsets of W and b in a parameter or gradient arena, in bytes

@@ -11,7 +11,8 @@ cdef struct TrainingBuffers:
     const Network *net
     fastnn_loss loss
     uint32_t dropout_key[2]  # of this step
-    char *gradients          # (n_shards, P) OUT
+    char *gradients          # (n_shards, P) OUT; nothing in it is defined for frozen layers
+    int lowest               # index of the first layer that is not frozen, down to which the backward pass goes
 
     # The examples
     ptrdiff_t rows

@@ -110,7 +110,7 @@ cdef double output_gradient(const TrainingBuffers *run, const Shard *shard) noex
     return loss
 
 
-# ---- Backward: dW[l] of every layer, and dZ and db of the layers before
+# ---- Backward: dW[l] of every layer that is not frozen, dZ and db of the layers before, down to the lowest of these
 
 cdef void backward(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
     cdef const Network *net = run.net
@@ -119,14 +119,19 @@ cdef void backward(const TrainingBuffers *run, const Shard *shard) noexcept nogi
     cdef char *dZ_prev
     cdef char *A_prev
     cdef int l
-    for l in range(net.n_layers - 1, 0, -1):
+    for l in range(net.n_layers - 1, run.lowest, -1):
         layer = &net.layers[l]
         A_prev, dZ_prev = columns(run, run.A[l - 1], layer.n_in, shard), dZ_of(run, l - 1, shard)
-        weight_gradient(net, layer, shard.m, shard.scale, dZ, A_prev, shard.gradient)
+        if not layer.frozen:
+            weight_gradient(net, layer, shard.m, shard.scale, dZ, A_prev, shard.gradient)
         linear_activate_backward(net, layer, &net.layers[l - 1], shard.m, shard.scale, dZ,
                                  columns(run, run.Z[l - 1], layer.n_in, shard), A_prev, dZ_prev, shard.gradient)
         dZ = dZ_prev
-    if shard.X == NULL:
+    if run.lowest > 0:
+        layer = &net.layers[run.lowest]
+        weight_gradient(net, layer, shard.m, shard.scale, dZ, columns(run, run.A[run.lowest - 1], layer.n_in, shard),
+                        shard.gradient)
+    elif shard.X == NULL:
         sparse_weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, &shard.rows, shard.order, shard.gradient)
     else:
         weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, shard.X, shard.gradient)

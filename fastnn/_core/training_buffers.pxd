@@ -1,3 +1,4 @@
+from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
 
 from fastnn._core.network cimport BoundNetwork
@@ -16,10 +17,15 @@ cdef class BoundTraining(BoundNetwork):
     cdef double clip_norm
     cdef bint l2_by_batch
     cdef bint drops
+    cdef ptrdiff_t *ranges        # (n_ranges, 2) starts and stops of the trained parameters in the arena, in order
+    cdef int n_ranges
+    cdef double frozen_squares, frozen_absolutes  # sums over the weights of the frozen layers
     cdef uint32_t dropout_seed[2]
 
     cdef int bind_objective(self, object objective) except -1
     cdef int bind_update(self, object update) except -1
     cdef int bind_dropout(self, object rates, object seed) except -1
+    cdef int bind_frozen(self, object frozen) except -1
+    cdef void add_range(self, bint frozen, ptrdiff_t offset, ptrdiff_t count) noexcept
     cdef int bind_examples(self, object examples) except -1
     cdef int bind_workspace(self, object workspace, object parallelism) except -1

@@ -13,6 +13,7 @@ from fastnn._core.registry cimport (
 cdef class BoundTraining(BoundNetwork):
     def __dealloc__(self):
         free(self.run.Z)
+        free(self.ranges)
 
     cdef int bind_objective(self, object objective) except -1:
         cdef Layer *first = &self.net.layers[0]
@@ -63,6 +64,38 @@ cdef class BoundTraining(BoundNetwork):
             layers[l + 1].input_scale = 1 / (1 - rate)
             self.drops |= layers[l].threshold != 0
         return 0
+
+    cdef int bind_frozen(self, object frozen) except -1:
+        cdef Layer *layers = self.net.layers
+        cdef int L = self.net.n_layers, l
+        if frozen is not None:
+            for l in frozen.layers:
+                if not 0 <= l < L:
+                    raise ValueError(f"frozen layers must be from 0 to {L - 1}, got {l}")
+                layers[l].frozen = True
+            self.frozen_squares, self.frozen_absolutes = frozen.squares, frozen.absolutes
+        while self.run.lowest < L and layers[self.run.lowest].frozen:
+            self.run.lowest += 1
+        if self.run.lowest == L:
+            raise ValueError("all layers are frozen")
+        self.ranges = <ptrdiff_t *>calloc(4 * L, sizeof(ptrdiff_t))
+        if self.ranges == NULL:
+            raise MemoryError
+        for l in range(L):
+            self.add_range(layers[l].frozen, layers[l].W, layers[l].n_in * layers[l].n_out)
+        for l in range(L):
+            self.add_range(layers[l].frozen, layers[l].b, layers[l].n_out)
+        return 0
+
+    # Append the range of `count` elements from the byte `offset` on to the ranges, or extend the last one by it.
+    cdef void add_range(self, bint frozen, ptrdiff_t offset, ptrdiff_t count) noexcept:
+        cdef ptrdiff_t start = offset // self.net.itemsize
+        if frozen:
+            return
+        if self.n_ranges == 0 or self.ranges[2 * self.n_ranges - 1] != start:
+            self.ranges[2 * self.n_ranges] = start
+            self.n_ranges += 1
+        self.ranges[2 * self.n_ranges - 1] = start + count
 
     cdef int bind_examples(self, object examples) except -1:
         cdef TrainingBuffers *run = &self.run

@@ -2,6 +2,7 @@
 cimport cython
 from libc.math cimport INFINITY, NAN
 from libc.stddef cimport ptrdiff_t
+from libc.string cimport memset
 
 from fastnn._core.arrays cimport output_pointer
 from fastnn._core.gemm cimport BLAS_ONLY, FASTEST_KERNEL
@@ -52,12 +53,17 @@ cdef class TrainingPlan(TrainingStages):
         BLAS and its threads.
     level : int
         Index into `registry.LEVELS`.
+    frozen
+        `layers`: indices from 0 of the layers whose parameters and states stay as they are; `squares`, `absolutes`:
+        the sums over their weights, which the reported J contains. The gradients of these parameters are undefined in
+        `workspace.gradients`. None if all layers are trained.
     """
 
     cdef readonly object workspace  # as given
 
     # Not __init__: no instance is unbound, and none is bound twice.
-    def __cinit__(self, architecture, parameters, objective, update, examples, workspace, parallelism, *, int level):
+    def __cinit__(self, architecture, parameters, objective, update, examples, workspace, parallelism, *, int level,
+                  frozen=None):
         cdef int blas_threads = parallelism.blas_threads, team = parallelism.team
         self.workspace = workspace
         self.bind_network(level, architecture, parameters, BLAS_ONLY if blas_threads > 1 else FASTEST_KERNEL, True)
@@ -66,6 +72,7 @@ cdef class TrainingPlan(TrainingStages):
             self.bind_update(update)
             self.bind_dropout(objective.dropout, update.dropout_seed)
         self.bind_examples(examples)
+        self.bind_frozen(frozen)
         self.bind_workspace(workspace, parallelism)
         self.bind_team(team)
 
@@ -184,6 +191,8 @@ cdef class TrainingPlan(TrainingStages):
     def penalized_gradient(self, ptrdiff_t start, ptrdiff_t stop, out):
         """Fill `out` (P,) with the gradient of J, the mean loss plus penalties, over the examples `start` to `stop`.
 
+        It is 0 for frozen layers.
+
         Returns
         -------
         float
@@ -197,13 +206,20 @@ cdef class TrainingPlan(TrainingStages):
         cdef char *target = output_pointer(out, self.net.dtype, self.net.size, "out", None)
         self.enter_range(start, stop)
         cdef double J, squares
+        cdef ptrdiff_t begins, ends, itemsize = self.net.itemsize
+        cdef int r
         with nogil:
             self.has_gradient = False
             self.begin(start, stop - start)
             self.run_stages(PASS, GRADIENT_CALL)
             J = self.mean_loss()
-            J += self.net.ops.total_gradient(&self.update, 0, self.net.size, self.run.gradients, self.net.theta,
-                                             target, &squares)
+            J += self.frozen_penalty()
+            if self.n_ranges > 1 or self.ranges[1] - self.ranges[0] < self.net.size:
+                memset(target, 0, self.net.size * itemsize)
+            for r in range(self.n_ranges):
+                begins, ends = self.ranges[2 * r], self.ranges[2 * r + 1]
+                J += self.net.ops.total_gradient(&self.update, begins, ends, self.run.gradients, self.net.theta,
+                                                 target + begins * itemsize, &squares)
         self.leave()
         return J
 

@@ -65,6 +65,7 @@ cdef class TrainingStages(BoundTraining):
             penalty = NAN
         elif isfinite(loss):
             self.step_count[0] += 1
+            penalty = self.frozen_penalty()
             for s in range(self.n_slices):
                 penalty += self.slice_penalty[s]
         self.loss_sum += (loss + penalty) * self.weight
@@ -120,21 +121,38 @@ cdef class TrainingStages(BoundTraining):
         cdef ptrdiff_t length = (self.net.size + self.n_slices - 1) // self.n_slices
         return min(s * ((length + SLICE_GRANULE - 1) // SLICE_GRANULE * SLICE_GRANULE), self.net.size)
 
+    # The part of slice s in the r-th range of trained parameters; empty if start >= stop.
+    cdef void part_of_range(self, int s, int r, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil:
+        start[0] = max(self.slice_start(s), self.ranges[2 * r])
+        stop[0] = min(self.slice_start(s + 1), self.ranges[2 * r + 1])
+
+    # The L2 and L1 terms of the frozen layers.
+    cdef double frozen_penalty(self) noexcept nogil:
+        return 0.5 * self.update.l2 * self.frozen_squares + self.update.l1 * self.frozen_absolutes
+
     # Store the sum of the shards' gradients in the first gradient arena.
     cdef void reduce_slice(self, int s) noexcept nogil:
-        cdef ptrdiff_t first = self.slice_start(s)
         cdef fastnn_update sum_alone = self.update
         cdef double squares
         sum_alone.l2 = sum_alone.l1 = 0
-        self.net.ops.total_gradient(&sum_alone, first, self.slice_start(s + 1), self.run.gradients, self.net.theta,
-                                    self.run.gradients + first * self.net.itemsize, &squares)
+        self.sum_slice(&sum_alone, s, &squares)
 
     # Store the sum of the shards' gradients and of the penalties' derivatives in the first arena, and its squared norm.
     cdef void penalize_slice(self, int s) noexcept nogil:
-        cdef ptrdiff_t first = self.slice_start(s)
-        self.slice_penalty[s] = self.net.ops.total_gradient(
-            &self.update, first, self.slice_start(s + 1), self.run.gradients, self.net.theta,
-            self.run.gradients + first * self.net.itemsize, &self.slice_squares[s])
+        self.slice_penalty[s] = self.sum_slice(&self.update, s, &self.slice_squares[s])
+
+    cdef double sum_slice(self, const fastnn_update *u, int s, double *squares) noexcept nogil:
+        cdef double penalty = 0, part = 0
+        cdef ptrdiff_t start, stop
+        cdef int r
+        squares[0] = 0
+        for r in range(self.n_ranges):
+            self.part_of_range(s, r, &start, &stop)
+            if start < stop:
+                penalty += self.net.ops.total_gradient(u, start, stop, self.run.gradients, self.net.theta,
+                                                       self.run.gradients + start * self.net.itemsize, &part)
+                squares[0] += part
+        return penalty
 
     cdef double gradient_norm(self) noexcept nogil:
         cdef double squares = 0
@@ -145,7 +163,9 @@ cdef class TrainingStages(BoundTraining):
 
     cdef void update_slice(self, int s) noexcept nogil:
         cdef fastnn_update u = self.update
-        cdef double norm, penalty
+        cdef double norm, penalty = 0
+        cdef ptrdiff_t start, stop
+        cdef int r
         if self.clip_norm > 0:
             norm = self.gradient_norm()
             if not isfinite(norm):
@@ -155,7 +175,10 @@ cdef class TrainingStages(BoundTraining):
                 u.clip = self.clip_norm / norm
         if not isfinite(self.total_loss()):
             return
-        penalty = self.net.ops.update(&u, self.slice_start(s), self.slice_start(s + 1), self.run.gradients,
-                                      self.net.theta, self.states[0], self.states[1])
+        for r in range(self.n_ranges):
+            self.part_of_range(s, r, &start, &stop)
+            if start < stop:
+                penalty += self.net.ops.update(&u, start, stop, self.run.gradients, self.net.theta, self.states[0],
+                                               self.states[1])
         if not self.clip_norm > 0:
             self.slice_penalty[s] = penalty

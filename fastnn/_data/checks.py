@@ -19,8 +19,8 @@ from fastnn._data.frames import place
 from fastnn._data.sparse import SparseRows, is_sparse
 
 __all__ = ["DTYPES", "batch_size", "count", "dropout", "dtype",
-           "features", "flag", "generator", "having", "hidden_activations", "labels", "layer_sizes", "matrix_shape",
-           "name", "number", "one_hot", "output", "parameter", "scalar", "shown", "values"]
+           "features", "flag", "frozen_layers", "generator", "having", "hidden_activations", "labels", "layer_sizes",
+           "matrix_shape", "name", "number", "one_hot", "output", "parameter", "scalar", "shown", "values"]
 
 DTYPES = ("float32", "float64")
 LARGEST = 2**31 - 1  # BLAS counts in int
@@ -146,6 +146,24 @@ def hidden_activations(activation: Any, n_hidden: int, allowed: Sequence[str]) -
         raise ValueError(f"activation must name one per hidden layer: expected {n_hidden}, got {len(names)}: "
                          f"{shown(activation)}")
     return names
+
+
+def frozen_layers(value: Any, n_layers: int) -> tuple[int, ...]:
+    """Return the indices from 0 of the layers that training leaves as they are; None stands for none.
+
+    Layers are counted from 1 to L = `n_layers`, or from -1, the last, downwards.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, (str, bytes, dict)) or not np.iterable(value):
+        raise TypeError(f"frozen_layers must be a sequence of numbers of layers, got {shown(value)}")
+    numbers = [count(l, "an item of frozen_layers", -n_layers, n_layers) for l in value]
+    if 0 in numbers:
+        raise ValueError(f"frozen_layers counts layers from 1 to {n_layers}, got {shown(value)}")
+    frozen = sorted({l - 1 if l > 0 else n_layers + l for l in numbers})
+    if len(frozen) == n_layers:
+        raise ValueError(f"frozen_layers={shown(value)} leaves no layer to train: there are {n_layers}")
+    return tuple(frozen)
 
 
 def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:

@@ -40,6 +40,23 @@ class Update(NamedTuple):
                    state.dropout_seed)
 
 
+class Frozen(NamedTuple):
+    """The layers that stay as they are, with sums over their weights for the penalties of J."""
+
+    layers: tuple[int, ...]
+    squares: float
+    absolutes: float
+
+    @classmethod
+    def of(cls, parameters: Parameters, layers: tuple[int, ...]) -> Self | None:
+        """Return the layers with these indices, counted from 0; None for no layers."""
+        if not layers:
+            return None
+        weights = [parameters.views()[0][l].ravel(order="K") for l in layers]
+        return cls(layers, sum(float(np.einsum("i,i->", W, W, dtype=np.float64)) for W in weights),
+                   sum(float(np.abs(W).sum(dtype=np.float64)) for W in weights))
+
+
 class BoundExamples(NamedTuple):
     """The examples as the core reads them."""
 
@@ -87,19 +104,20 @@ class StepWorkspace(NamedTuple):
 
 def bind(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
          state: OptimizerState | None, *, batch_size: int, order: NDArray[np.int64] | None = None,
-         clip_norm: float = 0.0, parallelism: Parallelism = SERIAL) -> TrainingPlan:
+         clip_norm: float = 0.0, parallelism: Parallelism = SERIAL, frozen: tuple[int, ...] = ()) -> TrainingPlan:
     """Allocate the workspace of a run and bind everything into a plan; without a state, for gradients only."""
     update = None if state is None else Update.of(state, clip_norm)
     bound = BoundExamples.of(examples, order)
     workspace = StepWorkspace.allocate(architecture, parameters.size, bound, batch_size, parallelism.n_shards)
     return TrainingPlan(architecture, parameters, objective, update, bound, workspace, parallelism,
-                        level=runtime.LEVEL)
+                        level=runtime.LEVEL, frozen=Frozen.of(parameters, frozen))
 
 
 @contextmanager
 def bound_plan(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
                state: OptimizerState | None, *, batch_size: int, n_threads: int,
-               order: NDArray[np.int64] | None = None, clip_norm: float = 0.0) -> Iterator[TrainingPlan]:
+               order: NDArray[np.int64] | None = None, clip_norm: float = 0.0,
+               frozen: tuple[int, ...] = ()) -> Iterator[TrainingPlan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
     work_sizes = examples.work_sizes(architecture.sizes)
     parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size)
@@ -107,7 +125,7 @@ def bound_plan(architecture: Architecture, objective: Objective, parameters: Par
         if not confirmed:
             parallelism = parallelism._replace(n_shards=1, team=1)
         yield bind(architecture, objective, parameters, examples, state, batch_size=batch_size, order=order,
-                   clip_norm=clip_norm, parallelism=parallelism)
+                   clip_norm=clip_norm, parallelism=parallelism, frozen=frozen)
 
 
 def gradients(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,

@@ -133,8 +133,9 @@ class SavedFit:
     def _compare(self, state: FitState) -> None:
         """Raise a ValueError if the network or the settings differ from those of the checkpoint."""
         described = self.header.get("run")
-        there = self.header | (described if isinstance(described, dict) else {})
-        here = files.describe(state.values)[0] | state.requirements
+        nothing: dict[str, Any] = {"frozen": []}  # which is not written
+        there = nothing | self.header | (described if isinstance(described, dict) else {})
+        here = nothing | files.describe(state.values)[0] | state.requirements
         for key, value in here.items():
             if key not in NOT_COMPARED and there.get(key) != value:
                 raise ValueError(f"{self.path!r} cannot be resumed here: it has {key}={there.get(key)}, this fit "

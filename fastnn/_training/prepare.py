@@ -150,4 +150,4 @@ def _requirements(settings: FitSettings, recorded: tuple[str, ...], held_out: So
     return {"optimizer": repr(settings.optimizer), "learning_rate": repr(settings.schedule),
             "clip_norm": settings.clip_norm, "early_stopping": repr(settings.early_stopping),
             "recorded": list(recorded), "validation": True if n_validation is None else n_validation,
-            **feed.describe()}
+            **({"frozen": list(settings.frozen)} if settings.frozen else {}), **feed.describe()}

@@ -37,6 +37,8 @@ class FitSettings:
     progress_bar : class or None
         tqdm's class.
     n_threads : int
+    frozen : tuple of int
+        Indices from 0 of the layers that are not trained.
     """
 
     optimizer: Optimizer
@@ -51,12 +53,14 @@ class FitSettings:
     callbacks: tuple[Callback, ...]
     progress_bar: Any
     n_threads: int
+    frozen: tuple[int, ...]
 
     @classmethod
-    def check(cls, output: str, dropout: tuple[float, ...], *, optimizer: Any, learning_rate: Any, clip_norm: Any,
-              batch_size: Any, epochs: Any, steps_per_epoch: Any, shuffle: Any, metrics: Any, early_stopping: Any,
-              callbacks: Any, progress: Any, resume: Any, n_threads: Any) -> "FitSettings":
-        """Check the arguments of `Network.fit`, for a network of this output and dropout.
+    def check(cls, output: str, n_layers: int, dropout: tuple[float, ...], *, optimizer: Any, learning_rate: Any,
+              clip_norm: Any, batch_size: Any, epochs: Any, steps_per_epoch: Any, shuffle: Any, metrics: Any,
+              early_stopping: Any, callbacks: Any, progress: Any, resume: Any, n_threads: Any,
+              frozen_layers: Any) -> "FitSettings":
+        """Check the arguments of `Network.fit`, for a network of this output, number of layers and dropout.
 
         Raises
         ------
@@ -69,6 +73,7 @@ class FitSettings:
             "metrics": metric_objects.get(metrics, output),
             "progress_bar": progress_bar() if checks.flag(progress, "progress") else None,
             "n_threads": runtime.thread_count(n_threads),
+            "frozen": checks.frozen_layers(frozen_layers, n_layers),
             "clip_norm": 0.0 if clip_norm is None else checks.number(clip_norm, "clip_norm", above=0),
             "steps_per_epoch": None if steps_per_epoch is None else checks.count(steps_per_epoch, "steps_per_epoch"),
             "optimizer": optimizers.get(optimizer),

@@ -101,6 +101,7 @@ def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list
                 raise TypeError(f"class_weight of the class {checks.shown(label)} must be a number, got "
                                 f"{checks.shown(factor)}")
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
+    checks.frozen_layers(estimator.frozen_layers, len(hidden) + 1)
     checks.dropout(estimator.dropout, estimator._hidden_activations(len(hidden)))
     if estimator.scoring not in (None, LOSS):
         functions.refuse_class(estimator.scoring, "scoring")

@@ -68,6 +68,7 @@ class BaseMLP(Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeat
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "scoring": [str, callable, None],
         "dtype": [StrOptions({"float32", "float64"}), None],
+        "frozen_layers": ["array-like", None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 

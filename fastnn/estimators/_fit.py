@@ -126,7 +126,9 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, callbacks: tu
     try:
         with binding.bound_plan(architecture, objective, parameters, examples, None,
                                 batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
-                                n_threads=runtime.thread_count(estimator.n_threads)) as plan:
+                                n_threads=runtime.thread_count(estimator.n_threads),
+                                frozen=checks.frozen_layers(estimator.frozen_layers, len(architecture.activations))
+                                ) as plan:
             evaluate = partial(binding.whole_gradient, plan, examples)
             reason, result = lbfgs.minimize(optimizer, parameters.theta, evaluate, estimator.max_iter, after_iteration)
     finally:

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastnn import runtime
 from fastnn._core.training_plan import TrainingPlan
+from fastnn._data import checks
 from fastnn._data.examples import Examples, batch_bounds
 from fastnn._data.weights import by_example
 from fastnn._model.objective import Objective
@@ -145,7 +146,8 @@ class StochasticFit:
         return binding.bound_plan(
             self.network.architecture, self.objective, self.network.parameters, self.examples, self.solver.state,
             batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(estimator.n_threads),
-            clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm))
+            clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
+            frozen=checks.frozen_layers(estimator.frozen_layers, len(self.network.architecture.activations)))
 
     def _run_epoch(self, plan: TrainingPlan) -> None:
         """Run the steps of an epoch, then record and score it."""

@@ -97,6 +97,9 @@ class MLPClassifier(BaseMLPClassifier):
         Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
     n_threads : int or None, default=None
         Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all available cores.
+    frozen_layers : array-like of int, default=()
+        Only in fastnn. Numbers l of layers whose coefs_[l-1] and intercepts_[l-1] stay as they are, from 1 to
+        n_layers_ - 1, or from -1, the last, downwards: for `warm_start`, `partial_fit` or a converted model.
 
     Attributes
     ----------
@@ -160,7 +163,7 @@ class MLPClassifier(BaseMLPClassifier):
                  n_iter_no_change: float = 10, max_fun: int = 15000, class_weight: Any = None,
                  label_smoothing: float = 0.0, dropout: Any = 0.0, clip_norm: float | None = None,
                  validation_split: str = "random", scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
-                 n_threads: int | None = None) -> None:
+                 n_threads: int | None = None, frozen_layers: Any = ()) -> None:
         self._set_parameters(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]

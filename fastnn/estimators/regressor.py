@@ -102,6 +102,9 @@ class MLPRegressor(BaseMLPRegressor):
         Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
     n_threads : int or None, default=None
         Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all available cores.
+    frozen_layers : array-like of int, default=()
+        Only in fastnn. Numbers l of layers whose coefs_[l-1] and intercepts_[l-1] stay as they are, from 1 to
+        n_layers_ - 1, or from -1, the last, downwards: for `warm_start`, `partial_fit` or a converted model.
 
     Attributes
     ----------
@@ -168,7 +171,7 @@ class MLPRegressor(BaseMLPRegressor):
                  max_fun: int = 15000, huber_delta: float = 1.0, quantile: float = 0.5, normalize_y: bool = False,
                  dropout: Any = 0.0, clip_norm: float | None = None, validation_split: str = "random",
                  scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
-                 n_threads: int | None = None) -> None:
+                 n_threads: int | None = None, frozen_layers: Any = ()) -> None:
         self._set_parameters(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
