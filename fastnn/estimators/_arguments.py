@@ -121,6 +121,8 @@ def recorded(estimator: Any, validates: bool) -> tuple[str, ...]:
 
 def check_callbacks(given: Any, view: FitView) -> tuple[Callback, ...]:
     """Return the callbacks of a fit after checking that they work with it."""
+    if isinstance(given, Iterator):
+        raise TypeError("callbacks must be a sequence, which every fit can read again, got an iterator")
     callbacks, rule = resolve(given, None)
     if rule is not None or any(isinstance(callback, Checkpoint) for callback in callbacks):
         kind = EarlyStopping if rule is not None else Checkpoint

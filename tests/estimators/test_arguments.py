@@ -10,6 +10,8 @@ from helpers.estimator_data import X_iris, predict, y_iris
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, RandomizedSearchCV
 
+from fastnn.callbacks import Callback, CSVLogger, LambdaCallback
+
 NAN, INF = float("nan"), float("inf")
 
 
@@ -94,6 +96,23 @@ def test_the_error_about_an_element_of_a_parameter_names_it(name, value, message
     sizes = {"hidden_layer_sizes": (4, 3)} if name == "activation" else {}
     with pytest.raises((TypeError, ValueError), match=message):
         quiet_fit("classifier", **sizes | {name: value})
+
+
+@pytest.mark.parametrize("callback", [LambdaCallback, CSVLogger, Callback])
+def test_a_class_among_the_callbacks_is_refused_before_training(callback):
+    model = OURS["classifier"](callbacks=[callback])
+    with pytest.raises(TypeError, match=rf"callbacks: {callback.__name__} is a class; pass an instance"):
+        model.fit(X_iris, y_iris)
+    assert not hasattr(model, "coefs_")
+
+
+def test_an_iterator_of_callbacks_is_refused():
+    with pytest.raises(TypeError, match="callbacks must be a sequence, which every fit can read again"):
+        quiet_fit("classifier", callbacks=(one for one in [print]))
+
+
+def test_none_means_no_callbacks():
+    np.testing.assert_array_equal(predict(quiet_fit("classifier", callbacks=None)), predict(quiet_fit("classifier")))
 
 
 def test_a_generator_of_layer_sizes_is_refused():
