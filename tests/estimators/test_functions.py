@@ -8,7 +8,6 @@ import sys
 import threading
 import warnings
 
-import joblib
 import numpy as np
 import pytest
 from helpers.estimator_cases import BOTH, OURS
@@ -24,6 +23,7 @@ from sklearn.utils import estimator_html_repr
 from fastnn import Network
 from fastnn.callbacks import Callback, CSVLogger, LambdaCallback
 
+joblib = pytest.importorskip("joblib")
 EPOCHS = 3
 
 
