@@ -43,22 +43,30 @@ def constant_outputs(network: CoreNetwork, data: FitData) -> NDArray[np.float64]
     return mean
 
 
+def sums(outputs: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
+    """Return sums Z[L] that give these outputs A[L]; both have the same shape."""
+    tiny = np.finfo(np.float32).tiny
+    logarithms = np.log(np.maximum(outputs, tiny))
+    if activation in ("sigmoid", "logistic"):
+        return logarithms - np.log(np.maximum(1 - outputs, tiny))
+    return outputs if activation == "identity" else logarithms
+
+
 def constant_network(network: CoreNetwork, outputs: NDArray[np.float64]) -> CoreNetwork:
     """Return a network of the same architecture whose outputs A[L] (n[L],) do not depend on X."""
-    tiny = np.finfo(network.architecture.dtype).tiny
-    logarithm = np.log(np.maximum(outputs, tiny))
-    Z = {"softmax": logarithm, "exp": logarithm, "identity": outputs,
-         "sigmoid": logarithm - np.log(np.maximum(1 - outputs, tiny))}[network.architecture.output]
     theta = aligned_empty(network.parameters.size, network.architecture.dtype)
     theta.fill(0)
     constant = CoreNetwork(network.architecture, Parameters(network.parameters.layout, theta))
-    constant.intercepts[-1][...] = Z
+    constant.intercepts[-1][...] = sums(outputs, network.architecture.output)
     return constant
 
 
-def stand_in(estimator: Any, outputs: NDArray[Any]) -> Any:
+def stand_in(estimator: Any, outputs: NDArray[np.float64]) -> Any:
     """Return a copy of the estimator, for scorers, whose network has these outputs A[L] (m, n[L]) for any X."""
+    def fixed_outputs(network: CoreNetwork, X: Any, check_input: bool = True, raw: bool = False) -> NDArray[np.float64]:
+        return (sums(outputs, network.architecture.output) if raw else outputs).copy()
+
     copy = object.__new__(type(estimator))
     copy.__dict__.update(vars(estimator))
-    copy._forward_pass_fast = lambda X, check_input=True: outputs
+    copy._outputs = fixed_outputs
     return copy
