@@ -1,4 +1,4 @@
-"""Predictions that need no training, to find out what a score or a loss can tell: good ones and a constant one."""
+"""Predictions that need no training, to find out what a score can tell: good ones and a constant one."""
 
 from typing import Any
 
@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from fastnn._model.parameters import Parameters
-from fastnn._model.workspace import aligned_empty
+from fastnn._prediction.constant import sums
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._network import CoreNetwork
 
-__all__ = ["constant_network", "constant_outputs", "good_outputs", "stand_in"]
+__all__ = ["constant_outputs", "good_outputs", "stand_in"]
 
 NEARLY = 1e-3  # what good probabilities leave to the other classes
 
@@ -41,24 +40,6 @@ def constant_outputs(network: CoreNetwork, data: FitData) -> NDArray[np.float64]
         weights = np.broadcast_to(weights[:, None], outputs.shape)
     mean: NDArray[np.float64] = np.average(outputs, axis=0, weights=weights)
     return mean
-
-
-def sums(outputs: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
-    """Return sums Z[L] that give these outputs A[L]; both have the same shape."""
-    tiny = np.finfo(np.float32).tiny
-    logarithms = np.log(np.maximum(outputs, tiny))
-    if activation in ("sigmoid", "logistic"):
-        return logarithms - np.log(np.maximum(1 - outputs, tiny))
-    return outputs if activation == "identity" else logarithms
-
-
-def constant_network(network: CoreNetwork, outputs: NDArray[np.float64]) -> CoreNetwork:
-    """Return a network of the same architecture whose outputs A[L] (n[L],) do not depend on X."""
-    theta = aligned_empty(network.parameters.size, network.architecture.dtype)
-    theta.fill(0)
-    constant = CoreNetwork(network.architecture, Parameters(network.parameters.layout, theta))
-    constant.intercepts[-1][...] = sums(outputs, network.architecture.output)
-    return constant
 
 
 def stand_in(estimator: Any, outputs: NDArray[np.float64]) -> Any:
