@@ -85,7 +85,7 @@ class Network(PredictingNetwork):
             clip_norm: float | None = None,
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
             shuffle: bool = True, validation_data: Any = None, validation_fraction: float | None = None,
-            metrics: Sequence[str | Metric | Callable[..., float]] | None = (),
+            validation_split: str = "random", metrics: Sequence[str | Metric | Callable[..., float]] | None = (),
             early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
             progress: bool = False, resume: str | os.PathLike[str] | None = None,
@@ -143,7 +143,9 @@ class Network(PredictingNetwork):
         validation_fraction : float, optional
             Instead of `validation_data`: hold out this fraction of the examples, drawn by the network's generator in
             each fit and stratified by (the most probable) class for a softmax or a single sigmoid output. X must be an
-            array.
+            array. Examples without weight are not held out, and one example of each class stays to train on.
+        validation_split : {"random", "last"}, default "random"
+            "last" holds out the last rows instead, for time series; X may also be read by slices.
         metrics : sequence of str, callable or Metric
             Recorded for the validation data as ``validation_<name>``, besides the loss and the accuracy or RMSE.
             Softmax, sigmoid: "balanced_accuracy", "precision", "recall", "f1", "matthews_corrcoef", "roc_auc",
@@ -190,6 +192,9 @@ class Network(PredictingNetwork):
             If the loss or a parameter is no longer finite. Training stops and restores the best parameters so far.
             They are updated after each epoch with `early_stopping`, else at the end of the first epoch after 1, 2, 4,
             ..., at most 128 further steps.
+        UserWarning
+            If the value that `early_stopping` watches was NaN or infinite, or stood still at that of a constant
+            prediction while the validation loss fell.
         """
         settings = FitSettings.check(
             self._architecture.output, len(self.activations), self._objective.dropout, optimizer=optimizer,
@@ -198,7 +203,8 @@ class Network(PredictingNetwork):
             callbacks=callbacks, progress=progress, resume=resume, n_threads=n_threads, frozen_layers=frozen_layers)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
-        data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction)
+        data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction,
+                       validation_split)
         prepared = prepare(self, self._values(), self._predictor, self._state, self._rng, data, settings, resume)
         commit(prepared)
         self._adopt(prepared.state)

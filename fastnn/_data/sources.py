@@ -3,6 +3,7 @@
 Data read in chunks are validated like an array in memory; errors name the offending rows or batch.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Protocol
@@ -136,14 +137,22 @@ class SlicedSource:
         self.weights = example_weights(weights, None, self.y, m, architecture, f"{prefix}sample_weight")
         self.scale = WeightScale()
         self.scale.exponent = 0  # they are scaled
+        self.range = range(m)
+
+    def part(self, start: int, stop: int) -> "SlicedSource":
+        """Return the source of the examples `start` to `stop`."""
+        part = copy.copy(self)
+        part.range = self.range[start:stop]
+        return part
 
     @property
     def n_examples(self) -> int:
         """The number of examples."""
-        return int(self.X.shape[0])
+        return len(self.range)
 
     def rows(self, start: int, stop: int) -> Examples:
         """Read the examples `start` to `stop`."""
+        start, stop = self.range.start + start, self.range.start + stop
         prefix = f"{self.prefix}rows {start} to {stop - 1}: "
         X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
         weights = None if self.weights is None else self.weights[start:stop]
@@ -152,7 +161,9 @@ class SlicedSource:
 
     def first(self) -> Examples:
         """Read a few runs of consecutive examples with weight, from evenly spaced positions."""
-        some = np.arange(self.n_examples) if self.weights is None else np.flatnonzero(by_example(self.weights))
+        some = np.arange(self.n_examples)
+        if self.weights is not None:
+            some = np.flatnonzero(by_example(self.weights[self.range.start : self.range.stop]))
         run = _tuning.SCORED_EXAMPLES // _tuning.SCORED_EXAMPLES_READS
         starts = some[:: max(run, len(some) // _tuning.SCORED_EXAMPLES_READS)][:_tuning.SCORED_EXAMPLES_READS].tolist()
         return joined([self.rows(start, min(start + run, self.n_examples)) for start in starts])

@@ -12,6 +12,7 @@ from fastnn._data import checks, sources
 from fastnn._data.examples import Examples, Source
 from fastnn._data.sources import BatchSource, SlicedSource
 from fastnn._data.targets import class_labels
+from fastnn._data.weights import by_example
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 
@@ -28,6 +29,7 @@ class FitData:
     class_weight: Any = None
     validation_data: Any = None
     validation_fraction: Any = None
+    validation_split: Any = "random"
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,58 @@ def split(data: FitData, architecture: Architecture, loss: Loss, rng: np.random.
     held_out = None
     if data.validation_data is not None:
         held_out = _validation_source(architecture, loss, data.validation_data, epochs)
+    kind = checks.name(data.validation_split, ("random", "last"), "validation_split")
     if data.validation_fraction is None:
+        if kind == "last":
+            raise ValueError("validation_split='last' needs validation_fraction, the share of the rows to hold out")
         return Split(examples, None, held_out, None, rng)
     fraction = checks.number(data.validation_fraction, "validation_fraction", above=0, below=1)
     if held_out is not None:
         raise ValueError("give validation_data or validation_fraction, not both")
+    if kind == "last" and isinstance(examples, SlicedSource):
+        start = _first_held(examples.weights, examples.n_examples, fraction)
+        return Split(examples.part(0, start), None, examples.part(start, examples.n_examples), None, rng)
     if not isinstance(examples, Examples):
-        raise ValueError("validation_fraction needs X as an array: of what is read in parts give validation_data")
+        raise ValueError("validation_fraction needs X as an array: of what is read in parts give validation_data"
+                         + (", or of slices validation_split='last'" if isinstance(examples, SlicedSource) else ""))
     rng = copy.deepcopy(rng)
     m = len(examples)
-    held_rows = hold_out(architecture, examples, fraction, rng) if saved_rows is None else saved_rows(m)
-    return Split(examples, np.delete(np.arange(m), held_rows), examples.take(held_rows), held_rows, rng)
+    if saved_rows is not None:
+        held_rows = saved_rows(m)
+    elif kind == "last":
+        held_rows = np.arange(_first_held(examples.weights, m, fraction), m)
+        held_rows = held_rows[weighted(examples.weights, m)[held_rows]]
+    else:
+        held_rows = hold_out(architecture, examples, fraction, rng)
+    consecutive = bool((np.diff(held_rows) == 1).all())
+    held = examples.rows(held_rows[0], held_rows[-1] + 1) if consecutive else examples.take(held_rows)
+    return Split(examples, np.delete(np.arange(m), held_rows), held, held_rows, rng)
+
+
+def weighted(weights: NDArray[Any] | None, m: int) -> NDArray[np.bool_]:
+    """Return whether each of the m examples has weight (m,)."""
+    return np.ones(m, np.bool_) if weights is None else by_example(weights) > 0
+
+
+def _first_held(weights: NDArray[Any] | None, m: int, fraction: float) -> int:
+    """Return where the last examples begin that hold this share of those with weight, rounded."""
+    rows = np.flatnonzero(weighted(weights, m))
+    return int(rows[len(rows) - _held_count(len(rows), fraction)])
+
+
+def _held_count(n_weighted: int, fraction: float) -> int:
+    """Return how many of the examples with weight are a fraction, rounded.
+
+    Raises
+    ------
+    ValueError
+        If none or all.
+    """
+    count = int(n_weighted * fraction + 0.5)
+    if not 0 < count < n_weighted:
+        raise ValueError(f"{n_weighted} examples are too few to hold out validation_fraction={fraction:g} of them: no "
+                         "example with weight would be left to train or to validate on")
+    return count
 
 
 def _validation_source(architecture: Architecture, loss: Loss, data: Any, epochs: int) -> Source:
@@ -132,18 +175,26 @@ def _is_list_of_batches(data: Any) -> bool:
 
 def hold_out(architecture: Architecture, examples: Examples, fraction: float,
              rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the ascending positions of a random share of the examples, stratified by class if there are classes.
+    """Return the ascending positions of a random share of the examples with weight, stratified by class if possible.
+
+    An example of each class stays to train on.
 
     Raises
     ------
     ValueError
-        If one of the two parts would be empty, or without weight.
+        If one of the two parts would be empty.
     """
+    rows = np.flatnonzero(weighted(examples.weights, len(examples)))
+    _held_count(len(rows), fraction)
     labels = class_labels(examples.Y, architecture)
-    parts = stratified_split(np.zeros(len(examples)) if labels is None else labels, fraction, rng)
-    if examples.weights is not None and not all(examples.weights[part].any() for part in parts):
-        raise ValueError(f"validation_fraction={fraction:g} leaves no example with weight to train or to validate on")
-    return parts[1].astype(np.int64)
+    labels = np.zeros(len(rows), np.int32) if labels is None else labels[rows]
+    training, held = stratified_split(labels, fraction, rng)
+    lost, first = np.unique(labels[held], return_index=True)
+    held = np.delete(held, first[np.isin(lost, labels[training], invert=True)])
+    if not len(held):
+        raise ValueError(f"{len(rows)} examples are too few to hold out validation_fraction={fraction:g} of them: each "
+                         "is needed to train on, as the only one of its class")
+    return rows[held].astype(np.int64)
 
 
 def stratified_split(
