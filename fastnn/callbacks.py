@@ -34,7 +34,8 @@ class EarlyStopping:
         Stop after this many consecutive epochs without an improvement.
     min_delta : float, default 0.0
         A value counts as an improvement if it is better than the last one by more than this. The best epoch is that of
-        the best value, regardless of `min_delta`.
+        the best value, regardless of `min_delta`. A value that is NaN or infinite is no improvement; without any finite
+        value, training runs all epochs and keeps the last parameters.
     mode : {"auto", "min", "max"}, default "auto"
         Whether smaller or larger values are better. "auto" works for losses and named metrics.
 

@@ -13,6 +13,7 @@ from fastnn._training import lbfgs
 from fastnn._training.binding import bound_plan, whole_gradient
 from fastnn._training.prepare import PreparedFit
 from fastnn._training.recorder import Recorder
+from fastnn._training.standstill import reason_to_doubt
 from fastnn.optimizers import LBFGS
 
 __all__ = ["DivergenceWarning", "FitLoop", "run_batches"]
@@ -61,6 +62,8 @@ class FitLoop:
                 callback.on_fit_end(state)
         if state.history.stop_reason == "diverged":
             self._warn()
+        elif (doubt := reason_to_doubt(state, self.settings, self.recorder.held_out)) is not None:
+            warnings.warn(f"early stopping: {doubt}", stacklevel=3)  # the caller of Network.fit
 
     def _run_epochs(self) -> str:
         """Run epochs until there is a reason to stop; return it."""

@@ -4,6 +4,7 @@ The workspace of the steps is allocated later, by `binding.bind`.
 """
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastnn._data.examples import Source
 from fastnn._data.feeds import BatchFeed, make_feed
 from fastnn._data.split import FitData, split
 from fastnn._model.files import NetworkValues
+from fastnn._prediction.evaluate import evaluate
 from fastnn._prediction.predictor import Predictor
 from fastnn._training import checkpoints
 from fastnn._training.optimizer_state import OptimizerState
@@ -21,6 +23,7 @@ from fastnn._training.schedule_state import ScheduleState
 from fastnn._training.settings import FitSettings
 from fastnn._training.state import FitState
 from fastnn._training.stopping import BestParameters, MetricMonitor
+from fastnn.metrics import Custom, UndefinedMetricWarning
 from fastnn.optimizers import LBFGS
 
 __all__ = ["PreparedFit", "commit", "prepare"]
@@ -108,9 +111,26 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
         requirements=_requirements(settings, recorded, parts.held_out, feed))
     for callback in settings.callbacks:
         callback.check(state)
+    _refuse_undefined(state, settings, parts.held_out, predictor)
     theta, start = (None, parts.rng) if saved is None else saved.restore(state)
     return PreparedFit(state, settings, feed, parts.held_out, predictor, theta, start,
                        fresh and saved is None and bool(values.objective.dropout))
+
+
+def _refuse_undefined(state: FitState, settings: FitSettings, held_out: Source | None, predictor: Predictor) -> None:
+    """Raise if early stopping watches a named metric that is not defined for the validation data."""
+    watched = [metric for metric in settings.metrics if state.monitor is not None
+               and f"validation_{metric.name}" == state.monitor.monitor and not isinstance(metric, Custom)]
+    if not watched or held_out is None or held_out.single_pass:
+        return
+    values = state.values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        found = evaluate(predictor, values.objective, held_out, watched, target_ndim=values.target_ndim,
+                         n_threads=settings.n_threads)
+    if np.isfinite(found["loss"]) and not np.isfinite(found[watched[0].name]):
+        raise ValueError(f"early_stopping watches validation_{watched[0].name}, which is {found[watched[0].name]} for "
+                         "these validation data: their targets cannot tell good predictions from bad ones")
 
 
 def commit(prepared: PreparedFit) -> None:

@@ -27,6 +27,15 @@ class MetricMonitor:
     owner : str
         The name of what monitors the value, for the error message.
 
+    Attributes
+    ----------
+    best : float
+        The lowest cost, see `cost`; inf before the first finite value.
+    stale : int
+        Epochs since it improved.
+    not_finite : tuple (int, float) or None
+        The first epoch since the start or resume whose value was NaN or infinite, and this value.
+
     Raises
     ------
     ValueError
@@ -42,6 +51,7 @@ class MetricMonitor:
         self.sign = direction(monitor, mode)
         self.best = inf
         self.stale = 0
+        self.not_finite: tuple[int, float] | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -53,10 +63,18 @@ class MetricMonitor:
         return self.sign * record[self.monitor]
 
     def update(self, record: Mapping[str, float]) -> None:
-        """Update with the record of an epoch; the value must improve on the best by more than min_delta."""
+        """Update with the record of an epoch; the value must improve on the best by more than min_delta.
+
+        A value that is NaN or infinite is no improvement. Until the first finite value, no epoch counts as stale.
+        """
         cost = self.cost(record)
-        better = cost < self.best - self.min_delta if self.best < inf else cost < inf
-        self.best, self.stale = (cost, 0) if better else (self.best, self.stale + 1)
+        if not isfinite(cost):
+            self.not_finite = self.not_finite or (int(record["epoch"]), record[self.monitor])
+            self.stale += self.best < inf
+        elif cost < self.best - self.min_delta:
+            self.best, self.stale = cost, 0
+        else:
+            self.stale += 1
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
@@ -129,8 +147,8 @@ class BestParameters:
         return True
 
     def update(self, value: float, epoch: int) -> None:
-        """Copy the parameters if their score is the lowest so far and all are finite."""
-        if value < self.value and kernels.all_finite(self.theta, runtime.LEVEL):
+        """Copy the parameters if their score is finite and the lowest so far, and all are finite."""
+        if isfinite(value) and value < self.value and kernels.all_finite(self.theta, runtime.LEVEL):
             np.copyto(self.copy, self.theta)
             self.value, self.epoch = value, epoch
 
