@@ -88,9 +88,10 @@ static void random_words(const uint32_t key[2], const uint32_t counter[2], uint3
 #define BY_COLUMNS(name, ENUM, needs_z, rectifier) {#name, needs_z, rectifier, 0},
 static const fastnn_activation_facts activations[] = {FASTNN_FOR_EACH_ACTIVATION(BY_UNITS, BY_COLUMNS)};
 
-#define OF_UNITS(name, ENUM, from_z) {#name, from_z, 0},
-#define OF_COLUMNS(name, ENUM, from_z) {#name, from_z, 1},
-static const fastnn_loss_facts losses[] = {FASTNN_FOR_EACH_LOSS(OF_UNITS, OF_COLUMNS)};
+#define OF_UNITS(name, ENUM, from_z) {#name, from_z, 0, 1},
+#define OF_COLUMNS(name, ENUM, from_z) {#name, from_z, 1, 1},
+#define OF_TARGETS(name, ENUM, from_z, per_target) {#name, from_z, 0, per_target},
+static const fastnn_loss_facts losses[] = {FASTNN_FOR_EACH_LOSS(OF_UNITS, OF_COLUMNS, OF_TARGETS)};
 
 #define RULE(name, ENUM, states, rms, step) {#name, states},
 static const fastnn_rule_facts rules[] = {FASTNN_FOR_EACH_RULE(RULE)};

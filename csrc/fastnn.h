@@ -21,7 +21,7 @@ enum { FASTNN_FLOAT32, FASTNN_FLOAT64, FASTNN_DTYPES };
 #define FASTNN_CODE(name, ENUM, ...) FASTNN_##ENUM,
 #define FASTNN_FUNCTION_CODE(name, ENUM) FASTNN_F_##ENUM,
 enum { FASTNN_FOR_EACH_ACTIVATION(FASTNN_CODE, FASTNN_CODE) FASTNN_ACTIVATIONS };
-enum { FASTNN_FOR_EACH_LOSS(FASTNN_CODE, FASTNN_CODE) FASTNN_LOSSES };
+enum { FASTNN_FOR_EACH_LOSS(FASTNN_CODE, FASTNN_CODE, FASTNN_CODE) FASTNN_LOSSES };
 enum { FASTNN_FOR_EACH_RULE(FASTNN_CODE) FASTNN_RULES };
 enum { FASTNN_FOR_EACH_FUNCTION(FASTNN_FUNCTION_CODE) FASTNN_FUNCTIONS };
 #undef FASTNN_CODE
@@ -34,9 +34,12 @@ typedef struct {
     double ceiling;   /* cap on a reported term: per example for the cross-entropy, per output unit for the others;
                          INFINITY for none. Gradients ignore it. */
     double factor;    /* multiplies the reported mean, not the gradient. Applied by the caller, not by the kernel. */
-    int unit_weights; /* 1: the sample weights are one for each output unit of each example; 0: one per example.
-                         Not for losses that take labels. */
+    int unit_weights; /* 1: the sample weights are one for each element of Y; 0: one per example. Not for losses that
+                         take labels. */
     int dense;        /* 1: Y of a loss that takes labels is (n, m) instead, the probability of each label */
+    ptrdiff_t per_target; /* r consecutive output units of a UNITS row have the same target, and each its own parameter
+                             `levels`: Y is (n / r, m). For TARGETS rows that of the registry. 0 means 1. */
+    const double *levels; /* IN (per_target) instead of `parameter`; not read if per_target is below 2 */
 } fastnn_loss;
 
 /* One update of the parameter arena theta, shared by all slices of a step. */
@@ -99,8 +102,9 @@ typedef struct {
     double (*loss)(const fastnn_loss *loss,     /* IN */
                    ptrdiff_t n, ptrdiff_t m,
                    const void *Z,               /* IN (n, m): Z, or A if the loss is computed from A */
-                   const void *Y,               /* IN (n, m); cross-entropy: int32 (m) labels unless `dense` */
-                   const void *sample_weight,   /* IN (m), unit weights: (n, m); or NULL for all ones */
+                   const void *Y,               /* IN (n / per_target, m); cross-entropy: int32 (m) labels unless
+                                                   `dense` */
+                   const void *sample_weight,   /* IN (m), unit weights: as Y; or NULL for all ones */
                    void *dZ);                   /* OUT (n, m), may be Z */
 
     /* out = scale * (sum of the columns of M). */
@@ -204,7 +208,8 @@ typedef struct {
 typedef struct {
     const char *name;
     int from_z;       /* computed from Z[L] and includes the output activation; 0: from A[L] */
-    int takes_labels; /* Y is int32 (m) labels unless `dense`; 0: always (n[L], m) of the element type */
+    int takes_labels; /* Y is int32 (m) labels unless `dense`; 0: always a matrix of the element type */
+    int per_target;   /* output units of each target: above 1 for a TARGETS row, whose units differ in meaning */
 } fastnn_loss_facts;
 
 typedef struct {

@@ -27,19 +27,22 @@
     UNITS(exp, EXP, 0, 0)
 
 /* UNITS rows sum a term for each output unit and take Y (n[L], m); COLUMNS rows compute one term for all units of an
-   example and take labels, or with `dense` Y (n[L], m).
+   example and take labels, or with `dense` Y (n[L], m); TARGETS rows compute a term for each target from several output
+   units and take Y (n[L] / per target, m).
 
-   name    in Python and in the formulas of elementwise/losses.inc.h
-   ENUM    FASTNN_<ENUM>
-   from Z  1 if the loss contains its output activation and is computed from Z[L], 0 if from A[L] */
-#define FASTNN_FOR_EACH_LOSS(UNITS, COLUMNS) \
+   name        in Python and in the formulas of elementwise/losses.inc.h (UNITS) and loss_blocks.inc.h (the others)
+   ENUM        FASTNN_<ENUM>
+   from Z      1 if the loss contains its output activation and is computed from Z[L], 0 if from A[L]
+   per target  of TARGETS rows: the output units of each target */
+#define FASTNN_FOR_EACH_LOSS(UNITS, COLUMNS, TARGETS) \
     COLUMNS(cross_entropy, CROSS_ENTROPY, 1) \
     UNITS(binary_cross_entropy, BINARY_CROSS_ENTROPY, 1) \
     UNITS(poisson, POISSON, 1) \
     UNITS(squared_error, SQUARED_ERROR, 0) \
     UNITS(absolute, ABSOLUTE, 0) \
     UNITS(huber, HUBER, 0) \
-    UNITS(quantile, QUANTILE, 0)
+    UNITS(quantile, QUANTILE, 0) \
+    TARGETS(gaussian, GAUSSIAN, 0, 2)
 
 /* name    in Python
    ENUM    FASTNN_<ENUM>

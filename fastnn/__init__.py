@@ -7,7 +7,7 @@ from fastnn import callbacks, datasets, losses, metrics, optimizers, runtime, sc
 from fastnn._model.file_format import ModelFileError
 from fastnn._training.loop import DivergenceWarning
 from fastnn.history import History
-from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, Quantile, SquaredError
+from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Gaussian, Huber, Poisson, Quantile, SquaredError
 from fastnn.network import Network
 from fastnn.optimizers import LBFGS, SGD, Adam, AdamW, Momentum, NAdam, Nesterov, RMSprop
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from fastnn.estimators import from_sklearn as from_sklearn
 
 __all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning",
-           "History", "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson", "Quantile",
-           "RMSprop", "SquaredError", "callbacks", "datasets", "losses", "metrics", "optimizers", "plot", "runtime",
-           "schedules"]
+           "Gaussian", "History", "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson",
+           "Quantile", "RMSprop", "SquaredError", "callbacks", "datasets", "losses", "metrics", "optimizers", "plot",
+           "runtime", "schedules"]
 
 __version__ = "0.1.0"
 

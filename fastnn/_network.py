@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -23,14 +23,14 @@ from fastnn._prediction.input_gradients import check_output, input_gradients
 from fastnn._prediction.predictor import Cache, Form, Predictor
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.history import History
-from fastnn.losses import BY_NAME, Loss
+from fastnn.losses import BY_NAME, Gaussian, Loss
 from fastnn.metrics import Metric
 from fastnn.metrics import get as metric_objects
 
 __all__ = ["PredictingNetwork"]
 
 # Rebuilt after copying or unpickling.
-TRANSIENT = frozenset({"_W", "_b", "_predictor", "_in_training"})
+TRANSIENT = frozenset({"_W", "_b", "_predictor", "_shapes_predictions", "_in_training"})
 
 
 class PredictingNetwork:
@@ -45,8 +45,9 @@ class PredictingNetwork:
         architecture = Architecture.check(layer_sizes, activation=activation, output=output, dtype=dtype)
         objective = Objective.check(architecture, loss=loss, l2=l2, l1=l1, dropout=dropout)
         init = initializers.check(init)
+        n_targets = architecture.n_outputs // objective.loss.per_target
         values = NetworkValues(architecture, objective, Parameters.allocate(architecture), init,
-                               1 if architecture.n_outputs == 1 else 2)
+                               1 if n_targets == 1 else 2)
         self._set_values(values, checks.generator(random_state))
         self.initialize()
 
@@ -64,6 +65,7 @@ class PredictingNetwork:
         """Build the views and the predictor of the present parameters."""
         self._W, self._b = self._parameters.views()
         self._predictor = Predictor(self._architecture, self._parameters)
+        self._shapes_predictions = self._objective.loss.shapes_predictions
         self._in_training = False
 
     def initialize(self) -> Self:
@@ -144,7 +146,16 @@ class PredictingNetwork:
 
     # Prediction and evaluation
 
-    def predict(self, X: Data, *, out: NDArray[Any] | None = None, n_threads: int | None = None) -> NDArray[Any]:
+    @overload
+    def predict(self, X: Data, *, out: NDArray[Any] | None = None, return_std: Literal[False] = False,
+                n_threads: int | None = None) -> NDArray[Any]: ...
+
+    @overload
+    def predict(self, X: Data, *, out: None = None, return_std: Literal[True],
+                n_threads: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+    def predict(self, X: Data, *, out: NDArray[Any] | None = None, return_std: bool = False,
+                n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
         """Return the prediction for each row of X.
 
         Parameters
@@ -154,6 +165,8 @@ class PredictingNetwork:
             chunks.
         out : ndarray, optional
             The array for the result, C-ordered and of its shape and dtype; may be a memory map.
+        return_std : bool, default False
+            For the Gaussian loss: also return the standard deviations; not together with `out`.
         n_threads : int, optional
 
         Returns
@@ -161,16 +174,46 @@ class PredictingNetwork:
         ndarray
             `out` if given. softmax output: labels (m,), int64. sigmoid: 0 and 1, int64, (m,) for one output, else
             (m, n[L]). Otherwise the values A[L] in the network's dtype and the shape of the fitted y: (m,) or
-            (m, n[L]).
+            (m, n[L]). Gaussian loss: the means, likewise. Quantile loss with a sequence of r levels: the quantiles,
+            sorted, (m, r), or (m, k, r) for k > 1 targets.
+        ndarray
+            With `return_std`, the standard deviations, in the shape of the means.
 
         Raises
         ------
         ValueError, TypeError
-            If X is not (m, n[0]) finite real numbers (`out` may then be partly filled), or `out` has the wrong form.
+            If X is not (m, n[0]) finite real numbers (`out` may then be partly filled), `out` has the wrong form, or
+            `return_std` is asked of another loss.
         """
+        if checks.flag(return_std, "return_std"):
+            return self._means_and_deviations(X, out, n_threads)
+        if self._shapes_predictions:
+            return self._predicted_as(X, self._shaped_predictions, out, n_threads)
         output, n_out = self._architecture.output, self._architecture.n_outputs
         return self._predicted(X, out, n_threads, flat=labels.is_flat(output, n_out, self._target_ndim),
                                form="labels" if output in labels.CLASSIFYING else "outputs")
+
+    def _shaped_predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        loss = self._objective.loss
+        return labels.shaped(loss.predictions(outputs), loss, self._target_ndim)
+
+    def _means_and_deviations(self, X: Data, out: Any, n_threads: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        loss = self._objective.loss
+        if not isinstance(loss, Gaussian):
+            raise ValueError(f"return_std needs loss='gaussian', got {loss.name!r}")
+        if out is not None:
+            raise ValueError("out goes without return_std, which gives two arrays")
+        outputs = self._predicted(X, None, n_threads)
+        return self._shaped_predictions(outputs), labels.shaped(loss.deviations(outputs), loss, self._target_ndim)
+
+    def _predicted_as(self, X: Data, convert: Callable[[NDArray[Any]], NDArray[Any]], out: NDArray[Any] | None,
+                      n_threads: int | None) -> NDArray[Any]:
+        """Return what `convert` makes of the outputs (m, n[L]) of each chunk, in `out` if given."""
+        outputs = self._predictor.fast_path(X, n_threads=n_threads) if out is None else None
+        if outputs is not None:
+            return convert(outputs)
+        features = Features(X, self.layer_sizes[0], self.dtype)
+        return self._predictor.predict(features, out, convert=convert, n_threads=n_threads)
 
     def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
                       n_threads: int | None = None) -> NDArray[Any]:

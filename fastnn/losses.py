@@ -1,28 +1,42 @@
 """Loss functions."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from math import inf
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._core import kernels
 from fastnn._core.registry import FROM_Z
 from fastnn._data import checks, functions
 
-__all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson", "Quantile", "SquaredError",
-           "resolve", "weighted_sum"]
+__all__ = ["Absolute", "BinaryCrossEntropy", "CrossEntropy", "Gaussian", "Huber", "Loss", "Poisson", "Quantile",
+           "SquaredError", "resolve", "weighted_sum"]
 
 
 @dataclass(frozen=True)
 class Loss:
     """Base class of the losses. Instances are immutable and compare equal if their parameters are equal.
 
-    L is the loss of one example, summed over the output units; J is the weighted mean of L over the examples.
+    L is the loss of one example, summed over the output units or targets; J is the weighted mean of L over the
+    examples.
     """
 
     name: ClassVar[str]
     output: ClassVar[str | None] = None  # the required output activation; None for any
+
+    @property
+    def per_target(self) -> int:
+        """r, the number of output units of each target: y has n[L] / r columns."""
+        return 1
+
+    @property
+    def shapes_predictions(self) -> bool:
+        """Whether the predictions are not the outputs themselves."""
+        return False
 
     @property
     def from_z(self) -> bool:
@@ -30,8 +44,8 @@ class Loss:
         return self.name in FROM_Z
 
     @property
-    def parameter(self) -> float:
-        """The parameter passed to the kernel; 0 if the loss has none."""
+    def parameter(self) -> float | NDArray[np.float64]:
+        """The parameter passed to the kernel, or one for each unit of a target; 0 if the loss has none."""
         return next(iter(self.parameters.values()), 0.0)
 
     @property
@@ -48,9 +62,23 @@ class Loss:
         return 1.0
 
     @property
-    def parameters(self) -> dict[str, float]:
+    def parameters(self) -> dict[str, Any]:
         """The parameters by name."""
         return asdict(self)
+
+    def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the predictions for real-valued outputs (m, n[L]): here themselves."""
+        return outputs
+
+    def centers(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the prediction of each target (m, n[L] / r) that is compared with y."""
+        return self.predictions(outputs)
+
+    def check_outputs(self, n_out: int) -> None:
+        """Raise a ValueError unless n[L] units are outputs for whole targets."""
+        if n_out % self.per_target:
+            raise ValueError(f"loss={self.name!r} needs {self.per_target} output units for each target, got n[L] = "
+                             f"{n_out}")
 
 
 @dataclass(frozen=True)
@@ -132,25 +160,108 @@ class Huber(Loss):
 class Quantile(Loss):
     """Quantile (pinball) loss, minimised by the q-quantile: L = q (y - a) if a < y, else (1 - q) (a - y).
 
-    See Koenker & Bassett (1978).
+    With r levels, each target has r outputs in turn, and L is the sum over them. Predictions are sorted along the
+    levels: they never cross, and their loss is never larger than that of the outputs.
 
     Parameters
     ----------
-    q : float, default 0.5
-        Strictly between 0 and 1; 0.5 gives half the absolute error.
+    q : float or sequence of float, default 0.5
+        Strictly between 0 and 1, increasing; 0.5 gives half the absolute error.
+
+    References
+    ----------
+    R. Koenker and G. Bassett, "Regression quantiles", Econometrica 46 (1978); V. Chernozhukov, I. Fernandez-Val and
+    A. Galichon, "Quantile and probability curves without crossing", Econometrica 78 (2010).
     """
 
-    q: float = 0.5
+    q: float | Sequence[float] = 0.5
     name: ClassVar[str] = "quantile"
 
     def __post_init__(self) -> None:
-        checks.number(self.q, "q", above=0, below=1)
+        if not isinstance(self.q, (Sequence, np.ndarray)) or isinstance(self.q, (str, bytes)) or np.ndim(self.q) != 1:
+            checks.number(self.q, "q", above=0, below=1)
+            return
+        levels = tuple(checks.number(level, f"q[{i}]", above=0, below=1) for i, level in enumerate(self.q))
+        if not levels or any(low >= high for low, high in pairwise(levels)):
+            raise ValueError(f"q must hold increasing levels, got {checks.shown(list(levels))}")
+        object.__setattr__(self, "q", levels)
+
+    @property
+    def per_target(self) -> int:
+        """The number of levels."""
+        return len(self.q) if isinstance(self.q, tuple) else 1
+
+    @property
+    def shapes_predictions(self) -> bool:
+        """Whether there is a sequence of levels."""
+        return isinstance(self.q, tuple)
+
+    @property
+    def parameter(self) -> float | NDArray[np.float64]:
+        """The level, or the levels of the units of a target."""
+        if isinstance(self.q, tuple):
+            return np.array(self.q) if len(self.q) > 1 else self.q[0]
+        return float(self.q)  # type: ignore[arg-type]
+
+    def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the outputs, or for a sequence of levels the sorted quantiles: (m, r), or (m, k, r) for k targets."""
+        if not self.shapes_predictions:
+            return outputs
+        quantiles: NDArray[Any] = np.sort(outputs.reshape(len(outputs), -1, self.per_target), axis=2)
+        return quantiles[:, 0] if quantiles.shape[1] == 1 else quantiles
+
+    def centers(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the quantile of the level nearest to 0.5, the lower of two, of each target."""
+        if not isinstance(self.q, tuple):
+            return outputs
+        quantiles = self.predictions(outputs).reshape(len(outputs), -1, self.per_target)
+        return quantiles[:, :, int(np.argmin(np.abs(np.array(self.q) - 0.5)))]
 
 
+@dataclass(frozen=True)
+class Gaussian(Loss):
+    """Gaussian likelihood with mean a and variance e^s of each target: L = (s + (y - a)^2 e^-s) / 2.
+
+    It is -log p(y) without the constant log(2 pi) / 2 of each target, and so may be negative. An identity output has 2k
+    units for k targets: the means, then the logarithms s of the variances. Below s = -50 (a standard deviation of
+    1.4e-11), e^-s continues as its tangent and the first s as -50, so that L and its derivatives stay finite and lead
+    back. Scale targets to a standard deviation near 1, from which the training starts.
+
+    References
+    ----------
+    D. A. Nix and A. S. Weigend, "Estimating the mean and variance of the target probability distribution", ICNN (1994).
+    """
+
+    name: ClassVar[str] = "gaussian"
+    output: ClassVar[str | None] = "identity"
+
+    @property
+    def per_target(self) -> int:
+        """2: the mean and the logarithm of the variance."""
+        return 2
+
+    @property
+    def shapes_predictions(self) -> bool:
+        """True: the predictions are the means."""
+        return True
+
+    def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the means (m, k)."""
+        return outputs[:, : outputs.shape[1] // 2]
+
+    def deviations(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the standard deviations (m, k)."""
+        s = outputs[:, outputs.shape[1] // 2 :]
+        with np.errstate(over="ignore"):  # after divergence
+            return np.asarray(np.exp(np.maximum(s, LEAST_LOG_VARIANCE) / 2))
+
+
+LEAST_LOG_VARIANCE = -50.0  # as in csrc/elementwise/loss_blocks.inc.h
 BY_NAME: dict[str, type[Loss]] = {
-    kind.name: kind for kind in (CrossEntropy, BinaryCrossEntropy, Poisson, SquaredError, Absolute, Huber, Quantile)
+    kind.name: kind for kind in (CrossEntropy, BinaryCrossEntropy, Poisson, SquaredError, Absolute, Huber, Quantile,
+                                 Gaussian)
 }
-AUTO = {kind.output: kind for kind in BY_NAME.values() if kind.output is not None}
+AUTO = {kind.output: kind for kind in BY_NAME.values() if kind.name in FROM_Z}
 
 
 def resolve(loss: str | Loss, output: str) -> Loss:

@@ -39,8 +39,10 @@ class Network(PredictingNetwork):
         The activation of the output layer.
     loss : str or fastnn.losses.Loss, default "auto"
         "cross_entropy" (softmax), "binary_cross_entropy" (sigmoid), "poisson" (exp), "squared_error", "absolute",
-        "huber", "quantile", or an object such as ``Huber(delta=2.0)`` or ``CrossEntropy(label_smoothing=0.1)``. "auto"
-        depends on the output. Losses are summed over the outputs and averaged over the examples.
+        "huber", "quantile", "gaussian" (identity, n[L] = 2k units for the means and variances of k targets), or an
+        object such as ``Huber(delta=2.0)``, ``CrossEntropy(label_smoothing=0.1)`` or ``Quantile([0.1, 0.5, 0.9])``,
+        with n[L] = 3k for k targets. "auto" depends on the output. Losses are summed over the outputs and averaged over
+        the examples.
     init : str, default "auto"
         zeros, small_normal (0.01 randn), glorot_uniform, glorot_normal, he_uniform, he_normal or lecun_normal. "auto"
         is he_normal for layers of the relu family and glorot_uniform for the others. Biases are initially zero.
@@ -109,10 +111,11 @@ class Network(PredictingNetwork):
         y : array_like or object read by slices
             softmax output: class labels 0 .. n[L]-1 (m,), or one-hot (m, n[L]), or soft targets: rows of probabilities
             (m, n[L]) that add up to 1, up to 0.0003. sigmoid: 0 and 1, or values between, (m,) or (m, n[L]). Otherwise
-            real values (m,) or (m, n[L]). Labels are the fastest form; int32 labels are not copied.
-        sample_weight : array_like (m,) or (m, n[L]), optional
-            Non-negative weights w of any scale. J is the weighted mean of the losses. Except for softmax, each output
-            of an example may have its own, 0 where its target is unknown: J = sum w_ij L_ij / (sum w_ij / n[L]). A
+            real values (m,) or (m, n[L]), or (m, k) for k targets of several outputs each. Labels are the fastest form;
+            int32 labels are not copied.
+        sample_weight : array_like (m,), or of the shape of y, optional
+            Non-negative weights w of any scale. J is the weighted mean of the losses. Except for softmax, each target
+            of an example may have its own, 0 where it is unknown: J = sum w_ij L_ij / (sum w_ij / n[L]). A
             mini-batch without weight makes no step. A weight that is too small for the dtype in relation to the largest
             (by 1e-38 in float32) counts as 0.
         class_weight : dict, "balanced" or list, optional

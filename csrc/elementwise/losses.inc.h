@@ -3,148 +3,6 @@
    The cross-entropies and the Poisson loss are taken from Z, not from A: log(softmax(Z)), log(sigmoid(Z)) and
    log(e^Z) then neither overflow nor lose small probabilities. Sums run in double, whatever the element type. */
 
-/* min(term, ceiling); NaN passes through. */
-FASTNN_INLINE real FN(at_most)(real term, real ceiling) { return term > ceiling ? ceiling : term; }
-
-/* The sum of each column's Z - max Z, for label smoothing. */
-static void FN(column_spreads)(ptrdiff_t n, ptrdiff_t m,
-                               const real *restrict Z, /* IN (n, m) */
-                               real *restrict spread)  /* OUT (m) */
-{
-    for (ptrdiff_t j = 0; j < m; j++, Z += n) {
-        real top = Z[0], sum = 0;
-        SIMD_MAX(top)
-        for (ptrdiff_t i = 1; i < n; i++) top = FN(larger)(top, Z[i]);
-        SIMD_REDUCE(+, sum)
-        for (ptrdiff_t i = 0; i < n; i++) sum += Z[i] - top;
-        spread[j] = sum;
-    }
-}
-
-/* With targets t = (1 - s) onehot(y) + s / n, s the label smoothing (Szegedy et al. 2016, section 7):
-   L = log(sum_i e^z_i) - t . z with z shifted by its maximum; dL/dZ = softmax(Z) - t. */
-static double FN(cross_entropy_labels)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
-                                       const real *Z,      /* IN (n, m) */
-                                       const int32_t *y,   /* IN (m) labels */
-                                       const real *weights,/* IN (m) or NULL */
-                                       real *E)            /* OUT (n, m) dZ, may be Z */
-{
-    real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones if there are no weights: bitwise identical */
-    const double smoothing = loss->parameter;
-    const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
-    double sum = 0;
-    for (ptrdiff_t j = 0; j < m; j++) /* do not read outside the column */
-        picked[j] = y[j] >= 0 && y[j] < n ? Z[j * n + y[j]] : R(NAN);
-    if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
-    FN(softmax_block)(n, m, Z, weights, E, top, rest);
-    for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(fma)(-hit, picked[j] - top[j], FN(v_log1p)(rest[j]));
-    if (smoothing > 0)
-        for (ptrdiff_t j = 0; j < m; j++) picked[j] = FN(fma)(-share, spread[j], picked[j]);
-    for (ptrdiff_t j = 0; j < m; j++) w[j] = weights ? weights[j] : 1;
-    SIMD_REDUCE(+, sum)
-    for (ptrdiff_t j = 0; j < m; j++) sum = fma_f64((double)w[j], (double)FN(at_most)(picked[j], ceiling), sum);
-    for (ptrdiff_t j = 0; j < m; j++) {
-        if (smoothing > 0)
-            for (ptrdiff_t i = 0; i < n; i++) E[j * n + i] -= w[j] * share;
-        if (y[j] >= 0 && y[j] < n) E[j * n + y[j]] = FN(fma)(-w[j], hit, E[j * n + y[j]]);
-    }
-    return sum;
-}
-
-/* y (z - top); where y is 0, z does not count, even if it is infinite. */
-FASTNN_INLINE real FN(add_product)(real y, real z, real top, real sum)
-{
-    return FN(fma)(y, y != 0 ? z - top : 0, sum);
-}
-
-/* `column_products` for few units: vectors run across the examples. */
-static void FN(narrow_column_products)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *Y, real *restrict mass,
-                                       real *restrict dot)
-{
-    real Z_T[FASTNN_BLOCK], Y_T[FASTNN_BLOCK], top[FASTNN_BLOCK_COLUMNS]; /* (m, n) column-major */
-    FN(transpose)(n, m, Z, n, Z_T, m);
-    FN(transpose)(n, m, Y, n, Y_T, m);
-    for (ptrdiff_t j = 0; j < m; j++) {
-        top[j] = Z_T[j];
-        mass[j] = dot[j] = 0;
-    }
-    for (ptrdiff_t i = 1; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) top[j] = FN(larger)(top[j], Z_T[i * m + j]);
-    for (ptrdiff_t i = 0; i < n; i++)
-        for (ptrdiff_t j = 0; j < m; j++) {
-            mass[j] += Y_T[i * m + j];
-            dot[j] = FN(add_product)(Y_T[i * m + j], Z_T[i * m + j], top[j], dot[j]);
-        }
-}
-
-/* The sums of each column of Y, and of Y (Z - max Z). */
-static void FN(column_products)(ptrdiff_t n, ptrdiff_t m,
-                                const real *restrict Z, /* IN (n, m) */
-                                const real *restrict Y, /* IN (n, m) */
-                                real *restrict mass,    /* OUT (m) */
-                                real *restrict dot)     /* OUT (m) */
-{
-    if (n <= FASTNN_MAX_TRANSPOSED_UNITS) {
-        FN(narrow_column_products)(n, m, Z, Y, mass, dot);
-        return;
-    }
-    for (ptrdiff_t j = 0; j < m; j++, Z += n, Y += n) {
-        real top = Z[0], total = 0, sum = 0;
-        SIMD_MAX(top)
-        for (ptrdiff_t i = 1; i < n; i++) top = FN(larger)(top, Z[i]);
-        SIMD_REDUCE(+, total, sum)
-        for (ptrdiff_t i = 0; i < n; i++) {
-            total += Y[i];
-            sum = FN(add_product)(Y[i], Z[i], top, sum);
-        }
-        mass[j] = total;
-        dot[j] = sum;
-    }
-}
-
-/* With probabilities Y: t = (1 - s) Y + s / n; L = sum(t) log(sum_i e^z_i) - t . z, z shifted; dL/dZ = sum(t) softmax(Z)
-   - t, where sum(t) is 1 up to the rounding of Y. If a column of Y is one-hot, each result is that of its label, bitwise. */
-static double FN(cross_entropy_dense)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
-                                      const real *Z,          /* IN (n, m) */
-                                      const real *restrict Y, /* IN (n, m) */
-                                      const real *weights,    /* IN (m) or NULL */
-                                      real *E)                /* OUT (n, m) dZ, may be Z */
-{
-    real mass[FASTNN_BLOCK_COLUMNS], dot[FASTNN_BLOCK_COLUMNS], spread[FASTNN_BLOCK_COLUMNS];
-    real top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS];
-    const double smoothing = loss->parameter;
-    const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
-    double sum = 0;
-    FN(column_products)(n, m, Z, Y, mass, dot);
-    if (smoothing > 0) FN(column_spreads)(n, m, Z, spread);
-    FN(softmax_block)(n, m, Z, weights, E, top, rest);
-    for (ptrdiff_t j = 0; j < m; j++) {
-        mass[j] = FN(fma)(hit, mass[j] - 1, 1); /* sum(t), exactly 1 for a one-hot column */
-        dot[j] = FN(fma)(-hit, dot[j], mass[j] * FN(v_log1p)(rest[j]));
-    }
-    if (smoothing > 0)
-        for (ptrdiff_t j = 0; j < m; j++) dot[j] = FN(fma)(-share, spread[j], dot[j]);
-    for (ptrdiff_t j = 0; j < m; j++) w[j] = weights ? weights[j] : 1;
-    SIMD_REDUCE(+, sum)
-    for (ptrdiff_t j = 0; j < m; j++) sum = fma_f64((double)w[j], (double)FN(at_most)(dot[j], ceiling), sum);
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const real shared = smoothing > 0 ? w[j] * share : 0;
-        for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) E[i] = FN(fma)(-w[j], hit * Y[i], E[i] * mass[j] - shared);
-    }
-    return sum;
-}
-
-static double FN(cross_entropy_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
-                                      const real *Z,       /* IN (n, m) */
-                                      const void *Y,       /* IN int32 (m) labels; if `dense`, (n, m) */
-                                      const real *weights, /* IN (m) or NULL */
-                                      real *E)             /* OUT (n, m) dZ, may be Z */
-{
-    return loss->dense ? FN(cross_entropy_dense)(loss, n, m, Z, Y, weights, E)
-                       : FN(cross_entropy_labels)(loss, n, m, Z, Y, weights, E);
-}
-
 /* UNITS rows: l_<name> returns term = L and d = dL/dZ or dL/dA for one unit of one example. */
 typedef struct {
     real term, d;
@@ -215,42 +73,57 @@ FASTNN_INLINE FN(unit_loss) FN(l_quantile)(real a, real y, double q)
             term[i] = l.term;                                                                               \
             dZ[i] = l.d;                                                                                    \
         }                                                                                                   \
+    }                                                                                                       \
+    static void FN(name##_terms_by_unit)(ptrdiff_t count, const double *parameter, /* IN (count) */         \
+                                         const real *Z, const real *Y, real *restrict term, real *dZ)       \
+    {                                                                                                       \
+        for (ptrdiff_t i = 0; i < count; i++) {                                                             \
+            const FN(unit_loss) l = FN(l_##name)(Z[i], Y[i], parameter[i]);                                 \
+            term[i] = l.term;                                                                               \
+            dZ[i] = l.d;                                                                                    \
+        }                                                                                                   \
     }
 
 #define SKIP(name, ...)
-FASTNN_FOR_EACH_LOSS(LOSS_LOOP, SKIP)
+FASTNN_FOR_EACH_LOSS(LOSS_LOOP, SKIP, SKIP)
 #undef LOSS_LOOP
 
 #define TERMS(name, ...) FN(name##_terms),
+#define TERMS_BY_UNIT(name, ...) FN(name##_terms_by_unit),
 #define NO_TERMS(name, ...) NULL,
 typedef void (*FN(loss_loop))(ptrdiff_t, double, const real *, const real *, real *restrict, real *);
-static const FN(loss_loop) FN(loss_terms)[] = {FASTNN_FOR_EACH_LOSS(TERMS, NO_TERMS)};
+typedef void (*FN(loss_loop_by_unit))(ptrdiff_t, const double *, const real *, const real *, real *restrict, real *);
+static const FN(loss_loop) FN(loss_terms)[] = {FASTNN_FOR_EACH_LOSS(TERMS, NO_TERMS, NO_TERMS)};
+static const FN(loss_loop_by_unit) FN(loss_terms_by_unit)[] = {
+    FASTNN_FOR_EACH_LOSS(TERMS_BY_UNIT, NO_TERMS, NO_TERMS)};
 #undef NO_TERMS
+#undef TERMS_BY_UNIT
 #undef TERMS
 #undef SKIP
 
-/* COLUMNS rows: <name>_block; NULL for UNITS rows. */
+/* COLUMNS and TARGETS rows: <name>_block; NULL for UNITS rows. */
 #define BLOCK(name, ...) FN(name##_block),
 #define NO_BLOCK(name, ...) NULL,
 typedef double (*FN(loss_block))(const fastnn_loss *, ptrdiff_t, ptrdiff_t, const real *, const void *, const real *,
                                  real *);
-static const FN(loss_block) FN(loss_blocks)[] = {FASTNN_FOR_EACH_LOSS(NO_BLOCK, BLOCK)};
+static const FN(loss_block) FN(loss_blocks)[] = {FASTNN_FOR_EACH_LOSS(NO_BLOCK, BLOCK, BLOCK)};
 #undef NO_BLOCK
 #undef BLOCK
-
-/* w x; 0 without weight, even if x has overflowed: the target may be unknown. */
-FASTNN_INLINE real FN(weighted)(real w, real x) { return w == 0 ? 0 : w * x; }
 
 static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m,
                                     const real *Z,       /* IN (n, m) */
                                     const real *Y,       /* IN (n, m) */
+                                    const double *levels, /* IN (n, m) parameters, or NULL: that of the loss */
                                     const real *weights, /* IN (m), unit weights: (n, m); or NULL */
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
     const real ceiling = R(loss->ceiling);
     real term[FASTNN_BLOCK];
     double sum = 0;
-    FN(loss_terms)[loss->kind](n * m, loss->parameter, Z, Y, term, dZ);
+    if (levels)
+        FN(loss_terms_by_unit)[loss->kind](n * m, levels, Z, Y, term, dZ);
+    else
+        FN(loss_terms)[loss->kind](n * m, loss->parameter, Z, Y, term, dZ);
     if (ceiling < R(INFINITY))
         for (ptrdiff_t i = 0; i < n * m; i++) term[i] = FN(at_most)(term[i], ceiling);
     if (weights && loss->unit_weights) {
@@ -270,6 +143,33 @@ static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdif
     return sum;
 }
 
+/* The units `first` .. first + n - 1 of m examples, where `per_target` consecutive units have the same target. */
+static double FN(repeated_block)(const fastnn_loss *loss, ptrdiff_t first, ptrdiff_t n, ptrdiff_t m,
+                                 const real *Z,            /* IN (n, m) */
+                                 const real *Y,            /* IN (n_targets, m) */
+                                 ptrdiff_t n_targets,
+                                 const real *weights,      /* IN (m), unit weights: (n_targets, m); or NULL */
+                                 real *dZ)                 /* OUT (n, m), may be Z */
+{
+    real y[FASTNN_BLOCK], w[FASTNN_BLOCK];
+    double levels[FASTNN_BLOCK];
+    const ptrdiff_t r = loss->per_target;
+    const int by_target = weights && loss->unit_weights;
+    for (ptrdiff_t j = 0; j < m; j++) {
+        ptrdiff_t target = j * n_targets + first / r, level = first % r;
+        for (ptrdiff_t i = j * n; i < (j + 1) * n; i++) {
+            y[i] = Y[target];
+            levels[i] = loss->levels[level];
+            if (by_target) w[i] = weights[target];
+            if (++level == r) {
+                level = 0;
+                target++;
+            }
+        }
+    }
+    return FN(elementwise_block)(loss, n, m, Z, y, levels, by_target ? w : weights, dZ);
+}
+
 /* In blocks of whole columns. For UNITS rows, a column taller than a block is cut into pieces. */
 static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const void *Z_, const void *Y,
                        const void *weights_, void *dZ_)
@@ -279,19 +179,21 @@ static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const 
     double sum = 0;
     if (n <= 0) return 0;
     const FN(loss_block) block = FN(loss_blocks)[loss->kind];
-    const ptrdiff_t columns = block_columns(n), piece = MIN(n, FASTNN_BLOCK);
+    const ptrdiff_t columns = block_columns(n), piece = MIN(n, FASTNN_BLOCK), n_targets = n / MAX(1, loss->per_target);
+    const int labels = block && n_targets == n && !loss->dense;
     for (ptrdiff_t j = 0; j < m; j += columns) {
         const ptrdiff_t width = MIN(columns, m - j);
-        const real *w = weights ? weights + j : NULL;
+        const real *y = labels ? NULL : (const real *)Y + j * n_targets;
+        const real *w = !weights ? NULL : weights + (loss->unit_weights ? j * n_targets : j);
         if (block) {
-            const void *y = loss->dense ? (const void *)((const real *)Y + j * n) : (const int32_t *)Y + j;
-            sum += block(loss, n, width, Z + j * n, y, w, dZ + j * n);
+            sum += block(loss, n, width, Z + j * n, labels ? (const void *)((const int32_t *)Y + j) : y, w, dZ + j * n);
             continue;
         }
         for (ptrdiff_t i = 0; i < n; i += piece) { /* several pieces only if columns is 1 */
-            const ptrdiff_t at = j * n + i;
-            const real *v = weights && loss->unit_weights ? weights + at : w;
-            sum += FN(elementwise_block)(loss, MIN(piece, n - i), width, Z + at, (const real *)Y + at, v, dZ + at);
+            const ptrdiff_t at = j * n + i, count = MIN(piece, n - i);
+            const real *v = w && loss->unit_weights ? w + i : w;
+            sum += n_targets < n ? FN(repeated_block)(loss, i, count, width, Z + at, y, n_targets, w, dZ + at)
+                                 : FN(elementwise_block)(loss, count, width, Z + at, y + i, NULL, v, dZ + at);
         }
     }
     return sum;

@@ -8,6 +8,7 @@
 #include "elementwise/dropout.inc.h"
 #include "elementwise/activations.inc.h"
 #include "elementwise/logarithms.inc.h"
+#include "elementwise/loss_blocks.inc.h"
 #include "elementwise/losses.inc.h"
 #include "elementwise/optimizers.inc.h"
 #include "gemm/sparse.inc.h"

@@ -1,7 +1,7 @@
 # Checked pointers to NumPy arrays. Every buffer that the compiled core reads or writes is bound here.
 from libc.stddef cimport ptrdiff_t
 
-from fastnn._core.registry cimport fastnn_ops
+from fastnn._core.registry cimport fastnn_loss, fastnn_ops
 from fastnn._core.sparse cimport Csr
 
 # Return the address of an array after checking that it is contiguous and aligned, has this dtype code or item size and
@@ -22,6 +22,11 @@ cdef char *rows_pointer(object X, int dtype, ptrdiff_t columns, ptrdiff_t *row_s
 
 # Bind a CSR matrix given as the arrays (values, columns, bounds); return the number of rows.
 cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1
+
+# Set kind and parameters of a loss of n output units: `parameter` is a float, or float64 (per target,) for one of each
+# unit of a target. Return the number of targets.
+cdef ptrdiff_t bind_loss(fastnn_loss *loss, str name, object parameter, double ceiling, double factor, ptrdiff_t n,
+                         list held) except -1
 
 # Return FASTNN_FLOAT32 or FASTNN_FLOAT64; raise a TypeError for any other array or object.
 cdef int dtype_code(object array) except -1

@@ -2,7 +2,7 @@
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
 
-from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_ops
+from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_loss, fastnn_ops, loss_code
 from fastnn._core.sparse cimport Csr
 
 cnp.import_array()
@@ -101,6 +101,23 @@ cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1:
     if bounds.size < 1:
         raise ValueError("the row bounds of X must have one element more than rows")
     return bounds.size - 1
+
+
+cdef ptrdiff_t bind_loss(fastnn_loss *loss, str name, object parameter, double ceiling, double factor, ptrdiff_t n,
+                         list held) except -1:
+    cdef int kind = loss_code(name)
+    loss[0] = fastnn_loss(kind=kind, parameter=0, ceiling=ceiling, factor=factor, unit_weights=False, dense=False,
+                          per_target=csrc.losses[kind].per_target, levels=NULL)
+    if isinstance(parameter, cnp.ndarray):
+        if csrc.losses[kind].takes_labels or loss.per_target > 1 or parameter.size < 2:
+            raise ValueError(f"{name} takes one parameter, or two or more for a loss of single units")
+        loss.levels = <double *>pointer(parameter, FASTNN_FLOAT64, -1, "parameters of a loss", held)
+        loss.per_target = parameter.size
+    else:
+        loss.parameter = parameter
+    if n % loss.per_target:
+        raise ValueError(f"{name} needs {loss.per_target} output units for each target, got {n}")
+    return n // loss.per_target
 
 
 cdef const fastnn_ops *operations(int level, int dtype) except NULL:

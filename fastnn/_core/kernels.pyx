@@ -12,13 +12,13 @@ from libc.stdint cimport int64_t, uint64_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core.arrays cimport (
-    bind_csr, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_index_pointer,
+    bind_csr, bind_loss, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_index_pointer,
     output_pointer, pointer)
 from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
     FASTNN_SHUFFLE_ROUNDS, FASTNN_SIGMOID, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
-    fastnn_ops, loss_code, refuse_unit_weights)
+    fastnn_ops, refuse_unit_weights)
 from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
@@ -78,15 +78,16 @@ def log_probabilities(str name, Z, int level=0):
         ops.log_probabilities(activation, n, m, z)
 
 
-def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ceiling=INFINITY):
+def loss(str name, Z, Y, weights, dZ, int level=0, parameter=0.0, double ceiling=INFINITY):
     """Return the sum of w_j L_j and compute `dZ` (n, m) OUT = w_j dL_j/dZ, or w_j dL_j/dA for names not in FROM_Z.
 
-    `Z` (n, m) IN is A for names not in FROM_Z; `Y` (n, m) IN, for cross_entropy also int32 (m,) labels; `weights`
-    IN (m,), except for cross_entropy also (n, m), or None. `dZ` may be `Z`. `parameter`: label smoothing of the
-    cross-entropies, Huber's delta or the quantile. `ceiling`: upper bound on a term of the sum, per example for the
-    cross-entropy, per output unit otherwise.
+    `Z` (n, m) IN is A for names not in FROM_Z; `Y` IN (n, m), for cross_entropy also int32 (m,) labels, for gaussian
+    (n / 2, m); `weights` IN (m,), or of the shape of Y for one weight per target except for cross_entropy, or None.
+    `dZ` may be `Z`. `parameter`: label smoothing of the cross-entropies, Huber's delta or the quantile; float64 (r,) if
+    r consecutive units have the same target: Y is (n / r, m). `ceiling`: upper bound on a term of the sum, per example
+    for the cross-entropy, per target for gaussian, per output unit otherwise.
     """
-    cdef int dtype = dtype_code(Z), kind = loss_code(name)
+    cdef int dtype = dtype_code(Z)
     cdef const fastnn_ops *ops = operations(level, dtype)
     shape = matrix_shape(Z, "Z")
     cdef ptrdiff_t n = shape[0], m = shape[1]
@@ -96,18 +97,19 @@ def loss(str name, Z, Y, weights, dZ, int level=0, double parameter=0, double ce
     cdef char *w = NULL
     cdef char *y
     cdef double result
-    cdef fastnn_loss settings = fastnn_loss(kind=kind, parameter=parameter, ceiling=ceiling, factor=1,
-                                            unit_weights=unit_weights,
-                                            dense=csrc.losses[kind].takes_labels and getattr(Y, "ndim", 1) == 2)
+    cdef fastnn_loss settings
+    of_targets = (bind_loss(&settings, name, parameter, ceiling, 1, n, None), m)
+    cdef bint takes_labels = csrc.losses[settings.kind].takes_labels
+    settings.unit_weights, settings.dense = unit_weights, takes_labels and getattr(Y, "ndim", 1) == 2
     if unit_weights:
-        refuse_unit_weights(kind)
-        w = matrix_pointer(weights, dtype, shape, "weights")
+        refuse_unit_weights(settings.kind)
+        w = matrix_pointer(weights, dtype, of_targets, "weights")
     elif weights is not None:
         w = pointer(weights, dtype, m, "weights", None)
-    if csrc.losses[kind].takes_labels and not settings.dense:
+    if takes_labels and not settings.dense:
         y = index_pointer(Y, 4, m, "labels", None)
     else:
-        y = matrix_pointer(Y, dtype, shape, "Y")
+        y = matrix_pointer(Y, dtype, of_targets, "Y")
     with nogil:
         result = ops.loss(&settings, n, m, z, y, w, dz)
     return result

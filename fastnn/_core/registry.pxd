@@ -29,6 +29,8 @@ cdef extern from "fastnn.h" nogil:
         double factor
         bint unit_weights
         bint dense
+        ptrdiff_t per_target
+        const double *levels
 
     ctypedef struct fastnn_update:
         int rule
@@ -105,6 +107,7 @@ cdef extern from "fastnn.h" nogil:
         const char *name
         bint from_z
         bint takes_labels
+        int per_target
 
     ctypedef struct fastnn_rule_facts:
         const char *name

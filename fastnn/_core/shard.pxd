@@ -20,7 +20,8 @@ cdef struct TrainingBuffers:
     ptrdiff_t row_stride     # in elements
     ptrdiff_t column_stride
     Csr sparse_X             # IN, instead of X
-    char *Y                  # IN (rows, n[L]), or int32 (rows) labels
+    char *Y                  # IN (rows, n_targets), or int32 (rows) labels
+    ptrdiff_t n_targets      # n[L], or fewer if a target has several output units
     char *sample_weight      # IN (rows), unit weights: (rows, n[L]); or NULL
     ptrdiff_t weight_width   # weights of an example: 1, or n[L]
     int64_t *order           # IN (positions), or NULL for 0, 1, 2, ...
@@ -29,7 +30,7 @@ cdef struct TrainingBuffers:
     # The workspace of a mini-batch of up to max_batch examples; shards take consecutive columns of each matrix
     ptrdiff_t max_batch
     char *batch_X            # (n[0], m), or NULL if batches are read in place
-    char *batch_Y            # (n[L], m) or int32 (m), or NULL likewise
+    char *batch_Y            # (n_targets, m) or int32 (m), or NULL likewise
     char *batch_weights      # (weight_width, m), or NULL likewise
     char **Z                 # n_layers matrices (n[l], m)
     char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] if the layer's derivative does not need Z

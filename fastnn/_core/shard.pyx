@@ -178,9 +178,9 @@ cdef char *gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nog
     return out
 
 
-# Y (n[L], m), or int32 labels (m)
+# Y (n_targets, m), or int32 labels (m)
 cdef char *gather_Y(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
-    cdef ptrdiff_t n = run.net.layers[run.net.n_layers - 1].n_out, width = n * run.net.itemsize, j
+    cdef ptrdiff_t n = run.n_targets, width = n * run.net.itemsize, j
     cdef bint labels = csrc.losses[run.loss.kind].takes_labels and not run.loss.dense
     cdef char *out
     if labels:

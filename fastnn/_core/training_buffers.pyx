@@ -3,11 +3,11 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from fastnn._core.arrays cimport bind_csr, dtype_code, index_pointer, output_index_pointer, rows_pointer
+from fastnn._core.arrays cimport bind_csr, bind_loss, dtype_code, index_pointer, output_index_pointer, rows_pointer
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.layer cimport Layer
 from fastnn._core.registry cimport (
-    FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, fastnn_loss, loss_code, refuse_unit_weights, rule_code)
+    FASTNN_IDENTITY, FASTNN_SOFTMAX, csrc, refuse_unit_weights, rule_code)
 
 
 cdef class BoundTraining(BoundNetwork):
@@ -19,8 +19,8 @@ cdef class BoundTraining(BoundNetwork):
         cdef Layer *first = &self.net.layers[0]
         loss = objective.loss
         self.run.net = &self.net
-        self.run.loss = fastnn_loss(kind=loss_code(loss.name), parameter=loss.parameter, ceiling=loss.ceiling,
-                                    factor=loss.factor, unit_weights=False, dense=False)
+        self.run.n_targets = bind_loss(&self.run.loss, loss.name, loss.parameter, loss.ceiling, loss.factor,
+                                       self.net.layers[self.net.n_layers - 1].n_out, self.held)
         if csrc.losses[self.run.loss.kind].from_z:
             self.net.layers[self.net.n_layers - 1].activation = FASTNN_IDENTITY
         self.settings.l2, self.settings.l1, self.l2_by_batch = objective.l2, objective.l1, objective.l2_by_batch
@@ -100,7 +100,6 @@ cdef class BoundTraining(BoundNetwork):
     cdef int bind_examples(self, object examples) except -1:
         cdef TrainingBuffers *run = &self.run
         cdef Layer *first = &self.net.layers[0]
-        cdef ptrdiff_t n_out = self.net.layers[self.net.n_layers - 1].n_out
         X, order = examples.X, examples.order
         if isinstance(X, tuple):
             run.rows = bind_csr(X, self.net.dtype, &run.sparse_X, self.held)
@@ -113,13 +112,13 @@ cdef class BoundTraining(BoundNetwork):
         if csrc.losses[run.loss.kind].takes_labels and not run.loss.dense:
             run.Y = index_pointer(examples.Y, 4, run.rows, "labels", self.held)
         else:
-            run.Y = self.input(examples.Y, (run.rows, n_out), "Y")
+            run.Y = self.input(examples.Y, (run.rows, run.n_targets), "Y")
         run.weight_width = 1
         if examples.weights is not None:
-            shape = (run.rows, n_out)
+            shape = (run.rows, run.n_targets)
             if examples.weights.ndim == 2:
                 refuse_unit_weights(run.loss.kind)
-                run.loss.unit_weights, run.weight_width = True, n_out
+                run.loss.unit_weights, run.weight_width = True, run.n_targets
             run.sample_weight = self.input(examples.weights, shape if run.loss.unit_weights else shape[:1], "weights")
         run.positions = run.rows
         if order is not None:
@@ -159,7 +158,7 @@ cdef class BoundTraining(BoundNetwork):
         if workspace.batch_Y is not None and csrc.losses[run.loss.kind].takes_labels and not run.loss.dense:
             run.batch_Y = output_index_pointer(workspace.batch_Y, 4, m, "batch labels", self.held)
         elif workspace.batch_Y is not None:
-            run.batch_Y = self.output(workspace.batch_Y, (layers[L - 1].n_out, m), "batch Y")
+            run.batch_Y = self.output(workspace.batch_Y, (run.n_targets, m), "batch Y")
         if workspace.batch_weights is not None:
             shape = (run.weight_width, m)
             run.batch_weights = self.output(workspace.batch_weights, shape if run.loss.unit_weights else shape[1:],

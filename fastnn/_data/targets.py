@@ -21,7 +21,8 @@ def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what:
     ----------
     y : array_like
         softmax output: class labels (m,), or one-hot or the probabilities of the classes (m, n[L]); sigmoid: values
-        from 0 to 1, (m,) or (m, n[L]); else real values (m,) or (m, n[L]).
+        from 0 to 1, (m,) or (m, n[L]); else real values (m,) or (m, n[L]), with r output units
+        per target (m, n[L] / r).
     m : int
         Examples.
     architecture : Architecture
@@ -37,8 +38,8 @@ def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what:
     Returns
     -------
     ndarray
-        For cross_entropy int32 labels (m,), unless y holds probabilities; else C-ordered (m, n[L]) of the network's
-        dtype.
+        For cross_entropy int32 labels (m,), unless y holds probabilities; else C-ordered (m, n[L]) or (m, n[L] / r) of
+        the network's dtype.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what:
         values = checks.values(y, m, n_out, dtype, what)
         check_distributions(values, what, array.dtype, first_row)
         return values
-    values = checks.values(y, m, n_out, dtype, what)
+    values = checks.values(y, m, n_out // loss.per_target, dtype, what)
     if architecture.output == "sigmoid":
         _check_probabilities(values, f"{what} must hold values from 0 to 1 for a sigmoid output", first_row)
     if isinstance(loss, Poisson) and values.min() < 0:

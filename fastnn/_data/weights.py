@@ -65,7 +65,8 @@ def example_weights(sample_weight: Any, class_weight: Any, Y: NDArray[Any], m: i
     ValueError, TypeError
         If an argument is not as `Network.fit` describes it.
     """
-    weights = checked(sample_weight, m, architecture, what)
+    n_targets = Y.shape[1] if Y.ndim == 2 else architecture.n_outputs
+    weights = checked(sample_weight, m, architecture, what, n_targets)
     if weights is not None:
         if scale is None and not weights.any():
             raise ValueError(f"{what} must not be all zero")
@@ -84,8 +85,8 @@ def example_weights(sample_weight: Any, class_weight: Any, Y: NDArray[Any], m: i
 
 
 def checked(sample_weight: Any, m: int, architecture: Architecture,
-            what: str = "sample_weight") -> NDArray[np.float64] | None:
-    """Return sample weights, (m,) or (m, n[L]), or None.
+            what: str = "sample_weight", n_targets: int | None = None) -> NDArray[np.float64] | None:
+    """Return sample weights, (m,) or (m, n[L]), or (m, n_targets) if given, or None.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def checked(sample_weight: Any, m: int, architecture: Architecture,
     """
     if sample_weight is None:
         return None
-    n_out, by_output = architecture.n_outputs, architecture.output != "softmax"
+    n_out, by_output = n_targets or architecture.n_outputs, architecture.output != "softmax"
     shape = f"(m,) = ({m},)" + (f" or (m, n[L]) = ({m}, {n_out})" if by_output else "")
     array = numeric(sample_weight, what, shape)
     if array.shape == (m, n_out) and n_out == 1:

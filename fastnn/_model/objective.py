@@ -43,9 +43,11 @@ class Objective:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as `Network` describes it, or the loss needs another output.
+            If an argument is not as `Network` describes it, or the loss needs another output or another n[L].
         """
-        return cls(losses.resolve(loss, architecture.output), checks.number(l2, "l2", minimum=0),
+        loss = losses.resolve(loss, architecture.output)
+        loss.check_outputs(architecture.n_outputs)
+        return cls(loss, checks.number(l2, "l2", minimum=0),
                    checks.number(l1, "l1", minimum=0), checks.dropout(dropout, architecture.hidden))
 
     def penalty(self, weights: NDArray[Any]) -> float:

@@ -34,7 +34,7 @@ def evaluate(predictor: Predictor, objective: Objective, examples: Source, metri
     for part in examples.parts(_tuning.EVALUATION_BLOCK_ROWS):
         outputs = predictor.outputs(part.X, raw=raw, n_threads=n_threads)
         assert outputs is not None, "examples are checked before"
-        chunk = EvaluatedChunk(predictor.architecture, part, outputs, raw, target_ndim)
+        chunk = EvaluatedChunk(predictor.architecture, part, outputs, raw, target_ndim, objective.loss)
         for metric in metrics:
             metric.add(chunk)
         total += float(chunk.weights.sum())

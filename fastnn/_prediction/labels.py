@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from fastnn import runtime
 from fastnn._core import kernels
+from fastnn.losses import Loss, Quantile
 
-__all__ = ["CLASSIFYING", "is_flat", "predicted", "take_logarithms", "true_labels"]
+__all__ = ["CLASSIFYING", "is_flat", "predicted", "shaped", "take_logarithms", "true_labels"]
 
 CLASSIFYING = ("softmax", "sigmoid")  # output activations whose predictions are labels
 
@@ -46,6 +47,11 @@ def predicted(outputs: NDArray[Any], output: str, y_ndim: int, threshold: float)
         return labels
     values = (outputs > threshold).astype(np.int64) if output == "sigmoid" else outputs
     return values[:, 0] if is_flat(output, outputs.shape[1], y_ndim) else values
+
+
+def shaped(values: NDArray[Any], loss: Loss, y_ndim: int) -> NDArray[Any]:
+    """Return values (m, 1) for a single target as (m,) if the y fitted last had that shape; not those of levels."""
+    return values[:, 0] if y_ndim == 1 and values.shape[1:] == (1,) and not isinstance(loss, Quantile) else values
 
 
 def true_labels(Y: NDArray[Any], output: str, y_ndim: int) -> NDArray[Any]:

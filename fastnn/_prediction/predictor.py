@@ -23,6 +23,7 @@ from fastnn._prediction import labels
 __all__ = ["Cache", "Form", "Predictor"]
 
 NO_LIMIT = nullcontext()
+Conversion = Callable[[NDArray[Any]], NDArray[Any]]
 
 Form = Literal["outputs", "labels", "logarithms"]
 
@@ -95,7 +96,8 @@ class Predictor:
         return out if finite else None
 
     def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
-                form: Form = "outputs", n_threads: int | None = None) -> NDArray[Any]:
+                form: Form = "outputs", convert: Conversion | None = None,
+                n_threads: int | None = None) -> NDArray[Any]:
         """Return A[L] of each row in some form; in `out` if given.
 
         Parameters
@@ -107,6 +109,8 @@ class Predictor:
             Return the shape (m,) instead of (m, n[L]).
         form : {"outputs", "labels", "logarithms"}
             A[L], the labels that `labels.predicted` gives for Z[L], or log A[L], computed from Z[L].
+        convert : callable, optional
+            Return what it makes of A[L] (m, n[L]) instead: an array (m, ...) of the same dtype.
 
         Raises
         ------
@@ -116,12 +120,14 @@ class Predictor:
         architecture, size = self.architecture, self.chunk
         if isinstance(X.X, SparseRows):
             if self.parameters.row_major[0]:
-                return self._column_major().predict(X, out, flat=flat, form=form, n_threads=n_threads)
+                return self._column_major().predict(X, out, flat=flat, form=form, convert=convert, n_threads=n_threads)
             size = block_rows(architecture.n_outputs, architecture.dtype.itemsize, self.block)
-        row_shape = () if flat else (architecture.n_outputs,)
+        row_shape: tuple[int, ...] = () if flat else (architecture.n_outputs,)
+        if convert is not None:
+            row_shape = convert(np.zeros((1, architecture.n_outputs), architecture.dtype)).shape[1:]
         results = self._results(X, out, row_shape, np.dtype(np.int64) if form == "labels" else architecture.dtype)
         for chunk, refuse in X.parts(size, out):
-            self._predict_chunk(chunk, results.next(len(chunk)), refuse, form, n_threads)
+            self._predict_chunk(chunk, results.next(len(chunk)), refuse, form, convert, n_threads)
         return results.joined()
 
     def caches(self, X: NDArray[Any] | SparseRows, n_threads: int | None = None) -> Cache:
@@ -187,17 +193,20 @@ class Predictor:
         return _Results(array, row_shape, dtype)
 
     def _predict_chunk(self, X: NDArray[Any] | SparseRows, target: NDArray[Any], refuse: Callable[[], Any],
-                       form: Form, n_threads: int | None) -> None:
+                       form: Form, convert: Conversion | None, n_threads: int | None) -> None:
         """Fill `target` with the predictions for X, or refuse X if it is not finite."""
         n_out, output = self.architecture.n_outputs, self.architecture.output
+        in_place = form != "labels" and convert is None
         outputs = self.outputs(X, raw=form != "outputs", n_threads=n_threads,
-                               out=None if form == "labels" else target.reshape(-1, n_out))
+                               out=target.reshape(-1, n_out) if in_place else None)
         if outputs is None:
             refuse()
         elif form == "labels":
             target[...] = labels.predicted(outputs, output, 1, 0.0)
         elif form == "logarithms":
             labels.take_logarithms(outputs, output)
+        elif convert is not None:
+            target[...] = convert(outputs)
 
 
 class _Results:

@@ -94,7 +94,7 @@ class StepWorkspace(NamedTuple):
             batch_X = aligned_empty((sizes[0], batch_size), dtype, "F")
         if order is not None:
             labels = Y.ndim == 1
-            batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((sizes[-1], batch_size), dtype, "F")
+            batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((Y.shape[1], batch_size), dtype, "F")
             if weights is not None:
                 batch_weights = aligned_empty((*weights.shape[:0:-1], batch_size), dtype, "F")
         layers = Workspace(sizes, architecture.activations, batch_size, dtype)

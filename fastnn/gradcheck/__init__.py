@@ -218,7 +218,7 @@ def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | No
         A name selects the default parameters.
     Z : array_like (n[L], m)
         Z[L] or A[L].
-    Y : array_like (n[L], m)
+    Y : array_like (n[L], m), or (n[L] / r, m) with r output units per target
         For cross_entropy columns of probabilities, such as one-hot ones, or labels (m,).
     step : float, optional
         As for `check_network`.
@@ -241,7 +241,8 @@ def check_loss(loss: str | Loss, Z: ArrayLike, Y: ArrayLike, *, step: float | No
     if name == "cross_entropy" and np.ndim(Y) == 1:
         targets = checks.labels(Y, m, n, "Y")
     else:
-        targets = np.asfortranarray(shaped(Y, "Y", Z.shape))
+        loss.check_outputs(n)
+        targets = np.asfortranarray(shaped(Y, "Y", (n // loss.per_target, m)))
         if name == "cross_entropy":
             check_distributions(targets.T, "the transpose of Y", targets.dtype)
 

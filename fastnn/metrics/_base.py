@@ -12,7 +12,8 @@ from fastnn._core import kernels
 from fastnn._data.examples import Examples
 from fastnn._data.weights import by_example
 from fastnn._model.architecture import Architecture
-from fastnn._prediction.labels import CLASSIFYING, predicted, true_labels
+from fastnn._prediction.labels import CLASSIFYING, predicted, shaped, true_labels
+from fastnn.losses import Loss
 
 __all__ = ["EvaluatedChunk", "Metric", "UndefinedMetricWarning", "by_task", "class_weights", "lacking"]
 
@@ -33,6 +34,8 @@ class EvaluatedChunk:
     raw : bool
     target_ndim : int
         The number of dimensions of the y fitted last.
+    loss : Loss, optional
+        Says which predictions the outputs are.
 
     Attributes
     ----------
@@ -43,12 +46,12 @@ class EvaluatedChunk:
     """
 
     def __init__(self, architecture: Architecture, examples: Examples, outputs: NDArray[Any], raw: bool,
-                 target_ndim: int = 1) -> None:
+                 target_ndim: int = 1, loss: Loss | None = None) -> None:
         if raw and architecture.output == "exp":  # the prediction is A, not Z
             with np.errstate(over="ignore"):  # after divergence
                 outputs, raw = np.exp(outputs), False
         self.architecture, self.examples, self.outputs, self.raw = architecture, examples, outputs, raw
-        self.target_ndim = target_ndim
+        self.target_ndim, self.loss = target_ndim, loss or Loss()
         self._probabilities: NDArray[Any] | None = None
         weights = np.ones(len(examples)) if examples.weights is None else examples.weights.astype(np.float64)
         self.weights = by_example(weights)
@@ -66,7 +69,10 @@ class EvaluatedChunk:
 
     def predictions(self) -> NDArray[Any]:
         """Return the predictions, as `Network.predict` does."""
-        return predicted(self.outputs, self.architecture.output, self.target_ndim, 0.0 if self.raw else 0.5)
+        outputs, target_ndim = self.outputs, self.target_ndim
+        if self.loss.shapes_predictions:
+            return shaped(self.loss.predictions(outputs), self.loss, target_ndim)
+        return predicted(outputs, self.architecture.output, target_ndim, 0.0 if self.raw else 0.5)
 
     def targets(self) -> NDArray[Any]:
         """Return the targets in the form of the predictions."""
@@ -79,9 +85,12 @@ class EvaluatedChunk:
         return np.asarray((self.by_output * scores).sum(axis=1) / np.where(self.weights > 0, self.weights, 1))
 
     def residuals(self) -> NDArray[np.float64]:
-        """Return A[L] - Y (m, n[L]) of an output of real values, 0 without weight, where Y may be of any size."""
+        """Return predictions - Y (m, targets) of real values, 0 without weight, where Y may be of any size.
+
+        Predictions are those of `Loss.centers`.
+        """
         with np.errstate(over="ignore", invalid="ignore"):  # after divergence
-            away = np.subtract(self.outputs, self.examples.Y, dtype=np.float64)
+            away = np.subtract(self.loss.centers(self.outputs), self.examples.Y, dtype=np.float64)
         return np.where(self.unit_weights() > 0, away, 0)
 
     def unit_weights(self) -> NDArray[np.float64]:

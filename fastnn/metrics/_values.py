@@ -57,7 +57,7 @@ class MSE(Metric):
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's mean squared error."""
         with np.errstate(over="ignore"):
-            squares: NDArray[np.float64] = chunk.summed(np.square(chunk.residuals())) / chunk.outputs.shape[1]
+            squares: NDArray[np.float64] = chunk.summed(np.square(chunk.residuals())) / chunk.examples.Y.shape[1]
         return squares
 
 

@@ -43,7 +43,7 @@ class ReferenceNetwork:
         loss: str,
         *,
         optimizer: str = "sgd",
-        loss_parameter: float = 0.0,
+        loss_parameter: float | ArrayLike = 0.0,
         l2: float = 0.0,
         l1: float = 0.0,
         weight_decay: float = 0.0,

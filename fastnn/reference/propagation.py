@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from fastnn.reference.activations import ACTIVATIONS, activate, activate_backward
 from fastnn.reference.checks import Array, float64, known
-from fastnn.reference.losses import checked_weights, cost, output_gradient, total_weight
+from fastnn.reference.losses import checked_weights, cost, output_gradient, total_weight, units_per_target
 
 
 def check_layers(n_x: int, W: Sequence[Array], b: Sequence[Array], activations: Sequence[str]) -> None:
@@ -146,7 +146,7 @@ def gradients(
     l2: float = 0.0,
     *,
     l1: float = 0.0,
-    loss_parameter: float = 0.0,
+    loss_parameter: float | ArrayLike = 0.0,
     masks: Sequence[ArrayLike] = (),
 ) -> tuple[float, list[Array], list[Array]]:
     """Return J and its derivatives with respect to all parameters.
@@ -169,7 +169,8 @@ def gradients(
     dW, db : lists of L arrays, (n[l], n[l-1]) and (n[l], 1)
     """
     Z, A = forward(X, W, b, activations, masks)
-    w = checked_weights(loss, sample_weight, A[-1].shape)
+    n, m = A[-1].shape
+    w = checked_weights(loss, sample_weight, (n // units_per_target(loss, loss_parameter), m))
     dZ_L = output_gradient(loss, activations[-1], Z[-1], A[-1], Y, w, loss_parameter)
     dW, db = backward(Z, A, W, dZ_L, activations, total_weight(w), l2, l1=l1, masks=masks)
     J = cost(loss, Z[-1], A[-1], Y, w, loss_parameter)

@@ -30,6 +30,7 @@ PARAMETERS = {
     "huber": (1e-3, 0.3, 1.0, 50.0),
     "quantile": (0.01, 0.3, 0.5, 0.99),
 }
+PER_TARGET = {name: kind().per_target for name, kind in losses.BY_NAME.items()}  # output units
 
 
 def parameters(name):
@@ -44,12 +45,12 @@ def random_targets(rng, name, n, m, dtype):
         return rng.integers(2, size=(n, m)).astype(dtype)
     if name == "poisson":
         return rng.choice([0, smallest(dtype), 1e-30, 0.5, 1, 3, 1e4], size=(n, m)).astype(dtype)
-    return rng.normal(scale=3, size=(n, m)).astype(dtype)
+    return rng.normal(scale=3, size=(n // PER_TARGET[name], m)).astype(dtype)
 
 
 def random_weights(rng, name, n, m, dtype):
-    """Random weights (m,) and, if the loss takes them, (n, m)."""
-    shapes = [(m,)] if name == "cross_entropy" else [(m,), (n, m)]
+    """Random weights (m,) and, if the loss takes them, of the shape of Y."""
+    shapes = [(m,)] if name == "cross_entropy" else [(m,), (n // PER_TARGET[name], m)]
     return [np.asfortranarray(rng.choice([0, 0.25, 1, 31.7], size=shape).astype(dtype)) for shape in shapes]
 
 
@@ -67,6 +68,8 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
 
     The constants (1 - s, s / n, delta, q, 1 - q) are computed in double and rounded once.
     """
+    if name == "gaussian":
+        return gaussian_errors(Z, Y, w, u)
     D = np.abs(Z - Y)
     if name not in OUTPUTS:
         if name not in ("squared_error", "absolute", "huber", "quantile"):
@@ -111,13 +114,31 @@ def loss_errors(name, Z, A, Y, w, parameter, u):
     return w * e_L, w * e_dZ, w * (log_total + picked)
 
 
+def gaussian_errors(A, Y, w, u):
+    """The bounds of `loss_errors` for the Gaussian likelihood.
+
+    e^-s counts 8 roundings, and each product or sum one: (y - a)^2 e^-s 12, its tangent below s = -50 3 more.
+    """
+    a, s = np.split(A, 2)
+    above = np.maximum(s, -50)
+    stretch = 1 + above - s
+    slope = np.abs(a - Y) * np.exp(-above)
+    square = np.abs(a - Y) * slope
+    L = (np.abs(above) + square * stretch) / 2
+    both = np.tile(w, (2, 1)) if w.ndim == 2 else w
+    e_dA = both * np.concatenate([16 * u * slope * stretch, u * (8 * square + 1)])
+    return np.sum(w * 16 * u * L, axis=0), e_dA, np.sum(w * L, axis=0)
+
+
 @each_dtype
 @pytest.mark.parametrize("name", registry.LOSSES)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_loss(name, dtype, data):
     n, m = data.draw(shapes(zero=name != "cross_entropy"), label="(n, m)")  # no label fits n = 0
-    Z = data.draw(arrays((n, m), dtype, 60.0 if name == "poisson" else 1e4), label="Z")  # e^60 is finite in float32
+    n *= PER_TARGET[name]
+    # e^60 is finite in float32
+    Z = data.draw(arrays((n, m), dtype, 60.0 if name in ("poisson", "gaussian") else 1e4), label="Z")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     targets = random_targets(rng, name, n, m, dtype)
     if name not in OUTPUTS:  # some at the kink
@@ -138,7 +159,7 @@ def test_loss(name, dtype, data):
     e_total = (
         np.sum(e_L) + (n * m + 8) * np.finfo(np.float64).eps * np.sum(size) + (np.sum(w) + 1) * (n * m + 4) * 4 * tiny
     )
-    e_dZ = e_dZ + (8 + w) * 8 * tiny
+    e_dZ = e_dZ + (8 + np.max(w, initial=0)) * 8 * tiny
     for level in LEVELS:
         call = Buffers()
         source = call.output(Z) if in_place else call.input(Z)
@@ -181,6 +202,48 @@ def test_cross_entropy_of_probabilities(dtype, data):
 @each_dtype
 @settings(max_examples=30)
 @given(data=st.data())
+def test_parameters_of_the_units_of_a_target(dtype, data):
+    """r consecutive units have the same target and each its own parameter: bitwise r losses with one parameter each.
+
+    The sums are the same up to the order of the additions, in double.
+    """
+    name = data.draw(st.sampled_from(["quantile", "huber"]), label="loss")
+    r = data.draw(st.sampled_from([2, 3, 5]), label="r")
+    k, m = data.draw(shapes(zero=False), label="(targets, m)")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    Z = np.asfortranarray(rng.normal(size=(k * r, m)).astype(dtype))
+    Y = random_targets(rng, name, k, m, dtype)
+    weights = data.draw(st.sampled_from([None, *random_weights(rng, name, k, m, dtype)]), label="weights")
+    levels, ceiling = np.linspace(0.1, 0.9, r), data.draw(st.sampled_from([0.3, np.inf]), label="ceiling")
+    for level in LEVELS:
+        call = Buffers()
+        dZ, parts = call.output(np.full_like(Z, np.nan)), []
+        given_weights = None if weights is None else call.input(weights)
+        total = kernels.loss(name, call.input(Z), call.input(np.asfortranarray(Y)), given_weights, dZ, level, levels,
+                             ceiling)
+        call.check()
+        for i, q in enumerate(levels):
+            one = np.asfortranarray(Z[i::r])
+            parts.append(kernels.loss(name, one, np.asfortranarray(Y), weights, one, level, float(q), ceiling))
+            assert np.ascontiguousarray(dZ[i::r]).tobytes() == np.ascontiguousarray(one).tobytes()
+        assert total == pytest.approx(sum(parts), rel=(k * m * r + 8) * np.finfo(np.float64).eps, abs=0)
+
+
+def test_numbers_of_units_that_do_not_fit_are_refused():
+    Z, y = np.zeros((3, 4), order="F"), np.zeros((1, 4), order="F")
+    for name, parameter, text in (
+        ("gaussian", 0.0, "gaussian needs 2 output units for each target, got 3"),
+        ("quantile", np.array([0.1, 0.9]), "quantile needs 2 output units for each target, got 3"),
+        ("quantile", np.array([0.1]), "quantile takes one parameter, or two or more"),
+        ("gaussian", np.array([0.1, 0.2, 0.3]), "gaussian takes one parameter"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            kernels.loss(name, Z, y, None, Z.copy(order="F"), 0, parameter)
+
+
+@each_dtype
+@settings(max_examples=30)
+@given(data=st.data())
 def test_one_hot_columns_are_labels_bitwise(dtype, data):
     n, m = data.draw(shapes(zero=False), label="(n, m)")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
@@ -216,11 +279,12 @@ def test_probabilities_of_0_and_1_beside_others_give_finite_losses(dtype):
 @settings(max_examples=30)
 @given(data=st.data())
 def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
-    """Terms are capped per example for the cross-entropy and per unit otherwise; dZ is bitwise identical.
+    """Terms are capped per example for the cross-entropy and per unit or target otherwise; dZ is bitwise identical.
 
     min(L, c) is as exact as L: the bound is that of `test_loss`.
     """
-    n, m = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 20)), label="(n, m)")
+    k, m = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 20)), label="(targets, m)")
+    n = k * PER_TARGET[name]
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     Z = np.asfortranarray(rng.normal(scale=8, size=(n, m)).astype(dtype))
     targets = np.asfortranarray(random_targets(rng, name, n, m, dtype))
@@ -231,8 +295,9 @@ def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
     Y = reference.one_hot(targets, n) if name == "cross_entropy" else targets.astype(np.float64)
     Z64 = Z.astype(np.float64)
     A = reference.activate(OUTPUTS.get(name, "identity"), Z64)
-    units = [slice(None)] if name == "cross_entropy" else [slice(i, i + 1) for i in range(n)]
-    parts = [(reference.cost(name, Z64[i, j : j + 1], A[i, j : j + 1], Y[i, j : j + 1], None, parameter),
+    units = [slice(None)] if name == "cross_entropy" else [slice(i, n, k) for i in range(k)]
+    Y_of = {id(i): Y[i] if name == "cross_entropy" else Y[i.start : i.start + 1] for i in units}
+    parts = [(reference.cost(name, Z64[i, j : j + 1], A[i, j : j + 1], Y_of[id(i)][:, j : j + 1], None, parameter),
               float(w[j] if w.ndim == 1 else w[i, j].item())) for i in units for j in range(m)]
     rounded = float(np.dtype(dtype).type(ceiling))
     total = sum(w_j * min(L, rounded) for L, w_j in parts)
@@ -252,6 +317,7 @@ def test_the_ceiling_caps_the_loss_but_not_the_gradient(name, dtype, data):
 def test_non_finite_inputs_give_a_non_finite_loss(name, dtype, data):
     """At any position, for any values in the rest of the column."""
     n, m = data.draw(shapes(zero=False), label="(n, m)")
+    n *= PER_TARGET[name]
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
     Z, Y = np.asfortranarray(rng.normal(size=(n, m)).astype(dtype)), random_targets(rng, name, n, m, dtype)
     where = data.draw(st.sampled_from(["Z"] if name == "cross_entropy" else ["Z", "Y"]))
@@ -259,7 +325,8 @@ def test_non_finite_inputs_give_a_non_finite_loss(name, dtype, data):
     if name in OUTPUTS and np.isinf(value):
         value = np.nan  # an infinite z may have a finite loss
     parameter = data.draw(parameters(name))
-    (Z if where == "Z" else Y)[rng.integers(n), rng.integers(m)] = value
+    into = Z if where == "Z" else Y
+    into[rng.integers(len(into)), rng.integers(m)] = value
     for level in LEVELS:
         assert not np.isfinite(kernels.loss(name, Z, np.asfortranarray(Y), None, Z.copy(order="F"), level, parameter))
 
@@ -287,6 +354,8 @@ def block_of_numbers(rng, name, count):
         return Z, (Z < 0).astype(float)
     if name == "poisson":
         return rng.uniform(6, 9, (2, count)), rng.integers(2, size=(2, count)).astype(float)
+    if name == "gaussian":
+        return np.abs(Z), rng.normal(size=(1, count))
     return Z, rng.normal(size=(2, count))
 
 

@@ -46,7 +46,7 @@ def test_facts_of_the_present_rows():
     assert {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"} <= set(registry.RECTIFIERS)
     assert not {"softmax"} & set(registry.BY_UNITS)
     assert {"cross_entropy", "binary_cross_entropy", "poisson"} <= set(registry.FROM_Z)
-    assert not {"squared_error", "absolute", "huber", "quantile"} & set(registry.FROM_Z)
+    assert not {"squared_error", "absolute", "huber", "quantile", "gaussian"} & set(registry.FROM_Z)
     assert registry.STATES.items() >= {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "nadam": 2, "rmsprop": 1,
                                        "rmsprop_momentum": 2, "rmsprop_nesterov": 2}.items()
     assert all(initializers.resolve("auto", name) == "he_normal" for name in registry.RECTIFIERS)
@@ -72,7 +72,7 @@ def test_cython_has_no_names_of_its_own():
 
 ROWS = {
     "FASTNN_FOR_EACH_ACTIVATION(UNITS, COLUMNS)": "UNITS(cube, CUBE, 1, 1)",
-    "FASTNN_FOR_EACH_LOSS(UNITS, COLUMNS)": "UNITS(quartic, QUARTIC, 0)",
+    "FASTNN_FOR_EACH_LOSS(UNITS, COLUMNS, TARGETS)": "UNITS(quartic, QUARTIC, 0)",
     "FASTNN_FOR_EACH_RULE(X)": "X(sign, SIGN, 1, 0, sign)",
 }
 FORMULAS = {  # file, the line before which they go, formulas

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers.core_cases import HYPER, PAIRS, PARAMETERS, Task, bind_plan, changed_by_a_step, plan_buffers
+from helpers.core_cases import HYPER, PAIRS, PARAMETERS, PER_TARGET, Task, bind_plan, changed_by_a_step, plan_buffers
 from helpers.kernel_cases import unit_roundoff
 from helpers.pass_errors import PassErrors
 from helpers.prediction_cases import in_layout
@@ -39,7 +39,11 @@ def networks(draw, loss, output, dtype):
     """A `Task` of any shape and settings, and the storage orders of its W."""
     hidden = draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
     L = len(hidden) + 1
-    sizes = [draw(st.integers(1, 17), label="n[0]"), *hidden, draw(st.integers(1, 6), label="n[L]")]
+    parameter = PARAMETERS.get(loss, 0.0)
+    if loss == "quantile" and draw(st.booleans(), label="levels"):
+        parameter = np.array([0.1, 0.5, 0.9])
+    per_target = max(PER_TARGET[loss], np.size(parameter))
+    sizes = [draw(st.integers(1, 17), label="n[0]"), *hidden, per_target * draw(st.integers(1, 6), label="targets")]
     known = [name for name in registry.ACTIVATIONS if name != "exp"]
     activations = [draw(st.sampled_from(known), label="activation") for _ in hidden] + [output]
     if hidden and output != "exp" and draw(st.booleans(), label="one exp"):  # two would soon overflow
@@ -54,7 +58,7 @@ def networks(draw, loss, output, dtype):
         sizes, activations, loss, dtype, rows=rows,
         weighted=draw(st.sampled_from([False, True, "units"][: 2 + (loss != "cross_entropy")]), label="weights"),
         l2=draw(st.sampled_from([0.0, 0.1]), label="l2"), l1=draw(st.sampled_from([0.0, 0.05]), label="l1"),
-        loss_parameter=PARAMETERS.get(loss, 0.0), dropout=dropout,
+        loss_parameter=parameter, dropout=dropout,
         dropout_seed=draw(st.integers(0, 2**64 - 1), label="dropout seed"),
         sparse=draw(st.booleans(), label="sparse") and not row_major[0], seed=draw(st.integers(0, 999), label="seed"),
     )  # fmt: skip
@@ -289,7 +293,7 @@ def test_the_gradient_agrees_with_two_sided_differences(loss, output, hidden):
     """
     rate, parameter = 0.3 * (hidden != "softmax"), PARAMETERS.get(loss, 0.0)
     net = Task(
-        [4, 5, 3], [hidden, output], loss, "float64", rows=6, weighted=True, l2=0.05, l1=0.02,
+        [4, 5, 3 * PER_TARGET[loss]], [hidden, output], loss, "float64", rows=6, weighted=True, l2=0.05, l1=0.02,
         loss_parameter=parameter, dropout=[rate], dropout_seed=5, seed=11,
     )  # fmt: skip
     net.weights[:] = np.maximum(net.weights, 0.25)

@@ -28,7 +28,8 @@ from fastnn.gradcheck import (
 )
 
 ACTIVATIONS = reference.ACTIVATIONS
-NEEDED = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
+NEEDED = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp", "gaussian": "identity"}
+PER_TARGET = {"gaussian": 2}  # output units
 PAIRS = [(output, loss) for output in ACTIVATIONS for loss in reference.LOSSES if NEEDED.get(loss, output) == output]
 
 
@@ -71,27 +72,29 @@ def test_pairs_are_exactly_those_that_network_accepts():
             except ValueError:
                 continue
     assert allowed == PAIRS
-    assert len(PAIRS) == 4 * len(ACTIVATIONS) + 3  # four losses suit every output, three only one
+    assert len(PAIRS) == 4 * len(ACTIVATIONS) + 4  # four losses suit every output, four only one
 
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_of_every_activation_output_and_loss_pass(activation, output, loss):
-    net = network((3, 4, 3), activation=activation, output=output, loss=loss, l2=0.1)
+    n_out = 3 * PER_TARGET.get(loss, 1)
+    net = network((3, 4, n_out), activation=activation, output=output, loss=loss, l2=0.1)
     X, y = data(output, 5, 3, 3)
-    assert_right(check_network(net, X, y, sample_weight=[1, 0.5, 0, 2, 1]), 31)
+    assert_right(check_network(net, X, y, sample_weight=[1, 0.5, 0, 2, 1]), 16 + 5 * n_out)
 
 
 @settings(max_examples=30)
 @given(case=st.sampled_from([("softmax", CrossEntropy(0.1)), ("sigmoid", BinaryCrossEntropy(0.3)),
-                             ("identity", Huber(0.4)), ("tanh", Huber(2.0)), ("silu", Quantile(0.9))]),
+                             ("identity", Huber(0.4)), ("tanh", Huber(2.0)), ("silu", Quantile(0.9)),
+                             ("identity", Quantile([0.1, 0.6]))]),
        activation=st.sampled_from(ACTIVATIONS), l1=st.sampled_from([0.0, 0.05]), l2=st.sampled_from([0.0, 0.1]),
        seed=st.integers(0, 2**32 - 1))
 def test_losses_with_parameters_and_penalties_pass(case, activation, l1, l2, seed):
     """A few entries near a kink of the loss or of relu may be left out."""
     output, loss = case
     net = network((3, 4, 2), activation=activation, output=output, loss=loss, l1=l1, l2=l2, seed=seed)
-    result = check_network(net, *data(output, 7, 3, 2, seed))
+    result = check_network(net, *data(output, 7, 3, 2 // loss.per_target, seed))
     assert result.passed(), str(result)
     assert result.entries + result.left_out == net.n_parameters and result.left_out <= 4
 
@@ -103,8 +106,10 @@ def test_losses_with_parameters_and_penalties_pass(case, activation, l1, l2, see
        seed=st.integers(0, 2**32 - 1))
 def test_networks_of_any_depth_pass(sizes, pair, names, m, l2, weighted, seed):
     output, loss = pair
+    n_targets = sizes[-1]
+    sizes = [*sizes[:-1], n_targets * PER_TARGET.get(loss, 1)]
     net = network(sizes, activation=names[: len(sizes) - 2], output=output, loss=loss, l2=l2, seed=seed)
-    X, y = data(output, m, sizes[0], sizes[-1], seed)
+    X, y = data(output, m, sizes[0], n_targets, seed)
     weights = np.random.default_rng(seed).uniform(0.1, 3, m) if weighted else None
     # exp of exp may overflow, and where A is infinite the gradient is not defined.
     assume(all(np.abs(A).max() < 1e100 for A in net.forward(X, return_cache=True)[1].A))
@@ -142,7 +147,8 @@ def test_kernels_of_every_activation_pass(name, shape, seed):
     assert_right(check_activation(name, moderate(seed, shape)), math.prod(shape))
 
 
-LOSSES = [*losses.BY_NAME, CrossEntropy(0.1), BinaryCrossEntropy(0.3), Huber(0.7), Quantile(0.9)]
+LOSSES = [*losses.BY_NAME, CrossEntropy(0.1), BinaryCrossEntropy(0.3), Huber(0.7), Quantile(0.9),
+          Quantile([0.2, 0.5, 0.7])]
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
@@ -150,6 +156,8 @@ LOSSES = [*losses.BY_NAME, CrossEntropy(0.1), BinaryCrossEntropy(0.3), Huber(0.7
 @given(shape=st.tuples(st.integers(2, 5), st.integers(1, 5)), seed=st.integers(0, 2**32 - 1))
 def test_kernels_of_every_loss_pass(loss, shape, seed):
     rng = np.random.default_rng(seed)
+    per_target = loss.per_target if isinstance(loss, losses.Loss) else PER_TARGET.get(loss, 1)
+    shape = (shape[0] * per_target, shape[1])
     Z = moderate(seed, shape)
     labels = rng.integers(shape[0], size=shape[1])
     targets = {"cross_entropy": [reference.one_hot(labels, shape[0]), labels,
@@ -159,7 +167,7 @@ def test_kernels_of_every_loss_pass(loss, shape, seed):
     away = moderate(seed + 1, shape)  # of the real-valued losses: from their kink at 0, and from Huber's at +-delta
     for delta in (0.7, 1.0):
         away = np.where(np.abs(np.abs(away) - delta) < 0.05, 1.1 * delta, away)
-    for Y in targets.get(loss if isinstance(loss, str) else loss.name, [Z + away]):
+    for Y in targets.get(loss if isinstance(loss, str) else loss.name, [(Z + away)[::per_target]]):
         assert_right(check_loss(loss, Z, Y), math.prod(shape))
 
 

@@ -12,6 +12,7 @@ import scipy.special as sp
 from helpers.reference_cases import (
     EPS,
     PAIRS,
+    PER_TARGET,
     columns,
     error_of,
     kink_distance,
@@ -239,10 +240,10 @@ def assert_gradients_match_differences(
 def test_gradients_of_every_loss_and_output_match_differences(loss, output, data):
     """h is below 1e-4, so no difference crosses a kink."""
     rng = np.random.default_rng(data.draw(seeds))
-    m, n_L = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
+    m, n_L = data.draw(st.integers(1, 5)), PER_TARGET.get(loss, 1) * data.draw(st.integers(1, 3))
     W, b, activations = random_network(rng, (3, 4, n_L), ("tanh", output))
     X, Y = rng.uniform(-1, 1, (3, m)), random_targets(rng, loss, n_L, m)
-    shapes = [(m,)] if loss == "cross_entropy" else [(m,), (n_L, m)]
+    shapes = [(m,)] if loss == "cross_entropy" else [(m,), Y.shape]
     sample_weight = data.draw(st.sampled_from([None, *(rng.uniform(0.1, 3, shape) for shape in shapes)]))
     l2, l1, parameter = data.draw(st.sampled_from([0, 0.3])), data.draw(st.sampled_from([0, 0.2])), data.draw(
         parameters(loss)
@@ -437,11 +438,13 @@ def test_errors_of_losses_name_the_expected_shape():
     assert error_of(reference.gradients, np.ones((2, 7)), Y, W, b, ["sigmoid"], "cross_entropy") == pair
     assert error_of(reference.ReferenceNetwork, W, b, ["sigmoid"], "cross_entropy") == pair
     for loss, output in PAIRS:
-        for call in (lambda Y, w, loss=loss: reference.cost(loss, Z, Z, Y, w),
-                     lambda Y, w, loss=loss, output=output: gradient(loss, output, Z, Z, Y, w)):  # fmt: skip
-            assert error_of(call, Y[0], None) == "ValueError: Y must have shape (n[L], m) = (3, 7), got (7,)"
-            assert error_of(call, Y.T, None) == "ValueError: Y must have shape (n[L], m) = (3, 7), got (7, 3)"
-            allowed = "(m,) = (7,)" + (" or (n[L], m) = (3, 7)" if loss != "cross_entropy" else "")
+        outputs = np.zeros((3 * PER_TARGET.get(loss, 1), 7))
+        rows = "n[L]" if loss not in PER_TARGET else "n[L] / 2"
+        for call in (lambda Y, w, loss=loss, Z=outputs: reference.cost(loss, Z, Z, Y, w),
+                     lambda Y, w, loss=loss, output=output, Z=outputs: gradient(loss, output, Z, Z, Y, w)):  # fmt: skip
+            assert error_of(call, Y[0], None) == f"ValueError: Y must have shape ({rows}, m) = (3, 7), got (7,)"
+            assert error_of(call, Y.T, None) == f"ValueError: Y must have shape ({rows}, m) = (3, 7), got (7, 3)"
+            allowed = "(m,) = (7,)" + (" or that of Y, (3, 7)" if loss != "cross_entropy" else "")
             for wrong in (Y.T, Y[:2], Y[0, :3], *([Y] if loss == "cross_entropy" else [])):
                 message = f"ValueError: sample_weight must have shape {allowed}, got {wrong.shape}"
                 assert error_of(call, Y, wrong) == message

@@ -19,6 +19,7 @@ PAIRS = [
       for name, kind in losses.BY_NAME.items() if name != "squared_error"),
     *(("squared_error", name) for name in registry.ACTIVATIONS),
 ]
+PER_TARGET = {name: kind().per_target for name, kind in losses.BY_NAME.items()}  # output units
 PARAMETERS = {"cross_entropy": 0.1, "binary_cross_entropy": 0.2, "huber": 0.7, "quantile": 0.3}
 MOMENTS = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 ROOT = {"beta_2": 0.9, "epsilon": 1e-8}
@@ -51,6 +52,7 @@ class Task:
         self.loss_parameter, self.l2, self.l1 = loss_parameter, l2, l1
         self.dropout, self.dropout_seed = tuple(dropout), dropout_seed
         self.dtype = np.dtype(dtype)
+        n_targets = sizes[-1] // max(PER_TARGET[loss], np.size(loss_parameter))
         rng = np.random.default_rng(seed)
         # Z of order 1 in every layer
         self.W = [(rng.standard_normal((n, n_prev)) / math.sqrt(n_prev)).astype(dtype) for n_prev, n in pairwise(sizes)]
@@ -63,8 +65,8 @@ class Task:
         elif loss == "poisson":
             self.Y = rng.poisson(1.5, (rows, sizes[-1])).astype(dtype)
         else:
-            self.Y = rng.standard_normal((rows, sizes[-1])).astype(dtype)
-        shape = (rows, sizes[-1]) if weighted == "units" else rows
+            self.Y = rng.standard_normal((rows, n_targets)).astype(dtype)
+        shape = (rows, n_targets) if weighted == "units" else rows
         self.weights = rng.choice([0, 0.25, 1, 3.7], size=shape).astype(dtype) if weighted else None
         self.csr = self._thin_out(rng) if sparse else None
 
@@ -142,7 +144,7 @@ def plan_buffers(
         "weights": net.weights,
         "batch": (
             None if isinstance(X, tuple) else np.full((net.sizes[0], batch), np.nan, net.dtype, order="F"),
-            np.full(batch, -1, np.int32) if labels else np.full((net.sizes[-1], batch), np.nan, net.dtype, order="F"),
+            np.full(batch, -1, np.int32) if labels else np.full((net.Y.shape[1], batch), np.nan, net.dtype, order="F"),
             np.full((*(() if net.weights is None else net.weights.shape[:0:-1]), batch), np.nan, net.dtype, order="F"),
         ),
         "order": order,

@@ -83,7 +83,13 @@ class PassErrors:
 
     def _loss_from_A(self, Y):
         """Return dA, its bound, L and its bound, for weights of 1. |a - y| <= e(A) may be on either side of a kink."""
-        u, parameter, D, e_A = self.u, self.task.loss_parameter, self.A[-1] - Y, self.eA[-1]
+        if self.task.loss == "gaussian":
+            return self._gaussian(Y)
+        u, parameter, e_A = self.u, self.task.loss_parameter, self.eA[-1]
+        if np.ndim(parameter):  # levels: each target has several outputs
+            parameter = np.tile(parameter, len(Y))[:, np.newaxis]
+            Y = np.repeat(Y, len(e_A) // len(Y), axis=0)
+        D = self.A[-1] - Y
         size = np.abs(D)
         passed = size <= e_A + u * size
         if self.task.loss == "squared_error":
@@ -97,7 +103,27 @@ class PassErrors:
         sides = (1, 1) if self.task.loss == "absolute" else (1 - parameter, parameter)  # the slopes above and below y
         slope = np.where(D > 0, *sides)
         e_dA = sum(sides) * passed + 3 * u * slope * (self.task.loss != "absolute")
-        return slope * np.sign(D), e_dA, slope * size, max(sides) * e_A + 4 * u * slope * size
+        return slope * np.sign(D), e_dA, slope * size, np.maximum(*sides) * e_A + 4 * u * slope * size
+
+    def _gaussian(self, Y):
+        """Return dA, its bound, L and its bound, for weights of 1.
+
+        P = e^-s and q = (a - y)^2 P. An error of s changes P by at most its slope at the least s; e^-s counts 8
+        roundings, products and sums 8 more. Below -50 it is a tangent; at -50 the derivative jumps by 1/2.
+        """
+        u, k = self.u, len(Y)
+        (a, s), (e_a, e_s) = (np.split(M, [k]) for M in (self.A[-1], self.eA[-1]))
+        D, above = np.abs(a - Y), np.maximum(s, -50)
+        e_D, stretch, below = e_a + u * D, 1 + above - s, s < -50
+        P = np.exp(-above)
+        e_P = np.exp(-np.maximum(s - e_s, -50)) * e_s * stretch + 16 * u * P * stretch
+        q = D**2 * P
+        e_q = (D + e_D) ** 2 * (P * stretch + e_P) - q * stretch + 8 * u * q * stretch
+        _, slopes = reference.losses._gaussian(self.A[-1], Y)
+        L = (np.abs(above) + q * stretch) / 2
+        e_slopes = [e_D * P * stretch + (D + e_D) * e_P + 8 * u * D * P * stretch,
+                    e_q / 2 + u * (1 + q) + 0.5 * ((s - e_s < -50) != below) + 0.5 * ((s + e_s < -50) != below)]
+        return slopes, np.concatenate(e_slopes), L, (e_s + e_q) / 2 + 4 * u * L
 
     def _loss_from_Z(self, Y):
         """Return dZ, its bound, L and its bound, for weights of 1."""
@@ -128,7 +154,13 @@ class PassErrors:
             dZ, e_dZ = w * dZ, w * e_dZ
         else:
             dA, e_dA, L, e_L = self._loss_from_A(Y)
-            dZ, e_dZ = self._derivative(len(self.activations), w * dA, w * e_dA)
+            unit_w = w
+            if w.ndim == 2 and len(dA) > len(w):  # the outputs of a target follow each other, or are of two kinds
+                copies = len(dA) // len(w)
+                unit_w = np.repeat(w, copies, axis=0) if len(L) == len(dA) else np.tile(w, (copies, 1))
+            dZ, e_dZ = self._derivative(len(self.activations), unit_w * dA, unit_w * e_dA)
+        if w.ndim == 2 and len(L) > len(w):
+            w = np.repeat(w, len(L) // len(w), axis=0)
         self.J = scale * (np.sum(w * e_L) + (m + 6) * u * np.sum(w * L))
         for W_l in self.W:
             self.J += (W_l.size + 6) * u * (l2 / 2 * np.sum(W_l**2) + l1 * np.sum(np.abs(W_l)))

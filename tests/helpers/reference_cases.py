@@ -12,11 +12,13 @@ EPS = np.finfo(np.float64).eps
 
 # Each loss with the outputs to test it with; the squared error with all, since losses computed from A share the code.
 FROM_Z = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
-FROM_A = [loss for loss in reference.LOSSES if loss not in (*FROM_Z, "squared_error")]
+PER_TARGET = {"gaussian": 2}  # output units
+FROM_A = [loss for loss in reference.LOSSES if loss not in (*FROM_Z, *PER_TARGET, "squared_error")]
 PAIRS = [
     *FROM_Z.items(),
     *(("squared_error", name) for name in reference.ACTIVATIONS),
     *((loss, output) for loss in FROM_A for output in ("identity", "softmax")),
+    ("gaussian", "identity"),
 ]
 PARAMETERS = {  # values to test, for losses with a parameter
     "cross_entropy": (0.0, 0.1, 1.0),
@@ -46,13 +48,15 @@ def random_targets(rng, loss, n, m):
         return rng.integers(2, size=(n, m)).astype(float)
     if loss == "poisson":
         return rng.poisson(1.5, (n, m)).astype(float)
-    return rng.uniform(-2, 2, (n, m))
+    return rng.uniform(-2, 2, (n // PER_TARGET.get(loss, 1), m))
 
 
 def kink_distance(loss, parameter, A, Y):
     """The distance of the outputs from a jump of the loss or of its derivative."""
     if loss in ("absolute", "quantile"):
         return np.min(np.abs(A - Y))
+    if loss == "gaussian":
+        return np.min(np.abs(A[len(Y) :] + 50))
     return np.min(np.abs(np.abs(A - Y) - parameter)) if loss == "huber" else np.inf
 
 

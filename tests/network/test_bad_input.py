@@ -329,7 +329,7 @@ def test_bad_return_cache(value):
 
 
 NAMES = "sigmoid, tanh, relu, leaky_relu, identity, softmax, elu, selu, gelu, silu, softplus, exp"
-LOSSES = "auto, cross_entropy, binary_cross_entropy, poisson, squared_error, absolute, huber, quantile"
+LOSSES = "auto, cross_entropy, binary_cross_entropy, poisson, squared_error, absolute, huber, quantile, gaussian"
 CONSTRUCTOR = [
     *[({"layer_sizes": value}, TypeError, r"layer_sizes must be a sequence \[n\[0\], \.\.\., n\[L\]\], got ")
       for value in (None, 5, 2.5, "5 4 3", b"\x05\x04", {5: 4}, {5, 4}, object(), Unprintable())],
