@@ -142,10 +142,15 @@ class ValidationScore:
 
     def _missing_classes(self) -> str:
         """Say which classes the validation data lack."""
-        if not is_classifier(self.estimator) or self.data.encoded_y.ndim > 1:
+        Y = self.data.encoded_y[self.data.weighted_rows()]
+        if not is_classifier(self.estimator):
             return ""
-        missing = np.setdiff1d(self.estimator.classes_, self.data.y[self.data.weighted_rows()])
-        return f", which hold no example of the classes {missing.tolist()}" if len(missing) else ""
+        if Y.ndim > 1:
+            equal = self.estimator.classes_[Y.all(axis=0) | ~Y.any(axis=0)]
+            return f", which have the labels {equal.tolist()} in all rows or in none" if len(equal) else ""
+        missing = np.setdiff1d(np.arange(len(self.estimator.classes_)), Y)
+        names = self.estimator.classes_[missing].tolist()
+        return f", which hold no example of the classes {names}" if names else ""
 
 
 @contextmanager

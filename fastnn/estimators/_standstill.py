@@ -35,9 +35,11 @@ def warn_of_standstill(score: ValidationScore, scores: list[float], losses: list
         Whether the fit started from random parameters.
     """
     best = best_before_fall(scores, losses, stalled=stalled)
-    if score.is_loss or best is None or scores[best] == score.highest:
+    if score.is_loss or best is None or len(vars(score.estimator).get("classes_", "01")) == 1:
         return
     constant_score, constant_loss = of_constant(score)
+    if scores[best] == score.highest and constant_score < scores[best]:
+        return
     if not ((fresh and best == 0) or losses[best] >= constant_loss
             or is_constant_like(scores, best, constant_score, len(score.examples))):
         return

@@ -70,6 +70,16 @@ def test_a_missing_class_in_the_held_out_part_is_named():
         OURS["classifier"](**STOPS, scoring="roc_auc_ovr", validation_split="last").fit(X, y)
 
 
+def test_a_label_that_the_held_out_part_lacks_is_named():
+    labels = np.column_stack([signal > 0, X[:, 2] > 0, np.arange(300) < 100])
+    with pytest.raises(ValueError, match=r"roc_auc.*, which have the labels \[2\] in all rows or in none"):
+        OURS["classifier"](**STOPS, scoring="roc_auc", validation_split="last").fit(X, labels)
+
+
+def test_the_accuracy_of_the_only_class_is_not_named():
+    assert not caught_in(OURS["classifier"](**STOPS), X, np.ones(300))
+
+
 def test_a_score_that_only_the_first_parameters_lack_is_accepted():
     def r2_of_good_predictions(y, predicted):
         return r2_score(y, predicted) if r2_score(y, predicted) > 0.2 else np.nan
@@ -159,6 +169,7 @@ STILL = {
     "F1 of a rare class": ("classifier", RARE, {"learning_rate_init": 0.01, "scoring": "f1"}),
     "named R2 of a constant part": ("regressor", np.where(np.arange(300) < 200, signal, 0.0),
                                     {"validation_split": "last", "scoring": "r2"}),
+    "explained variance of a single row": ("regressor", signal, {"scoring": "explained_variance"}),
     "a constant": ("regressor", signal, {"scoring": lambda estimator, X, y: 0.5}),
 }
 
@@ -169,11 +180,12 @@ def test_a_score_that_stands_still_while_the_loss_falls_is_named(name, max_iter)
     """Whether early stopping or max_iter ends the fit."""
     kind, y, own = STILL[name]
     model = OURS[kind](**STOPS | {"learning_rate_init": 0.001, "max_iter": max_iter, "batch_size": 30} | own)
-    texts = caught_in(model, X, y)
+    given = {"X_val": X[7:8], "y_val": y[7:8]} if "single row" in name else {}
+    texts = caught_in(model, X, y, **given)
     assert len(texts) == 1 and texts[0].startswith("early stopping: the validation score ")
     assert f"after epoch {1 + np.argmax(model.validation_scores_)}, whose parameters are kept" in texts[0]
     assert "scoring='loss'" in texts[0] and ("roc_auc" in texts[0]) == (kind == "classifier")
-    assert not caught_in(model.set_params(scoring="loss"), X, y)
+    assert not caught_in(model.set_params(scoring="loss"), X, y, **given)
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
