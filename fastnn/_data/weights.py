@@ -10,8 +10,8 @@ from fastnn._data import checks
 from fastnn._data.arrays import finite, numeric
 from fastnn._model.architecture import Architecture
 
-__all__ = ["WeightScale", "as_counts", "by_example", "example_weights", "for_core", "multiply", "needs_all_labels",
-           "total_weight"]
+__all__ = ["WeightScale", "as_counts", "by_example", "by_output", "example_weights", "for_core", "multiply",
+           "needs_all_labels", "total_weight"]
 
 EQUAL = 1e-9  # relative to the mean
 MEAN_COUNTS = (0.1, 1e6)  # weights of another mean are no numbers of examples
@@ -151,6 +151,12 @@ def as_counts(*factors: NDArray[Any] | None) -> NDArray[np.float64] | None:
 def by_example(weights: NDArray[Any]) -> NDArray[Any]:
     """Return one weight per example (m,): the mean over the outputs."""
     return weights if weights.ndim == 1 else weights.mean(axis=1, dtype=np.float64)
+
+
+def by_output(weights: NDArray[Any], n: int) -> NDArray[Any]:
+    """Return the weights of n outputs (m, n): of one without any weight, ones."""
+    wide = np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, (len(weights), n))
+    return np.where(wide.any(axis=0), wide, 1)
 
 
 def total_weight(weights: NDArray[Any]) -> float:

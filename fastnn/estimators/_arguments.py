@@ -12,6 +12,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
 from fastnn._data import checks, functions
+from fastnn._data.weights import needs_all_labels
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping, resolve
 from fastnn.estimators._scores import LOSS
@@ -95,11 +96,7 @@ def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list
         raise ValueError("partial_fit does not support early_stopping=True")
     elif estimator.early_stopping and not validates and estimator.validation_fraction == 0:
         raise ValueError("validation_fraction must be above 0 with early_stopping, got 0")
-    if isinstance(getattr(estimator, "class_weight", None), dict):
-        for label, factor in estimator.class_weight.items():
-            if isinstance(factor, bool) or not isinstance(factor, Real):
-                raise TypeError(f"class_weight of the class {checks.shown(label)} must be a number, got "
-                                f"{checks.shown(factor)}")
+    check_class_weight(getattr(estimator, "class_weight", None))
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
     checks.frozen_layers(estimator.frozen_layers, len(hidden) + 1)
     checks.dropout(estimator.dropout, estimator._hidden_activations(len(hidden)))
@@ -109,6 +106,23 @@ def check_parameters(estimator: Any, validates: bool, incremental: bool) -> list
             functions.check_call(estimator.scoring, ("estimator", "X", "y"), "scoring")
         check_scoring(estimator, scoring=estimator.scoring)
     return hidden
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Check the class weights of an output, or those of each in a list.
+
+    Raises
+    ------
+    TypeError
+        If a weight is no number, or an entry of a list is none of dict, "balanced" and None.
+    """
+    for one in class_weight if isinstance(class_weight, (list, tuple)) else [class_weight]:
+        if not isinstance(one, dict) and not needs_all_labels(one) and one is not None:
+            raise TypeError(f"class_weight of an output must be a dict, 'balanced' or None, got {checks.shown(one)}")
+        for label, factor in one.items() if isinstance(one, dict) else ():
+            if isinstance(factor, bool) or not isinstance(factor, Real):
+                raise TypeError(f"class_weight of the class {checks.shown(label)} must be a number, got "
+                                f"{checks.shown(factor)}")
 
 
 def recorded(estimator: Any, validates: bool) -> tuple[str, ...]:

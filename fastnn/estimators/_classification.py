@@ -10,6 +10,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
+from fastnn._data.weights import by_example, needs_all_labels
 from fastnn._prediction.labels import take_logarithms
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import ClassifierGradients
@@ -82,7 +83,7 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
     def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
-        if incremental and self.class_weight == "balanced" and encoded_y.ndim == 1:
+        if incremental and needs_all_labels(self.class_weight):
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
         return class_factors(self.class_weight, self.classes_, encoded_y)
 
@@ -123,7 +124,9 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         decided, Y = self._class_indices(outputs), data.encoded_y
-        correct = (decided == Y).all(axis=1) if decided.ndim == 2 else decided == Y.ravel()
-        if data.sample_weight is None:
-            return float(correct.mean())
-        return float(np.average(correct, weights=data.score_weight))
+        weights = data.score_weight
+        correct = decided == Y if decided.ndim == 2 else decided == Y.ravel()
+        if weights is not None and weights.ndim == 2:
+            correct |= weights == 0
+        correct = correct.all(axis=1) if decided.ndim == 2 else correct
+        return float(correct.mean() if weights is None else np.average(correct, weights=by_example(weights)))

@@ -143,8 +143,8 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
     """Validate and encode the training data."""
     X, y = estimator._validate_input(X, y, incremental, reset=reset)
     encoded_y = estimator._encode(y)
-    return FitData.of(X, y, encoded_y, check_sample_weight(sample_weight, X),
-                      estimator._class_factors(encoded_y, incremental))
+    weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_outputs(encoded_y))
+    return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, incremental))
 
 
 def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool) -> Solver:

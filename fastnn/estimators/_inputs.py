@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_array
 
 from fastnn._data import arrays
 from fastnn._data.examples import Examples
@@ -27,9 +27,9 @@ class FitData:
     y : ndarray or sparse matrix (m,) or (m, n_outputs)
     encoded_y : ndarray
         y as numbers: int32 labels (m,) for a softmax output, else (m,) or (m, n[L]).
-    sample_weight : ndarray (m,) or None
+    sample_weight : ndarray (m,) or (m, n[L]), or None
         The user's weights.
-    loss_weight : ndarray (m,) or None
+    loss_weight : ndarray (m,) or (m, n[L]), or None
         The weights in the loss, as `weights.as_counts` returns them: times those of the classes.
     """
 
@@ -99,17 +99,29 @@ def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, a
     return Examples(as_core_X(X, dtype), Y, None if weights is None else for_core(weights, dtype))
 
 
-def check_sample_weight(sample_weight: Any, X: Any, name: str = "sample_weight") -> NDArray[Any] | None:
-    """Return the sample weights (m,) of X, or None.
+def check_sample_weight(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_outputs: int,
+                        name: str = "sample_weight") -> NDArray[Any] | None:
+    """Return the sample weights of X, (m,), or for several targets also (m, n_outputs), or None.
 
     Raises
     ------
     ValueError
-        If they are invalid for scikit-learn, negative or all zero.
+        If they are invalid for scikit-learn, negative or all zero, or labels of classes have weights for each class.
     """
     if sample_weight is None:
         return None
-    weights: NDArray[Any] = _check_sample_weight(sample_weight, X)
+    shape = sample_weight.shape if hasattr(sample_weight, "shape") else np.asarray(sample_weight).shape
+    if len(shape) == 2 and shape == (len(encoded_y), n_outputs):
+        if encoded_y.dtype == np.int32:
+            raise ValueError(f"{name} must have shape (m,) = ({len(encoded_y)},), got {shape}: y has one label, and "
+                             "one weight, per example")
+        weights: NDArray[Any] = check_array(sample_weight, dtype=np.float64, input_name=name)
+        weights = weights.ravel() if n_outputs == 1 else weights
+    elif len(shape) == 2 and encoded_y.ndim == 2:
+        m, n = encoded_y.shape
+        raise ValueError(f"{name} must have shape (m,) = ({m},) or (m, n_outputs) = ({m}, {n}), got {shape}")
+    else:
+        weights = _check_sample_weight(sample_weight, X)
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative, got {weights.min():g}")
     if not weights.any():
@@ -118,20 +130,34 @@ def check_sample_weight(sample_weight: Any, X: Any, name: str = "sample_weight")
 
 
 def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the factors (m,) of the sample weights by class, for encoded labels y (m,).
+    """Return the factors of the sample weights by class: (m,) for labels (m,), (m, n) for several labels (m, n).
 
     Raises
     ------
     ValueError
-        If y is not one label per example, or a factor is negative or infinite.
+        If the class weights do not fit y, or a factor is negative or infinite.
     """
-    if encoded_y.ndim != 1:
-        raise ValueError("class_weight is for one label an example; where there are several, pass sample_weight")
-    labels = classes[encoded_y.astype(np.intp)]
-    present = np.unique(labels) if class_weight == "balanced" else classes
+    listed = isinstance(class_weight, (list, tuple))
+    if encoded_y.ndim == 1:
+        if listed:
+            raise ValueError("class_weight: a list is for several labels an example, here y has one")
+        return _factors(class_weight, classes, classes[encoded_y.astype(np.intp)])
+    n = encoded_y.shape[1]
+    if isinstance(class_weight, dict) or (listed and len(class_weight) != n):
+        given = "a dict" if isinstance(class_weight, dict) else f"a list of {len(class_weight)}"
+        raise ValueError(f"class_weight of {n} labels an example must be 'balanced' or a list of {n}, one dict or "
+                         f"'balanced' for each, got {given}")
+    return np.stack([_factors(one, np.arange(2), column.astype(np.intp), f" of output {j}") for j, (one, column) in
+                     enumerate(zip(class_weight if listed else [class_weight] * n, encoded_y.T, strict=True))], axis=1)
+
+
+def _factors(class_weight: Any, classes: NDArray[Any], labels: NDArray[Any], where: str = "") -> NDArray[np.float64]:
+    """Return the factor of each label (m,)."""
+    present = np.unique(labels) if isinstance(class_weight, str) else classes
     by_class = compute_class_weight(class_weight, classes=present, y=labels)
     for label, factor in zip(present, by_class, strict=True):
         if not 0 <= factor < np.inf:
-            raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}")
+            raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}"
+                             f"{where}")
     factors: NDArray[np.float64] = by_class[np.searchsorted(present, labels)]
     return factors

@@ -59,7 +59,12 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
         predicted = self._in_units(outputs).reshape(data.y.shape)
-        return float(r2_score(data.y, predicted, sample_weight=data.score_weight))
+        weights = data.score_weight
+        if weights is None or weights.ndim == 1:
+            return float(r2_score(data.y, predicted, sample_weight=weights))
+        known = weights > 0  # where it is not, y may be of any size
+        return float(np.mean([r2_score(data.y[rows, j], predicted[rows, j], sample_weight=weights[rows, j])
+                              for j, rows in enumerate(known.T) if rows.any()]))
 
     def _reason_against_score(self, data: FitData) -> str | None:
         y = data.y[data.weighted_rows()]

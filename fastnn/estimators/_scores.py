@@ -18,6 +18,7 @@ from fastnn._core import kernels
 from fastnn._data.examples import Examples
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._network import CoreNetwork
+from fastnn.estimators._single_output import single_output
 from fastnn.estimators._stand_in import good_outputs, stand_in
 
 __all__ = ["LOSS", "ValidationScore"]
@@ -118,10 +119,22 @@ class ValidationScore:
                       stacklevel=2)
 
     def of(self, estimator: Any) -> float:
-        """Return the scorer's value of an estimator."""
+        """Return the scorer's value of an estimator.
+
+        The scorers of scikit-learn take one weight per example. If the outputs have their own, it is the mean over the
+        values of the single outputs.
+        """
+        weights = self.weights.get("sample_weight")
+        if weights is not None and weights.ndim == 2 and hasattr(self.scorer, "_score_func"):
+            y = self.data.encoded_y.astype(int) if is_classifier(estimator) else self.data.y
+            return float(np.mean([self._called(single_output(estimator, j), y[:, j], weights[:, j])
+                                  for j in np.flatnonzero(weights.any(axis=0)).tolist()]))
+        return self._called(estimator, self.data.y, weights)
+
+    def _called(self, estimator: Any, y: Any, weights: Any) -> float:
         assert self.scorer is not None
         with quiet_scorer():
-            value = self.scorer(estimator, self.data.X, self.data.y, **self.weights)
+            value = self.scorer(estimator, self.data.X, y, **({} if weights is None else {"sample_weight": weights}))
         if not isinstance(value, Real) and (np.ndim(value) or np.asarray(value).dtype.kind not in "biuf"):
             raise TypeError(f"scoring={self.name} must return a number, got {type(value).__name__}")
         return float(value)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
+from fastnn._data.weights import by_output
 from fastnn._prediction.constant import sums
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._network import CoreNetwork
@@ -33,11 +34,10 @@ def good_outputs(estimator: Any, network: CoreNetwork, data: FitData) -> NDArray
 
 def constant_outputs(network: CoreNetwork, data: FitData) -> NDArray[np.float64] | None:
     """Return outputs A[L] (n[L],) that are the mean of the targets; None unless each output has its target."""
-    outputs, weights = target_outputs(network, data), data.sample_weight
+    outputs, weights = target_outputs(network, data), data.score_weight
     if outputs.shape[1] != network.architecture.n_outputs:
         return None
-    if weights is not None and weights.ndim == 1:
-        weights = np.broadcast_to(weights[:, None], outputs.shape)
+    weights = None if weights is None else by_output(weights, outputs.shape[1])
     mean: NDArray[np.float64] = np.average(outputs, axis=0, weights=weights)
     return mean
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._data.weights import by_output
 from fastnn.estimators._inputs import FitData
 
 __all__ = ["TargetScale", "explained", "on_another_scale", "sample", "unusual_scale"]
@@ -30,12 +31,13 @@ class TargetScale(NamedTuple):
 
         Both are computed relative to the largest value, so that they neither overflow nor underflow.
         """
-        if weights is not None and weights.ndim == 1:
-            weights = np.broadcast_to(weights[:, None], Y.shape)
+        if weights is not None:
+            weights = by_output(weights, Y.shape[1])
+            Y = np.where(weights > 0, Y, 0)  # an unknown target may be of any size
         largest = np.abs(Y).max(axis=0)
         unit = np.where(largest > 0, largest, 1.0)
         mean = unit * np.average(Y / unit, axis=0, weights=weights)
-        away = Y - mean
+        away = Y - mean if weights is None else np.where(weights > 0, Y - mean, 0)
         farthest = np.abs(away).max(axis=0)
         constant = farthest <= 8 * np.finfo(np.float64).eps * largest  # rounding of the mean
         unit = np.where(constant, 1.0, farthest)
@@ -54,6 +56,11 @@ class TargetScale(NamedTuple):
         return result
 
 
+def by_target(data: FitData) -> bool:
+    """Tell whether each target has its own weight: it may be 0 because the target is unknown."""
+    return data.loss_weight is not None and data.loss_weight.ndim == 2
+
+
 def columns(data: FitData) -> NDArray[np.float64]:
     """Return the targets with weight as a matrix (m, n_outputs)."""
     return np.asarray(data.y, np.float64).reshape(len(data.y), -1)[data.weighted_rows()]
@@ -63,8 +70,11 @@ def on_another_scale(training: FitData, validation: FitData) -> str:
     """Say how far apart the targets for training and validation are, if no honest shift explains it; else ''.
 
     Standard deviations and interquartile ranges must both differ by the factor `SPREADS`, or the medians by `SPREADS`
-    times the larger spread of the training targets, so that neither outliers nor many equal values matter.
+    times the larger spread of the training targets, so that neither outliers nor many equal values matter. Where some
+    targets of an example are unknown, nothing is said.
     """
+    if by_target(training) or by_target(validation):
+        return ""
     for k, (y, other) in enumerate(zip(columns(training).T, columns(validation).T, strict=False)):
         ours, theirs = spreads(y), spreads(other)
         if not (ours > 0).all():
@@ -86,7 +96,12 @@ def spreads(y: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def unusual_scale(data: FitData) -> str:
-    """Say what the scale of the targets is if it is far from that of the initial outputs; else ''."""
+    """Say what the scale of the targets is if it is far from that of the initial outputs; else ''.
+
+    Where some targets of an example may be unknown, nothing is said.
+    """
+    if by_target(data):
+        return ""
     mean, deviation = TargetScale.of(columns(data), None)
     for center, spread in zip(mean, deviation, strict=True):
         if not 1 / SPREADS <= spread <= SPREADS or abs(center) > SPREADS * spread:

@@ -38,7 +38,10 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
     if given.X is None or given.y is None:
         raise ValueError("X_val and y_val go together")
     X, y = estimator._validate_validation_data(given.X, given.y)
-    data = FitData.of(X, y, estimator._encode(y), check_sample_weight(given.sample_weight, X, "sample_weight_val"))
+    encoded_y = estimator._encode(y)
+    weights = check_sample_weight(given.sample_weight, X, encoded_y, estimator._n_outputs(encoded_y),
+                                  "sample_weight_val")
+    data = FitData.of(X, y, encoded_y, weights)
     if is_regressor(estimator) and (difference := on_another_scale(training, data)):
         warnings.warn(f"y_val is on another scale than y: {difference}. Transform both alike; "
                       "TransformedTargetRegressor transforms y only, normalize_y=True both", stacklevel=2)

@@ -74,8 +74,10 @@ class MLPClassifier(BaseMLPClassifier):
         Training stops after more than this many consecutive epochs without improvement.
     max_fun : int, default=15000
         Maximum number of loss evaluations by 'lbfgs'.
-    class_weight : dict, 'balanced' or None, default=None
+    class_weight : dict, 'balanced', list or None, default=None
         Only in fastnn. Factor of the sample weights of each class; 'balanced' uses m / (n_classes * class count).
+        Several labels an example take 'balanced', for each on its own, or a list of a dict of 0 and 1, 'balanced' or
+        None per label.
     label_smoothing : float, default=0.0
         Only in fastnn. Weight of the uniform distribution that is mixed into the targets (Szegedy et al. 2016,
         section 7).
@@ -150,7 +152,7 @@ class MLPClassifier(BaseMLPClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLPClassifier._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, tuple, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -177,9 +179,10 @@ class MLPClassifier(BaseMLPClassifier):
             Training examples.
         y : array-like of shape (m,) or (m, n_outputs)
             Targets.
-        sample_weight : array-like of shape (m,), default=None
+        sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
             Non-negative weights, not all zero. A mini-batch without weight makes no step. Of equal weights, and of
-            weights with a mean below 0.1 or above 1e6, only the ratios count.
+            weights with a mean below 0.1 or above 1e6, only the ratios count. Only in fastnn: one for each of
+            several labels of an example, 0 where it is unknown.
         X_val, y_val : same as X and y, default=None
             Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
         sample_weight_val : array-like, default=None
@@ -214,7 +217,7 @@ class MLPClassifier(BaseMLPClassifier):
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
         y : array-like of shape (m,) or (m, n_outputs)
-        sample_weight : array-like of shape (m,), default=None
+        sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
         classes : array-like of shape (n_classes,), default=None
             All classes that may occur in later calls. Required in the first call.
 

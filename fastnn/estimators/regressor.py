@@ -185,9 +185,10 @@ class MLPRegressor(BaseMLPRegressor):
             Training examples.
         y : array-like of shape (m,) or (m, n_outputs)
             Targets.
-        sample_weight : array-like of shape (m,), default=None
+        sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
             Non-negative weights, not all zero. A mini-batch without weight makes no step. Of equal weights, and of
-            weights with a mean below 0.1 or above 1e6, only the ratios count.
+            weights with a mean below 0.1 or above 1e6, only the ratios count. Only in fastnn: one for each of
+            several targets of an example, 0 where it is unknown.
         X_val, y_val : same as X and y, default=None
             Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
         sample_weight_val : array-like, default=None
@@ -222,7 +223,7 @@ class MLPRegressor(BaseMLPRegressor):
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
         y : array-like of shape (m,) or (m, n_outputs)
-        sample_weight : array-like of shape (m,), default=None
+        sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
 
         Returns
         -------

@@ -4,12 +4,15 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 from helpers.estimator_cases import OURS, THEIRS, WEIGHTS
 from helpers.estimator_data import X_iris, quiet, y_iris
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import AdaBoostRegressor, BaggingClassifier, BaggingRegressor
+from sklearn.metrics import r2_score, roc_auc_score
 
+from fastnn import Network
 from fastnn._data.weights import as_counts
 
 BOTH = ["classifier", "regressor"]
@@ -170,3 +173,147 @@ def test_boosting_by_weights_that_add_up_to_1_trains():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert AdaBoostRegressor(OURS["regressor"](**SMALL), n_estimators=2, random_state=0).fit(X_iris, y_iris)
+
+
+# ---- One weight per output
+
+INPUTS = RNG.standard_normal((200, 4))
+TARGETS = INPUTS @ RNG.standard_normal((4, 3))
+LABELS = (TARGETS > 0.3).astype(int)
+OF_OUTPUTS = RNG.choice([0, 0.5, 1, 3], (200, 3))
+SEVERAL = {"classifier": LABELS, "regressor": TARGETS}
+
+
+def several(kind, weights=None, method="fit", y=None, **parameters):
+    keywords = {"classes": range(3)} if (method, kind) == ("partial_fit", "classifier") else {}
+    return quiet(OURS[kind](**SMALL | parameters), method, INPUTS, SEVERAL[kind] if y is None else y,
+                 sample_weight=weights, **keywords)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_equal_columns_of_weights_give_what_one_weight_per_example_gives(kind, solver, early_stopping):
+    """To the roundings of the total weights."""
+    options = {"solver": solver, "alpha": 1.0, "early_stopping": early_stopping and solver != "lbfgs"}
+    w = OF_OUTPUTS[:, 0]
+    one, columns = several(kind, w, **options), several(kind, np.repeat(w[:, None], 3, axis=1), **options)
+    np.testing.assert_allclose(arrays(columns), arrays(one), rtol=1e-9, atol=1e-12)
+    if options["early_stopping"]:
+        np.testing.assert_allclose(columns.validation_scores_, one.validation_scores_, rtol=1e-9)
+        np.testing.assert_allclose(columns.validation_loss_curve_, one.validation_loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("wrap", [np.asarray, scipy.sparse.csr_array])
+def test_a_network_takes_the_same_weights_of_outputs(kind, method, wrap):
+    """One gradient step on all rows: both use the same loss, here without penalty."""
+    model = quiet(OURS[kind](**SMALL | {"max_iter": 1, "solver": "sgd", "momentum": 0, "alpha": 0, "batch_size": 200,
+                                        "activation": "tanh"}), "fit", wrap(INPUTS), SEVERAL[kind])
+    net = Network([4, 5, 3], activation="tanh", output="sigmoid" if kind == "classifier" else "identity",
+                  dtype="float64")
+    for own, value in zip((*net.W, *net.b), (*model.coefs_, *model.intercepts_), strict=True):
+        own[...] = value.T if value.ndim == 2 else value[:, None]
+    model.set_params(warm_start=True)
+    quiet(model, method, wrap(INPUTS), SEVERAL[kind], OF_OUTPUTS)
+    net.fit(INPUTS, SEVERAL[kind], sample_weight=OF_OUTPUTS, optimizer="sgd", batch_size=None, epochs=1)
+    np.testing.assert_allclose(model.coefs_[0], net.W[0].T, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_target_without_weight_does_not_matter(kind):
+    known, results = OF_OUTPUTS > 0, []
+    for placeholder in (0, 1) if kind == "classifier" else (0, -999.0, 1e200):
+        y = np.where(known, SEVERAL[kind], placeholder)
+        model = several(kind, known, y=y, early_stopping=True)
+        results.append((arrays(model).tobytes(), model.loss_curve_, model.validation_scores_))
+    assert all(result == results[0] for result in results)
+
+
+def test_scores_of_early_stopping_weight_each_output():
+    options = {"X_val": INPUTS, "sample_weight_val": OF_OUTPUTS}
+    model = quiet(OURS["regressor"](**SMALL, scoring="neg_mean_absolute_error"), "fit", INPUTS, TARGETS,
+                  y_val=TARGETS, **options)
+    errors = np.average(np.abs(model.predict(INPUTS) - TARGETS), axis=0, weights=OF_OUTPUTS).mean()
+    assert model.validation_scores_[-1] == pytest.approx(-errors, rel=1e-12)
+    model = quiet(OURS["regressor"](**SMALL), "fit", INPUTS, TARGETS, y_val=TARGETS, **options)
+    r2 = [r2_score(TARGETS[:, j], model.predict(INPUTS)[:, j], sample_weight=OF_OUTPUTS[:, j]) for j in range(3)]
+    assert model.validation_scores_[-1] == pytest.approx(np.mean(r2), rel=1e-12)
+    model = quiet(OURS["classifier"](**SMALL), "fit", INPUTS, LABELS, y_val=LABELS, **options)
+    right = ((model.predict(INPUTS) == LABELS) | (OF_OUTPUTS == 0)).all(axis=1)
+    assert model.validation_scores_[-1] == pytest.approx(np.average(right, weights=OF_OUTPUTS.sum(axis=1)), rel=1e-12)
+    model = quiet(OURS["classifier"](**SMALL, scoring="roc_auc"), "fit", INPUTS, LABELS, y_val=LABELS, **options)
+    p = model.predict_proba(INPUTS)
+    auc = [roc_auc_score(LABELS[:, j], p[:, j], sample_weight=OF_OUTPUTS[:, j]) for j in range(3)]
+    assert model.validation_scores_[-1] == pytest.approx(np.mean(auc), rel=1e-12)
+
+
+def test_a_users_scorer_gets_the_weights_of_the_outputs():
+    given_weights = []
+
+    def scorer(model, X, y, sample_weight=None):
+        given_weights.append(sample_weight)
+        return 0.5
+
+    quiet(OURS["regressor"](**SMALL, scoring=scorer), "fit", INPUTS, TARGETS, X_val=INPUTS, y_val=TARGETS,
+          sample_weight_val=OF_OUTPUTS)
+    np.testing.assert_array_equal(given_weights[-1], OF_OUTPUTS)
+
+
+def test_an_output_without_any_weight_does_not_count():
+    weights = OF_OUTPUTS * [1, 1, 0]
+    for parameters in ({}, {"normalize_y": True}, {"early_stopping": True}):
+        assert np.isfinite(arrays(several("regressor", weights, **parameters))).all()
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("shape", [(200, 2), (3, 200)])
+def test_weights_of_outputs_of_another_shape_are_refused(kind, shape):
+    with pytest.raises(ValueError, match=r"sample_weight must have shape \(m,\) = \(200,\) or"):
+        several(kind, np.ones(shape))
+
+
+def test_one_label_per_example_has_one_weight():
+    with pytest.raises(ValueError, match="y has one label, and one weight, per example"):
+        fitted("classifier", np.ones((150, 3)))
+
+
+# ---- Class weights of several labels
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("weights", [None, OF_OUTPUTS[:, 0] + 0.5, OF_OUTPUTS])
+def test_class_weights_of_several_labels_are_weights_of_outputs(solver, weights):
+    counts = LABELS.sum(axis=0)
+    factors = np.where(LABELS == 1, [9, 0.5, 200 / (2 * counts[2])], [1, 2, 200 / (2 * (200 - counts[2]))])
+    own = np.ones((200, 1)) if weights is None else weights.reshape(200, -1)
+    model = several("classifier", weights, solver=solver, class_weight=[{1: 9}, {0: 2, 1: 0.5}, "balanced"])
+    np.testing.assert_allclose(arrays(model), arrays(several("classifier", own * factors, solver=solver)), rtol=1e-9)
+    balanced, listed = (several("classifier", weights, solver=solver, class_weight=one)
+                        for one in ("balanced", ["balanced"] * 3))
+    np.testing.assert_array_equal(arrays(balanced), arrays(listed))
+
+
+@pytest.mark.parametrize(("value", "error", "text"), [
+    ({1: 2}, ValueError, "class_weight of 3 labels an example must be 'balanced' or a list of 3, .* got a dict"),
+    ([{1: 2}], ValueError, "got a list of 1"),
+    ([{1: 2}, {}, 3], TypeError, "must be a dict, 'balanced' or None, got 3"),
+    ([{1: "a"}, {}, {}], TypeError, "class_weight of the class 1 must be a number"),
+    ([{}, {1: -1}, None], ValueError, "must not be negative or infinite, got -1 for the class 1 of output 1"),
+    ([{0: 0, 1: 0}] * 3, ValueError, "class_weight leaves no example with a weight"),
+])
+def test_bad_class_weights_of_several_labels(value, error, text):
+    with pytest.raises(error, match=text):
+        several("classifier", class_weight=value)
+
+
+def test_a_list_of_class_weights_needs_several_labels():
+    with pytest.raises(ValueError, match="class_weight: a list is for several labels an example"):
+        fitted("classifier", class_weight=[{0: 1}, {0: 1}, {0: 1}])
+
+
+def test_partial_fit_refuses_balanced_class_weights_of_several_labels():
+    for value in ("balanced", [{}, "balanced", {}]):
+        with pytest.raises(ValueError, match="class_weight='balanced' needs all labels at once"):
+            several("classifier", method="partial_fit", class_weight=value)
