@@ -65,7 +65,7 @@ def example_weights(sample_weight: Any, class_weight: Any, Y: NDArray[Any], m: i
     ValueError, TypeError
         If an argument is not as `Network.fit` describes it.
     """
-    n_targets = Y.shape[1] if Y.ndim == 2 else architecture.n_outputs
+    n_targets = Y.shape[1] if len(Y.shape) == 2 else architecture.n_outputs  # Y may be read by slices
     weights = checked(sample_weight, m, architecture, what, n_targets)
     if weights is not None:
         if scale is None and not weights.any():
