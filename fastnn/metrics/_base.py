@@ -185,9 +185,12 @@ def lacking(true: NDArray[np.float64], at_least: int) -> str:
     true : ndarray (tasks, classes)
         The weight of each class in y: one task for softmax, one of the classes 0 and 1 for each sigmoid output.
     at_least : int
-        The number of classes that each task needs with weight.
+        The number of classes that each task needs with weight. Of several tasks, one without any weight is left out.
     """
-    few = np.flatnonzero(np.count_nonzero(true, axis=1) < at_least)
+    few = np.count_nonzero(true, axis=1) < at_least
+    if true.any():
+        few &= true.any(axis=1)
+    few = np.flatnonzero(few)
     if not len(few):
         return ""
     missing = np.flatnonzero(true[few[0]] == 0).tolist()

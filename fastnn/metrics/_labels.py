@@ -49,7 +49,8 @@ class _Counts(Metric):
         """Return the mean over the tasks, nan if one is undefined."""
         reason = lacking(self.true, at_least=2)
         return self.undefined(reason) if reason else float(np.mean([
-            self.of_task(*counts) for counts in zip(self.right, self.predicted, self.true, strict=True)]))
+            self.of_task(*counts) for counts in zip(self.right, self.predicted, self.true, strict=True)
+            if counts[2].any()]))
 
     def of_task(self, right: NDArray[np.float64], predicted: NDArray[np.float64], true: NDArray[np.float64]) -> float:
         """Return the metric of one task from these weights of each class."""

@@ -107,7 +107,7 @@ class _Ranking(Metric):
         return float(np.mean([
             self.of_task(*_steps(P[:, k], labels == first + k if labels.ndim == 1 else labels[:, k] == 1,
                                  weights if weights.ndim == 1 else weights[:, min(k, weights.shape[1] - 1)]))
-            for k in range(P.shape[1])]))
+            for k in range(P.shape[1]) if labels.ndim == 1 or true[k].any()]))
 
     def of_task(self, positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
         """Return the metric of one task.

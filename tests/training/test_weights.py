@@ -141,15 +141,16 @@ def test_metrics_weight_each_output(output, tuning):
     assert found["accuracy"] == pytest.approx(np.average(right.all(axis=1), weights=known.mean(axis=1)), rel=1e-12)
 
 
-def test_metrics_of_classifiers_weight_each_output():
-    """Each is the mean over the outputs of the metric of one output, with its weights."""
-    several, y = make("sigmoid"), TARGETS["sigmoid"]
+@pytest.mark.parametrize("last", [1, 0])
+def test_metrics_of_classifiers_weight_each_output(last):
+    """Each is the mean over the outputs with weight of the metric of one output, with its weights."""
+    several, y, weights = make("sigmoid"), TARGETS["sigmoid"], WEIGHTS * [1, 1, last]
     names = ["roc_auc", "average_precision", "f1", "precision", "recall", "balanced_accuracy", "matthews_corrcoef"]
-    found = several.evaluate(X, y, sample_weight=WEIGHTS, metrics=names)
+    found = several.evaluate(X, y, sample_weight=weights, metrics=names)
     W, b = several.W, several.b
     for name in names:
         each = []
-        for j in range(N_OUT):
+        for j in range(N_OUT if last else N_OUT - 1):
             one = Network([5, 7, 1], output="sigmoid", dtype="float64")
             for own, value in zip((*one.W, *one.b), (W[0], W[1][j : j + 1], b[0], b[1][j : j + 1]), strict=True):
                 own[...] = value
