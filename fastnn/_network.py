@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import initializers
 from fastnn._data import checks, sources
-from fastnn._data.features import Features
 from fastnn._data.sources import Data
 from fastnn._model import files
 from fastnn._model.architecture import Architecture
@@ -18,12 +17,13 @@ from fastnn._model.files import NetworkValues
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters, ParameterViews
 from fastnn._prediction import labels
+from fastnn._prediction.dropout_samples import check_companions
 from fastnn._prediction.evaluate import evaluate
-from fastnn._prediction.input_gradients import check_output, input_gradients
+from fastnn._prediction.outputs import NetworkOutputs
 from fastnn._prediction.predictor import Cache, Form, Predictor
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.history import History
-from fastnn.losses import BY_NAME, Gaussian, Loss
+from fastnn.losses import BY_NAME, Loss
 from fastnn.metrics import Metric
 from fastnn.metrics import get as metric_objects
 
@@ -33,7 +33,7 @@ __all__ = ["PredictingNetwork"]
 TRANSIENT = frozenset({"_W", "_b", "_predictor", "_shapes_predictions", "_in_training"})
 
 
-class PredictingNetwork:
+class PredictingNetwork(NetworkOutputs):
     """The base class of `Network`, which describes the parameters and attributes."""
 
     history: History | None
@@ -148,13 +148,16 @@ class PredictingNetwork:
 
     @overload
     def predict(self, X: Data, *, out: NDArray[Any] | None = None, return_std: Literal[False] = False,
+                dropout_samples: int | None = None, random_state: int | np.random.Generator | None = None,
                 n_threads: int | None = None) -> NDArray[Any]: ...
 
     @overload
-    def predict(self, X: Data, *, out: None = None, return_std: Literal[True],
+    def predict(self, X: Data, *, out: None = None, return_std: Literal[True], dropout_samples: int | None = None,
+                random_state: int | np.random.Generator | None = None,
                 n_threads: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
     def predict(self, X: Data, *, out: NDArray[Any] | None = None, return_std: bool = False,
+                dropout_samples: int | None = None, random_state: int | np.random.Generator | None = None,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
         """Return the prediction for each row of X.
 
@@ -166,12 +169,18 @@ class PredictingNetwork:
         out : ndarray, optional
             The array for the result, C-ordered and of its shape and dtype; may be a memory map.
         return_std : bool, default False
-            For the Gaussian loss: also return the standard deviations; not together with `out`.
+            For the Gaussian loss or with `dropout_samples`: also return the standard deviations. With both, their
+            variance is the mean of the variances plus the variance of the means. Not together with `out`.
+        dropout_samples : int, optional
+            Predict by the mean A[L] of this many forward passes that drop hidden units as in training (Gal &
+            Ghahramani 2016), at the network's `dropout`.
+        random_state : int, numpy.random.Generator or None
+            Seeds these passes. The units dropped depend on it and on the position of the row, not on threads.
         n_threads : int, optional
 
         Returns
         -------
-        ndarray
+        ndarray, or a tuple of two with `return_std`
             `out` if given. softmax output: labels (m,), int64. sigmoid: 0 and 1, int64, (m,) for one output, else
             (m, n[L]). Otherwise the values A[L] in the network's dtype and the shape of the fitted y: (m,) or
             (m, n[L]). Gaussian loss: the means, likewise. Quantile loss with a sequence of r levels: the quantiles,
@@ -183,8 +192,10 @@ class PredictingNetwork:
         ------
         ValueError, TypeError
             If X is not (m, n[0]) finite real numbers (`out` may then be partly filled), `out` has the wrong form, or
-            `return_std` is asked of another loss.
+            `return_std` is asked of another loss without `dropout_samples`, or these of a network without dropout.
         """
+        if dropout_samples is not None or random_state is not None:
+            return self._sampled_predictions(X, out, return_std, dropout_samples, random_state, n_threads)
         if checks.flag(return_std, "return_std"):
             return self._means_and_deviations(X, out, n_threads)
         if self._shapes_predictions:
@@ -193,33 +204,12 @@ class PredictingNetwork:
         return self._predicted(X, out, n_threads, flat=labels.is_flat(output, n_out, self._target_ndim),
                                form="labels" if output in labels.CLASSIFYING else "outputs")
 
-    def _shaped_predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        loss = self._objective.loss
-        return labels.shaped(loss.predictions(outputs), loss, self._target_ndim)
-
-    def _means_and_deviations(self, X: Data, out: Any, n_threads: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
-        loss = self._objective.loss
-        if not isinstance(loss, Gaussian):
-            raise ValueError(f"return_std needs loss='gaussian', got {loss.name!r}")
-        if out is not None:
-            raise ValueError("out goes without return_std, which gives two arrays")
-        outputs = self._predicted(X, None, n_threads)
-        return self._shaped_predictions(outputs), labels.shaped(loss.deviations(outputs), loss, self._target_ndim)
-
-    def _predicted_as(self, X: Data, convert: Callable[[NDArray[Any]], NDArray[Any]], out: NDArray[Any] | None,
-                      n_threads: int | None) -> NDArray[Any]:
-        """Return what `convert` makes of the outputs (m, n[L]) of each chunk, in `out` if given."""
-        outputs = self._predictor.fast_path(X, n_threads=n_threads) if out is None else None
-        if outputs is not None:
-            return convert(outputs)
-        features = Features(X, self.layer_sizes[0], self.dtype)
-        return self._predictor.predict(features, out, convert=convert, n_threads=n_threads)
-
-    def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None,
+    def predict_proba(self, X: Data, *, out: NDArray[Any] | None = None, dropout_samples: int | None = None,
+                      random_state: int | np.random.Generator | None = None,
                       n_threads: int | None = None) -> NDArray[Any]:
         """Return the probabilities A[L]: (m, n[L]), or (m,), of class 1, for a single sigmoid output.
 
-        Arguments as for `predict`.
+        Arguments as for `predict`; with `dropout_samples` the means of the probabilities.
 
         Raises
         ------
@@ -228,7 +218,12 @@ class PredictingNetwork:
         TypeError
             If X does not hold real numbers.
         """
-        return self._probabilities(X, out, n_threads, "outputs")
+        check_companions(dropout_samples, random_state=random_state)
+        if dropout_samples is None:
+            return self._probabilities(X, out, n_threads, "outputs")
+        self._check_gives_probabilities()
+        mean, _ = self._moments(X, out, dropout_samples, random_state, n_threads)
+        return mean[:, 0] if self.layer_sizes[-1] == 1 else mean
 
     def predict_log_proba(self, X: Data, *, out: NDArray[Any] | None = None,
                           n_threads: int | None = None) -> NDArray[Any]:
@@ -240,52 +235,12 @@ class PredictingNetwork:
         return self._probabilities(X, out, n_threads, "logarithms")
 
     def _probabilities(self, X: Data, out: NDArray[Any] | None, n_threads: int | None, form: Form) -> NDArray[Any]:
-        if self._architecture.output not in labels.CLASSIFYING:
-            raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
+        self._check_gives_probabilities()
         return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1, form=form)
 
-    def input_gradients(self, X: Data, *, output: int | None = None, of: str = "A",
-                        n_threads: int | None = None) -> NDArray[Any]:
-        """Return the derivatives of the outputs by the features of each row.
-
-        Parameters
-        ----------
-        X : array_like (m, n[0]), object read by slices, iterable or callable
-            As for `predict`. The result is dense also for a sparse X.
-        output : int, optional
-            The derivatives of this output alone, counted from 0.
-        of : {"A", "Z"}
-            The outputs A[L], or Z[L], which do not saturate.
-        n_threads : int, optional
-
-        Returns
-        -------
-        ndarray of the network's dtype
-            dA[L]/dX or dZ[L]/dX: (m, n[L], n[0]), or (m, n[0]) of a single output or with `output`. At a kink, the
-            derivative is that of `fit` (relu'(0) = 0).
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument is not as described.
-
-        Examples
-        --------
-        >>> net = Network([2, 1], output="identity", random_state=0, dtype="float64")
-        >>> bool((net.input_gradients([[1.0, 2.0]]) == net.W[0]).all())
-        True
-        """
-        n_outputs = self._architecture.n_outputs
-        unit, raw = check_output(output, n_outputs), checks.name(of, ("A", "Z"), "of") == "Z"
-        if n_outputs == 1:
-            unit = 0
-        found = []
-        for part, refuse in Features(X, self.layer_sizes[0], self.dtype).parts(self._predictor.chunk):
-            gradients = input_gradients(self._predictor, part, unit=unit, raw=raw, n_threads=n_threads)
-            if gradients is None:
-                refuse()
-            found.append(gradients)
-        return found[0] if len(found) == 1 else np.concatenate(found)
+    def _check_gives_probabilities(self) -> None:
+        if self._architecture.output not in labels.CLASSIFYING:
+            raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
 
     def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:
@@ -320,18 +275,6 @@ class PredictingNetwork:
         examples = sources.as_source(self._architecture, self._objective.loss, X, y, sample_weight)
         return evaluate(self._predictor, self._objective, examples, metrics, target_ndim=self._target_ndim,
                         n_threads=n_threads)
-
-    def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
-                   form: Form = "outputs") -> NDArray[Any]:
-        outputs = self._predictor.fast_path(X, raw=form != "outputs", n_threads=n_threads) if out is None else None
-        if outputs is None:
-            features = Features(X, self.layer_sizes[0], self.dtype)
-            return self._predictor.predict(features, out, flat=flat, form=form, n_threads=n_threads)
-        if form == "labels":
-            return labels.predicted(outputs, self._architecture.output, self._target_ndim, 0.0)
-        if form == "logarithms":
-            labels.take_logarithms(outputs, self._architecture.output)
-        return outputs[:, 0] if flat else outputs
 
     # Copies and files
 

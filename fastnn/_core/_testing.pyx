@@ -3,7 +3,7 @@
 Conventions as in `fastnn._core.kernels`.
 """
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 
 from fastnn._core.arrays cimport (
     dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer, rows_pointer)
@@ -19,7 +19,7 @@ from fastnn._core.team_policy cimport (
 
 from fastnn._core.registry import LEVELS
 
-__all__ = ["TeamPolicy", "elementwise", "fastest", "gather", "multiply", "random_words", "rates",
+__all__ = ["TeamPolicy", "elementwise", "fastest", "gather", "multiply", "rates",
            "sparse_weight_gradient", "sum_columns", "total_gradient", "update"]
 
 TEAM_STATES = {FASTNN_TEAM: "team", FASTNN_SAMPLE: "sample", FASTNN_ALONE: "alone"}
@@ -246,10 +246,3 @@ def sparse_weight_gradient(dZ, tuple X, order, double scale, dW, int level=0):
     cdef char *dw = matrix_pointer(dW, dtype, shape, "dW", written=True)
     with nogil:
         ops.sparse_weight_gradient(n, m, n_prev, scale, dz, csr.values, csr.columns, csr.bounds, rows, dw)
-
-
-def random_words(uint32_t key_0, uint32_t key_1, uint32_t low, uint32_t high):
-    """Return two words of dropout's generator, Threefry-2x32 with 13 rounds, for a key and a counter."""
-    cdef uint32_t[2] key = [key_0, key_1], counter = [low, high], result
-    csrc.random_words(key, counter, result)
-    return result[0], result[1]

@@ -8,7 +8,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core.arrays cimport (
@@ -24,7 +24,7 @@ from fastnn._core.sparse cimport Csr, rows_in_range
 cnp.import_array()
 
 __all__ = ["activate", "activate_backward", "all_finite", "log_probabilities", "loss", "multiply", "permutation",
-           "shuffle", "sparse_linear"]
+           "random_words", "shuffle", "sparse_linear"]
 
 
 def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):
@@ -186,6 +186,13 @@ def sparse_linear(W, tuple X, order, Z, int level=0):
     cdef char *z = matrix_pointer(Z, dtype, (n, m), "Z", written=True)
     with nogil:
         ops.sparse_linear(n, m, w, csr.values, csr.columns, csr.bounds, rows, z)
+
+
+def random_words(uint32_t key_0, uint32_t key_1, uint32_t low, uint32_t high):
+    """Return two words of dropout's generator, Threefry-2x32 with 13 rounds, for a key and a counter."""
+    cdef uint32_t[2] key = [key_0, key_1], counter = [low, high], result
+    csrc.random_words(key, counter, result)
+    return result[0], result[1]
 
 
 def shuffle(order, rng):

@@ -20,7 +20,7 @@ from fastnn._model.parameters import Parameters
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
 
-__all__ = ["Cache", "Form", "Predictor"]
+__all__ = ["Cache", "Form", "Predictor", "linear"]
 
 NO_LIMIT = nullcontext()
 Conversion = Callable[[NDArray[Any]], NDArray[Any]]
@@ -144,12 +144,7 @@ class Predictor:
             A_prev = np.asfortranarray(X.T)
         with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
             for W, b, name in zip(*parameters.views(), activations, strict=True):
-                Z, A = (aligned_empty((len(W), len(X)), dtype, "F") for _ in range(2))
-                if isinstance(A_prev, SparseRows):
-                    kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
-                else:
-                    row_major = not W.flags.f_contiguous
-                    kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major)
+                Z, A = linear(W, A_prev), aligned_empty((len(W), len(X)), dtype, "F")
                 kernels.activate(name, Z, b, A, runtime.LEVEL)
                 cache.Z.append(Z)
                 cache.A.append(A)
@@ -207,6 +202,18 @@ class Predictor:
             labels.take_logarithms(outputs, output)
         elif convert is not None:
             target[...] = convert(outputs)
+
+
+def linear(W: NDArray[Any], A_prev: NDArray[Any] | SparseRows, *, scale: float = 1.0) -> NDArray[Any]:
+    """Return scale W A_prev (n, m) of A_prev (n_prev, m) in Fortran order; or W X^T of sparse rows X, with scale 1."""
+    m = len(A_prev) if isinstance(A_prev, SparseRows) else A_prev.shape[1]
+    Z = aligned_empty((len(W), m), W.dtype, "F")
+    if isinstance(A_prev, SparseRows):
+        kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
+    else:
+        row_major = not W.flags.f_contiguous
+        kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major, alpha=scale)
+    return Z
 
 
 class _Results:

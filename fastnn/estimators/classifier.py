@@ -11,8 +11,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
+from fastnn._prediction.dropout_samples import check_companions
 from fastnn.estimators._classification import BaseMLPClassifier
 from fastnn.estimators._fit import fit_estimator
+from fastnn.estimators._samples import sampled_outputs
 from fastnn.estimators._validation import ValidationArguments
 
 __all__ = ["MLPClassifier"]
@@ -251,12 +253,17 @@ class MLPClassifier(BaseMLPClassifier):
         decided = self._class_indices(outputs)
         return decided if decided.ndim == 2 else self._label_binarizer.classes_[decided]
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Any, *, dropout_samples: int | None = None, random_state: Any = None) -> NDArray[Any]:
         """Return the probability of each class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
+        dropout_samples : int or None, default=None
+            Only in fastnn. Return the mean over this many forward passes that drop units as in training (Gal &
+            Ghahramani 2016), at the rates of `dropout`.
+        random_state : int, RandomState instance or None, default=None
+            Only in fastnn. Determines the units that these passes drop.
 
         Returns
         -------
@@ -264,7 +271,11 @@ class MLPClassifier(BaseMLPClassifier):
             Columns are in the order of `classes_`. A single class has one column of ones.
         """
         self._check_fitted()
-        outputs = self._forward_pass_fast(X)
+        if dropout_samples is None and random_state is None:
+            outputs = self._forward_pass_fast(X)
+        else:
+            check_companions(dropout_samples, random_state=random_state)
+            outputs, _ = sampled_outputs(self, X, dropout_samples, random_state)
         if self.n_outputs_ > 1:
             return outputs
         return np.ones_like(outputs) if self._has_one_class() else np.hstack([1 - outputs, outputs])

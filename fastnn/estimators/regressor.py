@@ -3,13 +3,15 @@
 from numbers import Real
 from typing import Any, ClassVar, Self
 
-from numpy.typing import NDArray
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from fastnn._prediction.dropout_samples import check_companions
 from fastnn.estimators._fit import fit_estimator
 from fastnn.estimators._regression import BaseMLPRegressor
+from fastnn.estimators._samples import sampled_outputs
 from fastnn.estimators._validation import ValidationArguments
 
 __all__ = ["MLPRegressor"]
@@ -233,17 +235,36 @@ class MLPRegressor(BaseMLPRegressor):
         fit_estimator(self, X, y, sample_weight, incremental=True)
         return self
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any, *, return_std: bool = False, dropout_samples: int | None = None,
+                random_state: Any = None) -> Any:
         """Return the prediction for each row of X.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
+        return_std : bool, default=False
+            Only in fastnn. With `dropout_samples`, return the standard deviation over the samples too.
+        dropout_samples : int or None, default=None
+            Only in fastnn. Return the mean over this many forward passes that drop units as in training (Gal &
+            Ghahramani 2016), at the rates of `dropout`.
+        random_state : int, RandomState instance or None, default=None
+            Only in fastnn. Determines the units that these passes drop.
 
         Returns
         -------
-        ndarray of shape (m,) or (m, n_outputs)
+        ndarray of shape (m,) or (m, n_outputs), or a tuple of two with `return_std`
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is invalid, or `dropout_samples` is asked of a model without dropout.
         """
         self._check_fitted()
+        if dropout_samples is not None or return_std or random_state is not None:
+            check_companions(dropout_samples, return_std=return_std, random_state=random_state)
+            mean, std = sampled_outputs(self, X, dropout_samples, random_state)
+            std = std * vars(self).get("y_scale_", np.ones(1)).astype(std.dtype)
+            mean, std = (one.ravel() if one.shape[1] == 1 else one for one in (self._in_units(mean), std))
+            return (mean, std) if return_std else mean
         outputs = self._in_units(self._forward_pass_fast(X))
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
