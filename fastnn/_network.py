@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastnn import initializers
 from fastnn._data import checks, sources
 from fastnn._data.sources import Data
-from fastnn._model import files
+from fastnn._model import files, pickled
 from fastnn._model.architecture import Architecture
 from fastnn._model.files import NetworkValues
 from fastnn._model.objective import Objective
@@ -68,8 +68,14 @@ class PredictingNetwork(NetworkOutputs):
         self._shapes_predictions = self._objective.loss.shapes_predictions
         self._in_training = False
 
+    def _replace_parameters(self, parameters: Parameters) -> None:
+        if parameters is not self._parameters:
+            self._parameters = parameters
+            self._connect()
+
     def initialize(self) -> Self:
         """Draw new weights, set the biases to zero and reset the optimiser's state."""
+        self._replace_parameters(self._parameters.writable())
         for W, activation in zip(self.W, self.activations, strict=True):
             initializers.fill(W, self._init, activation, self._rng)
         self._parameters.biases.fill(0)
@@ -304,9 +310,14 @@ class PredictingNetwork(NetworkOutputs):
         network._set_values(files.read(path), np.random.default_rng())
         return network
 
+    def __copy__(self) -> Self:
+        return self.copy()
+
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in TRANSIENT}
+        return pickled.stamped({key: value for key, value in self.__dict__.items() if key not in TRANSIENT})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update({"_state": None, "history": None} | pickled.unstamped(state, type(self).__name__))
+        if not self._parameters.theta.flags.aligned:  # in a buffer of another program
+            self._parameters = self._parameters.writable()
         self._connect()

@@ -220,9 +220,7 @@ class Network(PredictingNetwork):
 
     def _adopt(self, state: FitState) -> None:
         """Take over the parameters, optimiser state, generator and history of a fit that is about to start."""
-        if state.values.parameters is not self._parameters:
-            self._parameters = state.values.parameters
-            self._connect()
+        self._replace_parameters(state.values.parameters)
         self._target_ndim, self._state = state.values.target_ndim, state.optimizer_state
         self._rng, self.history = state.rng, state.history
 
@@ -244,7 +242,7 @@ class Network(PredictingNetwork):
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
         architecture, objective, parameters = self._architecture, self._objective, self._parameters
         examples = Examples.check(X, y, sample_weight, architecture, objective.loss)
-        parameters = parameters.for_features(examples.X)
+        parameters = parameters.for_features(examples.X).writable()
         gradient = aligned_empty(parameters.size, self.dtype)
         J = binding.gradients(architecture, objective, parameters, examples, gradient,
                               runtime.thread_count(n_threads))

@@ -13,7 +13,7 @@ from fastnn._core.registry import activation_code
 from fastnn._data import checks
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
-from fastnn._model.workspace import aligned_empty
+from fastnn._model.workspace import aligned_empty, copied, writable
 
 __all__ = ["ParameterLayout", "ParameterViews", "Parameters", "activation_codes", "weight_orders"]
 
@@ -196,11 +196,15 @@ class Parameters:
         """Return these parameters, or a copy with W[1] column-major if X is sparse, as its products need it."""
         return self.column_major() if isinstance(X, SparseRows) else self
 
+    def writable(self) -> "Parameters":
+        """Return these parameters, or a copy if they are in read-only memory, such as a memory map."""
+        return self if writable(self.theta) else Parameters(self.layout, copied(self.theta))
+
     def as_dtype(self, dtype: DTypeLike) -> "Parameters":
         """Return these parameters, or a copy in another dtype."""
         if self.theta.dtype == dtype:
             return self
-        return Parameters(self.layout, self.layout.move(self.theta.astype(dtype), self.layout))
+        return Parameters(self.layout, copied(self.theta, dtype))
 
 
 def activation_codes(names: Iterable[str]) -> list[int]:

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnn._core.registry import KEEPS_Z
 
-__all__ = ["Workspace", "aligned_empty"]
+__all__ = ["Workspace", "aligned_empty", "copied", "writable"]
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -24,6 +24,18 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike, order: str = "
     start = -raw.ctypes.data % ALIGNMENT
     flat = raw[start : start + size].view(dtype)
     return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+def copied(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return an aligned, writable copy of a flat array."""
+    copy = aligned_empty(array.shape, array.dtype if dtype is None else dtype)
+    copy[...] = array
+    return copy
+
+
+def writable(array: NDArray[Any]) -> bool:
+    """Return whether the core can write to an array: it is neither in a read-only map nor unaligned in a buffer."""
+    return array.flags.writeable and array.flags.aligned
 
 
 class Workspace:

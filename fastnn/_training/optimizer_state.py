@@ -1,10 +1,13 @@
 """The state of an optimiser: its arenas, the number of updates and the seed of dropout."""
 
+import copy
+from typing import Any
+
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastnn._model.parameters import ParameterLayout
-from fastnn._model.workspace import aligned_empty
+from fastnn._model.workspace import aligned_empty, copied, writable
 from fastnn.optimizers import Optimizer
 
 __all__ = ["OptimizerState"]
@@ -32,15 +35,35 @@ class OptimizerState:
         self.step_count = np.empty(1, np.int64)
         self.reset()
 
+    def with_arenas(self, arenas: list[NDArray[Any]]) -> "OptimizerState":
+        """Return a copy with these arenas, which are not copied."""
+        twin = copy.copy(self)
+        twin.arenas, twin.step_count = arenas, self.step_count.copy()
+        if arenas:
+            twin.dtype = arenas[0].dtype
+        return twin
+
+    def copy(self) -> "OptimizerState":
+        """Return an independent copy, writable even if this state is in read-only memory."""
+        return self.with_arenas([copied(arena) for arena in self.arenas])
+
     def in_layout(self, layout: ParameterLayout, other: ParameterLayout) -> "OptimizerState":
         """Return a copy whose arenas have the layout `other`."""
-        copy = OptimizerState(self.optimizer, other.size, self.dtype, self.dropout_seed)
-        copy.arenas = [layout.move(arena, other) for arena in self.arenas]
-        copy.step_count[:] = self.step_count
-        return copy
+        return self.with_arenas([layout.move(arena, other) for arena in self.arenas])
+
+    def as_dtype(self, dtype: DTypeLike) -> "OptimizerState":
+        """Return this state, or a copy in another dtype."""
+        if self.dtype == dtype:
+            return self
+        twin = self.with_arenas([copied(arena, dtype) for arena in self.arenas])
+        twin.dtype = dtype
+        return twin
+
+    def writable(self) -> "OptimizerState":
+        """Return this state, or a copy if it is in read-only memory, such as a memory map."""
+        return self if all(writable(array) for array in (*self.arenas, self.step_count)) else self.copy()
 
     def reset(self) -> None:
         """Forget every step."""
         for arena in (*self.arenas, self.step_count):
             arena.fill(0)
-

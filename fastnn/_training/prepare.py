@@ -92,12 +92,14 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
     if isinstance(settings.optimizer, LBFGS):
         parts = parts.whole()
     feed = make_feed(parts.examples, settings.batch_size, settings.shuffle, settings.steps_per_epoch, parts.rows)
-    parameters = values.parameters.for_features(feed.examples.X)
+    parameters = values.parameters.for_features(feed.examples.X).writable()
     fresh = optimizer_state is None or optimizer_state.optimizer != settings.optimizer or saved is not None
     if optimizer_state is None or fresh:
         optimizer_state = OptimizerState(settings.optimizer, parameters.size, values.architecture.dtype)
-    elif parameters is not values.parameters:
-        optimizer_state = optimizer_state.in_layout(values.parameters.layout, parameters.layout)
+    else:
+        optimizer_state = optimizer_state.writable()
+        if parameters.layout != values.parameters.layout:
+            optimizer_state = optimizer_state.in_layout(values.parameters.layout, parameters.layout)
     if parameters is not values.parameters:
         predictor = Predictor(values.architecture, parameters)
     values = values._replace(parameters=parameters, target_ndim=feed.examples.y_ndim)

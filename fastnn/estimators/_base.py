@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn._core.registry import BY_UNITS
 from fastnn._data import arrays, checks
-from fastnn._data.sparse import is_sparse
 from fastnn.estimators._arguments import python_values, refuse_flags
 from fastnn.estimators._fit_tasks import CallbackSupportMixin
-from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._inputs import FitData, as_core_X
 from fastnn.estimators._internals import Internals
 from fastnn.estimators._layers import HiddenLayers
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._solver import STOCHASTIC_SOLVERS
+from fastnn.estimators._state import FittedState
 from fastnn.estimators._to_sklearn import to_sklearn
 from fastnn.losses import Loss
 
@@ -30,11 +29,9 @@ __all__ = ["BaseMLP"]
 SKLEARN_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 ACTIVATIONS = (*SKLEARN_ACTIVATIONS,
                *(name for name in BY_UNITS if name not in (*SKLEARN_ACTIVATIONS, "sigmoid", "exp")))
-# Attributes that copies and pickles omit, because they can be rebuilt.
-TRANSIENT = frozenset({"_network"})
 
 
-class BaseMLP(Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
               TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of `MLPClassifier` and `MLPRegressor`. Training is in `fastnn.estimators._fit`."""
 
@@ -117,6 +114,9 @@ class BaseMLP(Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeat
     def _n_outputs(self, encoded_y: NDArray[Any]) -> int:
         return 1 if encoded_y.ndim == 1 else int(encoded_y.shape[1])
 
+    def _announce_classes(self, y: Any, classes: Any) -> None:
+        """Store the classes that later calls of partial_fit may bring."""
+
     def _strata(self, encoded_y: NDArray[Any]) -> NDArray[Any] | None:
         """Return the labels by which early stopping stratifies its split, or None."""
         return None
@@ -148,62 +148,6 @@ class BaseMLP(Internals, HiddenLayers, CallbackSupportMixin, ClassNamePrefixFeat
 
     def _hidden_activations(self, n_hidden: int) -> list[str]:
         return list(checks.hidden_activations(self.activation, n_hidden, ACTIVATIONS))
-
-    def _current_activations(self) -> tuple[Any, str]:
-        """Return the activations of the layers; users may set either attribute after a fit."""
-        activation = checks.scalar(self.activation)
-        return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
-
-    def _use_network(self, network: CoreNetwork) -> None:
-        """Make `coefs_` and `intercepts_` views of this network's parameters."""
-        before = self.__dict__
-        best = "_best_coefs" in before and before["_best_coefs"] is before.get("coefs_")
-        self._network = network
-        self._network_activations = self._current_activations()
-        self.coefs_: list[NDArray[Any]] = list(network.coefs)
-        self.intercepts_: list[NDArray[Any]] = list(network.intercepts)
-        if best:
-            self._best_coefs, self._best_intercepts = self.coefs_, self.intercepts_
-
-    def _fitted_network(self) -> CoreNetwork:
-        """Return the network; a copy if an array of `coefs_` or `intercepts_`, or an activation, has been replaced."""
-        network: CoreNetwork | None = self.__dict__.get("_network")
-        if (network is not None and self._network_activations == self._current_activations()
-                and network.is_viewed_by(self.coefs_, self.intercepts_)):
-            return network
-        names = self._hidden_activations(len(self.coefs_) - 1)
-        return CoreNetwork.from_arrays(self.coefs_, self.intercepts_, names, self.out_activation_)
-
-    def _trainable_network(self, X: Any) -> CoreNetwork:
-        """Return the network in the dtype and layout for training on X; coefs_ and intercepts_ become its views."""
-        network = self._fitted_network()
-        if self.solver == "lbfgs" and self.dtype is None:
-            network = network.as_dtype(np.float64)
-        if is_sparse(X):
-            network = network.column_major()
-        if network is not self.__dict__.get("_network"):
-            self._use_network(network)
-        return network
-
-    def __getstate__(self) -> dict[str, Any]:
-        return packed(self, {key: value for key, value in super().__getstate__().items() if key not in TRANSIENT})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "_network_activations" in state:
-            self._use_network(self._fitted_network())
-
-    def __copy__(self) -> Self:
-        result: Self = copied(self)
-        return result
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        result: Self = deep_copied(self, memo)
-        return result
-
-    def __sklearn_clone__(self) -> Self:
-        result: Self = sharing_clone(self, super().__sklearn_clone__.__func__)
-        return result
 
     def to_sklearn(self) -> Any:
         """Return the equivalent scikit-learn estimator, with the same parameters and fitted state.

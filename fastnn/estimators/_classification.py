@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
 from fastnn._data.weights import by_example, needs_all_labels
@@ -24,18 +24,26 @@ __all__ = ["BaseMLPClassifier"]
 class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type: ignore[misc]
     """Base class of `MLPClassifier`: encodes labels, chooses the output layer and loss, scores outputs."""
 
+    def _announce_classes(self, y: Any, classes: Any) -> None:
+        if _check_partial_fit_first_call(self, classes):
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            self._announced = True
+
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = self._validate_X_y(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-        elif self.warm_start:
+            self._announced = False
+        elif incremental or vars(self).get("_announced"):
+            self._check_known_classes(y)
+        else:
             classes = unique_labels(y)
+            self._check_kind_of_labels(classes)
             if set(classes) != set(self.classes_):
                 raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call "
                                  f"to fit. Previously got {self.classes_}, `y` has {classes}")
-        else:
-            self._check_known_classes(y)
         return X, y
 
     def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:
@@ -50,9 +58,16 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
 
     def _check_known_classes(self, y: Any) -> None:
         classes = unique_labels(y)
+        self._check_kind_of_labels(classes)
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has "
                              f"{classes}.")
+
+    def _check_kind_of_labels(self, classes: NDArray[Any]) -> None:
+        """Refuse texts for numbers and numbers for texts, which NumPy compares as texts."""
+        if is_text(classes) != is_text(self.classes_):
+            raise ValueError(f"`y` has labels {classes} of another type than `self.classes_`, which are "
+                             f"{self.classes_}")
 
     def _encode(self, y: Any) -> NDArray[Any]:
         kind = self._label_binarizer.y_type_
@@ -130,3 +145,8 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
             correct |= weights == 0
         correct = correct.all(axis=1) if decided.ndim == 2 else correct
         return float(correct.mean() if weights is None else np.average(correct, weights=by_example(weights)))
+
+
+def is_text(classes: NDArray[Any]) -> bool:
+    """Return whether class labels are strings."""
+    return classes.dtype.kind in "US" or (classes.dtype == object and isinstance(classes[0], str))

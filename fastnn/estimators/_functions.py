@@ -4,7 +4,7 @@ import copy
 import pickle
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,12 +41,15 @@ def _keeping_functions(estimator: Any) -> Iterator[None]:
 # Copies
 
 
-def copied(estimator: Any) -> Any:
-    """Return a shallow copy, for ``__copy__``."""
+def copied(estimator: Any, is_own: Callable[[str], bool]) -> Any:
+    """Return a copy, for ``__copy__``, that shares all attributes except those for whose names `is_own` is true."""
     with _keeping_functions(estimator):
         state = estimator.__getstate__()
+    shared = {name: value for name, value in state.items() if not is_own(name)}
+    memo = {id(value): value for value in shared.values()}  # such as the user's RandomState
+    own = {name: value for name, value in state.items() if is_own(name)}
     result = object.__new__(type(estimator))
-    result.__setstate__(state)
+    result.__setstate__(shared | copy.deepcopy(own, memo))
     return result
 
 

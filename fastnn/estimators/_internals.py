@@ -11,6 +11,7 @@ from fastnn._training import binding
 from fastnn.estimators._inputs import as_core_X, as_examples
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._objective import full_batch_objective
+from fastnn.estimators._records import forget_records
 
 __all__ = ["Internals"]
 
@@ -47,9 +48,7 @@ class Internals:
             extra = () if isinstance(self.activation, str) else (name,)
             coef[...], intercept[...] = self._init_coef(fan_in, fan_out, drawn, *extra)
         self._use_network(network)
-        self.__dict__.pop("validation_loss_curve_", None)
-        if self.solver != "lbfgs":
-            self.__dict__.pop("loss_curve_", None)
+        forget_records(self)
 
     def _init_coef(self: Any, fan_in: int, fan_out: int, dtype: Any,
                    activation: str | None = None) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -1,6 +1,6 @@
 """The estimators' `_optimizer`: an update rule with its state, and the learning rate of each step."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import count, repeat
 from typing import Any, Self
 
@@ -16,6 +16,10 @@ __all__ = ["STOCHASTIC_SOLVERS", "Solver"]
 STOCHASTIC_SOLVERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle}
 SMALLEST_RATE = 1e-6  # learning_rate='adaptive' stops at this rate
+# The estimators' parameters, and their names as attributes of a solver.
+HYPERPARAMETERS = {"learning_rate_init": "learning_rate_init", "learning_rate": "lr_schedule", "power_t": "power_t",
+                   "momentum": "momentum", "nesterovs_momentum": "nesterov", "beta_1": "beta_1", "beta_2": "beta_2",
+                   "epsilon": "epsilon"}
 
 
 class Momentum(optimizers.Momentum):
@@ -35,7 +39,7 @@ class Nesterov(optimizers.Nesterov):
 class Solver:
     """An update rule with its state and learning rate.
 
-    The hyperparameters are attributes; a change takes effect with the next call of `fit` or `partial_fit`.
+    The hyperparameters are attributes; a change takes effect with the next call of `partial_fit`.
 
     Parameters
     ----------
@@ -53,11 +57,11 @@ class Solver:
     Attributes
     ----------
     state : OptimizerState
-    skipped : int
-        Number of mini-batches without weight, which made no update.
+    epoch : int
+        Number of epochs, the position in 'cosine' and 'one_cycle'.
     """
 
-    skipped = 0
+    epoch = 0
 
     def __init__(self, name: str, layout: ParameterLayout, dtype: Any, *, learning_rate_init: float,
                  lr_schedule: str = "constant", power_t: float = 0.5, momentum: float = 0.9, nesterov: bool = True,
@@ -73,10 +77,19 @@ class Solver:
     @classmethod
     def of(cls, estimator: Any, layout: ParameterLayout, dtype: Any, dropout_seed: int) -> Self:
         """Return a new solver with the hyperparameters of an estimator."""
-        return cls(estimator.solver, layout, dtype, learning_rate_init=estimator.learning_rate_init,
-                   lr_schedule=estimator.learning_rate, power_t=estimator.power_t, momentum=estimator.momentum,
-                   nesterov=estimator.nesterovs_momentum, beta_1=estimator.beta_1, beta_2=estimator.beta_2,
-                   epsilon=estimator.epsilon, alpha=estimator.alpha, dropout_seed=dropout_seed)
+        hyperparameters = {ours: getattr(estimator, name) for name, ours in HYPERPARAMETERS.items()}
+        return cls(estimator.solver, layout, dtype, **hyperparameters, alpha=estimator.alpha,
+                   dropout_seed=dropout_seed)
+
+    def follow(self, estimator: Any, changed: Collection[str]) -> None:
+        """Take over the changed hyperparameters of an estimator. A changed schedule begins anew."""
+        for name in HYPERPARAMETERS.keys() & changed:
+            setattr(self, HYPERPARAMETERS[name], getattr(estimator, name))
+        if not {"learning_rate", "learning_rate_init", "power_t"}.isdisjoint(changed):
+            self.sgd_rate = float(self.learning_rate_init)
+            self._scale_rate(estimator.t_)
+        if "learning_rate" in changed:
+            self.epoch = 0
 
     def _rule(self, alpha: float) -> optimizers.Optimizer:
         """Return the update rule for the current hyperparameters."""
@@ -117,14 +130,14 @@ class Solver:
     def learning_rate(self, rate: float) -> None:
         self.sgd_rate = float(rate)
 
-    def rates(self, total: int) -> Iterator[float]:
-        """Return an endless iterator over the rates of the next mini-batches, of which `total` are planned.
+    def rates(self, steps: int, epochs: int) -> Iterator[float]:
+        """Return an endless iterator over the rates of an epoch of `steps` steps, without bias correction.
 
-        The rates are without bias correction.
+        'cosine' and 'one_cycle' take `epochs` epochs, then begin again.
         """
         if self.lr_schedule in SCHEDULES:
             schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
-            return map(schedule, count(self.t + self.skipped), repeat(total))
+            return map(schedule, count(self.epoch % epochs * steps), repeat(epochs * steps))
         return repeat(self.sgd_rate if self.name == "sgd" else float(self.learning_rate_init))
 
     def _views(self, arena: NDArray[Any]) -> list[NDArray[Any]]:
@@ -151,8 +164,8 @@ class Solver:
         """The velocities, with the shapes of coefs_ + intercepts_."""
         return self._state_views(optimizers.Momentum, 0)
 
-    def prepare(self, layout: ParameterLayout, alpha: float) -> None:
-        """Apply changed hyperparameters and convert the state to the layout of the parameters.
+    def prepare(self, layout: ParameterLayout, dtype: Any, alpha: float) -> None:
+        """Apply changed hyperparameters; convert the state to the layout and dtype of the parameters.
 
         Raises
         ------
@@ -162,6 +175,7 @@ class Solver:
         if layout.sizes != self.layout.sizes:
             raise ValueError(f"the optimizer's state is that of layers of {list(self.layout.sizes)} units, coefs_ and "
                              f"intercepts_ have {list(layout.sizes)}")
+        self.state = self.state.writable().as_dtype(dtype)
         if layout.row_major != self.layout.row_major:
             self.state, self.layout = self.state.in_layout(self.layout, layout), layout
         rule, state = self._rule(alpha), self.state
@@ -172,8 +186,17 @@ class Solver:
 
     def iteration_ends(self, time_step: int) -> None:
         """Set the rate of the next epoch after `time_step` examples in total."""
+        self.epoch += 1
+        self._scale_rate(time_step)
+
+    def _scale_rate(self, time_step: int) -> None:
         if self.name == "sgd" and self.lr_schedule == "invscaling":
             self.sgd_rate = float(self.learning_rate_init) / (time_step + 1) ** self.power_t
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the schedule has made the rate so small that nothing more is learned."""
+        return self.name == "sgd" and self.sgd_rate <= SMALLEST_RATE < self.learning_rate_init
 
     def trigger_stopping(self, msg: str, verbose: Any) -> bool:
         """Return whether to stop after too many epochs without improvement; 'adaptive' first divides its rate by 5."""

@@ -1,10 +1,11 @@
 """Training by a stochastic solver, with scikit-learn's epochs. Each step is one call into the core."""
 
 import warnings
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import compress, islice
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ class StochasticFit:
     Parameters
     ----------
     estimator : BaseMLP
-        Source of the hyperparameters. After each epoch it gets the records, which callbacks and scorers read.
+        Source of the hyperparameters; those that callbacks change take effect with the next call. After each epoch it
+        gets the records, which callbacks and scorers read.
     network : CoreNetwork
         Its parameters are trained in place.
     objective : Objective
@@ -69,42 +71,36 @@ class StochasticFit:
         Passed to the callbacks.
     incremental : bool
         A call of partial_fit, which does not warn that the single epoch did not converge.
+    changed : collection of str
+        The parameters that have changed since the previous call.
     """
 
     def __init__(self, estimator: Any, network: CoreNetwork, objective: Objective, solver: Solver, examples: Examples,
                  *, rows: NDArray[np.int64] | None, validation: ValidationSet | None,
-                 callbacks: tuple[Callback, ...], view: FitView, incremental: bool) -> None:
+                 callbacks: tuple[Callback, ...], view: FitView, incremental: bool,
+                 changed: Collection[str] = ()) -> None:
         self.estimator, self.network, self.solver = estimator, network, solver
         self.objective, self.unpenalized = objective, Objective(objective.loss)
         self.examples, self.validation = examples, validation
         self.callbacks, self.view, self.incremental = callbacks, view, incremental
+        self.tol, self.patience, self.max_iter = estimator.tol, estimator.n_iter_no_change, estimator.max_iter
+        self.shuffle, self.early_stopping, self.verbose = estimator.shuffle, estimator.early_stopping, estimator.verbose
+        self.n_threads = estimator.n_threads
         self.m = len(examples) if rows is None else len(rows)
         self.batch_size = batch_rows(estimator.batch_size, self.m)
         self.batches = list(batch_bounds(self.m, self.batch_size))
         self.order: NDArray[np.int64] | None = None
-        if rows is not None or (estimator.shuffle and len(self.batches) > 1):
+        if rows is not None or (self.shuffle and len(self.batches) > 1):
             self.order = np.arange(len(examples))
             if rows is not None:
                 self.order[: self.m] = rows
         self.has_weight = None if examples.weights is None else by_example(examples.weights) > 0
         if self.has_weight is not None and not any(self._weighty_batches()):
             raise ValueError("no example to train on has a weight that is not zero beside the largest")
-        self.records = self._initial_records()
+        self.records = FitRecords.of(estimator, network, changed, validates=validation is not None,
+                                     incremental=incremental)
         self.first_epoch = len(self.records.validation_scores or ())
-        self.prints = estimator.verbose and estimator.verbose != "bar"
-
-    def _initial_records(self) -> FitRecords:
-        """Continue the records of the previous fit; add those that it did not keep."""
-        records = FitRecords.of(self.estimator)
-        if self.estimator.early_stopping and records.best_score is None:
-            records.best_score = -inf
-            records.keep_best(self.network)
-        elif not self.estimator.early_stopping and records.best_loss is None:
-            records.best_loss = inf
-        if self.validation is not None:
-            records.validation_scores = records.validation_scores or []
-            records.validation_losses = records.validation_losses or []
-        return records
+        self.prints = self.verbose and self.verbose != "bar"
 
     def run(self) -> None:
         """Run the epochs.
@@ -114,9 +110,8 @@ class StochasticFit:
         ConvergenceWarning
             If the last epoch was reached without convergence.
         """
-        estimator, records = self.estimator, self.records
-        records.copy_to(estimator)
-        bar = progress_bar()(total=self.view.epochs, unit="epoch") if estimator.verbose == "bar" else None
+        self.records.replace(self.estimator)
+        bar = progress_bar()(total=self.view.epochs, unit="epoch") if self.verbose == "bar" else None
         try:
             for callback in self.callbacks:
                 callback.on_fit_begin(self.view)
@@ -131,7 +126,7 @@ class StochasticFit:
                 else:
                     self._check_score_moved(stalled=False)
                     if not self.incremental:
-                        warnings.warn(f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and "
+                        warnings.warn(f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
                                       "the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=2)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
@@ -145,16 +140,16 @@ class StochasticFit:
         estimator = self.estimator
         return binding.bound_plan(
             self.network.architecture, self.objective, self.network.parameters, self.examples, self.solver.state,
-            batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(estimator.n_threads),
+            batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(self.n_threads),
             clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
             frozen=checks.frozen_layers(estimator.frozen_layers, len(self.network.architecture.activations)))
 
     def _run_epoch(self, plan: TrainingPlan) -> None:
         """Run the steps of an epoch, then record and score it."""
         estimator, records = self.estimator, self.records
-        if estimator.shuffle:
+        if self.shuffle:
             self._shuffle(estimator._random_state)
-        rates = list(islice(self.solver.rates(estimator.max_iter * len(self.batches)), len(self.batches)))
+        rates = list(islice(self.solver.rates(len(self.batches), self.max_iter), len(self.batches)))
         weighty = self._weighty_batches()
         plan_step, total = plan.step, 0.0
 
@@ -165,15 +160,16 @@ class StochasticFit:
             return J
 
         loop.run_batches(step, compress(self.batches, weighty), compress(rates, weighty), stop_if_diverged=False)
-        if not isfinite(total):
+        if not isfinite(total) and not self.incremental:
             self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
-        self.solver.skipped += weighty.count(False)
         self.rate = rates[-1]
         m = self.m if all(weighty) else sum(stop - start for start, stop in compress(self.batches, weighty))
         records.n_iter += 1
         records.t += m
         records.loss = np.float64(total / m)  # a NumPy scalar, as in scikit-learn
         records.loss_curve.append(records.loss)
+        if not self.incremental:
+            records.keep_whole()
         if self.prints:
             print(f"Iteration {records.n_iter}, loss = {records.loss:.8f}")
         if self.validation is not None:
@@ -201,7 +197,7 @@ class StochasticFit:
         """Record the loss, without the penalty, and the score on the validation set."""
         records = self.records
         values = evaluate(self.network.predictor, self.unpenalized, validation.examples,
-                          n_threads=self.estimator.n_threads)
+                          n_threads=self.n_threads)
         assert records.validation_losses is not None and records.validation_scores is not None
         records.validation_losses.append(values["loss"])
         score = validation.score.value(values["loss"])
@@ -210,8 +206,8 @@ class StochasticFit:
 
     def _count_improvement(self) -> None:
         """Count the epochs without improvement: of the validation score with early stopping, else of the loss."""
-        tol, records = self.estimator.tol, self.records
-        if self.estimator.early_stopping:
+        tol, records = self.tol, self.records
+        if self.early_stopping:
             assert records.validation_scores is not None and records.best_score is not None
             score = records.validation_scores[-1]
             if self.prints:
@@ -233,20 +229,20 @@ class StochasticFit:
 
     def _stalled(self) -> bool:
         """Return whether to stop because nothing has improved for more than `n_iter_no_change` epochs."""
-        estimator, records = self.estimator, self.records
-        if records.no_improvement_count <= estimator.n_iter_no_change:
+        records = self.records
+        if records.no_improvement_count <= self.patience:
             return False
-        what = "Validation score" if estimator.early_stopping else "Training loss"
-        if self.solver.trigger_stopping(f"{what} did not improve more than tol={estimator.tol:f} for "
-                                        f"{estimator.n_iter_no_change} consecutive epochs.", self.prints):
+        what = "Validation score" if self.early_stopping else "Training loss"
+        if self.solver.trigger_stopping(f"{what} did not improve more than tol={self.tol:f} for "
+                                        f"{self.patience} consecutive epochs.", self.prints):
             return True
-        records.no_improvement_count = estimator._no_improvement_count = 0
+        records.no_improvement_count = self.estimator._no_improvement_count = 0
         return False
 
     def _check_score_moved(self, stalled: bool) -> None:
         """With early stopping, warn if the score of this fit stood still while the validation loss fell."""
         records = self.records
-        if self.validation is not None and self.estimator.early_stopping:
+        if self.validation is not None and self.early_stopping:
             assert records.validation_scores is not None and records.validation_losses is not None
             scores = records.validation_scores[self.first_epoch :]
             warn_of_standstill(self.validation.score, scores, records.validation_losses[-len(scores) :],

@@ -6,10 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from fastnn._prediction.dropout_samples import check_companions
 from fastnn.estimators._classification import BaseMLPClassifier
@@ -40,7 +38,8 @@ class MLPClassifier(BaseMLPClassifier):
         Examples in a mini-batch; 'auto' is min(200, m). Ignored by 'lbfgs'.
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}, default='constant'
         Learning rate schedule. 'invscaling' and 'adaptive' apply to 'sgd'. Only in fastnn: 'cosine' and 'one_cycle',
-        which set the rate of every step over `max_iter` epochs, with any stochastic solver.
+        which set the rate of every step over `max_iter` epochs, with any stochastic solver; each warm start begins
+        them anew, and so does `partial_fit` after every `max_iter` calls.
     learning_rate_init : float, default=0.001
         Initial learning rate, or the highest one of 'one_cycle'.
     power_t : float, default=0.5
@@ -57,7 +56,7 @@ class MLPClassifier(BaseMLPClassifier):
     verbose : bool, int or 'bar', default=False
         Whether to print the loss of each epoch. Only in fastnn: 'bar' shows a progress bar (needs tqdm).
     warm_start : bool, default=False
-        Whether `fit` continues from the parameters of the previous fit.
+        Whether `fit` continues from the parameters of the previous fit, with a new state of the optimiser.
     momentum : float, default=0.9
         Momentum of 'sgd', between 0 and 1.
     nesterovs_momentum : bool, default=True
@@ -116,9 +115,11 @@ class MLPClassifier(BaseMLPClassifier):
     loss_ : float
         Mean loss over the mini-batches of the last epoch, including the L2 penalty, each before its update.
     loss_curve_ : list of float
-        Value of `loss_` after each epoch. Not available for 'lbfgs'.
+        Value of `loss_` after each epoch, or each iteration of 'lbfgs'. Stochastic warm starts and `partial_fit` add to
+        the curves of the calls before, if these recorded the same values. Of earlier calls, `partial_fit` keeps as many
+        epochs as the last fit left and 199 more; a warm start keeps 10,000.
     best_loss_ : float or None
-        Minimum of `loss_curve_`; None with early stopping.
+        Minimum of `loss_` over the epochs; None with early stopping.
     validation_scores_ : list of float or None
         Validation score after each epoch; None without early stopping and X_val.
     best_validation_score_ : float or None
@@ -199,7 +200,7 @@ class MLPClassifier(BaseMLPClassifier):
         ------
         ValueError, TypeError
             If an argument is invalid, the score that early stopping watches is not defined for the validation data, or
-            the parameters did not stay finite.
+            the parameters did not stay finite. After any error the estimator is as before the call.
 
         Warns
         -----
@@ -227,11 +228,19 @@ class MLPClassifier(BaseMLPClassifier):
         -------
         self : object
             The estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a changed parameter is invalid, or the loss is not finite. The estimator is then as before
+            the call, except for the mini-batches before the one whose loss is not finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If 'adaptive' or 'invscaling' has lowered the learning rate to 1e-6 or less.
         """
-        if _check_partial_fit_first_call(self, classes):
-            multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        fit_estimator(self, X, y, sample_weight, incremental=True)
+        fit_estimator(self, X, y, sample_weight, incremental=True, classes=classes)
         return self
 
     def predict(self, X: Any) -> Any:

@@ -74,15 +74,25 @@ CHANGES = [{"alpha": 1.0}, {"learning_rate_init": 0.1}, {"momentum": 0.1}, {"bat
            {"learning_rate": "invscaling"}, {"max_iter": 2}]
 
 
+OF_THE_OPTIMIZER = {"learning_rate_init": ["learning_rate_init", "learning_rate"], "momentum": ["momentum"],
+                    "beta_1": ["beta_1"], "learning_rate": ["lr_schedule"]}
+
+
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_parameter_changes_between_calls_match_scikit_learn(kind, solver, change, method):
-    """As in scikit-learn, some changes take effect immediately and some with the next optimiser."""
+    """scikit-learn's partial_fit keeps the hyperparameters of its optimiser, unless these are changed themselves."""
     results = []
     for classes in (OURS, THEIRS):
         model = quiet(classes[kind](**SMALL | {"solver": solver, "warm_start": method == "fit"}), "fit", X_iris, y_iris)
+        if classes is THEIRS and method == "partial_fit":
+            for name in change:
+                for its in OF_THE_OPTIMIZER.get(name, []):
+                    setattr(model._optimizer, its, change[name])
+            if "learning_rate" in change:  # the rate of invscaling after the examples so far
+                model._optimizer.iteration_ends(model.t_)
         for _ in range(2):
             quiet(model.set_params(**change), method, X_iris, y_iris)
         results.append([*model.coefs_, *model.intercepts_, np.array(model.loss_curve_), predict(model)])
@@ -110,13 +120,15 @@ def test_type_of_X_may_change_between_calls(kind, solver):
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_solver_may_change_between_calls(kind):
-    """Each solver continues from the parameters of the previous one."""
+    """Each solver continues from the parameters of the previous one. Ours records L-BFGS, too."""
     calls = []
     for classes in (OURS, THEIRS):
         model = classes[kind](**SMALL | {"warm_start": True, "max_iter": 5})
         for solver in ("adam", "lbfgs", "sgd"):
             quiet(model.set_params(solver=solver), "fit", X_iris, y_iris)
-        calls.append((predict(model), model.loss_, np.array(model.loss_curve_)))
+            if classes is OURS:
+                assert len(model.loss_curve_) == model.n_iter_ == 5
+        calls.append((predict(model), model.loss_, np.array(model.loss_curve_[-5:])))
     for mine, its in zip(*calls, strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-8)
 

@@ -215,5 +215,4 @@ def test_alpha_may_change_between_calls(kind, solver):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_losses_are_numpy_scalars(kind, solver):
     model = fitted(kind, solver=solver)
-    values = [model.loss_] if solver == "lbfgs" else [model.loss_, model.best_loss_, *model.loss_curve_]
-    assert {type(value) for value in values} == {np.float64}
+    assert {type(value) for value in [model.loss_, model.best_loss_, *model.loss_curve_]} == {np.float64}

@@ -197,8 +197,8 @@ def distances(mine, theirs):
     result = {"dtypes": 0.0 if types[0] == types[1] else np.inf}
     result |= {name: distance(ours.get(name, "missing"), value) for name, value in its.items()}
     for name in SOMETIMES:
-        if name == "partial_fit" and theirs.model.solver == "lbfgs":
-            continue  # scikit-learn's regressor lacks the check
+        if name in ("partial_fit", "loss_curve_", "best_loss_") and theirs.model.solver == "lbfgs":
+            continue  # scikit-learn's regressor lacks the check, and its L-BFGS records no curve
         result[f"has {name}"] = 0.0 if hasattr(mine.model, name) == hasattr(theirs.model, name) else np.inf
     result["draw"] = distance(mine.draw, theirs.draw)
     result["warnings"] = 0.0 if mine.warnings == theirs.warnings else np.inf

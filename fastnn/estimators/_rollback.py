@@ -1,0 +1,78 @@
+"""A fit that raises leaves the estimator as it was."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+__all__ = ["Rollback"]
+
+
+class Rollback:
+    """The context of a call of `fit` or `partial_fit`: undo the call if it raises.
+
+    The estimator is then unfitted, or as the previous calls left it. There are two exceptions. A KeyboardInterrupt
+    during training keeps what was learned, as in scikit-learn. A later call of `partial_fit` keeps it too, because a
+    copy of the parameters and of the optimiser's state could take longer than its steps.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    continues : bool
+        The call trains the present parameters, in place.
+    incremental : bool
+        This is a call of `partial_fit`.
+    """
+
+    def __init__(self, estimator: Any, *, continues: bool, incremental: bool) -> None:
+        self.estimator = estimator
+        self.kept: tuple[type[BaseException], ...] = ()  # the errors that keep what was learned
+        self.steps = 0
+        self.kept_in_training = (Exception, KeyboardInterrupt) if continues and incremental else (KeyboardInterrupt,)
+        self.fitted = {name: value for name, value in vars(estimator).items() if is_fitted(name)}
+        given = estimator.random_state
+        self.stream = (given, given.get_state()) if isinstance(given, np.random.RandomState) else None
+        network, self.solver = self.fitted.get("_network"), self.fitted.get("_optimizer")
+        self.hyperparameters = {} if self.solver is None else dict(vars(self.solver))
+        self.theta = None
+        if continues and not incremental and network is not None and network.parameters.theta.flags.writeable:
+            self.theta = network.parameters.theta.copy()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if kind is None:
+            return
+        if not issubclass(kind, self.kept) or (issubclass(kind, Exception) and self._count_steps() == self.steps):
+            self._restore()
+
+    def training_begins(self) -> None:
+        """Take note that an error may come from a callback or a scorer now."""
+        self.kept, self.steps = self.kept_in_training, self._count_steps()
+
+    def training_ends(self) -> None:
+        """Take note that all steps are made."""
+        self.kept = ()
+
+    def _count_steps(self) -> int:
+        solver = vars(self.estimator).get("_optimizer")
+        return 0 if solver is None else int(solver.t)
+
+    def _restore(self) -> None:
+        attributes = vars(self.estimator)
+        for name in [name for name in attributes if is_fitted(name)]:
+            del attributes[name]
+        attributes.update(self.fitted)
+        if self.theta is not None:
+            np.copyto(self.fitted["_network"].parameters.theta, self.theta)
+        if self.solver is not None:
+            vars(self.solver).update(self.hyperparameters)
+        if self.stream is not None:
+            self.stream[0].set_state(self.stream[1])
+
+
+def is_fitted(name: str) -> bool:
+    """Return whether an attribute of this name belongs to the fitted state."""
+    return name.endswith("_") or name.startswith("_")
