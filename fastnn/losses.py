@@ -74,6 +74,10 @@ class Loss:
         """Return the prediction of each target (m, n[L] / r) that is compared with y."""
         return self.predictions(outputs)
 
+    def units(self, mean: NDArray[Any], deviation: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return shift and factor (n[L],) of outputs for standardised targets, given the scale (k,) of the targets."""
+        return np.repeat(mean, self.per_target), np.repeat(deviation, self.per_target)
+
     def check_outputs(self, n_out: int) -> None:
         """Raise a ValueError unless n[L] units are outputs for whole targets."""
         if n_out % self.per_target:
@@ -248,6 +252,11 @@ class Gaussian(Loss):
     def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the means (m, k)."""
         return outputs[:, : outputs.shape[1] // 2]
+
+    def units(self, mean: NDArray[Any], deviation: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return shift and factor (2k,) of outputs for standardised targets, given the scale (k,) of the targets."""
+        return (np.concatenate([mean, 2 * np.log(deviation)]),
+                np.concatenate([deviation, np.ones(len(deviation))]))
 
     def deviations(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the standard deviations (m, k)."""

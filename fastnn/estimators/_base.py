@@ -111,8 +111,15 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         """Return the accuracy or R2 of outputs A[L] (m, n[L])."""
 
+    def _per_target(self) -> int:
+        """Return the number of output units of each target."""
+        return 1
+
     def _n_outputs(self, encoded_y: NDArray[Any]) -> int:
-        return 1 if encoded_y.ndim == 1 else int(encoded_y.shape[1])
+        return self._per_target() * (1 if encoded_y.ndim == 1 else int(encoded_y.shape[1]))
+
+    def _n_targets(self, encoded_y: NDArray[Any]) -> int:
+        return self._n_outputs(encoded_y) // self._per_target()
 
     def _announce_classes(self, y: Any, classes: Any) -> None:
         """Store the classes that later calls of partial_fit may bring."""

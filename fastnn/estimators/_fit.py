@@ -140,7 +140,7 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
         held_out = data.take(held_rows)
     if not call.continues:
         estimator._learn_scale(data, rows)
-    examples = estimator._standardised(data).examples(architecture)
+    examples = estimator._standardised(data).examples(architecture, estimator._per_target())
     watched = None
     if held_out is not None:
         watched = validation_set(estimator, network, estimator._standardised(held_out), validation is not None)
@@ -172,7 +172,7 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, call: Call) -
         If the maximum number of iterations or evaluations was reached.
     """
     architecture, parameters, view = network.architecture, network.parameters, call.view
-    examples = data.examples(architecture)
+    examples = data.examples(architecture, estimator._per_target())
     objective = full_batch_objective(estimator._core_loss(architecture.dtype), estimator.alpha, examples)
     optimizer = LBFGS(gradient_tolerance=float(estimator.tol), cost_tolerance=SCIPY_FTOL,
                       max_evaluations=min(int(estimator.max_fun), checks.LARGEST))  # scikit-learn has no upper bound
@@ -207,7 +207,7 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
     """Validate and encode the training data."""
     X, y = estimator._validate_input(X, y, incremental, reset=reset)
     encoded_y = estimator._encode(y)
-    weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_outputs(encoded_y))
+    weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_targets(encoded_y))
     return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, incremental))
 
 

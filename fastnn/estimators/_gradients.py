@@ -75,9 +75,10 @@ class RegressorGradients:
         unit = check_output(output, self.n_outputs_)
         if self.n_outputs_ == 1:
             unit = 0
-        gradients, scale = _gradients(self, X, unit, raw=False), vars(self).get("y_scale_")
-        if scale is None:
+        gradients, target_scale = _gradients(self, X, unit, raw=False), self._scale()
+        if target_scale is None:
             return gradients
+        _, scale = self._shaping_loss().units(*target_scale)
         scaled: NDArray[Any] = gradients * (scale[:, None] if unit is None else scale[unit])
         return scaled.astype(gradients.dtype, copy=False)
 

@@ -73,9 +73,9 @@ class FitData:
                                       for weights in (self.sample_weight, self.loss_weight))
         return FitData(self.X[rows], self.y[rows], self.encoded_y[rows], sample_weight, loss_weight)
 
-    def examples(self, architecture: Architecture) -> Examples:
-        """Return the data as the core reads them, with the weights of the loss."""
-        return as_examples(self.X, self.encoded_y, self.loss_weight, architecture)
+    def examples(self, architecture: Architecture, per_target: int = 1) -> Examples:
+        """Return the data as the core reads them, with the weights of the loss; see `as_examples`."""
+        return as_examples(self.X, self.encoded_y, self.loss_weight, architecture, per_target)
 
 
 def as_core_X(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
@@ -83,19 +83,22 @@ def as_core_X(X: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
     return SparseRows.of(X, dtype) if is_sparse(X) else arrays.as_real(X, dtype)
 
 
-def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, architecture: Architecture) -> Examples:
-    """Return validated data in the core's layout and dtype.
+def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, architecture: Architecture,
+                per_target: int = 1) -> Examples:
+    """Return validated data in the core's layout and dtype; each target has `per_target` outputs.
 
     Raises
     ------
     ValueError
         If y does not have the outputs of the network.
     """
-    dtype, n_outputs, Y = architecture.dtype, architecture.n_outputs, encoded_y
+    dtype, Y = architecture.dtype, encoded_y
     if Y.dtype != np.int32:  # not labels
         Y = np.ascontiguousarray(Y.reshape(len(Y), -1), dtype)
-        if Y.shape[1] != n_outputs:
-            raise ValueError(f"y has {Y.shape[1]} outputs, but the estimator was fitted with {n_outputs}")
+        if Y.shape[1] * per_target != architecture.n_outputs:
+            each = f" of {per_target} units each" * (per_target > 1)
+            fitted_with = f"{architecture.n_outputs}{' units' * (per_target > 1)}"
+            raise ValueError(f"y has {Y.shape[1]} outputs{each}, but the estimator was fitted with {fitted_with}")
     return Examples(as_core_X(X, dtype), Y, None if weights is None else for_core(weights, dtype))
 
 

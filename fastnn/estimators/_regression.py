@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
@@ -16,8 +16,9 @@ from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import RegressorGradients
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._objective import MeanSquaredError
+from fastnn.estimators._samples import sampled_outputs
 from fastnn.estimators._targets import TargetScale, explained, sample, unusual_scale
-from fastnn.losses import Absolute, Huber, Loss, Poisson, Quantile
+from fastnn.losses import Absolute, Gaussian, Huber, Loss, Poisson, Quantile, SquaredError
 
 __all__ = ["BaseMLPRegressor"]
 
@@ -46,25 +47,87 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         return "exp" if self.loss == "poisson" else "identity"
 
     def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
-        losses: dict[str, Loss] = {
-            "squared_error": MeanSquaredError(self.n_outputs_),
-            "poisson": Poisson(),
-            "absolute_error": Absolute(),
-            "huber": Huber(float(self.huber_delta)),
-            "quantile": Quantile(float(self.quantile)),
-        }
-        return losses[self.loss]
+        if self.loss == "squared_error":
+            return MeanSquaredError(self.n_outputs_)
+        return self._shaping_loss()
+
+    def _shaping_loss(self) -> Loss:
+        """Return the loss, up to its scale: the outputs that it needs, and the predictions that they are."""
+        if self.loss == "huber":
+            return Huber(float(self.huber_delta))
+        if self.loss == "quantile":
+            try:
+                return Quantile(float(self.quantile) if np.ndim(self.quantile) == 0 else self.quantile)
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"quantile: {error}") from None
+        kinds = {"squared_error": SquaredError, "poisson": Poisson, "absolute_error": Absolute, "gaussian": Gaussian}
+        return kinds[self.loss]()
+
+    def _per_target(self) -> int:
+        return self._shaping_loss().per_target
+
+    def _has_levels(self) -> bool:
+        return self.loss == "quantile" and np.ndim(self.quantile) > 0
+
+    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return outputs A[L] in the units of y as predictions."""
+        return self._flat(self._shaping_loss().predictions(outputs))
+
+    def _flat(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        """Return values (m, 1) of a single target as (m,); not those of a single level."""
+        return predicted.ravel() if predicted.shape[1:] == (1,) and not self._has_levels() else predicted
+
+    def _sampled_predictions(self, X: Any, dropout_samples: Any,
+                             random_state: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the mean and the standard deviation of the predictions over passes with dropout."""
+        mean, std = sampled_outputs(self, X, dropout_samples, random_state, self._shaping_loss())
+        scale = self._scale()
+        if scale is not None:
+            of_levels = mean.ndim == 3  # (m, k, levels)
+            shift, factor = (part[:, None] if of_levels else part for part in scale)
+            mean, std = ((values * factor + add).astype(values.dtype, copy=False)
+                         for values, add in ((mean, shift), (std, 0)))
+        return self._flat(mean), self._flat(std)
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
-        predicted = self._in_units(outputs).reshape(data.y.shape)
-        weights = data.score_weight
-        if weights is None or weights.ndim == 1:
-            return float(r2_score(data.y, predicted, sample_weight=weights))
+        return self._score(data.y, self._shaped(self._in_units(outputs)), data.score_weight)
+
+    def _score(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
+        if weights is None or np.ndim(weights) == 1:
+            return self._score_of_examples(y, predicted, weights)
         known = weights > 0  # where it is not, y may be of any size
-        return float(np.mean([r2_score(data.y[rows, j], predicted[rows, j], sample_weight=weights[rows, j])
+        return float(np.mean([self._score_of_examples(y[rows, j], predicted[rows, j], weights[rows, j])
                               for j, rows in enumerate(known.T) if rows.any()]))
+
+    def _score_of_examples(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
+        if not self._has_levels():
+            return float(r2_score(y, predicted, sample_weight=weights))
+        return float(np.mean([d2_pinball_score(y, predicted[..., i], sample_weight=weights, alpha=q)
+                              for i, q in enumerate(self.quantile)]))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R2 of the predictions, with several levels of `quantile` the mean of D2 over them.
+
+        D2 is the share of the quantile loss of the best constant that the predictions save; R2 is that of squares.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n_x)
+        y : array-like of shape (m,) or (m, n_outputs)
+        sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
+
+        Returns
+        -------
+        float
+        """
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        if not self._has_levels() and (weights is None or weights.ndim == 1):
+            return float(super().score(X, y, sample_weight))
+        y = np.asarray(y)
+        y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+        return self._score(y, self.predict(X), weights)
 
     def _reason_against_score(self, data: FitData) -> str | None:
         y = data.y[data.weighted_rows()]
@@ -101,15 +164,17 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
     def _in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return outputs A[L] (m, n[L]) in the units of y."""
         scale = self._scale()
-        return outputs if scale is None else scale.in_units(outputs)
+        return outputs if scale is None else TargetScale(*self._shaping_loss().units(*scale)).in_units(outputs)
 
     def _hint_at_scale(self, data: FitData) -> None:
         scale = "" if self.normalize_y else unusual_scale(data)
         if not scale:
             return
         X, Y = sample(data)
-        predicted = self._forward_pass_fast(X, check_input=False)
-        quantile = self.quantile if self.loss == "quantile" else None
+        predicted = self._shaping_loss().centers(self._forward_pass_fast(X, check_input=False))
+        quantile = None
+        if self.loss == "quantile":
+            quantile = min(np.ravel(self.quantile), key=lambda q: abs(q - 0.5))
         share = explained(Y, predicted, quantile, squared=self.loss in ("squared_error", "poisson"))
         if not share >= HINT_BELOW:
             advice = "divide y by a constant" if self.loss == "poisson" else "normalize_y=True standardises them"

@@ -28,6 +28,8 @@ def good_outputs(estimator: Any, network: CoreNetwork, data: FitData) -> NDArray
     """Return outputs A[L] (m, n[L]) of nearly perfect predictions."""
     outputs, n_outputs = target_outputs(network, data), network.architecture.n_outputs
     if not is_classifier(estimator):
+        if estimator.loss == "gaussian":  # means, then log variances
+            return np.tile(outputs, 2)
         return np.repeat(outputs, n_outputs // outputs.shape[1], axis=1)
     return (1 - NEARLY) * outputs + NEARLY / max(n_outputs, 2)
 

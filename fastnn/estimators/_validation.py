@@ -39,7 +39,7 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
         raise ValueError("X_val and y_val go together")
     X, y = estimator._validate_validation_data(given.X, given.y)
     encoded_y = estimator._encode(y)
-    weights = check_sample_weight(given.sample_weight, X, encoded_y, estimator._n_outputs(encoded_y),
+    weights = check_sample_weight(given.sample_weight, X, encoded_y, estimator._n_targets(encoded_y),
                                   "sample_weight_val")
     data = FitData.of(X, y, encoded_y, weights)
     if is_regressor(estimator) and (difference := on_another_scale(training, data)):
@@ -56,7 +56,7 @@ def validation_set(estimator: Any, network: CoreNetwork, data: FitData, given: b
     ValueError
         If early stopping would watch a score that is not defined for them.
     """
-    examples = data.examples(network.architecture)
+    examples = data.examples(network.architecture, estimator._per_target())
     score = ValidationScore(estimator, network, data, examples, given)
     if estimator.early_stopping:
         score.check()

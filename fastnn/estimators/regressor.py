@@ -3,7 +3,6 @@
 from numbers import Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -11,8 +10,8 @@ from sklearn.utils.metaestimators import available_if
 from fastnn._prediction.dropout_samples import check_companions
 from fastnn.estimators._fit import fit_estimator
 from fastnn.estimators._regression import BaseMLPRegressor
-from fastnn.estimators._samples import sampled_outputs
 from fastnn.estimators._validation import ValidationArguments
+from fastnn.losses import Gaussian
 
 __all__ = ["MLPRegressor"]
 
@@ -24,10 +23,12 @@ class MLPRegressor(BaseMLPRegressor):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile'}, default='squared_error'
+    loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile', 'gaussian'}, default='squared_error'
         Half the squared error or half the Poisson deviance (exponential output, y >= 0). Only in fastnn: the absolute
-        error, the Huber loss and the quantile loss. With several outputs the gradient is that of the sum over the
-        outputs; the reported squared error is the mean over them, as in scikit-learn, and the other losses the sum.
+        error, the Huber loss, the quantile loss, and the Gaussian likelihood of means and variances that depend on X
+        (`fastnn.losses.Gaussian`): `score` judges the means, `predict` also returns standard deviations.
+        With several outputs the gradient is that of the sum over the outputs; the reported squared error is the mean
+        over them, as in scikit-learn, and the other losses the sum.
     hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
         Number of units in each hidden layer.
     activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'softplus'} \
@@ -81,8 +82,9 @@ class MLPRegressor(BaseMLPRegressor):
     huber_delta : float, default=1.0
         Only in fastnn. Error above which the Huber loss is linear, in units of y (with `normalize_y`, of its standard
         deviation).
-    quantile : float, default=0.5
-        Only in fastnn. Quantile of y given X that the quantile loss fits, between 0 and 1.
+    quantile : float or array-like of float, default=0.5
+        Only in fastnn. Quantile of y given X that the quantile loss fits, between 0 and 1; or increasing levels, each
+        of which has an output. Predictions are then sorted along them, so that they never cross.
     normalize_y : bool, default=False
         Only in fastnn. Whether to train on y minus its mean, divided by its standard deviation: weighted, per output,
         of the examples that the first fit or call of `partial_fit` trains on. Predictions, scores and y_val are in
@@ -160,9 +162,9 @@ class MLPRegressor(BaseMLPRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLPRegressor._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile", "gaussian"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "normalize_y": ["boolean"],
     }
 
@@ -173,7 +175,7 @@ class MLPRegressor(BaseMLPRegressor):
                  verbose: Any = False, warm_start: bool = False, momentum: float = 0.9,
                  nesterovs_momentum: bool = True, early_stopping: bool = False, validation_fraction: float = 0.1,
                  beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
-                 max_fun: int = 15000, huber_delta: float = 1.0, quantile: float = 0.5, normalize_y: bool = False,
+                 max_fun: int = 15000, huber_delta: float = 1.0, quantile: Any = 0.5, normalize_y: bool = False,
                  dropout: Any = 0.0, clip_norm: float | None = None, validation_split: str = "random",
                  scoring: Any = None, callbacks: Any = (), dtype: str | None = None,
                  n_threads: int | None = None, frozen_layers: Any = ()) -> None:
@@ -257,7 +259,8 @@ class MLPRegressor(BaseMLPRegressor):
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
         return_std : bool, default=False
-            Only in fastnn. With `dropout_samples`, return the standard deviation over the samples too.
+            Only in fastnn. For loss='gaussian' or with `dropout_samples`: also return the standard deviations. With
+            both, their variance is the mean of the variances plus the variance of the means.
         dropout_samples : int or None, default=None
             Only in fastnn. Return the mean over this many forward passes that drop units as in training (Gal &
             Ghahramani 2016), at the rates of `dropout`.
@@ -267,18 +270,24 @@ class MLPRegressor(BaseMLPRegressor):
         Returns
         -------
         ndarray of shape (m,) or (m, n_outputs), or a tuple of two with `return_std`
+            The means for loss='gaussian'. With levels of `quantile` (m, n_levels), for several targets (m, n_targets,
+            n_levels).
 
         Raises
         ------
         ValueError, TypeError
-            If an argument is invalid, or `dropout_samples` is asked of a model without dropout.
+            If an argument is invalid, `return_std` is asked of another loss without `dropout_samples`, or these of a
+            model without dropout.
         """
         self._check_fitted()
-        if dropout_samples is not None or return_std or random_state is not None:
-            check_companions(dropout_samples, return_std=return_std, random_state=random_state)
-            mean, std = sampled_outputs(self, X, dropout_samples, random_state)
-            std = std * vars(self).get("y_scale_", np.ones(1)).astype(std.dtype)
-            mean, std = (one.ravel() if one.shape[1] == 1 else one for one in (self._in_units(mean), std))
+        if dropout_samples is not None or random_state is not None:
+            check_companions(dropout_samples, random_state=random_state)
+            mean, std = self._sampled_predictions(X, dropout_samples, random_state)
             return (mean, std) if return_std else mean
+        if not return_std:
+            return self._shaped(self._in_units(self._forward_pass_fast(X)))
+        loss = self._shaping_loss()
+        if not isinstance(loss, Gaussian):
+            raise ValueError(f"return_std needs loss='gaussian', got {self.loss!r}, or dropout_samples")
         outputs = self._in_units(self._forward_pass_fast(X))
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        return self._shaped(outputs), self._flat(loss.deviations(outputs))
