@@ -52,7 +52,7 @@ SMALLER = [] if MSVC or DEBUG or SANITIZE else ["-fno-asynchronous-unwind-tables
 # Without symbols, unused functions and unwind tables, a wheel is 9 % smaller.
 STRIP = ["-Wl,-s,--gc-sections"] if sys.platform == "linux" and not (DEBUG or SANITIZE) else []
 # Modules that run once per fit, or in tests only: small rather than fast.
-SMALL = {"_testing", "kernels", "arrays", "forkguard", "network", "training_buffers"}
+SMALL = {"_testing", "kernels", "arrays", "conversion", "forkguard", "network", "training_buffers"}
 
 HEADERS = sorted(glob("csrc/**/*.h", recursive=True))
 MACROS = [("FASTNN_X86_LEVELS", "1")] if X86_64 else []
@@ -113,9 +113,9 @@ setup(
     ext_modules=cythonize(
         [
             extension(name, OPENMP if name in PARALLEL else [])
-            for name in ["registry", "blas", "arrays", "forkguard", "kernels", "course", "shard", "network",
-                         "training_buffers", "training_stages", "training_plan", "prediction_chunks", "prediction_plan",
-                         "_testing"]
+            for name in ["registry", "blas", "arrays", "conversion", "forkguard", "kernels", "course", "shard",
+                         "network", "training_buffers", "training_stages", "training_plan", "prediction_chunks",
+                         "prediction_plan", "_testing"]
         ],
         compiler_directives={
             "language_level": 3,

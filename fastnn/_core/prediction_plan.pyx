@@ -7,6 +7,7 @@ from libc.stdlib cimport calloc, free
 
 from fastnn._core.arrays cimport bind_csr, output_pointer, rows_pointer
 from fastnn._core.blas cimport check_dimension
+from fastnn._core.conversion cimport convert_rows
 from fastnn._core.forkguard cimport in_forked_child
 from fastnn._core.gemm cimport BLAS, FASTEST_KERNEL
 from fastnn._core.layer cimport Layer, has_epilogue, linear_kernel, outputs_across
@@ -15,8 +16,8 @@ from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY
 from fastnn._core.sparse cimport rows_in_range
 from fastnn._core.team_policy cimport fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_policy
 from fastnn._core.tuning cimport (
-    MIN_PARALLEL_WORK, MIN_ROWS_ACROSS, MIN_ROWS_SPLIT_BY_ROWS, MIN_ROWS_SPLIT_LARGE_LAYERS, MIN_UNITS_SPLIT,
-    WEIGHT_BYTES_PER_ROW)
+    MAX_CONVERTED_ELEMENTS, MIN_PARALLEL_WORK, MIN_ROWS_ACROSS, MIN_ROWS_SPLIT_BY_ROWS, MIN_ROWS_SPLIT_LARGE_LAYERS,
+    MIN_UNITS_SPLIT, WEIGHT_BYTES_PER_ROW)
 
 cnp.import_array()
 
@@ -118,8 +119,8 @@ cdef class PredictionPlan(PredictionChunks):
         Returns
         -------
         ndarray or None
-            None unless X is a C-ordered ndarray (m, n[0]) of the network's dtype with m >= 1 and finite values. The
-            caller then falls back to full validation.
+            None unless X is an ndarray (m, n[0]) with m >= 1 and finite values that is C-ordered and of the network's
+            dtype, or small and of another order or real dtype. The caller then falls back to full validation.
 
         Raises
         ------
@@ -132,9 +133,14 @@ cdef class PredictionPlan(PredictionChunks):
         if not cnp.PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2:
             return None
         shape[0], shape[1] = cnp.PyArray_DIM(X, 0), self.net.layers[self.net.n_layers - 1].n_out
-        if (cnp.PyArray_TYPE(X) != typenum or not cnp.PyArray_ISNOTSWAPPED(X) or not cnp.PyArray_ISCARRAY_RO(X)
-                or shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.net.layers[0].n_in):
+        if shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.net.layers[0].n_in:
             return None
+        if cnp.PyArray_TYPE(X) != typenum or not cnp.PyArray_ISNOTSWAPPED(X) or not cnp.PyArray_ISCARRAY_RO(X):
+            if cnp.PyArray_SIZE(X) > MAX_CONVERTED_ELEMENTS:
+                return None
+            given, X = X, cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(X), typenum, 0)
+            if not convert_rows(given, self.net.dtype, <char *>cnp.PyArray_DATA(X)):
+                return None
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
         call.X, call.row_stride, call.column_stride = <char *>cnp.PyArray_DATA(X), self.net.layers[0].n_in, 1
         call.m, call.out = shape[0], <char *>cnp.PyArray_DATA(out)

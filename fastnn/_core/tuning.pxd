@@ -33,6 +33,7 @@ cdef enum:
     MIN_PARALLEL_WORK = 400000      # multiply-adds below which one thread is faster
     MIN_UNITS_SPLIT = 64            # units of a layer from which threads split the units
     UNITS_GRANULE = 16              # units to which parts are rounded: one or two vectors
+    MAX_CONVERTED_ELEMENTS = 1 << 16  # elements of X of another dtype or order up to which a copy saves the full checks
 
 # ---- The update in training_plan.pyx
 cdef enum:

@@ -67,7 +67,7 @@ class Predictor:
         self._idle: dict[int, list[PredictionPlan]] = {}  # by the threads that they are for
 
     def fast_path(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
-        """Return the `outputs` of an X that the core can read in place and in one chunk, with a minimum of checks.
+        """Return the `outputs` of an X that the core reads or converts itself in one chunk, with a minimum of checks.
 
         Returns None if the fast path does not apply; the caller then falls back to full validation.
         """

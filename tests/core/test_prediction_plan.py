@@ -157,10 +157,10 @@ def test_calls_with_and_without_the_team_are_bitwise_identical(dtype, rows):
 
 
 @each_dtype
-def test_fast_path_takes_c_ordered_arrays_of_the_network_dtype_only(dtype):
+def test_fast_path_refuses_what_it_can_neither_read_nor_convert(dtype):
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
     plan, expected = prediction_plan(net), np.empty((5, 2), dtype)
-    X, other = net.X, "float64" if dtype == "float32" else "float32"
+    X = net.X
     for raw in (False, True):
         plan.run(X, expected, raw)
         outputs = plan.fast_path(X, raw)
@@ -171,9 +171,30 @@ def test_fast_path_takes_c_ordered_arrays_of_the_network_dtype_only(dtype):
     assert plan.fast_path(read_only) is not None
     unaligned = np.empty(X.nbytes + 1, np.uint8)[1:].view(dtype).reshape(X.shape)
     unaligned[...] = X
-    for refused in (X.tolist(), None, X.astype(other), X.astype(X.dtype.newbyteorder()), np.asfortranarray(X), X[:, :2],
-                    X[::2], X[0], X[None], X[:0], unaligned, np.ma.array(X), X.astype(np.int32), X.astype(complex)):
+    for refused in (X.tolist(), None, X.astype(X.dtype.newbyteorder()), X[:, :2], X[0], X[None], X[:0], unaligned,
+                    np.ma.array(X), X.astype(complex), X.astype(object), X.astype(str), X.astype("M8[s]"),
+                    X.astype(np.longdouble), np.zeros((30_000, 3), np.int8)):
         assert plan.fast_path(refused) is None
+
+
+@each_dtype
+@pytest.mark.parametrize("form", [*"?bBhHiIlLqQfd", "F order", "every second row", "every second column", "backwards"])
+def test_fast_path_converts_rows_as_numpy_does(dtype, form):
+    net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
+    plan = prediction_plan(net)
+    X = np.random.default_rng(0).integers(-90, 90, (5, 3)).astype(dtype)
+    given = {"F order": np.asfortranarray, "every second row": lambda X: np.repeat(X, 2, 0)[::2],
+             "every second column": lambda X: np.repeat(X, 2, 1)[:, ::2],
+             "backwards": lambda X: X[::-1, ::-1].copy()[::-1, ::-1]}.get(form, lambda X: X.astype(form))(X)
+    np.testing.assert_array_equal(plan.fast_path(given), plan.fast_path(np.ascontiguousarray(given, dtype)))
+
+
+def test_fast_path_refuses_values_beyond_the_range():
+    plan = prediction_plan(Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", "float32", rows=5))
+    for value in (1e300, -1e39, np.nan, np.inf):
+        assert plan.fast_path(np.array([[0.0, value, 1.0]])) is None
+    with np.errstate(all="raise"):
+        assert plan.fast_path(np.array([[0.0, 1e-300, 1.0]])) is not None
 
 
 def test_blas_work_is_the_largest_product_left_to_blas():
