@@ -191,6 +191,8 @@ class Network(PredictingNetwork):
 
         Warns
         -----
+        UserWarning
+            If a float32 network merges distinct values of a column of X, or of real-valued y.
         DivergenceWarning
             If the loss or a parameter is no longer finite. Training stops and restores the best parameters so far.
             They are updated after each epoch with `early_stopping`, else at the end of the first epoch after 1, 2, 4,

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._data.arrays import finite, is_finite, numeric, refuse_not_finite
-from fastnn._data.frames import place
+from fastnn._data.frames import column_names, place
+from fastnn._data.precision import warn_if_merged
 from fastnn._data.sparse import SparseRows, is_sparse
 
 __all__ = ["DTYPES", "batch_size", "count", "dropout", "dtype",
@@ -204,9 +205,11 @@ def matrix_shape(shape: tuple[int, ...], n_x: int, what: str = "X") -> None:
         raise ValueError(f"{what} must hold at least one example, got shape {shape}")
 
 
-def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
-             first_row: int = 0) -> NDArray[Any] | SparseRows:
-    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`; `first_row` is its first row's number.
+def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X", first_row: int = 0,
+             warn: bool = False) -> NDArray[Any] | SparseRows:
+    """Return X (m, n_x) in the target dtype, a SciPy matrix as `SparseRows`.
+
+    `first_row` is the number of its first row; with `warn`, `precision.warn_if_merged` checks it.
 
     Raises
     ------
@@ -218,16 +221,21 @@ def features(X: Any, n_x: int, target: np.dtype[Any], *, what: str = "X",
     array = X if is_sparse(X) else numeric(X, what, f"(m, n[0]) = (m, {n_x})")
     matrix_shape(array.shape, n_x, what)
     if is_sparse(X):
-        return _sparse_features(X, target, what)
-    return finite(array, target, what, X, first_row)
+        return _sparse_features(X, target, what, warn)
+    result = finite(array, target, what, X, first_row)
+    if warn and target == np.float32:
+        warn_if_merged(array, what, column_names(X))
+    return result
 
 
-def _sparse_features(X: Any, target: np.dtype[Any], what: str) -> SparseRows:
+def _sparse_features(X: Any, target: np.dtype[Any], what: str, warn: bool) -> SparseRows:
     if X.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {X.dtype}")
     rows = SparseRows.of(X, target, what)
     if not is_finite(rows.values):
         refuse_not_finite(SparseRows.of(X, np.dtype(np.float64)), what, target)
+    if warn and target == np.float32 and X.dtype != np.float32:
+        warn_if_merged(SparseRows.of(X, np.dtype(np.float64)), what)
     return rows
 
 
@@ -268,13 +276,20 @@ def one_hot(array: NDArray[Any]) -> bool:
     return np.count_nonzero(array) == len(array) and bool((array.max(axis=1) == 1).all())
 
 
-def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y") -> NDArray[Any]:
-    """Return real targets as a C-ordered (m, n[L]) array; for one output they may be given as (m,)."""
+def values(y: Any, m: int, n_out: int, target: np.dtype[Any], what: str = "y", *,
+           warn: bool = False) -> NDArray[Any]:
+    """Return real targets as a C-ordered (m, n[L]) array; for one output they may be given as (m,).
+
+    With `warn`, `precision.warn_if_merged` checks them.
+    """
     shape = f"(m, n[L]) = ({m}, {n_out})" + (f" or ({m},)" if n_out == 1 else "")
     array = numeric(y, what, shape)
     if array.shape != (m, n_out) and not (n_out == 1 and array.shape == (m,)):
         raise ValueError(f"{what} must have shape {shape}, got {array.shape}")
-    return np.ascontiguousarray(finite(array, target, what, y).reshape(m, n_out))
+    result = np.ascontiguousarray(finite(array, target, what, y).reshape(m, n_out))
+    if warn and target == np.float32:
+        warn_if_merged(array, what, column_names(y))
+    return result
 
 
 def output(out: Any, shape: tuple[int, ...], target: np.dtype[Any]) -> NDArray[Any]:

@@ -40,7 +40,8 @@ class Examples:
 
     @classmethod
     def check(cls, X: Any, y: Any, sample_weight: Any, architecture: Architecture, loss: Loss, *, prefix: str = "",
-              class_weight: Any = None, scale: WeightScale | None = None, first_row: int = 0) -> Self:
+              class_weight: Any = None, scale: WeightScale | None = None, first_row: int = 0,
+              warn: bool = False) -> Self:
         """Return the checked data.
 
         Parameters
@@ -55,6 +56,8 @@ class Examples:
             That of the weights of all examples, of which these are a part, whose one-hot targets are kept as they are.
         first_row : int
             The number of the first example.
+        warn : bool
+            Warn if float32 merges values: see `precision.warn_if_merged`.
 
         Raises
         ------
@@ -62,9 +65,10 @@ class Examples:
             If an argument is not as described.
         """
         features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X",
-                                   first_row=first_row)
+                                   first_row=first_row, warn=warn)
         m = len(features)
-        Y = encode_targets(y, m, architecture, loss, f"{prefix}y", part=scale is not None, first_row=first_row)
+        Y = encode_targets(y, m, architecture, loss, f"{prefix}y", part=scale is not None, first_row=first_row,
+                           warn=warn)
         weights = example_weights(sample_weight, class_weight, Y, m, architecture, f"{prefix}sample_weight", scale)
         return cls(features, Y, weights, np.ndim(y))
 

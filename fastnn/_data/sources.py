@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from fastnn import _tuning
 from fastnn._data import arrays, checks
 from fastnn._data.examples import Examples
+from fastnn._data.precision import warn_if_merged
 from fastnn._data.sparse import is_sparse
 from fastnn._data.targets import in_form
 from fastnn._data.weights import WeightScale, by_example, example_weights, needs_all_labels
@@ -121,16 +122,18 @@ class SlicedSource:
     prefix : str
         Precedes their names in error messages.
     class_weight : dict or list of dict, optional
+    training : bool
+        `first` warns if float32 merges values: see `precision.warn_if_merged`.
     """
 
     single_pass = False
 
     def __init__(self, architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "",
-                 class_weight: Any = None) -> None:
+                 class_weight: Any = None, *, training: bool = False) -> None:
         checks.matrix_shape(X.shape, architecture.n_features, f"{prefix}X")
         m = X.shape[0]
         self.architecture, self.loss = architecture, loss
-        self.X, self.prefix, self.class_weight = X, prefix, class_weight
+        self.X, self.prefix, self.class_weight, self.training = X, prefix, class_weight, training
         self.y = y if is_sliced(y) or isinstance(y, np.memmap) else arrays.numeric(y, f"{prefix}y", f"({m}, ...)")
         if self.y.shape[:1] != (m,):
             raise ValueError(f"{prefix}y must have one row for each of the m = {m} rows of X, got shape {self.y.shape}")
@@ -152,9 +155,15 @@ class SlicedSource:
 
     def rows(self, start: int, stop: int) -> Examples:
         """Read the examples `start` to `stop`."""
+        return self._checked(start, stop, *self._read(start, stop))
+
+    def _read(self, start: int, stop: int) -> tuple[Any, Any]:
+        start, stop = self.range.start + start, self.range.start + stop
+        return read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
+
+    def _checked(self, start: int, stop: int, X: Any, y: Any) -> Examples:
         start, stop = self.range.start + start, self.range.start + stop
         prefix = f"{self.prefix}rows {start} to {stop - 1}: "
-        X, y = read(self.X, start, stop, "X"), read(self.y, start, stop, "y")
         weights = None if self.weights is None else self.weights[start:stop]
         return Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
                               class_weight=self.class_weight, scale=self.scale, first_row=start)
@@ -166,7 +175,13 @@ class SlicedSource:
             some = np.flatnonzero(by_example(self.weights[self.range.start : self.range.stop]))
         run = _tuning.SCORED_EXAMPLES // _tuning.SCORED_EXAMPLES_READS
         starts = some[:: max(run, len(some) // _tuning.SCORED_EXAMPLES_READS)][:_tuning.SCORED_EXAMPLES_READS].tolist()
-        return joined([self.rows(start, min(start + run, self.n_examples)) for start in starts])
+        runs = [(start, min(start + run, self.n_examples)) for start in starts]
+        data = [self._read(*run) for run in runs]
+        result = joined([self._checked(*run, *part) for run, part in zip(runs, data, strict=True)])
+        if self.training and self.architecture.dtype == np.float32:
+            for part, what in zip(zip(*data, strict=True), ("X", "y"), strict=True):
+                warn_if_merged(np.concatenate(part), what)
+        return result
 
     def parts(self, size: int) -> Iterator[Examples]:
         """Yield the examples in chunks of up to `size`, and of at most `_tuning.READ_BLOCK_BYTES`."""
@@ -239,14 +254,14 @@ class BatchSource:
         of, when = (f" {word} epoch {self.passes}" if self.training else "" for word in ("of", "in"))
         weighty = False
         for index, batch in enumerate(begin(self.source, f"{self.prefix}X", when), 1):
-            examples = self._checked(batch, f"{self.prefix}batch {index}{of}: ")
+            examples = self._checked(batch, f"{self.prefix}batch {index}{of}: ", index == self.passes == 1)
             weighty = weighty or examples.weights is None or bool(examples.weights.any())
             yield examples
             del examples  # free it before the next one is read
         if not weighty:
             raise ValueError(f"{self.prefix}X gave no example with weight{when}")
 
-    def _checked(self, batch: Any, prefix: str) -> Examples:
+    def _checked(self, batch: Any, prefix: str, warn: bool) -> Examples:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             raise TypeError(f"{prefix}it must be a tuple (X, y) or (X, y, sample_weight), got {type(batch).__name__}"
                             + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""))
@@ -254,7 +269,7 @@ class BatchSource:
         if self.training and is_sparse(X):
             raise TypeError(f"{prefix}X is a sparse matrix, which a batch to train on may not be: pass X.toarray()")
         examples = Examples.check(X, y, weights, self.architecture, self.loss, prefix=prefix,
-                                  class_weight=self.class_weight, scale=self.scale)
+                                  class_weight=self.class_weight, scale=self.scale, warn=warn and self.training)
         if self.training:  # the plan is bound to one form of targets
             if self._dense is None:
                 self._dense = examples.Y.ndim == 2
@@ -281,8 +296,8 @@ def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: A
         return BatchSource(architecture, loss, X, prefix, class_weight, training=training)
     if is_reader(X, architecture.dtype) or (isinstance(X, np.ndarray) and is_reader(y, architecture.dtype)):
         refuse_balanced(class_weight)
-        return SlicedSource(architecture, loss, X, y, weights, prefix, class_weight)
-    return Examples.check(X, y, weights, architecture, loss, prefix=prefix, class_weight=class_weight)
+        return SlicedSource(architecture, loss, X, y, weights, prefix, class_weight, training=training)
+    return Examples.check(X, y, weights, architecture, loss, prefix=prefix, class_weight=class_weight, warn=training)
 
 
 def refuse_balanced(class_weight: Any) -> None:

@@ -14,7 +14,7 @@ from fastnn.losses import CrossEntropy, Loss, Poisson
 __all__ = ["check_distributions", "class_labels", "encode_targets", "in_form"]
 
 def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what: str = "y", *,
-                   part: bool = False, first_row: int = 0) -> NDArray[Any]:
+                   part: bool = False, first_row: int = 0, warn: bool = False) -> NDArray[Any]:
     """Return the targets as the compiled core reads them.
 
     Parameters
@@ -34,6 +34,8 @@ def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what:
         one-hot rows may be probabilities.
     first_row : int
         The number of the first example.
+    warn : bool
+        Warn if float32 merges real values: see `precision.warn_if_merged`.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def encode_targets(y: Any, m: int, architecture: Architecture, loss: Loss, what:
         values = checks.values(y, m, n_out, dtype, what)
         check_distributions(values, what, array.dtype, first_row)
         return values
-    values = checks.values(y, m, n_out // loss.per_target, dtype, what)
+    values = checks.values(y, m, n_out // loss.per_target, dtype, what, warn=warn)
     if architecture.output == "sigmoid":
         _check_probabilities(values, f"{what} must hold values from 0 to 1 for a sigmoid output", first_row)
     if isinstance(loss, Poisson) and values.min() < 0:

@@ -42,6 +42,7 @@ class WeightScale:
         return float(np.ldexp(1.0, self.exponent))
 
 
+@np.errstate(under="ignore")
 def example_weights(sample_weight: Any, class_weight: Any, Y: NDArray[Any], m: int, architecture: Architecture,
                     what: str = "sample_weight", scale: WeightScale | None = None) -> NDArray[Any] | None:
     """Return the weights of the examples as the core reads them, (m,) or (m, n[L]), or None for ones.

@@ -25,7 +25,7 @@ OPTIONAL = {"sklearn", "joblib", "matplotlib", "tqdm"}  # scikit-learn needs job
 LAYERS = {
     "fastnn._core": 1,
     "fastnn._tuning": 2, "fastnn._threads": 2, "fastnn.runtime": 2, "fastnn._data.checks": 2, "fastnn._data.sparse": 2,
-    "fastnn._data.arrays": 2, "fastnn._data.frames": 2, "fastnn._data.functions": 2,
+    "fastnn._data.arrays": 2, "fastnn._data.frames": 2, "fastnn._data.precision": 2, "fastnn._data.functions": 2,
     "fastnn._monitor": 3, "fastnn.losses": 3, "fastnn.optimizers": 3, "fastnn.schedules": 3, "fastnn.initializers": 3,
     "fastnn._model": 4,
     "fastnn._data": 5,
