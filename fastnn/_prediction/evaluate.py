@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from fastnn import _tuning, losses, runtime
 from fastnn._data.examples import Source
 from fastnn._model.objective import Objective
@@ -34,9 +36,10 @@ def evaluate(predictor: Predictor, objective: Objective, examples: Source, metri
     for part in examples.parts(_tuning.EVALUATION_BLOCK_ROWS):
         outputs = predictor.outputs(part.X, raw=raw, n_threads=n_threads)
         assert outputs is not None, "examples are checked before"
-        chunk = EvaluatedChunk(predictor.architecture, part, outputs, raw, target_ndim, objective.loss)
-        for metric in metrics:
-            metric.add(chunk)
+        with np.errstate(all="ignore"):  # an underflow is harmless, and after divergence metrics are NaN
+            chunk = EvaluatedChunk(predictor.architecture, part, outputs, raw, target_ndim, objective.loss)
+            for metric in metrics:
+                metric.add(chunk)
         total += float(chunk.weights.sum())
         loss += losses.weighted_sum(objective.loss, outputs, part.Y, part.weights, runtime.LEVEL)
     # A part of weighted data may have no weight.

@@ -107,7 +107,7 @@ class R2(Metric):
         if not self.weights.any():
             return nan
         varies = self.highest > self.lowest  # the squares of a constant target may be rounding errors
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             scores = 1 - self.errors / np.where(varies, self.squares, 1)
         scores = np.where(varies, scores, self.errors == 0)
         return float(scores[np.broadcast_to(self.weights > 0, scores.shape)].mean())
