@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnn import _tuning, runtime
 from fastnn._core import kernels
 from fastnn._core.prediction_plan import PredictionPlan
-from fastnn._data import checks
+from fastnn._data import arrays, checks
 from fastnn._data.features import Features
 from fastnn._data.sources import block_rows
 from fastnn._data.sparse import SparseRows
@@ -71,6 +71,7 @@ class Predictor:
 
         Returns None if the fast path does not apply; the caller then falls back to full validation.
         """
+        X = arrays.listed_rows(X)
         if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.chunk:
             return None
         plan, idle, limit = self._take_plan(len(X), n_threads)

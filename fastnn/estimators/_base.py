@@ -1,5 +1,6 @@
 """The base class of both estimators: their common parameters, fitted state, predictions and pickling."""
 
+import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastnn._core.registry import BY_UNITS
 from fastnn._data import arrays, checks
@@ -21,6 +22,7 @@ from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._solver import STOCHASTIC_SOLVERS
 from fastnn.estimators._state import FittedState
 from fastnn.estimators._to_sklearn import to_sklearn
+from fastnn.estimators._user_data import validated_X
 from fastnn.losses import Loss
 
 __all__ = ["BaseMLP"]
@@ -181,20 +183,25 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
     def _outputs(self, network: CoreNetwork, X: Any, check_input: bool = True, raw: bool = False) -> NDArray[Any]:
         """Return A[L], or with `raw` Z[L], as (m, n[L])."""
         dtype = network.architecture.dtype
-        if not hasattr(self, "feature_names_in_"):
-            outputs = network.predictor.fast_path(X, raw=raw, n_threads=self.n_threads)
-            if outputs is not None:
-                return outputs
+        X = arrays.listed_rows(X)
+        outputs = network.predictor.fast_path(X, raw=raw, n_threads=self.n_threads)
+        if outputs is not None:
+            if check_input and "feature_names_in_" in self.__dict__:
+                warnings.warn(f"X does not have valid feature names, but {type(self).__name__} was fitted with feature "
+                              "names", UserWarning, stacklevel=2)
+            return outputs if X.dtype is dtype else outputs.astype(np.result_type(X.dtype, dtype), copy=False)
         core_X, result_dtype = self._core_input(X, dtype, check_input)
         outputs = network.predictor.outputs(core_X, raw=raw, n_threads=self.n_threads)
         if outputs is None:
             arrays.refuse_not_finite(core_X, "X", dtype)
+        if raw and result_dtype.itemsize > 8:  # the kernels have no long double
+            result_dtype = np.dtype(np.float64)
         return outputs.astype(result_dtype, copy=False)
 
     def _core_input(self, X: Any, dtype: np.dtype[Any], check_input: bool = True) -> tuple[Any, np.dtype[Any]]:
         """Return X, validated by scikit-learn, as the core reads it, and the dtype of the results."""
         if check_input:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validated_X(self, X)
         return as_core_X(X, dtype), np.result_type(X.dtype, dtype)
 
     def _check_fitted(self) -> None:

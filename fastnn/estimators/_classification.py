@@ -8,7 +8,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from fastnn._data.weights import by_example, needs_all_labels
 from fastnn._prediction.labels import take_logarithms
@@ -16,6 +15,7 @@ from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import ClassifierGradients
 from fastnn.estimators._inputs import FitData, class_factors
 from fastnn.estimators._objective import BinaryLogLoss, LogLoss
+from fastnn.estimators._user_data import as_labels, validated_X_y
 from fastnn.losses import Loss
 
 __all__ = ["BaseMLPClassifier"]
@@ -52,8 +52,7 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
         return X, y
 
     def _validate_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True,
-                             dtype=(np.float64, np.float32), reset=reset)
+        X, y = validated_X_y(self, X, as_labels(y), reset)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _check_known_classes(self, y: Any) -> None:
@@ -136,6 +135,21 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
             logarithms = np.hstack([-logarithms, logarithms])
         take_logarithms(logarithms, "softmax" if self.out_activation_ == "softmax" else "sigmoid")
         return logarithms
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict` for X and its labels y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n_x)
+        y : array-like of shape (m,) or (m, n_classes)
+        sample_weight : array-like of shape (m,), default=None
+
+        Returns
+        -------
+        float
+        """
+        return float(super().score(X, as_labels(y), sample_weight))
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         decided, Y = self._class_indices(outputs), data.encoded_y

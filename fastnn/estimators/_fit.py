@@ -26,6 +26,7 @@ from fastnn.estimators._rollback import Rollback
 from fastnn.estimators._solver import Solver
 from fastnn.estimators._split import early_stopping_split
 from fastnn.estimators._stochastic import StochasticFit
+from fastnn.estimators._user_data import warn_if_merges
 from fastnn.estimators._validation import ValidationArguments, validation_data, validation_set
 from fastnn.optimizers import LBFGS
 
@@ -205,8 +206,10 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, call: Call) -
 
 def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incremental: bool, reset: bool) -> FitData:
     """Validate and encode the training data."""
+    given = X
     X, y = estimator._validate_input(X, y, incremental, reset=reset)
     encoded_y = estimator._encode(y)
+    warn_if_merges(estimator, given, X, encoded_y)
     weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_targets(encoded_y))
     return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, incremental))
 

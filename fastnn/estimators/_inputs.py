@@ -49,7 +49,8 @@ class FitData:
         ValueError
             If all these weights are zero.
         """
-        loss_weight = as_counts(sample_weight, class_factors)
+        with np.errstate(under="ignore"):
+            loss_weight = as_counts(sample_weight, class_factors)
         if loss_weight is not None and not loss_weight.any():
             raise ValueError("class_weight leaves no example with a weight that is not zero")
         return cls(X, y, encoded_y, sample_weight, loss_weight)
@@ -94,7 +95,7 @@ def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, a
     """
     dtype, Y = architecture.dtype, encoded_y
     if Y.dtype != np.int32:  # not labels
-        Y = np.ascontiguousarray(Y.reshape(len(Y), -1), dtype)
+        Y = np.ascontiguousarray(arrays.finite(Y.reshape(len(Y), -1), dtype, "y"))
         if Y.shape[1] * per_target != architecture.n_outputs:
             each = f" of {per_target} units each" * (per_target > 1)
             fitted_with = f"{architecture.n_outputs}{' units' * (per_target > 1)}"

@@ -10,7 +10,6 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
 
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import RegressorGradients
@@ -18,6 +17,7 @@ from fastnn.estimators._inputs import FitData
 from fastnn.estimators._objective import MeanSquaredError
 from fastnn.estimators._samples import sampled_outputs
 from fastnn.estimators._targets import TargetScale, explained, sample, unusual_scale
+from fastnn.estimators._user_data import refuse_no_numbers, validated_X_y
 from fastnn.losses import Absolute, Gaussian, Huber, Loss, Poisson, Quantile, SquaredError
 
 __all__ = ["BaseMLPRegressor"]
@@ -29,8 +29,8 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
     """Base class of `MLPRegressor`: checks targets, chooses the output layer and loss, scores outputs."""
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
-                             dtype=(np.float64, np.float32), reset=reset)
+        refuse_no_numbers(y, "y")
+        X, y = validated_X_y(self, X, y, reset, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and y.min() < 0:
@@ -89,6 +89,7 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
                          for values, add in ((mean, shift), (std, 0)))
         return self._flat(mean), self._flat(std)
 
+    @np.errstate(over="ignore")  # of the errors after divergence
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")

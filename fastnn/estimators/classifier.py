@@ -13,6 +13,7 @@ from fastnn._prediction.dropout_samples import check_companions
 from fastnn.estimators._classification import BaseMLPClassifier
 from fastnn.estimators._fit import fit_estimator
 from fastnn.estimators._samples import sampled_outputs
+from fastnn.estimators._user_data import as_labels
 from fastnn.estimators._validation import ValidationArguments
 
 __all__ = ["MLPClassifier"]
@@ -240,7 +241,7 @@ class MLPClassifier(BaseMLPClassifier):
         ConvergenceWarning
             If 'adaptive' or 'invscaling' has lowered the learning rate to 1e-6 or less.
         """
-        fit_estimator(self, X, y, sample_weight, incremental=True, classes=classes)
+        fit_estimator(self, X, as_labels(y), sample_weight, incremental=True, classes=as_labels(classes, "classes"))
         return self
 
     def predict(self, X: Any) -> Any:

@@ -1,0 +1,306 @@
+"""X and y as programs hold them: tables, objects, texts, bytes, dates, and values that float32 merges."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from helpers.estimator_cases import OURS, THEIRS
+from sklearn.exceptions import ConvergenceWarning
+
+from fastnn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+rng = np.random.default_rng(0)
+M = 60
+X = rng.standard_normal((M, 3))
+CODES = np.arange(M) % 3
+WORDS = np.array(["a", "bb", "c"])[CODES]
+SMALL = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+TABLE = pd.DataFrame(X, columns=["age", "size", "mass"])
+
+
+# ---- errors name the column
+
+COLUMNS = {
+    "text": ["x"] * M, "NaN": [*range(M - 1), np.nan], "infinity": [np.inf] * M, "a gap": pd.array([None] * M, "Int64"),
+    "NA": np.array([pd.NA] * M, object), "text in a category": pd.Categorical(["x", "y"] * (M // 2)),
+    "dates": pd.date_range("2024", periods=M), "time zone": pd.date_range("2024", periods=M, tz="Europe/Paris"),
+    "durations": pd.to_timedelta(np.arange(M), "h"), "complex": np.full(M, 1j),
+}
+
+
+@pytest.mark.parametrize("kind", OURS)
+@pytest.mark.parametrize("fault", COLUMNS)
+def test_errors_name_the_column_of_a_table(kind, fault):
+    good, table = OURS[kind](**SMALL).fit(TABLE, CODES), TABLE.assign(size=COLUMNS[fault])
+    for call in (lambda: OURS[kind](**SMALL).fit(table, CODES), lambda: good.predict(table),
+                 lambda: OURS[kind](**SMALL, dtype="float32").fit(table, CODES),
+                 lambda: OURS[kind](**SMALL).fit(TABLE, CODES, X_val=table, y_val=CODES)):
+        with pytest.raises((ValueError, TypeError), match=r"column 'size'|Complex data"):
+            call()
+
+
+def test_scikit_learns_message_comes_first():
+    with pytest.raises(ValueError, match=r"(?s)^Input X contains NaN\..*\nX holds NaN in column 'size', row 59$"):
+        MLPClassifier(**SMALL).fit(TABLE.assign(size=COLUMNS["NaN"]), CODES)
+    bad = X.copy()
+    bad[7, 2] = np.nan
+    for form in (bad, sp.csr_array(bad), bad.tolist()):
+        with pytest.raises(ValueError, match=r"(?s)^Input .*contains NaN.*\nX holds NaN in column 2, row 7$"):
+            MLPClassifier(**SMALL).fit(form, CODES)
+
+
+def test_dates_are_no_numbers_in_any_table():
+    days = np.arange(M).astype("M8[D]")
+    for table in (TABLE.assign(day=days), pl.DataFrame({"day": days, "count": CODES}), pd.DataFrame({"day": days})):
+        with pytest.raises(TypeError, match="in column 'day': subtract a date"):
+            MLPRegressor(**SMALL).fit(table, CODES)
+    for array in (np.column_stack([days, days]), np.array([[day, day] for day in days], object),
+                  np.column_stack([days - days[0], days - days[0]])):
+        with pytest.raises(TypeError, match=r"X must hold real numbers, got .*: subtract a date"):
+            MLPRegressor(**SMALL).fit(array, CODES)
+
+
+# ---- one copy in float32
+
+BYTES = rng.integers(0, 2, (2000, 300), dtype=np.uint8)
+BYTE_LABELS = np.arange(2000) % 10
+
+
+def copies(call):
+    """The memory that the call takes at most, in float32 copies of BYTES."""
+    call()
+    tracemalloc.start()
+    call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / (4 * BYTES.size)
+
+
+@pytest.mark.parametrize("form", ["uint8", "bool", "int16", "float16", "table", "early stopping", "validation data"])
+def test_float32_is_one_copy(form):
+    data = {"table": pd.DataFrame(BYTES)}.get(form, BYTES if form not in ("bool", "int16", "float16")
+                                              else BYTES.astype(form))
+    clf = MLPClassifier((8,), dtype="float32", max_iter=1, random_state=0, early_stopping="stopping" in form)
+    validation = {"X_val": data[:200], "y_val": BYTE_LABELS[:200]} if "validation" in form else {}
+    assert copies(lambda: clf.fit(data, BYTE_LABELS, **validation)) < 1.4
+    assert copies(lambda: clf.predict(data)) < 1.4
+    if not clf.early_stopping:
+        assert copies(lambda: clf.partial_fit(data, BYTE_LABELS)) < 1.4
+
+
+def test_whole_numbers_in_csr_become_float32():
+    data = sp.random_array((2000, 300), density=0.3, format="csr", rng=0, dtype=float)
+    counts = (10 * data).astype(np.int64)
+    clf = MLPClassifier(**SMALL, dtype="float32")
+    assert clf.fit(counts, BYTE_LABELS).coefs_[0].dtype == np.float32
+    exact = MLPClassifier(**SMALL, dtype="float32").fit(counts.astype(np.float32), BYTE_LABELS)
+    np.testing.assert_array_equal(clf.coefs_[0], exact.coefs_[0])
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, sp.csc_array, pd.DataFrame])
+def test_values_beyond_float32_are_refused(form):
+    bad = X.copy()
+    bad[5, 1] = 1e300
+    with pytest.raises(ValueError, match=r"X holds values beyond the range of float32 .* in column 1, row 5: rescale"):
+        MLPClassifier(**SMALL, dtype="float32").fit(form(bad), CODES)
+    with pytest.raises(ValueError, match="y holds values beyond the range of float32"):
+        MLPRegressor(**SMALL, dtype="float32").fit(X, bad[:, 1])
+
+
+# ---- values that float32 merges
+
+SECONDS = 1.7e9 + np.arange(M)
+WITH_SECONDS = X * [1, 0, 1] + np.outer(SECONDS, [0, 1, 0])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("form", ["array", "whole numbers", "table", "mixed table", "sparse", "list"])
+def test_values_that_float32_merges_give_a_warning(method, form):
+    data = {"array": WITH_SECONDS, "whole numbers": WITH_SECONDS.astype(np.int64), "list": WITH_SECONDS.tolist(),
+            "table": pd.DataFrame(WITH_SECONDS), "sparse": sp.csr_array(WITH_SECONDS),
+            "mixed table": pd.DataFrame(X, columns=list("012")).assign(**{"1": SECONDS.astype(int)})}[form]
+    arguments = {"classes": [0, 1, 2]} if method == "partial_fit" else {}
+    with pytest.warns(UserWarning, match="float32 merges distinct values of X: . of 60 are left in column '?1'?"):
+        getattr(MLPClassifier(**SMALL, dtype="float32"), method)(data, CODES, **arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        getattr(MLPClassifier(**SMALL), method)(data, CODES, **arguments)
+
+
+def test_targets_that_float32_merges_give_a_warning():
+    for settings, data in (({"dtype": "float32"}, X), ({}, X.astype(np.float32))):
+        with pytest.warns(UserWarning, match="float32 merges distinct values of y"):
+            MLPRegressor(**SMALL, **settings).fit(data, SECONDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            MLPRegressor(**SMALL, **settings, normalize_y=True).fit(data, SECONDS)
+
+
+# ---- rows in another form
+
+ROWS = {
+    "float32": X[:5].astype(np.float32), "whole numbers": (10 * X[:5]).astype(int), "bools": X[:5] > 0,
+    "bytes": np.abs(10 * X[:5]).astype(np.uint8), "float16": X[:5].astype(np.float16), "list": X[:5].tolist(),
+    "rows in a list": list(X[:5]), "strided": np.repeat(X[:5], 2, axis=1)[:, ::2],
+    "column-major": np.asfortranarray(X[:5]),
+}
+
+
+@pytest.mark.parametrize("form", ROWS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_any_form_give_what_scikit_learns_checks_give(form, dtype):
+    rows = ROWS[form]
+    clf = MLPClassifier(**SMALL, dtype=dtype).fit(X, CODES)
+    full = clf.predict_proba(pd.DataFrame(np.asarray(rows)))
+    result = clf.predict_proba(rows)
+    assert result.dtype == full.dtype == np.result_type(np.asarray(rows).dtype, dtype)
+    np.testing.assert_array_equal(result, full)
+
+
+def test_a_model_of_a_table_warns_about_arrays_as_scikit_learn_does():
+    mine, theirs = OURS["classifier"](**SMALL).fit(TABLE, CODES), THEIRS["classifier"](**SMALL).fit(TABLE, CODES)
+    for rows in (X[:1], X[:1].astype(np.float32), X[:1].tolist(), X[:1].astype(object)):
+        messages = []
+        for model in (mine, theirs):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model.predict(rows)
+            messages.append([(one.category, str(one.message)) for one in caught])
+        assert messages[0] == messages[1] and len(messages[0]) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mine.predict(TABLE)
+
+
+# ---- targets of a regressor
+
+DAYS = np.arange(M).astype("M8[D]")
+NO_NUMBERS = {
+    "dates": DAYS, "a missing date": np.where(np.arange(M) == 3, np.datetime64("NaT"), DAYS),
+    "durations": DAYS - DAYS[0], "texts": WORDS, "numbers as texts": CODES.astype(str), "bytes": WORDS.astype("S"),
+    "objects of dates": DAYS.astype(object),
+    "objects of datetime64": np.array(list(DAYS), object), "objects of texts": WORDS.astype(object),
+    "None": np.where(CODES == 1, None, X[:, 0]), "pandas dates": pd.Series(DAYS), "pandas texts": pd.Series(WORDS),
+    "time zone": pd.Series(pd.date_range("2024", periods=M, tz="UTC")), "polars dates": pl.Series(DAYS),
+    "polars texts": pl.Series(WORDS.tolist()), "categories": pd.Series(WORDS, dtype="category"),
+    "columns": pd.DataFrame({"a": X[:, 0], "b": DAYS}), "complex": X[:, 0] + 1j,
+}
+
+
+@pytest.mark.parametrize("form", NO_NUMBERS)
+def test_a_regressor_refuses_targets_that_are_no_numbers(form):
+    y = NO_NUMBERS[form]
+    text = r"Complex data not supported|y must hold real numbers, got .*: subtract a date from dates"
+    reg = MLPRegressor(**SMALL)
+    for call in (lambda: reg.fit(X, y), lambda: reg.partial_fit(X, y)):
+        with pytest.raises(ValueError, match=text):
+            call()
+    good = X if form == "columns" else X[:, 0]
+    with pytest.raises(ValueError, match=text):
+        MLPRegressor(**SMALL).fit(X, good[:, :2] if form == "columns" else good, X_val=X, y_val=y)
+
+
+NUMBERS = {
+    "bools": CODES > 0, "objects": (X[:, 0]).astype(object), "nullable": pd.Series(CODES, dtype="Int64"),
+    "polars": pl.Series(X[:, 0]), "column": TABLE[["age"]], "whole numbers": CODES,
+}
+
+
+@pytest.mark.parametrize("form", NUMBERS)
+def test_a_regressor_takes_targets_that_are_numbers(form):
+    plain = np.asarray(NUMBERS[form]).astype(float).ravel()
+    mine, expected = (MLPRegressor(**SMALL) for _ in range(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mine.fit(X, NUMBERS[form])
+    np.testing.assert_array_equal(mine.coefs_[0], expected.fit(X, plain).coefs_[0])
+
+
+# ---- labels of a classifier
+
+LABELS = {
+    "U": WORDS, "objects": WORDS.astype(object), "list": WORDS.tolist(), "str": pd.Series(WORDS),
+    "string": pd.Series(WORDS, dtype="string"), "category": pd.Series(WORDS, dtype="category"),
+    "ordered": pd.Series(pd.Categorical(WORDS, ["c", "bb", "a"], ordered=True)), "polars": pl.Series(WORDS.tolist()),
+    "polars categories": pl.Series(WORDS.tolist(), dtype=pl.Categorical), "column": pd.DataFrame({"y": WORDS}),
+}
+if hasattr(np.dtypes, "StringDType"):
+    LABELS["StringDType"] = WORDS.astype(np.dtypes.StringDType())
+    LABELS["StringDType with NaN"] = WORDS.astype(np.dtypes.StringDType(na_object=np.nan))
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y")
+@pytest.mark.parametrize("form", LABELS)
+def test_texts_of_any_dtype_are_labels(form):
+    y, settings = LABELS[form], {**SMALL, "class_weight": {"a": 2.0, "bb": 1.0}}
+    expected, clf = (MLPClassifier(**settings).fit(X, labels, X_val=X, y_val=labels) for labels in (WORDS, y))
+    assert clf.classes_.tolist() == ["a", "bb", "c"]
+    assert clf.validation_scores_ == expected.validation_scores_ and clf.score(X, y) == expected.score(X, WORDS)
+    np.testing.assert_array_equal(clf.predict_proba(X), expected.predict_proba(X))
+    warm, early = MLPClassifier(**SMALL, warm_start=True), MLPClassifier(**SMALL, early_stopping=True)
+    assert warm.fit(X, y).fit(X, WORDS).fit(X, y).predict(X).dtype.kind == "U"
+    early.fit(X, y)
+    steps = MLPClassifier(**SMALL)
+    for labels in (y, WORDS, y):
+        steps.partial_fit(X, labels, classes=np.unique(WORDS).astype(getattr(y, "dtype", str)) if form.startswith("St")
+                          else ["a", "bb", "c"])
+    assert steps.classes_.tolist() == ["a", "bb", "c"]
+
+
+@pytest.mark.parametrize("dtype", [bool, int, float, "mixed"])
+def test_labels_that_are_objects_are_numbers(dtype):
+    plain = CODES > 0 if dtype is bool else CODES if dtype is not float else CODES.astype(float)
+    y = plain.astype(object)
+    if dtype == "mixed":
+        y[:3] = [np.int8(0), np.int64(1), 2]
+    clf, expected = MLPClassifier(**SMALL).fit(X, y), MLPClassifier(**SMALL).fit(X, plain)
+    assert clf.classes_.dtype == expected.classes_.dtype and clf.score(X, y) == expected.score(X, plain)
+    np.testing.assert_array_equal(clf.predict(X), expected.predict(X))
+
+
+MISSING = {
+    "NaN": np.where(CODES == 1, np.nan, CODES), "None": np.where(CODES == 1, None, WORDS),
+    "NaN among texts": np.where(CODES == 1, np.nan, WORDS.astype(object)),
+    "NA": pd.Series(WORDS, dtype="string").where(CODES != 1), "NaN in str": pd.Series(WORDS).where(CODES != 1),
+    "category": pd.Series(WORDS, dtype="category").where(CODES != 1),
+    "nullable": pd.Series(CODES, dtype="Int64").where(CODES != 1),
+    "polars": pl.Series([None if word == "bb" else word for word in WORDS.tolist()]),
+    "NaT": np.where(CODES == 1, np.datetime64("NaT"), np.datetime64("2024-01-01")),
+}
+
+
+@pytest.mark.parametrize("form", MISSING)
+def test_a_missing_label_is_named(form):
+    y, text = MISSING[form], r"^Input y contains NaN\.\ny has no label in row 1 \(.*\): leave out"
+    for call in (lambda: MLPClassifier(**SMALL).fit(X, y),
+                 lambda: MLPClassifier(**SMALL).fit(X, WORDS, X_val=X, y_val=y),
+                 lambda: MLPClassifier(**SMALL).partial_fit(X, y, classes=["a", "c"])):
+        with pytest.raises(ValueError, match=text):
+            call()
+
+
+def test_mixed_labels_are_named():
+    with pytest.raises(ValueError, match="y mixes labels of several types: int, str"):
+        MLPClassifier(**SMALL).fit(X, np.array([0, "a", "b"] * 20, object))
+
+
+# ---- floating-point errors
+
+def test_an_underflow_raises_nothing():
+    tiny, weights = X.copy(), np.where(CODES == 1, 1.0, 1e-300)
+    tiny[::2] *= 1e-60
+    with np.errstate(all="raise"):
+        for dtype in (None, "float32"):
+            for form in (tiny, sp.csr_array(tiny), tiny.astype(np.longdouble), tiny.astype(object)):
+                clf = MLPClassifier(**SMALL, dtype=dtype, early_stopping=True, scoring="neg_log_loss")
+                clf.fit(form, CODES, sample_weight=weights).predict_log_proba(form)
+                reg = MLPRegressor(**SMALL, dtype=dtype, early_stopping=True)
+                reg.fit(form, tiny[:, :2], sample_weight=weights).predict(form)
+                reg = MLPRegressor(**SMALL, dtype=dtype).partial_fit(form, 1e-170 * X[:, 0], weights)
