@@ -1,9 +1,10 @@
 """The user's data as arrays of real numbers, and these in the form that the compiled core reads."""
 
+import functools
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from fastnn._core import kernels
 from fastnn._data.frames import column_names, frame_columns, place
 from fastnn._data.sparse import SparseRows
 
-__all__ = ["as_real", "finite", "from_objects", "is_finite", "is_ready", "listed_rows", "numeric", "refuse_not_finite"]
+__all__ = ["as_real", "finite", "from_objects", "ignoring_underflow", "is_finite", "is_ready", "listed_rows", "numeric",
+           "refuse_not_finite"]
 
+Result = TypeVar("Result")
 REAL = "fiub"  # the kinds of NumPy's dtypes of real numbers
 MISSING = ("NoneType", "NAType", "NaTType")
 MAX_LISTED_ROWS = 64  # above, the time of the conversion hides that of the full checks
@@ -122,6 +125,19 @@ def listed_rows(X: Any) -> Any:
         except (ValueError, TypeError, OverflowError):  # the full checks raise the error
             return X
     return X
+
+
+def ignoring_underflow(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return the function without FloatingPointErrors for an underflow, which is harmless.
+
+    Unlike `np.errstate` as a decorator of NumPy 1, it may be entered again and by several threads.
+    """
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **keywords: Any) -> Result:
+        with np.errstate(under="ignore"):
+            return function(*arguments, **keywords)
+
+    return wrapper
 
 
 def is_ready(array: NDArray[Any], target: np.dtype[Any]) -> bool:

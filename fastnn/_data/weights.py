@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._data import checks
-from fastnn._data.arrays import finite, numeric
+from fastnn._data.arrays import finite, ignoring_underflow, numeric
 from fastnn._model.architecture import Architecture
 
 __all__ = ["WeightScale", "as_counts", "by_example", "by_output", "example_weights", "for_core", "multiply",
@@ -42,7 +42,7 @@ class WeightScale:
         return float(np.ldexp(1.0, self.exponent))
 
 
-@np.errstate(under="ignore")
+@ignoring_underflow
 def example_weights(sample_weight: Any, class_weight: Any, Y: NDArray[Any], m: int, architecture: Architecture,
                     what: str = "sample_weight", scale: WeightScale | None = None) -> NDArray[Any] | None:
     """Return the weights of the examples as the core reads them, (m,) or (m, n[L]), or None for ones.

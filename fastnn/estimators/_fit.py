@@ -11,6 +11,7 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastnn import _tuning, runtime
 from fastnn._data import checks
+from fastnn._data.arrays import ignoring_underflow
 from fastnn._model.objective import Objective
 from fastnn._training import binding, lbfgs
 from fastnn._training.view import FitView
@@ -35,6 +36,7 @@ __all__ = ["fit_estimator"]
 SCIPY_FTOL = 2.220446049250313e-09  # SciPy's default, which scikit-learn does not change
 
 
+@ignoring_underflow
 @with_python_values
 @with_fit_tasks
 def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,

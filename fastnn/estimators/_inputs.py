@@ -49,8 +49,7 @@ class FitData:
         ValueError
             If all these weights are zero.
         """
-        with np.errstate(under="ignore"):
-            loss_weight = as_counts(sample_weight, class_factors)
+        loss_weight = as_counts(sample_weight, class_factors)
         if loss_weight is not None and not loss_weight.any():
             raise ValueError("class_weight leaves no example with a weight that is not zero")
         return cls(X, y, encoded_y, sample_weight, loss_weight)

@@ -89,11 +89,11 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
                          for values, add in ((mean, shift), (std, 0)))
         return self._flat(mean), self._flat(std)
 
-    @np.errstate(over="ignore")  # of the errors after divergence
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
-        return self._score(data.y, self._shaped(self._in_units(outputs)), data.score_weight)
+        with np.errstate(over="ignore"):  # of the errors after divergence
+            return self._score(data.y, self._shaped(self._in_units(outputs)), data.score_weight)
 
     def _score(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
         if weights is None or np.ndim(weights) == 1:

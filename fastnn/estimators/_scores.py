@@ -66,7 +66,6 @@ class ValidationScore:
         """The highest possible score, if it is known."""
         return 1.0 if self.scorer is None or getattr(self.scorer, "_sign", 0) > 0 else None
 
-    @np.errstate(under="ignore")
     def value(self, loss: float) -> float:
         """Return the score, given the validation loss; NaN if a parameter is not finite.
 

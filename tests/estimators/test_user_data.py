@@ -303,4 +303,5 @@ def test_an_underflow_raises_nothing():
                 clf.fit(form, CODES, sample_weight=weights).predict_log_proba(form)
                 reg = MLPRegressor(**SMALL, dtype=dtype, early_stopping=True)
                 reg.fit(form, tiny[:, :2], sample_weight=weights).predict(form)
-                reg = MLPRegressor(**SMALL, dtype=dtype).partial_fit(form, 1e-170 * X[:, 0], weights)
+                MLPRegressor(**SMALL, dtype=dtype).fit(form, 1e-170 * X[:, 0], weights)
+                MLPRegressor(**SMALL, dtype=dtype).partial_fit(form, 1e-170 * X[:, 0], weights)
