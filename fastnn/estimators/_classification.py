@@ -40,7 +40,7 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
             self._check_known_classes(y)
         else:
             classes = unique_labels(y)
-            self._check_kind_of_labels(classes)
+            self._check_kind_of_labels(y, classes)
             if set(classes) != set(self.classes_):
                 raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call "
                                  f"to fit. Previously got {self.classes_}, `y` has {classes}")
@@ -57,13 +57,16 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
 
     def _check_known_classes(self, y: Any) -> None:
         classes = unique_labels(y)
-        self._check_kind_of_labels(classes)
+        self._check_kind_of_labels(y, classes)
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has "
                              f"{classes}.")
 
-    def _check_kind_of_labels(self, classes: NDArray[Any]) -> None:
-        """Refuse texts for numbers and numbers for texts, which NumPy compares as texts."""
+    def _check_kind_of_labels(self, y: Any, classes: NDArray[Any]) -> None:
+        """Refuse one label for several, and texts for numbers or numbers for texts, which NumPy compares as texts."""
+        if y.ndim == 1 and self._label_binarizer.y_type_.startswith("multilabel"):
+            raise ValueError(f"y has one label for each example, but the classifier was fitted with columns for "
+                             f"{len(self.classes_)} labels")
         if is_text(classes) != is_text(self.classes_):
             raise ValueError(f"`y` has labels {classes} of another type than `self.classes_`, which are "
                              f"{self.classes_}")

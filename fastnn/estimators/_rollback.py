@@ -22,9 +22,16 @@ class Rollback:
         The call trains the present parameters, in place.
     incremental : bool
         This is a call of `partial_fit`.
+
+    Raises
+    ------
+    RuntimeError
+        If the estimator is already being trained.
     """
 
     def __init__(self, estimator: Any, *, continues: bool, incremental: bool) -> None:
+        if "_in_training" in vars(estimator):
+            raise RuntimeError("this estimator is being trained: by another thread, or by the fit that called back")
         self.estimator = estimator
         self.kept: tuple[type[BaseException], ...] = ()  # the errors that keep what was learned
         self.steps = 0
@@ -39,10 +46,12 @@ class Rollback:
             self.theta = network.parameters.theta.copy()
 
     def __enter__(self) -> Self:
+        self.estimator._in_training = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        vars(self.estimator).pop("_in_training", None)
         if kind is None:
             return
         if not issubclass(kind, self.kept) or (issubclass(kind, Exception) and self._count_steps() == self.steps):

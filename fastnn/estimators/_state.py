@@ -16,8 +16,8 @@ from fastnn.estimators._network import CoreNetwork
 
 __all__ = ["FittedState"]
 
-# Attributes that copies and pickles omit, because they can be rebuilt.
-TRANSIENT = frozenset({"_network"})
+# Attributes that copies and pickles omit: the first can be rebuilt.
+TRANSIENT = frozenset({"_network", "_in_training"})
 # Attributes of the fitted state whose names do not tell.
 PRIVATE = frozenset({"_best_coefs", "_best_intercepts", "_fitted_with", "_label_binarizer", "_optimizer",
                      "_random_state"})

@@ -233,6 +233,14 @@ def test_texts_are_no_numbers(method, dtype):
         np.testing.assert_array_equal(quiet(model, method, X_iris, first).classes_, np.unique(first))
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_one_label_does_not_stand_for_several(method):
+    several = np.column_stack([y_iris > 0, y_iris > 1, y_iris == 1]).astype(int)
+    model = quiet(OURS["classifier"](**SMALL, warm_start=True), "fit", X_iris, several)
+    with pytest.raises(ValueError, match="one label for each example"):
+        getattr(model, method)(X_iris, y_iris)
+
+
 # ---- Schedules -------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", BOTH)

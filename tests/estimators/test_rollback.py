@@ -163,3 +163,20 @@ def test_attributes_of_the_user_survive(kind):
     with pytest.raises(ValueError, match="broken"):
         model.fit(X_iris, y_iris)
     assert len(model.notes) == 1 and model.alpha == 0.5
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_within_the_same_fit_is_refused(kind, method):
+    """Fits of other estimators in a callback are not."""
+    def callback(estimator, record):
+        fitted(kind)
+        getattr(estimator, method)(X_iris, y_iris)
+
+    model = OURS[kind](**SMALL, callbacks=[callback])
+    before = dict(vars(model))
+    with pytest.raises(RuntimeError, match="is being trained"):
+        model.fit(X_iris, y_iris)
+    assert vars(model) == before
+    quiet(model.set_params(callbacks=()), "fit", X_iris, y_iris)
+    assert "_in_training" not in vars(model)
