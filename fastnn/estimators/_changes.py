@@ -27,7 +27,7 @@ def changed_parameters(estimator: Any) -> frozenset[str]:
                      if name in before and not same(before[name], getattr(estimator, name)))
 
 
-def refuse_changes(estimator: Any, hidden: list[int], changed: frozenset[str]) -> None:
+def refuse_changes(estimator: Any, hidden: list[int], n_outputs: int, changed: frozenset[str]) -> None:
     """Refuse changes that the present network cannot follow.
 
     Parameters
@@ -36,6 +36,8 @@ def refuse_changes(estimator: Any, hidden: list[int], changed: frozenset[str]) -
         Fitted, and about to continue.
     hidden : list of int
         `hidden_layer_sizes`, as a list.
+    n_outputs : int
+        Number of output units that y and the parameters need.
     changed : frozenset of str
 
     Raises
@@ -47,10 +49,13 @@ def refuse_changes(estimator: Any, hidden: list[int], changed: frozenset[str]) -
     if hidden != present:
         raise ValueError(f"hidden_layer_sizes is {hidden}, but the network to train further has hidden layers of "
                          f"{present} units. {ANEW}")
-    if "loss" in changed and estimator._output_activation() != estimator.out_activation_:
-        raise ValueError(f"loss={estimator.loss!r} needs an output layer with activation "
-                         f"{estimator._output_activation()!r}, but the network to train further, which was fitted with "
-                         f"loss={estimator._fitted_with['loss']!r}, has {estimator.out_activation_!r}. {ANEW}")
+    output, units = estimator.out_activation_, len(estimator.intercepts_[-1])
+    for name in sorted(changed & {"loss", "quantile"}):
+        needed = estimator._output_activation()
+        if (needed, n_outputs) != (output, units):
+            raise ValueError(f"{name}={getattr(estimator, name)!r} and y need an output layer of {n_outputs} "
+                             f"{needed!r} units, but the network to train further, which was fitted with "
+                             f"{name}={estimator._fitted_with[name]!r}, has {units} of {output!r}. {ANEW}")
 
 
 def portable(fitted_with: dict[str, Any]) -> dict[str, Any]:

@@ -70,13 +70,14 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
         data = training_data(estimator, X, y, sample_weight, incremental, reset=not continues)
         estimator._random_state = check_random_state(estimator.random_state)
         if continues:
-            refuse_changes(estimator, hidden, changed)
+            refuse_changes(estimator, hidden, estimator._n_outputs(data.encoded_y), changed)
         else:
             sizes = [data.X.shape[1], *hidden, estimator._n_outputs(data.encoded_y)]
             estimator._initialize(data.encoded_y, sizes, estimator.dtype or data.X.dtype)
         network = estimator._trainable_network(data.X, follow="dtype" in changed)
         estimator.n_outputs_ = network.architecture.n_outputs
-        remember_parameters(estimator)
+        if changed or not continues or "_fitted_with" not in vars(estimator):
+            remember_parameters(estimator)
         train(estimator, network, data, validation, Call(incremental, continues, changed, callbacks, view, rollback))
         if not incremental:
             estimator._hint_at_scale(data)

@@ -125,10 +125,21 @@ def test_a_change_of_the_output_layer_is_refused():
     model = quiet(OURS["regressor"](**SMALL, loss="poisson", warm_start=True), "fit", X_iris, y_iris)
     model.set_params(loss="squared_error")
     for method in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match="loss='squared_error' needs an output layer with activation 'identity'"):
+        with pytest.raises(ValueError, match="loss='squared_error' and y need an output layer of 1 'identity'"):
             method(X_iris, y_iris)
     assert predict(model).min() > 0 and predict(quiet(model.set_params(warm_start=False), "fit", X_iris, -y_iris)
                                                 ).min() < 0
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("before", "change"), [
+    ({}, {"loss": "gaussian"}), ({"loss": "gaussian"}, {"loss": "squared_error"}),
+    ({"loss": "quantile"}, {"quantile": [0.1, 0.9]}),
+    ({"loss": "quantile", "quantile": [0.1, 0.9]}, {"quantile": 0.5})])
+def test_another_number_of_output_units_is_refused(method, before, change):
+    model = quiet(OURS["regressor"](**SMALL | before, warm_start=True), "fit", X_iris, y_iris).set_params(**change)
+    with pytest.raises(ValueError, match=f"{next(iter(change))}=.* output layer of . 'identity' units"):
+        getattr(model, method)(X_iris, y_iris)
 
 
 @pytest.mark.parametrize("kind", BOTH)

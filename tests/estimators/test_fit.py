@@ -89,8 +89,17 @@ def cases(draw, dtype="float64"):
                 draw(st.sampled_from([0, 7, "instance", "global"])))
 
 
+def lacks_classes(case):
+    """Return whether partial_fit of a warm starter lacks a class, which scikit-learn refuses: see test_changes."""
+    labels = [set(np.ravel(y).tolist()) for _, _, y, _ in case.calls]
+    return (case.kind == "classifier" and case.parameters["warm_start"] and np.ndim(case.calls[0][2]) == 1
+            and any(call[0] == "partial_fit" and seen != labels[0]
+                    for call, seen in zip(case.calls, labels, strict=True)))
+
+
 def test_float64_fits_match_scikit_learn():
     def compare(case, theirs):
+        assume(not lacks_classes(case))
         assume(steady(case, theirs))
         check_equal(case, theirs)
 
@@ -100,6 +109,7 @@ def test_float64_fits_match_scikit_learn():
 def test_float32_fits_match_scikit_learn_within_rounding():
     def compare(case, theirs):
         assume(case.container != "list")  # a list becomes float64
+        assume(not lacks_classes(case))
         check_within_rounding(case, theirs, longest_path(case), last=updates(case, theirs.model) + 4)
 
     compared(cases("float32"), 60, compare)

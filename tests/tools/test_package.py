@@ -38,7 +38,8 @@ LAYERS = {
 # Reads the functions that a pickle holds by value, while that pickle itself is loaded.
 UNPICKLES = "fastnn.estimators._functions"
 # Imports of the same or a higher layer, all inside functions: a plot of the history, the package's version.
-EXCEPTIONS = {("fastnn.history", "fastnn.plot"), ("fastnn.runtime", "fastnn")}
+EXCEPTIONS = {("fastnn.history", "fastnn.plot"), ("fastnn.runtime", "fastnn"),
+              ("fastnn._model.pickled", "fastnn")}
 # Documented in docs/reference/api.md; every other module begins with an underscore.
 PUBLIC = {"callbacks", "datasets", "estimators", "functional", "gradcheck", "graph", "history", "initializers",
           "losses", "metrics", "network", "optimizers", "plot", "reference", "runtime", "schedules"}
