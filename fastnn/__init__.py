@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fastnn import callbacks, datasets, losses, metrics, optimizers, runtime, schedules
 from fastnn._model.file_format import ModelFileError
 from fastnn._training.loop import DivergenceWarning
+from fastnn._version import __version__ as __version__
 from fastnn.history import History
 from fastnn.losses import Absolute, BinaryCrossEntropy, CrossEntropy, Gaussian, Huber, Poisson, Quantile, SquaredError
 from fastnn.network import Network
@@ -21,9 +22,6 @@ __all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "C
            "Gaussian", "History", "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson",
            "Quantile", "RMSprop", "SquaredError", "callbacks", "datasets", "losses", "metrics", "optimizers", "plot",
            "runtime", "schedules"]
-
-__version__ = "0.1.0"
-
 
 # Not in __all__, since they need scikit-learn.
 _ESTIMATORS = ("MLPClassifier", "MLPRegressor", "from_sklearn")

@@ -11,6 +11,7 @@ from fastnn import _tuning
 from fastnn._core.registry import ALL_LEVELS, LEVELS
 from fastnn._threads.blas_limit import blas_libraries, blas_threads
 from fastnn._threads.cpu_quota import cpu_quota
+from fastnn._version import __version__
 
 __all__ = ["blas_info", "blas_threads", "config", "cores", "cpu_quota", "show_config", "simd_level", "thread_count"]
 
@@ -96,8 +97,6 @@ def config() -> dict[str, Any]:
     """Return version, SIMD level, threads, cores, CPU quota, BLAS and platform as a dictionary."""
     import numpy
     import scipy
-
-    from fastnn import __version__
 
     return {
         "fastnn": __version__,

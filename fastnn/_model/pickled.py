@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from fastnn._version import __version__
+
 __all__ = ["stamped", "unstamped"]
 
 KEY = "_fastnn_version"
@@ -12,8 +14,6 @@ KEY = "_fastnn_version"
 
 def stamped(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a state to pickle, with the version of fastnn."""
-    from fastnn import __version__
-
     return {**state, KEY: __version__}
 
 
@@ -25,8 +25,6 @@ def unstamped(state: Mapping[str, Any], name: str) -> dict[str, Any]:
     UserWarning
         If a newer version of fastnn wrote it.
     """
-    from fastnn import __version__
-
     version = state.get(KEY, "0")
     if release(version) > release(__version__):
         warnings.warn(f"this {name} was pickled by fastnn {version}, which is newer than the installed {__version__}: "

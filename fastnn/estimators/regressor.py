@@ -195,7 +195,7 @@ class MLPRegressor(BaseMLPRegressor):
         sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
             Non-negative weights, not all zero. A mini-batch without weight makes no step. Of equal weights, and of
             weights with a mean below 0.1 or above 1e6, only the ratios count. Only in fastnn: one for each of
-            several targets of an example, 0 where it is unknown.
+            several targets or labels of an example, 0 where it is unknown.
         X_val, y_val : same as X and y, default=None
             Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
         sample_weight_val : array-like, default=None

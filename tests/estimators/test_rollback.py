@@ -81,7 +81,8 @@ def test_a_later_fit_that_raises_changes_nothing(kind, failure, warm_start, solv
 
 
 @pytest.mark.parametrize("kind", BOTH)
-@pytest.mark.parametrize("parameters", [{"callbacks": [at_epoch(1)]}, {"dropout": (0.1, 0.2)}], ids=str)
+@pytest.mark.parametrize("parameters", [{"callbacks": [at_epoch(1)]}, {"dropout": (0.1, 0.2)}],
+                         ids=["callbacks", "dropout"])
 def test_a_first_partial_fit_that_raises_leaves_an_unfitted_estimator(kind, parameters):
     model = OURS[kind](**SMALL | parameters)
     before = dict(vars(model))

@@ -294,7 +294,7 @@ SETTINGS = [
 
 def label(value):
     try:
-        return repr(value)[:30]
+        return repr(value).partition(" at 0x")[0][:30]  # without the address, so that names are the same in each run
     except Exception:
         return "unprintable"
 

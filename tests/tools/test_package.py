@@ -23,7 +23,7 @@ OPTIONAL = {"sklearn", "joblib", "matplotlib", "tqdm"}  # scikit-learn needs job
 # A module imports lower layers and its own; above the network (layer 8), lower layers and its own folder only.
 # The longest prefix that matches gives the layer.
 LAYERS = {
-    "fastnn._core": 1,
+    "fastnn._core": 1, "fastnn._version": 1,
     "fastnn._tuning": 2, "fastnn._threads": 2, "fastnn.runtime": 2, "fastnn._data.checks": 2, "fastnn._data.sparse": 2,
     "fastnn._data.arrays": 2, "fastnn._data.frames": 2, "fastnn._data.precision": 2, "fastnn._data.functions": 2,
     "fastnn._monitor": 3, "fastnn.losses": 3, "fastnn.optimizers": 3, "fastnn.schedules": 3, "fastnn.initializers": 3,
@@ -37,9 +37,8 @@ LAYERS = {
 }
 # Reads the functions that a pickle holds by value, while that pickle itself is loaded.
 UNPICKLES = "fastnn.estimators._functions"
-# Imports of the same or a higher layer, all inside functions: a plot of the history, the package's version.
-EXCEPTIONS = {("fastnn.history", "fastnn.plot"), ("fastnn.runtime", "fastnn"),
-              ("fastnn._model.pickled", "fastnn")}
+# Imports of the same or a higher layer, all inside functions: a plot of the history.
+EXCEPTIONS = {("fastnn.history", "fastnn.plot")}
 # Documented in docs/reference/api.md; every other module begins with an underscore.
 PUBLIC = {"callbacks", "datasets", "estimators", "functional", "gradcheck", "graph", "history", "initializers",
           "losses", "metrics", "network", "optimizers", "plot", "reference", "runtime", "schedules"}

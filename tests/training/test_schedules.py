@@ -238,7 +238,7 @@ def test_schedule_state_continues_from_its_saved_state(schedule):
     (lambda: ReduceOnPlateau(0.1, minimum=1), ValueError, "minimum must be at most the rate"),
     (lambda: ReduceOnPlateau(0.1, patience=0), ValueError, "patience"),
     (lambda: ReduceOnPlateau(0.1, monitor=3), TypeError, "monitor must be the name"),
-    (lambda: ReduceOnPlateau(0.1, monitor="validation_f1"), ValueError, "whether a larger 'validation_f1' is better"),
+    (lambda: ReduceOnPlateau(0.1, monitor="validation_cost"), ValueError, "whether a larger 'validation_cost'"),
     (lambda: ReduceOnPlateau(0.1, mode="up"), ValueError, "mode must be one of"),
     (lambda: Constant(0.1).rates(0), ValueError, "total must be from 1"),
 ])
