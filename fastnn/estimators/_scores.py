@@ -45,8 +45,9 @@ class ValidationScore:
     def __init__(self, estimator: Any, network: CoreNetwork, data: FitData, examples: Examples, given: bool) -> None:
         self.estimator, self.network, self.data, self.examples = estimator, network, data, examples
         self.given, self.scorer, self.weights = given, None, {}
-        self.is_loss = estimator.scoring == LOSS or (
-            not given and estimator.scoring is None and estimator._reason_against_score(data) is not None)
+        self.replaces_r2 = (not given and estimator.scoring is None
+                            and estimator._reason_against_score(data) is not None)
+        self.is_loss = estimator.scoring == LOSS or self.replaces_r2
         if estimator.scoring not in (None, LOSS):
             self.scorer = check_scoring(estimator, scoring=estimator.scoring)
             if data.sample_weight is not None and accepts_sample_weight(self.scorer):

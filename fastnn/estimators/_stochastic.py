@@ -125,7 +125,7 @@ class StochasticFit:
                         break
                 else:
                     self._check_score_moved(stalled=False)
-                    if not self.incremental:
+                    if not self.incremental and not self._has_constant_targets():
                         warnings.warn(f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
                                       "the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=2)
         except KeyboardInterrupt:
@@ -135,6 +135,12 @@ class StochasticFit:
                 bar.close()
             for callback in self.callbacks:
                 callback.on_fit_end(self.view)
+
+    def _has_constant_targets(self) -> bool:
+        """Return whether early stopping of a regressor found all targets equal: then scikit-learn does not warn."""
+        if self.validation is None or not self.early_stopping or not self.validation.score.replaces_r2:
+            return False
+        return bool((self.examples.Y[0] == self.examples.Y).all())
 
     def _bound_plan(self) -> AbstractContextManager[TrainingPlan]:
         estimator = self.estimator

@@ -1,10 +1,13 @@
 """Scores of early stopping: those that are not defined, not finite or stand still, and the loss as a score."""
 
+import warnings
+
 import numpy as np
 import pytest
 from helpers.estimator_cases import BOTH, OURS, THEIRS
 from helpers.estimator_data import SMALL, X_iris, caught_in, predict, quiet, y_iris
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import make_scorer, r2_score
 from sklearn.preprocessing import scale
 
@@ -229,6 +232,18 @@ def test_the_loss_replaces_r2_of_held_out_targets_that_are_equal(y):
     assert caught_in(mine, X, y) == caught_in(by_loss, X, y) == []
     assert mine.validation_scores_ == by_loss.validation_scores_ == [-loss for loss in mine.validation_loss_curve_]
     np.testing.assert_array_equal(predict(mine, X), predict(by_loss, X))
+
+
+@pytest.mark.parametrize("max_iter", [3, 200])
+def test_a_fit_to_equal_targets_does_not_warn(max_iter):
+    """Whether such a fit of ten rows reaches max_iter depends on the initial parameters."""
+    for seed in range(5):
+        model = OURS["regressor"](early_stopping=True, validation_fraction=0.2, max_iter=max_iter, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.fit(X[:10], np.ones(10))
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):  # other targets to train on
+        OURS["regressor"](**STOPS | {"max_iter": 3}, validation_split="last").fit(X, np.arange(300) < 250)
 
 
 def test_another_score_changes_only_when_training_stops():
