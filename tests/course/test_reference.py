@@ -190,6 +190,10 @@ def path_condition(X, Y, W, b, activations, loss, sample_weight, *, l2, l1, loss
         a = reference.forward(x, W, b, activations, D)[1][-1]
         if loss == "poisson":  # its terms have both signs
             total += w[i] * np.sum(np.abs(sp.xlogy(y, y)) + np.abs(y * np.log(a)) + y + a)
+        elif loss == "gaussian":  # the terms s and q of J have different signs, too
+            mean, s = np.split(a, 2)
+            q = (y - mean) ** 2 * np.exp(-s)
+            total += w[i] * np.sum((np.abs(s) + q + np.abs((1 - q) * s)) / 2 + np.abs((y - mean) * np.exp(-s) * mean))
         elif "cross_entropy" not in loss:
             slope = 1 if loss in ("absolute", "quantile") else np.abs(a - y)
             total += w[i] * np.sum(slope * np.abs(a))
