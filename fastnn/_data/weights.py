@@ -75,7 +75,7 @@ def example_weights(sample_weight: Any, class_weight: Any, Y: NDArray[Any], m: i
     elif scale is not None and scale.one() != 1:
         weights = np.full(m, scale.one())
     if class_weight is not None:
-        weights = multiply(weights, class_factors(class_weight, Y, architecture))
+        weights = multiply(weights, class_factors(class_weight, Y, architecture, weights))
     if weights is None:
         return None
     if scale is None:
@@ -182,10 +182,12 @@ def needs_all_labels(class_weight: Any) -> bool:
     return isinstance(class_weight, str) and class_weight == "balanced"
 
 
-def class_factors(class_weight: Any, Y: NDArray[Any], architecture: Architecture) -> NDArray[np.float64]:
+def class_factors(class_weight: Any, Y: NDArray[Any], architecture: Architecture,
+                  weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
     """Return the factors of the sample weights: (m,), for several sigmoid outputs (m, n[L]).
 
-    They are multiplied by a power of two, so that none is above 1. Probabilities get the expected factor.
+    They are multiplied by a power of two, so that none is above 1. Probabilities get the expected factor. Labels
+    whose sample weight is 0 do not count for "balanced".
 
     Parameters
     ----------
@@ -194,6 +196,8 @@ def class_factors(class_weight: Any, Y: NDArray[Any], architecture: Architecture
     Y : ndarray
         Targets as `targets.encode_targets` returns them.
     architecture : Architecture
+    weights : ndarray (m,) or (m, n[L]), optional
+        The sample weights.
 
     Raises
     ------
@@ -202,7 +206,8 @@ def class_factors(class_weight: Any, Y: NDArray[Any], architecture: Architecture
     """
     n_out = architecture.n_outputs
     if architecture.output == "softmax":
-        counts = np.bincount(Y, minlength=n_out) if Y.ndim == 1 else Y.sum(axis=0, dtype=np.float64)
+        counted = Y if weights is None else Y[weights > 0]
+        counts = np.bincount(counted, minlength=n_out) if Y.ndim == 1 else counted.sum(axis=0, dtype=np.float64)
         by_class = WeightScale().apply(_of_output(class_weight, counts, "class_weight"))
         return by_class[Y] if Y.ndim == 1 else np.asarray(Y @ by_class)
     if architecture.output != "sigmoid":
@@ -214,9 +219,10 @@ def class_factors(class_weight: Any, Y: NDArray[Any], architecture: Architecture
         raise TypeError("class_weight of several outputs must be 'balanced' or a list of one entry per output, got a "
                         "dict")
     positive = Y.astype(np.float64)
-    ones = positive.sum(axis=0)
+    known = np.ones((1, n_out)) if weights is None else weights.reshape(len(Y), -1) > 0
+    counts = np.stack([((1 - positive) * known).sum(axis=0), (positive * known).sum(axis=0)], axis=1)  # (n[L], 2)
     factors = WeightScale().apply(np.array([
-        _of_output(class_weight[i] if listed else class_weight, np.array([len(Y) - ones[i], ones[i]]),
+        _of_output(class_weight[i] if listed else class_weight, counts[i],
                    f"class_weight[{i}]" if listed else "class_weight") for i in range(n_out)]))  # (n[L], 2)
     by_output: NDArray[np.float64] = (1 - positive) * factors[:, 0] + positive * factors[:, 1]
     return by_output[:, 0] if n_out == 1 else by_output
@@ -226,6 +232,8 @@ def _of_output(class_weight: Any, counts: NDArray[Any], what: str) -> NDArray[np
     """Return the weight of each label, given the number of examples of each, or the sum of its probabilities."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         present = np.count_nonzero(counts)
+        if not present:  # no label is known
+            return np.ones(len(counts))
         return np.where(counts > 0, counts.sum() / (present * np.where(counts > 0, counts, 1)), 0.0)
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"{what} must be 'balanced' or a dict of label: weight, got {checks.shown(class_weight)}")

@@ -130,7 +130,8 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         """Return the labels by which early stopping stratifies its split, or None."""
         return None
 
-    def _class_factors(self, encoded_y: NDArray[Any], incremental: bool) -> NDArray[np.float64] | None:
+    def _class_factors(self, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None,
+                       incremental: bool) -> NDArray[np.float64] | None:
         """Return factors (m,) of the sample weights, or None."""
         return None
 

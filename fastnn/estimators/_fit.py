@@ -214,7 +214,7 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
     encoded_y = estimator._encode(y)
     warn_if_merges(estimator, given, X, encoded_y)
     weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_targets(encoded_y))
-    return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, incremental))
+    return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, weights, incremental))
 
 
 def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool, changed: frozenset[str]) -> Solver:

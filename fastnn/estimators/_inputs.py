@@ -132,8 +132,11 @@ def check_sample_weight(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_o
     return weights
 
 
-def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[Any]) -> NDArray[np.float64]:
+def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[Any],
+                  sample_weight: NDArray[Any] | None = None) -> NDArray[np.float64]:
     """Return the factors of the sample weights by class: (m,) for labels (m,), (m, n) for several labels (m, n).
+
+    Labels whose sample weight, (m,) or (m, n), is 0 do not count for 'balanced'.
 
     Raises
     ------
@@ -144,23 +147,33 @@ def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[A
     if encoded_y.ndim == 1:
         if listed:
             raise ValueError("class_weight: a list is for several labels an example, here y has one")
-        return _factors(class_weight, classes, classes[encoded_y.astype(np.intp)])
+        return _factors(class_weight, classes, classes[encoded_y.astype(np.intp)], sample_weight)
     n = encoded_y.shape[1]
     if isinstance(class_weight, dict) or (listed and len(class_weight) != n):
         given = "a dict" if isinstance(class_weight, dict) else f"a list of {len(class_weight)}"
         raise ValueError(f"class_weight of {n} labels an example must be 'balanced' or a list of {n}, one dict or "
                          f"'balanced' for each, got {given}")
-    return np.stack([_factors(one, np.arange(2), column.astype(np.intp), f" of output {j}") for j, (one, column) in
-                     enumerate(zip(class_weight if listed else [class_weight] * n, encoded_y.T, strict=True))], axis=1)
+    by_output = class_weight if listed else [class_weight] * n
+    weights = [None] * n if sample_weight is None else np.broadcast_to(
+        sample_weight.reshape(len(encoded_y), -1), encoded_y.shape).T
+    return np.stack([_factors(by_output[j], np.arange(2), encoded_y[:, j].astype(np.intp), weights[j],
+                              f" of output {j}") for j in range(n)], axis=1)
 
 
-def _factors(class_weight: Any, classes: NDArray[Any], labels: NDArray[Any], where: str = "") -> NDArray[np.float64]:
-    """Return the factor of each label (m,)."""
-    present = np.unique(labels) if isinstance(class_weight, str) else classes
-    by_class = compute_class_weight(class_weight, classes=present, y=labels)
-    for label, factor in zip(present, by_class, strict=True):
+def _factors(class_weight: Any, classes: NDArray[Any], labels: NDArray[Any], sample_weight: NDArray[Any] | None,
+             where: str = "") -> NDArray[np.float64]:
+    """Return the factor of each label (m,); 1 for those that do not count."""
+    counted = np.ones(len(labels), np.bool_)
+    if isinstance(class_weight, str):  # "balanced"
+        counted = counted if sample_weight is None else sample_weight > 0
+        classes = np.unique(labels[counted])
+    factors = np.ones(len(labels))
+    if not len(classes):  # an output whose labels are all unknown
+        return factors
+    by_class = compute_class_weight(class_weight, classes=classes, y=labels[counted])
+    for label, factor in zip(classes, by_class, strict=True):
         if not 0 <= factor < np.inf:
             raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}"
                              f"{where}")
-    factors: NDArray[np.float64] = by_class[np.searchsorted(present, labels)]
+    factors[counted] = by_class[np.searchsorted(classes, labels[counted])]
     return factors

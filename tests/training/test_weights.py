@@ -283,3 +283,18 @@ def test_class_weights_of_outputs_of_data_read_in_parts(tuning):
 def test_bad_class_weights_of_several_outputs(value, error, text):
     with pytest.raises(error, match=text):
         make("sigmoid").fit(X, TARGETS["sigmoid"], class_weight=value)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("shape", [(M, N_OUT), (M,)])
+def test_balanced_class_weights_do_not_count_labels_without_weight(optimizer, shape):
+    """Their placeholders do not matter, nor an output without any known label."""
+    known = (WEIGHTS if len(shape) == 2 else WEIGHTS[:, 0]) * np.where(np.arange(shape[-1]) == 0, 0, 1)
+    output, results = "sigmoid" if len(shape) == 2 else "softmax", []
+    labels = TARGETS["sigmoid"] if len(shape) == 2 else np.arange(M) % 3
+    for filler in (0, 1):
+        net = make(output)
+        net.fit(X, np.where(known > 0, labels, filler), sample_weight=known, class_weight="balanced",
+                optimizer=optimizer, epochs=3)
+        results.append(parameters(net))
+    np.testing.assert_array_equal(*results)
