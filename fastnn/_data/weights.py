@@ -119,10 +119,10 @@ def for_core(weights: NDArray[np.float64], dtype: np.dtype[Any], what: str = "sa
         If they are too large: those of a part, in relation to the first part.
     """
     limits = np.finfo(dtype)
-    if weights.max(initial=0) > float(limits.max) / max(1, weights.size):
+    if float(weights.max(initial=0)) > float(limits.max) / max(1, weights.size):
         raise ValueError(f"{what} is too large in relation to the weights of the first examples with weight")
     # Of a smaller weight the inverse, by which a gradient is scaled, would overflow.
-    return np.ascontiguousarray(np.where(weights < float(limits.tiny), 0, weights), dtype)
+    return np.ascontiguousarray(np.where(np.asarray(weights, np.float64) < float(limits.tiny), 0, weights), dtype)
 
 
 def as_counts(*factors: NDArray[Any] | None) -> NDArray[np.float64] | None:

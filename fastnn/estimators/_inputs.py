@@ -124,7 +124,7 @@ def check_sample_weight(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_o
         m, n = encoded_y.shape
         raise ValueError(f"{name} must have shape (m,) = ({m},) or (m, n_outputs) = ({m}, {n}), got {shape}")
     else:
-        weights = _check_sample_weight(sample_weight, X)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative, got {weights.min():g}")
     if not weights.any():

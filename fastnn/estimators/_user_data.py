@@ -107,22 +107,26 @@ def warn_if_merges(estimator: Any, given: Any, X: Any, y: NDArray[Any]) -> None:
         Encoded targets.
     """
     if estimator.dtype == "float32":
-        _warn_if_X_is_merged(given)
+        _warn_if_X_is_merged(given, "X")
     computes_in = estimator.dtype or ("float64" if estimator.solver == "lbfgs" else X.dtype)
     if computes_in == "float32" and not getattr(estimator, "normalize_y", False):  # y is standardised in float64
         warn_if_merged(y, "y")
 
 
-def _warn_if_X_is_merged(X: Any) -> None:
+def _warn_if_X_is_merged(X: Any, what: str) -> None:
     if is_sparse(X):
-        warn_if_merged(SparseRows.of(X, np.dtype(np.float64)) if X.dtype != np.float32 else X.data, "X")
+        if X.dtype != np.float32:
+            warn_if_merged(SparseRows.of(X, np.dtype(np.float64)), what)
         return
     columns = frame_columns(X)
-    if columns is not None:
-        real = [arrays.numeric(column, "X", "(m, n_x)") for column in columns]
-        warn_if_merged(real, "X", column_names(X))
-    else:
-        warn_if_merged(arrays.numeric(X, "X", "(m, n_x)"), "X", column_names(X))
+    data = _numbers(X) if columns is None else [_numbers(column) for column in columns]
+    warn_if_merged(data, what, column_names(X))
+
+
+def _numbers(X: Any) -> NDArray[Any]:
+    """Return data that scikit-learn converted, such as texts that are numbers, as an array of real numbers."""
+    array = np.asarray(X)
+    return array if array.dtype.kind in "fiub" else array.astype(np.float64)
 
 
 def refuse_no_numbers(y: Any, what: str) -> None:

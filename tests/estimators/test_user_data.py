@@ -305,3 +305,31 @@ def test_an_underflow_raises_nothing():
                 reg.fit(form, tiny[:, :2], sample_weight=weights).predict(form)
                 MLPRegressor(**SMALL, dtype=dtype).fit(form, 1e-170 * X[:, 0], weights)
                 MLPRegressor(**SMALL, dtype=dtype).partial_fit(form, 1e-170 * X[:, 0], weights)
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_weights_may_be_float32_where_x_is_float64(kind):
+    weights = np.linspace(1, 2, M, dtype=np.float32)
+    with np.errstate(all="raise"):
+        for further in ({}, {"X_val": X, "y_val": CODES, "sample_weight_val": weights}):
+            mine, expected = (OURS[kind](**SMALL).fit(X, CODES, one, **further)
+                              for one in (weights, weights.astype(float)))
+            np.testing.assert_array_equal(mine.coefs_[0], expected.coefs_[0])
+        expected.partial_fit(X, CODES, weights)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "dia", "bsr"])
+def test_sparse_matrices_of_any_format_are_converted(form):
+    for dtype in (np.float32, np.float64):
+        data = sp.csr_array(X.astype(dtype)).asformat(form)
+        mine, expected = (MLPClassifier(**SMALL, dtype="float32").fit(one, CODES) for one in (data, sp.csr_array(data)))
+        np.testing.assert_array_equal(mine.coefs_[0], expected.coefs_[0])
+
+
+def test_texts_that_are_numbers_are_converted_in_each_dtype():
+    texts = X.astype(str).astype(object)
+    for form in (texts, texts.tolist(), pd.DataFrame(texts), TABLE.assign(text=texts[:, 0])):
+        same = X[:, [0, 1, 2, 0]] if np.shape(form)[1] == 4 else X
+        for dtype in ("float32", None):
+            mine, expected = (MLPClassifier(**SMALL, dtype=dtype).fit(one, CODES) for one in (form, same))
+            np.testing.assert_array_equal(mine.coefs_[0], expected.coefs_[0])
