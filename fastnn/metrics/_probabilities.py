@@ -53,17 +53,29 @@ class Brier(Metric):
 
     name = "brier"
 
-    def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
-        """Return each example's squared error."""
+    def begin(self) -> None:
+        """Start a new evaluation."""
+        self.squares = self.weights = np.zeros(1)  # of each sigmoid output, if they have their own weights
+
+    def add(self, chunk: EvaluatedChunk) -> None:
+        """Add the squared errors of the next chunk."""
         errors, Y = chunk.probabilities().astype(np.float64), chunk.examples.Y
         if Y.ndim == 1:  # labels
             errors[np.arange(len(Y)), Y] -= 1
         else:
             errors -= Y
-        n_out = errors.shape[1]
-        divisor = n_out if chunk.architecture.output == "sigmoid" else 2 if n_out == 2 else 1
-        squares: NDArray[np.float64] = chunk.summed(np.square(errors)) / divisor
-        return squares
+        squares, weights, n_out = np.square(errors), chunk.unit_weights(), errors.shape[1]
+        if chunk.by_output is None:
+            divisor = n_out if chunk.architecture.output == "sigmoid" else 2 if n_out == 2 else 1
+            squares = squares.sum(axis=1, keepdims=True) / divisor
+        self.squares = self.squares + np.multiply(weights, squares, where=weights > 0,
+                                                  out=np.zeros(squares.shape)).sum(axis=0)
+        self.weights = self.weights + weights.sum(axis=0)
+
+    def value(self) -> float:
+        """Return the mean over the outputs with weight of their weighted means, nan if none has any."""
+        known = self.weights > 0
+        return float((self.squares[known] / self.weights[known]).mean()) if known.any() else nan
 
 
 class _Ranking(Metric):

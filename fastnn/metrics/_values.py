@@ -19,7 +19,7 @@ class MAE(Metric):
 
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's mean absolute error."""
-        errors: NDArray[np.float64] = np.abs(chunk.residuals()).mean(axis=1)
+        errors: NDArray[np.float64] = chunk.summed(np.abs(chunk.residuals())) / chunk.examples.Y.shape[1]
         return errors
 
 
@@ -37,10 +37,9 @@ class MAPE(Metric):
     def scores(self, chunk: EvaluatedChunk) -> NDArray[Any]:
         """Return each example's mean relative error; targets of 0 are counted and left out."""
         sizes = np.abs(chunk.examples.Y.astype(np.float64))
-        weighted = sizes[chunk.weights > 0]
-        self.zeros += int((weighted == 0).sum())
+        self.zeros += int(((sizes == 0) & (chunk.unit_weights() > 0)).sum())
         relative = np.divide(np.abs(chunk.residuals()), sizes, out=np.zeros_like(sizes), where=sizes > 0)
-        errors: NDArray[np.float64] = relative.mean(axis=1)
+        errors: NDArray[np.float64] = chunk.summed(relative) / sizes.shape[1]
         return errors
 
     def value(self) -> float:

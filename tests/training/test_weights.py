@@ -145,7 +145,8 @@ def test_metrics_weight_each_output(output, tuning):
 def test_metrics_of_classifiers_weight_each_output(last):
     """Each is the mean over the outputs with weight of the metric of one output, with its weights."""
     several, y, weights = make("sigmoid"), TARGETS["sigmoid"], WEIGHTS * [1, 1, last]
-    names = ["roc_auc", "average_precision", "f1", "precision", "recall", "balanced_accuracy", "matthews_corrcoef"]
+    names = ["roc_auc", "average_precision", "f1", "precision", "recall", "balanced_accuracy", "matthews_corrcoef",
+             "brier"]
     found = several.evaluate(X, y, sample_weight=weights, metrics=names)
     W, b = several.W, several.b
     for name in names:
@@ -156,6 +157,39 @@ def test_metrics_of_classifiers_weight_each_output(last):
                 own[...] = value
             each.append(one.evaluate(X, y[:, j], sample_weight=WEIGHTS[:, j], metrics=[name])[name])
         assert found[name] == pytest.approx(np.mean(each), rel=1e-12), name
+
+
+ERRORS = {"mse": lambda a, y: (a - y) ** 2, "mae": lambda a, y: abs(a - y), "mape": lambda a, y: abs(a - y) / abs(y)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mean_errors_are_means_over_the_targets_with_weight(dtype, tuning):
+    """Float64 sums of 270 terms: some 1e-13 of rounding. Float32 targets are exact in both."""
+    tuning(EVALUATION_BLOCK_ROWS=16)
+    net, y = make("identity", dtype), TARGETS["identity"].astype(dtype)
+    A = net.predict(X).astype(float)
+    for weights in (WEIGHTS, WEIGHTS * [1, 0, 0], WEIGHTS > 0):
+        found = net.evaluate(X, y, sample_weight=weights, metrics=list(ERRORS))
+        for name, error in ERRORS.items():
+            assert found[name] == pytest.approx(np.average(error(A, y.astype(float)), weights=weights), rel=1e-10), name
+
+
+@BY_OUTPUT
+def test_weights_of_one_change_no_metric(output):
+    """Sums in another order: some 1e-14."""
+    net, y = make(output), TARGETS[output] + (output == "identity")
+    names = ["log_loss", "brier", "roc_auc", "f1"] if output == "sigmoid" else ["rmse", "r2", "mse", "mae"]
+    results = [net.evaluate(X, y, sample_weight=w, metrics=names) for w in (None, np.ones(M), np.ones((M, N_OUT)))]
+    for result in results[1:]:
+        assert result == pytest.approx(results[0], rel=1e-12)
+
+
+def test_a_target_of_zero_without_weight_has_no_relative_error():
+    net, y, known = make("identity"), TARGETS["identity"], WEIGHTS > 0
+    found = net.evaluate(X, np.where(known, y, 0), sample_weight=known, metrics=["mape"])["mape"]
+    assert found == pytest.approx(np.mean(ERRORS["mape"](net.predict(X), y)[known]), rel=1e-12)
+    with pytest.warns(UserWarning, match=f"'mape' is undefined: {known[:, 0].sum()} of the targets are 0"):
+        assert np.isnan(net.evaluate(X, y * [0, 1, 1], sample_weight=known, metrics=["mape"])["mape"])
 
 
 def test_a_function_with_sample_weight_gets_the_weights_of_the_outputs():
