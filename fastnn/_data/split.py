@@ -16,7 +16,7 @@ from fastnn._data.weights import by_example
 from fastnn._model.architecture import Architecture
 from fastnn.losses import Loss
 
-__all__ = ["FitData", "Split", "hold_out", "split", "stratified_split"]
+__all__ = ["FitData", "Split", "hold_out", "spare_classes", "split", "stratified_split"]
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,7 @@ def split(data: FitData, architecture: Architecture, loss: Loss, rng: np.random.
     if saved_rows is not None:
         held_rows = saved_rows(m)
     elif kind == "last":
-        held_rows = np.arange(_first_held(examples.weights, m, fraction), m)
-        held_rows = held_rows[weighted(examples.weights, m)[held_rows]]
+        held_rows = last_rows(architecture, examples, fraction)
     else:
         held_rows = hold_out(architecture, examples, fraction, rng)
     consecutive = bool((np.diff(held_rows) == 1).all())
@@ -189,12 +188,67 @@ def hold_out(architecture: Architecture, examples: Examples, fraction: float,
     labels = class_labels(examples.Y, architecture)
     labels = np.zeros(len(rows), np.int32) if labels is None else labels[rows]
     training, held = stratified_split(labels, fraction, rng)
-    lost, first = np.unique(labels[held], return_index=True)
-    held = np.delete(held, first[np.isin(lost, labels[training], invert=True)])
-    if not len(held):
-        raise ValueError(f"{len(rows)} examples are too few to hold out validation_fraction={fraction:g} of them: each "
-                         "is needed to train on, as the only one of its class")
-    return rows[held].astype(np.int64)
+    return _held_after_sparing(architecture, examples, rows[training], rows[held])
+
+
+def last_rows(architecture: Architecture, examples: Examples, fraction: float) -> NDArray[np.int64]:
+    """Return the ascending positions of the last share of the examples with weight.
+
+    An example of each class stays to train on.
+
+    Raises
+    ------
+    ValueError
+        If one of the two parts would be empty.
+    """
+    m = len(examples)
+    rows, start = np.flatnonzero(weighted(examples.weights, m)), _first_held(examples.weights, m, fraction)
+    return _held_after_sparing(architecture, examples, rows[rows < start], rows[rows >= start])
+
+
+def _held_after_sparing(architecture: Architecture, examples: Examples, training: NDArray[np.intp],
+                        held: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the positions of the examples to hold out, without those that `spare_classes` moves."""
+    labels = class_labels(examples.Y, architecture)
+    if labels is None and architecture.output == "sigmoid":
+        labels = examples.Y > 0.5
+    if labels is not None:
+        n_rows = len(training) + len(held)
+        training, held = spare_classes(labels, examples.weights, training, held)
+        if not len(held):
+            raise ValueError(f"{n_rows} examples are too few to hold out: each is needed to train on, as the only one "
+                             "of its class")
+    return held.astype(np.int64)
+
+
+def spare_classes(labels: NDArray[Any], weights: NDArray[Any] | None, training: NDArray[np.intp],
+                  held: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Move an example of each class that is missing in the training part there; return both parts.
+
+    Parameters
+    ----------
+    labels : ndarray (m,), or of bool (m, k)
+        The classes of the examples, or k labels each, whose classes are True and False.
+    weights : ndarray (m,) or (m, k), or None
+        A label without weight is unknown.
+    training, held : ndarray of int
+        Positions of examples with weight.
+    """
+    known: NDArray[np.bool_] = np.ones(labels.shape, np.bool_)
+    if weights is not None and weights.ndim == labels.ndim:
+        known = weights > 0
+    columns = [0]
+    if labels.ndim == 2:
+        on, off = labels & known, ~labels & known
+        lost = [values[held].any(axis=0) & ~values[training].any(axis=0) for values in (on, off)]
+        columns = np.flatnonzero(lost[0] | lost[1]).tolist()
+    labels, known = labels.reshape(len(labels), -1), known.reshape(len(labels), -1)
+    for column in columns:
+        ours, theirs = (rows[known[rows, column]] for rows in (training, held))
+        found, first = np.unique(labels[theirs, column], return_index=True)
+        moved = theirs[first[np.isin(found, labels[ours, column], invert=True)]]
+        training, held = np.append(training, moved), held[np.isin(held, moved, invert=True)]
+    return training, held
 
 
 def stratified_split(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
+from fastnn._data.split import spare_classes
 from fastnn.estimators._inputs import FitData
 
 __all__ = ["early_stopping_split"]
@@ -18,7 +19,7 @@ def early_stopping_split(estimator: Any, data: FitData) -> tuple[NDArray[np.int6
     """Return the positions of the training examples and of those that early stopping holds out.
 
     Examples without weight are in neither part. With positive weights a random split is scikit-learn's, except that no
-    class has all its examples in the held-out part.
+    class, or value of a label, has all its examples in the held-out part.
 
     Raises
     ------
@@ -30,11 +31,18 @@ def early_stopping_split(estimator: Any, data: FitData) -> tuple[NDArray[np.int6
         parts = last_rows(rows, estimator.validation_fraction)
     else:
         parts = random_rows(estimator, data, rows)
-    training, held = spare_classes(data.encoded_y, *parts)
-    if len(held) < 2:
+    if len(parts[1]) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
                          "dataset.")
-    warn_of_one_class(estimator, data, training, held)
+    if data.encoded_y.dtype.kind == "f":
+        return parts
+    training, held = spare_classes(data.encoded_y, data.loss_weight, *parts)
+    if not len(held):
+        training, held = training[:-1], training[-1:]
+        warnings.warn("early stopping holds out the only example of a class, which is not trained on: raise "
+                      "validation_fraction, or pass X_val and y_val", ConvergenceWarning, stacklevel=2)
+    elif data.encoded_y.ndim == 1:
+        warn_of_one_class(estimator, data.encoded_y, training, held)
     return training, held
 
 
@@ -64,23 +72,11 @@ def random_rows(estimator: Any, data: FitData, rows: NDArray[np.int64]) -> tuple
     return training, held
 
 
-def spare_classes(encoded_y: NDArray[Any], training: NDArray[np.int64],
-                  held: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Move an example of each class that is missing in the training part there, for one label per example."""
-    if encoded_y.dtype != np.int32:
-        return training, held
-    lost, first = np.unique(encoded_y[held], return_index=True)
-    moved = first[np.isin(lost, encoded_y[training], invert=True)]
-    return np.append(training, held[moved]), np.delete(held, moved)
-
-
-def warn_of_one_class(estimator: Any, data: FitData, training: NDArray[np.int64], held: NDArray[np.int64]) -> None:
-    """Warn if the held-out part has examples of a single class: no score of it says much."""
-    labels = data.encoded_y
-    if labels.ndim > 1 or labels.dtype.kind == "f" or len(np.unique(labels[training])) < 2:
-        return
+def warn_of_one_class(estimator: Any, labels: NDArray[Any], training: NDArray[np.int64],
+                      held: NDArray[np.int64]) -> None:
+    """Warn if the held-out part has examples of a single class of several: no score of it says much."""
     found = np.unique(labels[held])
-    if len(found) == 1:
+    if len(found) == 1 and (labels[training] != found[0]).any():
         warnings.warn(
             f"all {len(held)} examples that early stopping holds out are of the class "
             f"{estimator.classes_[int(found[0])]}, so that their score says nothing about the other classes: raise "

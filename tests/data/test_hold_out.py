@@ -69,6 +69,16 @@ def test_the_last_rows_with_weight_are_held_out():
     assert history["validation_count"] == [50, 50]
 
 
+@pytest.mark.parametrize(("output", "labels", "lost"), [
+    ("softmax", np.where(np.arange(200) < 150, 0, 1), 1), ("sigmoid", np.where(np.arange(200) < 150, 1, 0), 1),
+    ("sigmoid", np.column_stack([np.arange(200) >= 150, np.arange(200) < 170]), 2)])
+def test_a_class_of_the_last_rows_is_trained_on(output, labels, lost):
+    n_out = 2 if output == "softmax" or labels.ndim == 2 else 1
+    history = Network([3, 4, n_out], output=output).fit(X, labels, validation_fraction=0.25, validation_split="last",
+                                                        epochs=1, metrics=[count])
+    assert history["validation_count"] == [50 - lost] and history["count"] == [150 + lost]
+
+
 def count(y_true, y_pred):
     return len(y_true)
 

@@ -84,8 +84,9 @@ def cases(draw, dtype="float64"):
     options["early_stopping"] &= STRINGS or task != "strings"
     if task == "poisson" and options["early_stopping"]:  # a held-out part of equal values: see test_scores
         y = y + rng.uniform(0, 0.01, m)
-    if y.ndim == 1 and kind == "classifier":  # a class that is held out as a whole: see test_hold_out
-        rarest = min(np.unique(y[start:], return_counts=True)[1].min() for start in (0, m // 4))
+    if kind == "classifier":  # a class that is held out as a whole: see test_hold_out
+        rarest = min(np.unique(column, return_counts=True)[1].min()
+                     for start in (0, m // 4) for column in y[start:].reshape(m - start, -1).T)
         options["early_stopping"] &= rarest > 0.3 * m + 1
     return Case(kind, options, calls, X[: m // 2], draw(st.sampled_from(sorted(CONTAINERS))),
                 draw(st.sampled_from([0, 7, "instance", "global"])))

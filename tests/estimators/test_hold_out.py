@@ -69,6 +69,41 @@ def test_a_single_example_of_a_class_is_trained_on():
     assert seen == {135, 136}  # in some splits it was held out
 
 
+@pytest.mark.parametrize(("labels", "lost"), [
+    (np.arange(150) >= 120, 1), (np.where(np.arange(150) < 120, "no", "yes"), 1),
+    (np.where(np.arange(150) < 120, 0, 2 + MIXED % 2), 2),
+    (np.column_stack([np.arange(150) >= 130, np.arange(150) < 120, MIXED > 0]).astype(int), 1),
+    (np.column_stack([np.arange(150) >= 130, np.arange(150) % 141 < 140]).astype(int), 2)])
+def test_a_class_of_the_last_rows_is_trained_on(labels, lost):
+    """An example of each class, or value of a label, that the first rows lack."""
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append(len(y))
+        return 0.5
+
+    model = quiet(OURS["classifier"](**LAST | {"max_iter": 1, "validation_fraction": 0.2}, scoring=scorer), "fit", X,
+                  labels)
+    assert (model.t_, seen) == (120 + lost, [30 - lost])
+
+
+def test_only_known_labels_count_as_trained_on():
+    labels = np.column_stack([np.arange(150) >= 120, MIXED > 0]).astype(int)
+    labels[:20, 0], weights = 1, np.ones((150, 2))
+    weights[:20, 0] = 0
+    model = quiet(OURS["classifier"](**LAST | {"max_iter": 1, "validation_fraction": 0.2}), "fit", X, labels, weights)
+    assert model.t_ == 121
+
+
+def test_early_stopping_keeps_an_example_to_hold_out():
+    """Two of 20 examples are held out, each the only one of its class; scikit-learn trains without both."""
+    model = OURS["classifier"](**STOPS | {"max_iter": 2})
+    texts = caught_in(model, X[:20], np.arange(20))
+    assert texts == ["early stopping holds out the only example of a class, which is not trained on: raise "
+                     "validation_fraction, or pass X_val and y_val"]
+    assert model.t_ == 38
+
+
 def test_a_held_out_part_of_one_class_is_named():
     for labels, name in ((y_iris, "2"), (y_iris == 0, "False"), (np.where(y_iris == 0, "no", "yes"), "yes")):
         texts = caught_in(OURS["classifier"](**LAST), X_iris, labels)
