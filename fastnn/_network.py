@@ -20,7 +20,7 @@ from fastnn._prediction import labels
 from fastnn._prediction.dropout_samples import check_companions
 from fastnn._prediction.evaluate import evaluate
 from fastnn._prediction.outputs import NetworkOutputs
-from fastnn._prediction.predictor import Cache, Form, Predictor
+from fastnn._prediction.predictor import Cache, Predictor
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn.history import History
 from fastnn.losses import BY_NAME, Loss
@@ -224,10 +224,10 @@ class PredictingNetwork(NetworkOutputs):
         TypeError
             If X does not hold real numbers.
         """
-        check_companions(dropout_samples, random_state=random_state)
-        if dropout_samples is None:
-            return self._probabilities(X, out, n_threads, "outputs")
         self._check_gives_probabilities()
+        if dropout_samples is None and random_state is None:
+            return self._predicted(X, out, n_threads, flat=self._architecture.sizes[-1] == 1)
+        check_companions(dropout_samples, random_state=random_state)
         mean, _ = self._moments(X, out, dropout_samples, random_state, n_threads)
         return mean[:, 0] if self.layer_sizes[-1] == 1 else mean
 
@@ -238,11 +238,8 @@ class PredictingNetwork(NetworkOutputs):
         They are finite and accurate also where a probability is rounded to 0 or 1. Arguments and errors as for
         `predict_proba`.
         """
-        return self._probabilities(X, out, n_threads, "logarithms")
-
-    def _probabilities(self, X: Data, out: NDArray[Any] | None, n_threads: int | None, form: Form) -> NDArray[Any]:
         self._check_gives_probabilities()
-        return self._predicted(X, out, n_threads, flat=self.layer_sizes[-1] == 1, form=form)
+        return self._predicted(X, out, n_threads, flat=self._architecture.sizes[-1] == 1, form="logarithms")
 
     def _check_gives_probabilities(self) -> None:
         if self._architecture.output not in labels.CLASSIFYING:

@@ -61,6 +61,8 @@ def name(value: Any, allowed: Sequence[str], what: str) -> str:
 
 def flag(value: Any, what: str) -> bool:
     """Return `value` if it is True or False."""
+    if value is True or value is False:
+        return value
     flag = scalar(value)
     if not isinstance(flag, bool):
         raise TypeError(f"{what} must be True or False, got {shown(value)}")

@@ -71,12 +71,16 @@ class Predictor:
 
         Returns None if the fast path does not apply; the caller then falls back to full validation.
         """
-        X = arrays.listed_rows(X)
+        if type(X) is list:
+            X = arrays.listed_rows(X)
         if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.chunk:
             return None
         plan, idle, limit = self._take_plan(len(X), n_threads)
-        with limit:
+        if limit is NO_LIMIT:  # to enter it takes a tenth of the time of a row
             outputs = plan.fast_path(X, raw)
+        else:
+            with limit:
+                outputs = plan.fast_path(X, raw)
         idle.append(plan)
         return outputs
 

@@ -184,7 +184,8 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
     def _outputs(self, network: CoreNetwork, X: Any, check_input: bool = True, raw: bool = False) -> NDArray[Any]:
         """Return A[L], or with `raw` Z[L], as (m, n[L])."""
         dtype = network.architecture.dtype
-        X = arrays.listed_rows(X)
+        if type(X) is list:
+            X = arrays.listed_rows(X)
         outputs = network.predictor.fast_path(X, raw=raw, n_threads=self.n_threads)
         if outputs is not None:
             if check_input and "feature_names_in_" in self.__dict__:

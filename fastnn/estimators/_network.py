@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 from typing import Any, Self
 
 import numpy as np
@@ -75,8 +76,7 @@ class CoreNetwork:
     def is_viewed_by(self, coefs: Sequence[NDArray[Any]], intercepts: Sequence[NDArray[Any]]) -> bool:
         """Return whether these arrays are the views themselves, so that values written to them are in the arena."""
         return (len(coefs) == len(self.coefs) and len(intercepts) == len(self.intercepts)
-                and all(mine is given for mine, given in zip(self.coefs, coefs, strict=True))
-                and all(mine is given for mine, given in zip(self.intercepts, intercepts, strict=True)))
+                and all(map(is_, self.coefs, coefs)) and all(map(is_, self.intercepts, intercepts)))
 
     def as_dtype(self, dtype: Any) -> "CoreNetwork":
         """Return this network, or a copy in another dtype."""

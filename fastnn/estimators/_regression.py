@@ -22,6 +22,7 @@ from fastnn.losses import Absolute, Gaussian, Huber, Loss, Poisson, Quantile, Sq
 
 __all__ = ["BaseMLPRegressor"]
 
+SHAPING = ("quantile", "gaussian")  # the losses whose predictions may differ from the outputs
 HINT_BELOW = 0.1  # the share of the variation of y that a fit should explain at least
 
 
@@ -71,7 +72,9 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return outputs A[L] in the units of y as predictions."""
-        return self._flat(self._shaping_loss().predictions(outputs))
+        if self.loss in SHAPING:
+            return self._flat(self._shaping_loss().predictions(outputs))
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def _flat(self, predicted: NDArray[Any]) -> NDArray[Any]:
         """Return values (m, 1) of a single target as (m,); not those of a single level."""
@@ -164,8 +167,9 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
 
     def _in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return outputs A[L] (m, n[L]) in the units of y."""
-        scale = self._scale()
-        return outputs if scale is None else TargetScale(*self._shaping_loss().units(*scale)).in_units(outputs)
+        if "y_scale_" not in self.__dict__:
+            return outputs
+        return TargetScale(*self._shaping_loss().units(self.y_mean_, self.y_scale_)).in_units(outputs)
 
     def _hint_at_scale(self, data: FitData) -> None:
         scale = "" if self.normalize_y else unusual_scale(data)

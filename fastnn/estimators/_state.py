@@ -28,8 +28,11 @@ class FittedState:
 
     def _current_activations(self: Any) -> tuple[Any, str]:
         """Return the activations of the layers; users may set either attribute after a fit."""
-        activation = checks.scalar(self.activation)
-        return activation if isinstance(activation, str) else tuple(activation), self.out_activation_
+        activation = self.activation
+        if not isinstance(activation, str):
+            activation = checks.scalar(activation)
+            activation = activation if isinstance(activation, str) else tuple(activation)
+        return activation, self.out_activation_
 
     def _use_network(self: Any, network: CoreNetwork) -> None:
         """Make `coefs_` and `intercepts_` views of this network's parameters."""
