@@ -151,8 +151,8 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         """Return the data with encoded targets on the scale of the network."""
         return data
 
-    def _hint_at_scale(self, data: FitData) -> None:
-        """Warn if the fit failed for the scale of its targets."""
+    def _hint_at_scale(self, data: FitData, incremental: bool, continues: bool) -> None:
+        """Warn if the fit failed for the scale of its targets, or a stream of partial_fit will."""
 
     # Fitted state
 

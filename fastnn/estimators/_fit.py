@@ -79,8 +79,7 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
         if changed or not continues or "_fitted_with" not in vars(estimator):
             remember_parameters(estimator)
         train(estimator, network, data, validation, Call(incremental, continues, changed, callbacks, view, rollback))
-        if not incremental:
-            estimator._hint_at_scale(data)
+        estimator._hint_at_scale(data, incremental, continues)
 
 
 class Call(NamedTuple):

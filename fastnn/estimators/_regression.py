@@ -16,7 +16,14 @@ from fastnn.estimators._gradients import RegressorGradients
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._objective import MeanSquaredError
 from fastnn.estimators._samples import sampled_outputs
-from fastnn.estimators._targets import TargetScale, explained, sample, unusual_scale
+from fastnn.estimators._targets import (
+    TargetScale,
+    explained,
+    is_noise,
+    sample,
+    scale_of_stream,
+    unusual_scale,
+)
 from fastnn.estimators._user_data import refuse_no_numbers, validated_X_y
 from fastnn.losses import Absolute, Gaussian, Huber, Loss, Poisson, Quantile, SquaredError
 
@@ -171,9 +178,16 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
             return outputs
         return TargetScale(*self._shaping_loss().units(self.y_mean_, self.y_scale_)).in_units(outputs)
 
-    def _hint_at_scale(self, data: FitData) -> None:
-        scale = "" if self.normalize_y else unusual_scale(data)
-        if not scale:
+    def _hint_at_scale(self, data: FitData, incremental: bool, continues: bool) -> None:
+        standardised = self._standardised(data)
+        if incremental:
+            if self.normalize_y and (problem := scale_of_stream(standardised, first=not continues)):
+                warnings.warn(f"{problem}: normalize_y=True takes the scale from the first call of partial_fit. Let it "
+                              "have many rows", ConvergenceWarning, stacklevel=4)
+            return
+        if self.normalize_y:
+            data = replace(data, y=standardised.encoded_y)
+        if (self.normalize_y and not continues) or not (scale := unusual_scale(data)):
             return
         X, Y = sample(data)
         predicted = self._shaping_loss().centers(self._forward_pass_fast(X, check_input=False))
@@ -181,7 +195,11 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         if self.loss == "quantile":
             quantile = min(np.ravel(self.quantile), key=lambda q: abs(q - 0.5))
         share = explained(Y, predicted, quantile, squared=self.loss in ("squared_error", "poisson"))
-        if not share >= HINT_BELOW:
+        if not share >= HINT_BELOW and (
+                share < -HINT_BELOW or not is_noise(X, Y, predicted, HINT_BELOW)):
             advice = "divide y by a constant" if self.loss == "poisson" else "normalize_y=True standardises them"
+            of = "new outputs"
+            if self.normalize_y:
+                advice, of = "fit anew, since a warm start keeps y_mean_ and y_scale_", "the first fit"
             warnings.warn(f"the fit explains {share:.2g} of the variation of the targets, whose scale is far from that "
-                          f"of new outputs ({scale}): {advice}", ConvergenceWarning, stacklevel=2)
+                          f"of {of} ({scale}): {advice}", ConvergenceWarning, stacklevel=2)

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._data.sparse import is_sparse
 from fastnn._data.weights import by_output
 from fastnn.estimators._inputs import FitData
 
-__all__ = ["TargetScale", "explained", "on_another_scale", "sample", "unusual_scale"]
+__all__ = ["TargetScale", "explained", "is_noise", "on_another_scale", "sample", "scale_of_stream", "unusual_scale"]
 
 SPREADS = 10.0  # a spread that differs by this factor, or a shift of this many spreads, is another scale
 HINTED_ROWS = 1000  # rows that decide whether a fit explains its targets
@@ -132,3 +133,42 @@ def explained(y: NDArray[np.float64], predicted: NDArray[np.float64], quantile: 
         of_constant = loss(y - (y.mean(axis=0) if squared else np.quantile(y, q, axis=0)))
         ratios = loss(y - predicted)[of_constant > 0] / of_constant[of_constant > 0]
     return float(1 - ratios.max(initial=0))
+
+
+def is_noise(X: Any, y: NDArray[np.float64], predicted: NDArray[np.float64], share: float) -> bool:
+    """Return whether neither the predictions (m, n_outputs), rescaled, nor a linear model explain `share` of y.
+
+    Then a fit that explains none of it did not fail for its scale. Of many features nothing is known.
+    """
+    m, n = X.shape
+    if is_sparse(X) or 10 * n > m:
+        return False
+    away = y - y.mean(axis=0)
+    columns = np.asarray(X, np.float64) - np.mean(X, axis=0, dtype=np.float64)
+    line = columns @ np.linalg.lstsq(columns, away, rcond=None)[0]
+    explained_by_line = squared_correlations(away, line)
+    adjusted = 1 - (1 - explained_by_line) * (m - 1) / (m - n - 1)  # for the n coefficients
+    return bool((np.maximum(adjusted, squared_correlations(away, predicted)) < share).all())
+
+
+def squared_correlations(y: NDArray[np.float64], other: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared correlations (n_outputs,) of values (m, n_outputs), 0 of constants."""
+    y, other = (values / np.maximum(np.abs(values).max(axis=0), np.finfo(np.float64).tiny) for values in (
+        y - y.mean(axis=0), other - other.mean(axis=0, dtype=np.float64)))
+    squares: NDArray[np.float64] = (y**2).sum(axis=0) * (other**2).sum(axis=0)
+    return np.asarray((y * other).sum(axis=0) ** 2 / np.where(squares > 0, squares, 1))
+
+
+def scale_of_stream(data: FitData, first: bool) -> str:
+    """Say why the scale of standardised targets does not suit a stream of partial_fit; else ''.
+
+    The first call must show the spread of each target, and the root mean square of later ones be at most `SPREADS`.
+    """
+    Y = np.reshape(data.encoded_y, (len(data.encoded_y), -1))
+    known = np.ones(Y.shape, np.bool_)
+    if data.loss_weight is not None:
+        known = np.broadcast_to(np.reshape(data.loss_weight, (len(Y), -1)) > 0, Y.shape)
+    if first:
+        return "" if (Y.any(axis=0) | ~known.any(axis=0)).all() else "y has a single value, and no spread"
+    squares = (np.where(known, Y, 0) ** 2).sum(axis=0)
+    return "y is on another scale than in the first call" if (squares > SPREADS**2 * known.sum(axis=0)).any() else ""

@@ -10,6 +10,7 @@ from helpers.estimator_data import SMALL, caught_in, quiet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -99,7 +100,7 @@ def test_extreme_units_neither_overflow_nor_underflow(factor):
 def test_partial_fit_and_warm_start_keep_the_first_scale():
     model = MLP(**FITS, normalize_y=True)
     model.partial_fit(X[:50], y[:50])
-    model.partial_fit(X[50:], 100 * y[50:])
+    quiet(model, "partial_fit", X[50:], 100 * y[50:])
     model.set_params(warm_start=True)
     quiet(model, "fit", X, 100 * y)
     np.testing.assert_allclose([model.y_mean_[0], model.y_scale_[0]], [y[:50].mean(), y[:50].std()], rtol=1e-13)
@@ -173,6 +174,47 @@ def test_a_mean_that_is_far_from_zero_is_a_scale():
 def test_fits_that_succeed_or_have_ordinary_targets_say_nothing(target, solver):
     model = MLP(**FITS | {"max_iter": 100, "learning_rate_init": 0.05}, solver=solver)
     assert not [text for text in caught_in(model, X, target) if "scale" in text]
+
+
+def test_noise_of_a_far_scale_is_not_a_failure():
+    for seed in range(4):
+        noise = 100 * np.random.default_rng(seed).standard_normal((200, 2))
+        for target in (noise, noise[:, 0]):
+            assert not caught_in(MLP(**FITS | {"max_iter": 10}), X, target)
+    assert len(caught_in(MLP(**FITS | {"max_iter": 10}), X, np.column_stack([noise[:, 0], 100 * X[:, 1]]))) == 1
+
+
+def test_a_warm_start_on_another_scale_than_the_first_fit_says_so():
+    model = MLP(**FITS, normalize_y=True, warm_start=True)
+    assert not caught_in(model, X, y)
+    text, = caught_in(model, X, 1e4 * y)
+    assert "far from that of the first fit" in text and text.endswith("a warm start keeps y_mean_ and y_scale_")
+    assert not caught_in(model, X, 2 * y + 1)
+
+
+@pytest.mark.parametrize(("first", "later", "text"), [
+    (y[:1], None, "y has a single value, and no spread"),
+    (np.full(8, 3.0), None, "y has a single value, and no spread"),
+    (y[:20], 1000 * y, "y is on another scale than in the first call"),
+    (Y[:20], Y * [1, 1000], "y is on another scale than in the first call")])
+def test_a_stream_whose_first_targets_do_not_show_the_scale_says_so(first, later, text):
+    model = MLP(**FITS, normalize_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if later is not None:
+            model.partial_fit(X[: len(first)], first)
+            model.partial_fit(X[: len(first)], first + first.std(axis=0))
+    with pytest.warns(ConvergenceWarning, match=text):
+        model.partial_fit(*(X[: len(first)], first) if later is None else (X, later))
+
+
+def test_unknown_targets_have_no_scale():
+    known = np.where(np.arange(400).reshape(200, 2) % 3, 1.0, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = MLP(**FITS, normalize_y=True).partial_fit(X, Y, known)
+        model.partial_fit(X, np.where(known > 0, Y, 1e12), known)
+        model.partial_fit(X, Y * [1, 1e6], known * [1, 0])
 
 
 def test_partial_fit_says_nothing():
