@@ -74,12 +74,21 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
         else:
             sizes = [data.X.shape[1], *hidden, estimator._n_outputs(data.encoded_y)]
             estimator._initialize(data.encoded_y, sizes, estimator.dtype or data.X.dtype)
+            warn_of_frozen_weights(estimator)
         network = estimator._trainable_network(data.X, follow="dtype" in changed)
         estimator.n_outputs_ = network.architecture.n_outputs
         if changed or not continues or "_fitted_with" not in vars(estimator):
             remember_parameters(estimator)
         train(estimator, network, data, validation, Call(incremental, continues, changed, callbacks, view, rollback))
         estimator._hint_at_scale(data, incremental, continues)
+
+
+def warn_of_frozen_weights(estimator: Any) -> None:
+    """Warn if layers are frozen whose weights have just been drawn."""
+    if np.size(estimator.frozen_layers):
+        warnings.warn(f"frozen_layers={estimator.frozen_layers} keep new, random weights: this fit does not continue "
+                      "another one. Set frozen_layers after a first fit, for partial_fit or a fit with "
+                      "warm_start=True", UserWarning, stacklevel=2)
 
 
 class Call(NamedTuple):

@@ -109,7 +109,9 @@ class MLPRegressor(BaseMLPRegressor):
         Only in fastnn. Maximum number of threads; None uses FASTNN_NUM_THREADS, OMP_NUM_THREADS or all available cores.
     frozen_layers : array-like of int, default=()
         Only in fastnn. Numbers l of layers whose coefs_[l-1] and intercepts_[l-1] stay as they are, from 1 to
-        n_layers_ - 1, or from -1, the last, downwards: for `warm_start`, `partial_fit` or a converted model.
+        n_layers_ - 1, or from -1, the last, downwards; not all of them, else a ValueError. For `warm_start` or
+        `partial_fit` after a first fit, or of a converted model: a fit that draws new weights freezes those, with a
+        warning.
 
     Attributes
     ----------

@@ -74,3 +74,15 @@ def test_a_converted_model_is_trained_further_with_frozen_layers(kind):
 def test_impossible_layers_are_refused(layers, message):
     with pytest.raises((TypeError, ValueError), match=message):
         trained("classifier", frozen_layers=layers)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_freezing_new_weights_warns(kind):
+    model = OURS[kind](hidden_layer_sizes=(5,), max_iter=2, random_state=0, frozen_layers=(1,), warm_start=True)
+    with pytest.warns(UserWarning, match=r"frozen_layers=\(1,\) keep new, random weights: this fit does not continue"):
+        model.fit(X_iris, y_iris)
+    first = model.coefs_[0].copy()
+    assert np.array_equal(model.fit(X_iris, y_iris).partial_fit(X_iris, y_iris).coefs_[0], first)  # no warning
+    converted = from_sklearn(THEIRS[kind](hidden_layer_sizes=(5,), max_iter=3).fit(X_iris, y_iris))
+    with pytest.warns(UserWarning, match="random weights"):
+        converted.set_params(frozen_layers=[1]).fit(X_iris, y_iris)  # without warm_start, it begins anew
