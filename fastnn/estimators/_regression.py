@@ -30,7 +30,7 @@ from fastnn.losses import Absolute, Gaussian, Huber, Loss, Poisson, Quantile, Sq
 __all__ = ["BaseMLPRegressor"]
 
 SHAPING = ("quantile", "gaussian")  # the losses whose predictions may differ from the outputs
-HINT_BELOW = 0.1  # the share of the variation of y that a fit should explain at least
+HINT_BELOW = 0.1  # the least R2 or D2 of a fit without a hint
 
 
 class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ignore[misc]
@@ -194,12 +194,13 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         quantile = None
         if self.loss == "quantile":
             quantile = min(np.ravel(self.quantile), key=lambda q: abs(q - 0.5))
-        share = explained(Y, predicted, quantile, squared=self.loss in ("squared_error", "poisson"))
+        squared = self.loss in ("squared_error", "poisson")
+        share = explained(Y, predicted, quantile, squared)
         if not share >= HINT_BELOW and (
                 share < -HINT_BELOW or not is_noise(X, Y, predicted, HINT_BELOW)):
             advice = "divide y by a constant" if self.loss == "poisson" else "normalize_y=True standardises them"
-            of = "new outputs"
+            of, score = "new outputs", "R2" if squared else "D2"
             if self.normalize_y:
                 advice, of = "fit anew, since a warm start keeps y_mean_ and y_scale_", "the first fit"
-            warnings.warn(f"the fit explains {share:.2g} of the variation of the targets, whose scale is far from that "
-                          f"of {of} ({scale}): {advice}", ConvergenceWarning, stacklevel=2)
+            warnings.warn(f"the fit has {score} = {share:.2g} on the training data. The scale of the targets is far "
+                          f"from that of {of} ({scale}): {advice}", ConvergenceWarning, stacklevel=2)

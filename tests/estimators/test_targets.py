@@ -161,7 +161,7 @@ def test_a_fit_that_fails_for_the_scale_of_y_says_so(loss, factor, early_stoppin
     model = MLP(**own, quantile=0.8)
     texts = [text for text in caught_in(model, X, factor * y) if not text.startswith("early stopping")]
     assert len(texts) == 1 or model.score(X, factor * y) > 0.1
-    assert all("the targets, whose scale is" in text and "normalize_y=True" in text for text in texts)
+    assert all("The scale of the targets is far" in text and "normalize_y=True" in text for text in texts)
     assert not [text for text in caught_in(model.set_params(normalize_y=True), X, factor * y) if "scale" in text]
 
 
@@ -225,7 +225,7 @@ def test_partial_fit_says_nothing():
 
 def test_counts_are_not_to_be_standardised():
     text, = caught_in(MLP(**FITS | {"loss": "poisson", "learning_rate_init": 1e-4}), X, np.exp(y + 9))
-    assert "the targets, whose scale is" in text and "normalize_y" not in text
+    assert "The scale of the targets is far" in text and "normalize_y" not in text
 
 
 # ---- y_val -----------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ EQUAL, STEADY = 1e-8, 1e-10  # relative, norm-wise: required agreement; largest 
 NOISE = RuntimeWarning, DeprecationWarning  # NumPy's overflows; an old scikit-learn with a new SciPy
 
 # How the warnings begin that scikit-learn does not give.
-ADDED = ("early stopping: the validation score", "the validation score", "the fit explains", "all ")
+ADDED = ("early stopping: the validation score", "the validation score", "the fit has ", "all ")
 
 CONTAINERS = {
     "as it is": lambda X: X,
