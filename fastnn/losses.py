@@ -70,6 +70,10 @@ class Loss:
         """Return the predictions for real-valued outputs (m, n[L]): here themselves."""
         return outputs
 
+    def slopes(self, outputs: NDArray[Any], gradients: NDArray[Any]) -> NDArray[Any]:
+        """Return the derivatives of the predictions, given those of the outputs, (m, n[L], n_x)."""
+        return gradients
+
     def centers(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the prediction of each target (m, n[L] / r) that is compared with y."""
         return self.predictions(outputs)
@@ -214,6 +218,15 @@ class Quantile(Loss):
         quantiles: NDArray[Any] = np.sort(outputs.reshape(len(outputs), -1, self.per_target), axis=2)
         return quantiles[:, 0] if quantiles.shape[1] == 1 else quantiles
 
+    def slopes(self, outputs: NDArray[Any], gradients: NDArray[Any]) -> NDArray[Any]:
+        """Return the derivatives of the predictions, in the order of sorting: (m, r, n_x), or (m, k, r, n_x)."""
+        if not self.shapes_predictions:
+            return gradients
+        order = np.argsort(outputs.reshape(len(outputs), -1, self.per_target), axis=2, kind="stable")
+        by_level = gradients.reshape(*order.shape, gradients.shape[2])
+        ordered = np.take_along_axis(by_level, order[..., None], axis=2)
+        return ordered[:, 0] if ordered.shape[1] == 1 else ordered
+
     def centers(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the quantile of the level nearest to 0.5, the lower of two, of each target."""
         if not isinstance(self.q, tuple):
@@ -252,6 +265,10 @@ class Gaussian(Loss):
     def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the means (m, k)."""
         return outputs[:, : outputs.shape[1] // 2]
+
+    def slopes(self, outputs: NDArray[Any], gradients: NDArray[Any]) -> NDArray[Any]:
+        """Return the derivatives of the means (m, k, n_x)."""
+        return self.predictions(gradients)
 
     def units(self, mean: NDArray[Any], deviation: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return shift and factor (2k,) of outputs for standardised targets, given the scale (k,) of the targets."""

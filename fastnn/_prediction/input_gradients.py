@@ -12,6 +12,7 @@ from fastnn._core.registry import KEEPS_Z
 from fastnn._data.sparse import SparseRows
 from fastnn._prediction.blocks import for_each_block
 from fastnn._prediction.predictor import Cache, Predictor
+from fastnn.losses import Loss
 
 __all__ = ["check_output", "input_gradients"]
 
@@ -32,23 +33,28 @@ def check_output(output: Any, n_outputs: int) -> int | None:
 
 
 def input_gradients(predictor: Predictor, X: NDArray[Any] | SparseRows, *, unit: int | None = None, raw: bool = False,
-                    n_threads: int | None = None) -> NDArray[Any] | None:
+                    loss: Loss | None = None, n_threads: int | None = None) -> NDArray[Any] | None:
     """Return dA[L]/dX, or with `raw` dZ[L]/dX, as (m, n[L], n[0]); for one unit of the output layer as (m, n[0]).
 
-    Returns None if X holds NaN or infinity.
+    With a `loss`, return the derivatives of what it predicts, in the shape of `Loss.slopes`. Returns None if X holds
+    NaN or infinity.
     """
     architecture = predictor.architecture
     units = range(architecture.n_outputs) if unit is None else (unit,)
     if not kernels.all_finite(X.values if isinstance(X, SparseRows) else X, runtime.LEVEL):
         return None
     result = np.empty((len(X), len(units), architecture.sizes[0]), architecture.dtype)
+    outputs = np.empty((len(X), architecture.n_outputs), architecture.dtype)
 
     def compute(start: int, stop: int) -> None:
         cache = predictor.caches(X[start:stop], n_threads=1)
+        outputs[start:stop] = cache.A[-1].T
         for k, one in enumerate(units):
             result[start:stop, k] = _backward(predictor, cache, one, raw).T
 
     for_each_block(compute, len(X), predictor.block, n_threads)
+    if loss is not None:
+        return loss.slopes(outputs, result)
     return result if unit is None else result[:, 0]
 
 

@@ -32,15 +32,19 @@ class NetworkOutputs:
                         n_threads: int | None = None) -> NDArray[Any]:
         """Return the derivatives of the outputs by the features of each row.
 
+        The outputs are those of `forward`: quantiles are not sorted as by `predict`, but in turn the levels of each
+        target; for the Gaussian loss they are all means, then the logarithms of all variances.
+
         Parameters
         ----------
         X : array_like (m, n[0]), object read by slices, iterable or callable
             As for `predict`. The result is dense also for a sparse X.
         output : int, optional
-            The derivatives of this output alone, counted from 0.
-        of : {"A", "Z"}
+            The derivatives of this output alone, counted from 0; by default of all.
+        of : {"A", "Z"}, default "A"
             The outputs A[L], or Z[L], which do not saturate.
         n_threads : int, optional
+            As for `fit`.
 
         Returns
         -------

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn._data import arrays
 from fastnn._prediction.input_gradients import check_output, input_gradients
+from fastnn.losses import Loss
 
 __all__ = ["ClassifierGradients", "RegressorGradients"]
 
@@ -29,7 +30,8 @@ class ClassifierGradients:
         Returns
         -------
         ndarray of shape (m, n_x) or (m, n_classes, n_x)
-            (m, n_x) with `output`, for two classes (those of ``classes_[1]``), and for one class.
+            (m, n_x) with `output`, for two classes (those of ``classes_[1]``), and for one class. Several labels per
+            example count as classes: (m, n_outputs, n_x).
 
         Raises
         ------
@@ -59,36 +61,48 @@ class RegressorGradients:
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
         output : int or None, default=None
-            The derivatives of this output alone, counted from 0.
+            The derivatives of ``predict(X)[:, output]`` alone: of a target, or of a level of `quantile` if there is a
+            single target.
 
         Returns
         -------
-        ndarray of shape (m, n_x) or (m, n_outputs, n_x)
-            (m, n_x) with `output` and for a single output. In units of y by units of X.
+        ndarray of the shape of the predictions, followed by n_x
+            (m, n_x) for a single target, else (m, n_targets, n_x). With levels of `quantile` (m, n_levels, n_x), or
+            (m, n_targets, n_levels, n_x): those of the sorted quantiles. For loss='gaussian' those of the means. With
+            `output` without the second axis. In units of y by units of X.
 
         Raises
         ------
-        ValueError
-            If an argument is not as described.
+        ValueError, TypeError
+            If `output` is not as described, or X is not as for `predict`.
         """
         check_is_fitted(self)
-        unit = check_output(output, self.n_outputs_)
-        if self.n_outputs_ == 1:
-            unit = 0
-        gradients, target_scale = _gradients(self, X, unit, raw=False), self._scale()
-        if target_scale is None:
-            return gradients
-        _, scale = self._shaping_loss().units(*target_scale)
-        scaled: NDArray[Any] = gradients * (scale[:, None] if unit is None else scale[unit])
-        return scaled.astype(gradients.dtype, copy=False)
+        loss, has_levels = self._shaping_loss(), self._has_levels()
+        n_targets = self.n_outputs_ // loss.per_target
+        has_one = n_targets == 1 and not has_levels  # predictions (m,)
+        chosen = check_output(output, loss.per_target if n_targets == 1 and has_levels else n_targets)
+        if has_one:
+            chosen = 0
+        if loss.shapes_predictions:  # the units of a prediction depend on the row
+            gradients = _gradients(self, X, None, loss=loss)
+            selected = gradients if chosen is None else gradients[:, chosen]
+        else:
+            selected = _gradients(self, X, chosen)
+        scale = self._scale()
+        if scale is None:
+            return selected
+        of_target = chosen if n_targets > 1 else 0
+        factor = scale.deviation if of_target is None else scale.deviation[of_target]
+        scaled: NDArray[Any] = selected * factor.reshape(-1, *(1,) * (selected.ndim - 2))
+        return scaled.astype(selected.dtype, copy=False)
 
 
-def _gradients(estimator: Any, X: Any, unit: int | None, raw: bool) -> NDArray[Any]:
-    """Return the derivatives of the output layer in the dtype of predictions."""
+def _gradients(estimator: Any, X: Any, unit: int | None, raw: bool = False, loss: Loss | None = None) -> NDArray[Any]:
+    """Return the derivatives of the output layer, or of what the loss predicts, in the dtype of predictions."""
     network = estimator._fitted_network()
     dtype = network.architecture.dtype
     core_X, result_dtype = estimator._core_input(X, dtype)
-    gradients = input_gradients(network.predictor, core_X, unit=unit, raw=raw, n_threads=estimator.n_threads)
+    gradients = input_gradients(network.predictor, core_X, unit=unit, raw=raw, loss=loss, n_threads=estimator.n_threads)
     if gradients is None:
         arrays.refuse_not_finite(core_X, "X", dtype)
     return gradients.astype(result_dtype, copy=False)
