@@ -122,7 +122,8 @@ class Network(PredictingNetwork):
             For a softmax or sigmoid output: factors of the sample weights by label, 1 for missing labels. "balanced" is
             m / (number of classes in y * examples of the class), without those of weight 0. Several sigmoid outputs
             take "balanced", for each on its own, or a list of one dict or "balanced" per output. Soft targets get the
-            expected factor sum_k y_k w_k, and count as y_k examples of class k.
+            expected factor sum_k y_k w_k, and count as y_k examples of class k. The examples that `validation_fraction`
+            holds out have these weights too; validation_data have their own.
         optimizer : str or Optimizer
             "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", "lbfgs", or an object with
             hyperparameters. An epoch of L-BFGS is one iteration on all examples.

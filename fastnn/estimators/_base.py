@@ -130,9 +130,9 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         """Return the labels by which early stopping stratifies its split, or None."""
         return None
 
-    def _class_factors(self, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None,
-                       incremental: bool) -> NDArray[np.float64] | None:
-        """Return factors (m,) of the sample weights, or None."""
+    def _class_factors(self, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None, incremental: bool = False,
+                       applied_to: NDArray[Any] | None = None) -> NDArray[np.float64] | None:
+        """Return factors of the sample weights of the training labels, or of those in `applied_to`; None for ones."""
         return None
 
     def _reason_against_score(self, data: FitData) -> str | None:

@@ -97,13 +97,14 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
         # Strings, because scikit-learn's error messages quote the labels.
         return np.where(encoded_y.ravel(), "True", "False") if self.n_outputs_ == 1 else None
 
-    def _class_factors(self, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None,
-                       incremental: bool) -> NDArray[np.float64] | None:
+    def _class_factors(self, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None, incremental: bool = False,
+                       applied_to: NDArray[Any] | None = None) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
         if incremental and needs_all_labels(self.class_weight):
             raise ValueError("class_weight='balanced' needs all labels at once, which partial_fit has not: pass a dict")
-        return class_factors(self.class_weight, self.classes_, encoded_y, sample_weight)
+        return class_factors(self.class_weight, self.classes_, encoded_y, sample_weight,
+                             encoded_y if applied_to is None else applied_to)
 
     def _has_one_class(self) -> bool:
         """Return whether the single output unit stands for one class rather than two."""

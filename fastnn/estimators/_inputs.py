@@ -133,10 +133,18 @@ def check_sample_weight(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_o
 
 
 def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[Any],
-                  sample_weight: NDArray[Any] | None = None) -> NDArray[np.float64]:
-    """Return the factors of the sample weights by class: (m,) for labels (m,), (m, n) for several labels (m, n).
+                  sample_weight: NDArray[Any] | None, applied_to: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the factors of sample weights by class: (m,) for labels (m,), (m, n) for several labels (m, n).
 
-    Labels whose sample weight, (m,) or (m, n), is 0 do not count for 'balanced'.
+    Parameters
+    ----------
+    class_weight
+        As for `MLPClassifier`.
+    classes : ndarray
+    encoded_y, sample_weight : ndarray (m_training,) or (m_training, n)
+        The encoded training labels, which 'balanced' counts where their weight is not 0.
+    applied_to : ndarray (m,) or (m, n)
+        The encoded labels whose factors are returned.
 
     Raises
     ------
@@ -147,7 +155,8 @@ def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[A
     if encoded_y.ndim == 1:
         if listed:
             raise ValueError("class_weight: a list is for several labels an example, here y has one")
-        return _factors(class_weight, classes, classes[encoded_y.astype(np.intp)], sample_weight)
+        by_class = _by_class(class_weight, classes, encoded_y, sample_weight)
+        return by_class[applied_to.astype(np.intp)]
     n = encoded_y.shape[1]
     if isinstance(class_weight, dict) or (listed and len(class_weight) != n):
         given = "a dict" if isinstance(class_weight, dict) else f"a list of {len(class_weight)}"
@@ -156,24 +165,23 @@ def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[A
     by_output = class_weight if listed else [class_weight] * n
     weights = [None] * n if sample_weight is None else np.broadcast_to(
         sample_weight.reshape(len(encoded_y), -1), encoded_y.shape).T
-    return np.stack([_factors(by_output[j], np.arange(2), encoded_y[:, j].astype(np.intp), weights[j],
-                              f" of output {j}") for j in range(n)], axis=1)
+    return np.stack([_by_class(by_output[j], np.arange(2), encoded_y[:, j], weights[j], f" of output {j}")[
+        applied_to[:, j].astype(np.intp)] for j in range(n)], axis=1)
 
 
-def _factors(class_weight: Any, classes: NDArray[Any], labels: NDArray[Any], sample_weight: NDArray[Any] | None,
-             where: str = "") -> NDArray[np.float64]:
-    """Return the factor of each label (m,); 1 for those that do not count."""
-    counted = np.ones(len(labels), np.bool_)
-    if isinstance(class_weight, str):  # "balanced"
-        counted = counted if sample_weight is None else sample_weight > 0
-        classes = np.unique(labels[counted])
-    factors = np.ones(len(labels))
-    if not len(classes):  # an output whose labels are all unknown
-        return factors
-    by_class = compute_class_weight(class_weight, classes=classes, y=labels[counted])
-    for label, factor in zip(classes, by_class, strict=True):
+def _by_class(class_weight: Any, classes: NDArray[Any], codes: NDArray[Any], sample_weight: NDArray[Any] | None,
+              where: str = "") -> NDArray[np.float64]:
+    """Return the factor of each class, given the numbers of the training labels (m,); 1 if it does not occur."""
+    balanced = isinstance(class_weight, str)
+    codes = codes.astype(np.intp)
+    if balanced and sample_weight is not None:
+        codes = codes[sample_weight > 0]
+    present = np.unique(codes) if balanced else np.arange(len(classes))
+    factors = np.ones(len(classes))
+    if len(present):  # else all labels are unknown
+        factors[present] = compute_class_weight(class_weight, classes=classes[present], y=classes[codes])
+    for label, factor in zip(classes, factors, strict=True):
         if not 0 <= factor < np.inf:
             raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}"
                              f"{where}")
-    factors[counted] = by_class[np.searchsorted(classes, labels[counted])]
     return factors

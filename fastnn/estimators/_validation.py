@@ -41,7 +41,8 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
     encoded_y = estimator._encode(y)
     weights = check_sample_weight(given.sample_weight, X, encoded_y, estimator._n_targets(encoded_y),
                                   "sample_weight_val")
-    data = FitData.of(X, y, encoded_y, weights)
+    factors = estimator._class_factors(training.encoded_y, training.sample_weight, applied_to=encoded_y)
+    data = FitData.of(X, y, encoded_y, weights, factors)
     if is_regressor(estimator) and (difference := on_another_scale(training, data)):
         warnings.warn(f"y_val is on another scale than y: {difference}. Transform both alike; "
                       "TransformedTargetRegressor transforms y only, normalize_y=True both", stacklevel=2)

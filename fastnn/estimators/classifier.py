@@ -78,7 +78,7 @@ class MLPClassifier(BaseMLPClassifier):
         Maximum number of loss evaluations by 'lbfgs'.
     class_weight : dict, 'balanced', list or None, default=None
         Only in fastnn. Factor of the sample weights of each class; 'balanced' uses m / (n_classes * class count), where
-        examples with a sample weight of 0 do not count.
+        examples with a sample weight of 0 do not count. Validation losses have the same factors.
         Several labels an example take 'balanced', for each on its own, or a list of a dict of 0 and 1, 'balanced' or
         None per label.
     label_smoothing : float, default=0.0

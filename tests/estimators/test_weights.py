@@ -318,6 +318,28 @@ def test_balanced_class_weights_do_not_count_examples_without_weight(solver, nam
     np.testing.assert_allclose(arrays(whole), arrays(part), rtol=1e-9 if solver == "lbfgs" else 0)
 
 
+@pytest.mark.parametrize("several_labels", [False, True])
+def test_validation_losses_have_the_class_weights(several_labels):
+    """Of the training data, whether the validation data are held out or given; the accuracy has not."""
+    y = LABELS if several_labels else LABELS[:, 0]
+    class_weight = [{1: 50}, {0: 3}, {}] if several_labels else {0: 1, 1: 50}
+    options = SMALL | {"class_weight": class_weight, "early_stopping": True, "validation_fraction": 0.25}
+    held = quiet(OURS["classifier"](**options, validation_split="last"), "fit", INPUTS, y)
+    given = quiet(OURS["classifier"](**options), "fit", INPUTS[:150], y[:150], X_val=INPUTS[150:], y_val=y[150:])
+    np.testing.assert_allclose(held.validation_loss_curve_, given.validation_loss_curve_, rtol=1e-12)
+    assert held.validation_scores_ == given.validation_scores_
+
+
+def test_validation_losses_have_balanced_weights_of_the_training_data():
+    y, y_val = INPUTS[:, 0] > 1.2, INPUTS[:50, 1] > 0
+    weights = np.where(y, (~y).sum() / y.sum(), 1.0)  # times a constant
+    balanced = quiet(OURS["classifier"](**SMALL, alpha=0, class_weight="balanced"), "fit", INPUTS, y, X_val=INPUTS[:50],
+                     y_val=y_val)
+    weighted = quiet(OURS["classifier"](**SMALL, alpha=0), "fit", INPUTS, y, weights, X_val=INPUTS[:50], y_val=y_val,
+                     sample_weight_val=np.where(y_val, weights.max(), 1.0))
+    np.testing.assert_allclose(balanced.validation_loss_curve_, weighted.validation_loss_curve_, rtol=1e-9)
+
+
 @pytest.mark.parametrize(("value", "error", "text"), [
     ({1: 2}, ValueError, "class_weight of 3 labels an example must be 'balanced' or a list of 3, .* got a dict"),
     ([{1: 2}], ValueError, "got a list of 1"),
