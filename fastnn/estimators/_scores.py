@@ -18,8 +18,8 @@ from fastnn._core import kernels
 from fastnn._data.examples import Examples
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._network import CoreNetwork
-from fastnn.estimators._single_output import single_output
-from fastnn.estimators._stand_in import good_outputs, stand_in
+from fastnn.estimators._scores_by_output import check_by_output, is_of_sklearn, score_by_output
+from fastnn.estimators._stand_in import good_outputs, stand_in, typical_data
 
 __all__ = ["LOSS", "ValidationScore"]
 
@@ -52,6 +52,8 @@ class ValidationScore:
             self.scorer = check_scoring(estimator, scoring=estimator.scoring)
             if data.sample_weight is not None and accepts_sample_weight(self.scorer):
                 self.weights["sample_weight"] = data.sample_weight
+                if data.sample_weight.ndim == 2 and is_of_sklearn(self.scorer):
+                    check_by_output(self.scorer, estimator, self.name)
         self.warned = False
 
     @property
@@ -100,14 +102,17 @@ class ValidationScore:
         ValueError
             If the score is not defined for these validation data.
         """
-        reason = None
+        reason, advice = None, "Pass other validation data or scoring='loss'"
         if self.given and self.estimator.scoring in (None, "r2"):
             reason = self.estimator._reason_against_score(self.data)
-        elif self.scorer is not None and hasattr(self.scorer, "_score_func"):  # a user's function may need a fit
+        if reason is None and self.scorer is not None and hasattr(self.scorer, "_score_func"):
+            # Not of a user's function: it may need a fit.
             reason = self._reason_against_scorer()
+            if reason is not None and (error := self._error_of_any_data()) is not None:
+                reason = f"it does not apply to this estimator ({error})"
+                advice = "Pass another scorer or scoring='loss'"
         if reason is not None:
-            raise ValueError(f"early stopping cannot watch the score {self.name}: {reason}. Pass other validation data "
-                             "or scoring='loss'")
+            raise ValueError(f"early stopping cannot watch the score {self.name}: {reason}. {advice}")
 
     def warn_if_not_finite(self, score: float, epoch: int) -> None:
         """Warn once if a score is NaN or infinite."""
@@ -122,20 +127,23 @@ class ValidationScore:
     def of(self, estimator: Any) -> float:
         """Return the scorer's value of an estimator.
 
-        The scorers of scikit-learn take one weight per example. If the outputs have their own, it is the mean over the
-        values of the single outputs.
-        """
-        weights = self.weights.get("sample_weight")
-        if weights is not None and weights.ndim == 2 and hasattr(self.scorer, "_score_func"):
-            y = self.data.encoded_y.astype(int) if is_classifier(estimator) else self.data.y
-            return float(np.mean([self._called(single_output(estimator, j), y[:, j], weights[:, j])
-                                  for j in np.flatnonzero(weights.any(axis=0)).tolist()]))
-        return self._called(estimator, self.data.y, weights)
+        If the outputs have their own weights, scorers of scikit-learn judge them by `score_by_output`.
 
-    def _called(self, estimator: Any, y: Any, weights: Any) -> float:
+        Raises
+        ------
+        TypeError
+            If the scorer does not return a number.
+        """
+        return self._of(estimator, self.data, self.weights)
+
+    def _of(self, estimator: Any, data: FitData, weights: dict[str, Any]) -> float:
         assert self.scorer is not None
+        by_output = "sample_weight" in weights and weights["sample_weight"].ndim == 2
         with quiet_scorer():
-            value = self.scorer(estimator, self.data.X, y, **({} if weights is None else {"sample_weight": weights}))
+            if by_output and is_of_sklearn(self.scorer):
+                y = data.encoded_y.astype(int) if is_classifier(estimator) else data.y
+                return score_by_output(self.scorer, estimator, data.X, y, weights["sample_weight"])
+            value = self.scorer(estimator, data.X, data.y, **weights)
         if not isinstance(value, Real) and (np.ndim(value) or np.asarray(value).dtype.kind not in "biuf"):
             raise TypeError(f"scoring={self.name} must return a number, got {type(value).__name__}")
         return float(value)
@@ -153,6 +161,15 @@ class ValidationScore:
                     return None
                 reason = f"it is {score} for the validation data"
         return f"{reason}{self._missing_classes()}"
+
+    def _error_of_any_data(self) -> Exception | None:
+        """Return the error that the scorer raises for good predictions of data that lack nothing."""
+        data = typical_data(self.estimator, self.data)
+        try:
+            self._of(stand_in(self.estimator, good_outputs(self.estimator, self.network, data)), data, {})
+        except Exception as error:
+            return error
+        return None
 
     def _missing_classes(self) -> str:
         """Say which classes the validation data lack."""

@@ -11,7 +11,7 @@ from fastnn._prediction.constant import sums
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._network import CoreNetwork
 
-__all__ = ["constant_outputs", "good_outputs", "stand_in"]
+__all__ = ["constant_outputs", "good_outputs", "stand_in", "typical_data"]
 
 NEARLY = 1e-3  # what good probabilities leave to the other classes
 
@@ -42,6 +42,19 @@ def constant_outputs(network: CoreNetwork, data: FitData) -> NDArray[np.float64]
     weights = None if weights is None else by_output(weights, outputs.shape[1])
     mean: NDArray[np.float64] = np.average(outputs, axis=0, weights=weights)
     return mean
+
+
+def typical_data(estimator: Any, data: FitData) -> FitData:
+    """Return data of the same form that lack nothing: each class or label, positive targets that vary, no weights."""
+    n_outputs = data.y.shape[1:]
+    if not is_classifier(estimator):
+        y = np.linspace(1, 2, 8)
+    else:
+        y = np.tile([0, 1], 4) if n_outputs else np.repeat(estimator.classes_, 4)
+    if n_outputs:
+        y = np.repeat(y[:, None], n_outputs[0], axis=1)
+    standardised: FitData = estimator._standardised(FitData.of(data.X[:1], y, estimator._encode(y), None))
+    return standardised
 
 
 def stand_in(estimator: Any, outputs: NDArray[np.float64]) -> Any:

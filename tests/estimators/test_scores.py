@@ -58,6 +58,17 @@ def test_a_score_that_is_not_defined_for_the_validation_data_is_refused(kind, sc
     assert not trained
 
 
+@pytest.mark.parametrize(("kind", "parameters", "scoring", "text"), [
+    ("regressor", {"loss": "quantile", "quantile": [0.1, 0.9]}, "r2", "different number of output"),
+    ("regressor", {}, "roc_auc", "predict_proba"), ("regressor", {"normalize_y": True}, "accuracy", "continuous"),
+    ("classifier", {}, "neg_mean_poisson_deviance", "strictly positive"), ("several", {}, "f1", "average='binary'")])
+def test_a_score_that_no_data_would_help_is_refused_with_other_advice(kind, parameters, scoring, text):
+    y = np.column_stack([signal > 0, X[:, 2] > 0]) if kind == "several" else TARGETS[kind]
+    model = OURS["regressor" if kind == "regressor" else "classifier"](**STOPS | parameters, scoring=scoring)
+    with pytest.raises(ValueError, match=rf"does not apply to this estimator \(.*{text}.*Pass another scorer"):
+        model.fit(X, y)
+
+
 def test_a_constant_y_val_has_no_r2():
     model = OURS["regressor"](**STOPS)
     with pytest.raises(ValueError, match="R2 is not defined where y_val is constant"):

@@ -10,7 +10,7 @@ from helpers.estimator_data import X_iris, quiet, y_iris
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import AdaBoostRegressor, BaggingClassifier, BaggingRegressor
-from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.metrics import f1_score, hamming_loss, make_scorer, r2_score, roc_auc_score
 
 from fastnn import Network
 from fastnn._data.weights import as_counts
@@ -249,6 +249,51 @@ def test_scores_of_early_stopping_weight_each_output():
     assert model.validation_scores_[-1] == pytest.approx(np.mean(auc), rel=1e-12)
 
 
+def last_score(kind, scoring, weights):
+    model = OURS[kind](**SMALL | {"early_stopping": True}, scoring=scoring)
+    quiet(model, "fit", INPUTS, SEVERAL[kind], X_val=INPUTS, y_val=SEVERAL[kind], sample_weight_val=weights)
+    return model.validation_scores_[-1]
+
+
+@pytest.mark.parametrize(("kind", "scoring"), [
+    *(("classifier", scoring) for scoring in (
+        None, "loss", "accuracy", "f1_macro", "f1_micro", "f1_weighted", "precision_micro", "recall_weighted",
+        "jaccard_macro", "roc_auc", "average_precision", make_scorer(roc_auc_score, average="micro"),
+        make_scorer(f1_score, average="macro", zero_division=1), make_scorer(hamming_loss, greater_is_better=False))),
+    *(("regressor", scoring) for scoring in (
+        None, "loss", "r2", "explained_variance", "neg_root_mean_squared_error", "neg_median_absolute_error"))])
+def test_weights_of_one_change_no_score(kind, scoring):
+    """The same sums in another order: some 1e-14."""
+    assert last_score(kind, scoring, np.ones((200, 3))) == pytest.approx(last_score(kind, scoring, None), rel=1e-11)
+
+
+@pytest.mark.parametrize(("scoring", "average"), [("f1_macro", "macro"), ("f1_micro", "micro")])
+def test_whole_weights_of_outputs_stand_for_repeated_values(scoring, average):
+    """Counts are exact; a ratio and a mean of three round."""
+    weights = RNG.integers(4, size=(200, 3))
+    model = quiet(OURS["classifier"](**SMALL, scoring=scoring), "fit", INPUTS, LABELS, X_val=INPUTS, y_val=LABELS,
+                  sample_weight_val=weights)
+    labels, found = ([np.repeat(values[:, j], weights[:, j]) for j in range(3)]
+                     for values in (LABELS, model.predict(INPUTS)))
+    if average == "micro":
+        labels, found = [np.concatenate(labels)], [np.concatenate(found)]
+    assert model.validation_scores_[-1] == pytest.approx(
+        np.mean([f1_score(*pair) for pair in zip(labels, found, strict=True)]), rel=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "scoring"), [
+    ("classifier", "f1_samples"), ("classifier", "neg_log_loss"), ("classifier", "jaccard"),
+    ("classifier", make_scorer(f1_score, average="macro", labels=[0, 1])), ("regressor", "accuracy"),
+    ("regressor", make_scorer(r2_score, multioutput="variance_weighted")),
+    ("regressor", make_scorer(r2_score, multioutput=[1, 2, 3]))])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_scorers_that_cannot_weight_each_output_are_refused(kind, scoring, early_stopping):
+    model = OURS[kind](**SMALL | {"early_stopping": early_stopping}, scoring=scoring)
+    with pytest.raises(ValueError, match=r"scoring=.* cannot weight each output"):
+        model.fit(INPUTS, SEVERAL[kind], X_val=INPUTS, y_val=SEVERAL[kind], sample_weight_val=OF_OUTPUTS)
+    assert not hasattr(model, "coefs_")
+
+
 def test_a_users_scorer_gets_the_weights_of_the_outputs():
     given_weights = []
 
@@ -259,6 +304,13 @@ def test_a_users_scorer_gets_the_weights_of_the_outputs():
     quiet(OURS["regressor"](**SMALL, scoring=scorer), "fit", INPUTS, TARGETS, X_val=INPUTS, y_val=TARGETS,
           sample_weight_val=OF_OUTPUTS)
     np.testing.assert_array_equal(given_weights[-1], OF_OUTPUTS)
+
+    def negative_error(y, predicted, sample_weight):
+        return -np.average(np.abs(y - predicted), weights=sample_weight)
+
+    model = quiet(OURS["regressor"](**SMALL, scoring=make_scorer(negative_error)), "fit", INPUTS, TARGETS, X_val=INPUTS,
+                  y_val=TARGETS, sample_weight_val=OF_OUTPUTS)
+    assert model.validation_scores_[-1] == negative_error(TARGETS, model.predict(INPUTS), OF_OUTPUTS)
 
 
 def test_an_output_without_any_weight_does_not_count():
