@@ -180,9 +180,11 @@ class PredictingNetwork(NetworkOutputs):
         dropout_samples : int, optional
             Predict by the mean A[L] of this many forward passes that drop hidden units as in training (Gal &
             Ghahramani 2016), at the network's `dropout`.
-        random_state : int, numpy.random.Generator or None
-            Seeds these passes. The units dropped depend on it and on the position of the row, not on threads.
+        random_state : int, numpy.random.Generator or None, default None
+            Seeds these passes; None draws a new seed. The units dropped depend on it and on the position of the row,
+            not on threads.
         n_threads : int, optional
+            As for `fit`.
 
         Returns
         -------
@@ -215,7 +217,7 @@ class PredictingNetwork(NetworkOutputs):
                       n_threads: int | None = None) -> NDArray[Any]:
         """Return the probabilities A[L]: (m, n[L]), or (m,), of class 1, for a single sigmoid output.
 
-        Arguments as for `predict`; with `dropout_samples` the means of the probabilities.
+        Arguments as for `predict`, without `return_std`; with `dropout_samples` the means of the probabilities.
 
         Raises
         ------
@@ -235,8 +237,8 @@ class PredictingNetwork(NetworkOutputs):
                           n_threads: int | None = None) -> NDArray[Any]:
         """Return the logarithms of the probabilities, computed from Z[L], in the shape of `predict_proba`.
 
-        They are finite and accurate also where a probability is rounded to 0 or 1. Arguments and errors as for
-        `predict_proba`.
+        They are finite and accurate also where a probability is rounded to 0 or 1. `X`, `out`, `n_threads` and errors
+        as for `predict`; ValueError if the output is neither softmax nor sigmoid.
         """
         self._check_gives_probabilities()
         return self._predicted(X, out, n_threads, flat=self._architecture.sizes[-1] == 1, form="logarithms")

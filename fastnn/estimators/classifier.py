@@ -76,11 +76,11 @@ class MLPClassifier(BaseMLPClassifier):
         Training stops after more than this many consecutive epochs without improvement.
     max_fun : int, default=15000
         Maximum number of loss evaluations by 'lbfgs'.
-    class_weight : dict, 'balanced', list or None, default=None
+    class_weight : dict, 'balanced', list, tuple or None, default=None
         Only in fastnn. Factor of the sample weights of each class; 'balanced' uses m / (n_classes * class count), where
         examples with a sample weight of 0 do not count. Validation losses have the same factors.
-        Several labels an example take 'balanced', for each on its own, or a list of a dict of 0 and 1, 'balanced' or
-        None per label.
+        Several labels per example take 'balanced', for each label on its own, or a list of a dict of 0 and 1,
+        'balanced' or None per label. A ValueError for unknown classes, and for 'balanced' in `partial_fit`.
     label_smoothing : float, default=0.0
         Only in fastnn. Weight of the uniform distribution that is mixed into the targets (Szegedy et al. 2016,
         section 7).
@@ -190,10 +190,10 @@ class MLPClassifier(BaseMLPClassifier):
             Non-negative weights, not all zero. A mini-batch without weight makes no step. Of equal weights, and of
             weights with a mean below 0.1 or above 1e6, only the ratios count. Only in fastnn: one for each of
             several targets or labels of an example, 0 where it is unknown.
-        X_val, y_val : same as X and y, default=None
+        X_val, y_val : same as X and y, with m_val rows, default=None
             Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
-        sample_weight_val : array-like, default=None
-            Only in fastnn. Weights of the validation examples.
+        sample_weight_val : array-like of shape (m_val,) or (m_val, n_outputs), default=None
+            Only in fastnn. Weights of the validation examples, for X_val and y_val.
 
         Returns
         -------
@@ -209,8 +209,7 @@ class MLPClassifier(BaseMLPClassifier):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or a
-            regressor fits targets of an unusual scale badly.
+            If the last epoch was reached, or a score is not finite or stood still while the validation loss fell.
         """
         fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
         return self
@@ -282,6 +281,11 @@ class MLPClassifier(BaseMLPClassifier):
         -------
         ndarray of shape (m, n_classes)
             Columns are in the order of `classes_`. A single class has one column of ones.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or an argument is invalid, or `dropout_samples` is asked of a model without dropout.
         """
         self._check_fitted()
         if dropout_samples is None and random_state is None:

@@ -83,12 +83,14 @@ class MLPRegressor(BaseMLPRegressor):
         Only in fastnn. Error above which the Huber loss is linear, in units of y (with `normalize_y`, of its standard
         deviation).
     quantile : float or array-like of float, default=0.5
-        Only in fastnn. Quantile of y given X that the quantile loss fits, between 0 and 1; or increasing levels, each
-        of which has an output. Predictions are then sorted along them, so that they never cross.
+        Only in fastnn. Quantile of y given X that the quantile loss fits, between 0 and 1. Or increasing levels, else
+        a ValueError: predictions then have the shape (m, n_levels), or (m, n_targets, n_levels) for several targets.
+        They are sorted along the levels, so that quantiles never cross.
     normalize_y : bool, default=False
         Only in fastnn. Whether to train on y minus its mean, divided by its standard deviation: weighted, per output,
         of the examples that the first fit or call of `partial_fit` trains on. Predictions, scores and y_val are in
-        the units of y; `coefs_` and losses are those of the standardised targets. Not for loss='poisson'.
+        the units of y; `coefs_` and losses are those of the standardised targets. A ValueError for loss='poisson', and
+        if it changes before a warm start or a later `partial_fit`.
     dropout : float or array-like of float, default=0.0
         Only in fastnn. Fraction of units that each training step drops, for all hidden layers or one number per layer.
     clip_norm : float or None, default=None
@@ -198,10 +200,10 @@ class MLPRegressor(BaseMLPRegressor):
             Non-negative weights, not all zero. A mini-batch without weight makes no step. Of equal weights, and of
             weights with a mean below 0.1 or above 1e6, only the ratios count. Only in fastnn: one for each of
             several targets or labels of an example, 0 where it is unknown.
-        X_val, y_val : same as X and y, default=None
+        X_val, y_val : same as X and y, with m_val rows, default=None
             Only in fastnn. Validation data. Early stopping uses it instead of a part of X; otherwise it is only scored.
-        sample_weight_val : array-like, default=None
-            Only in fastnn. Weights of the validation examples.
+        sample_weight_val : array-like of shape (m_val,) or (m_val, n_outputs), default=None
+            Only in fastnn. Weights of the validation examples, for X_val and y_val.
 
         Returns
         -------
@@ -217,8 +219,8 @@ class MLPRegressor(BaseMLPRegressor):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or a
-            regressor fits targets of an unusual scale badly.
+            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or the
+            model fits targets of an unusual scale badly.
         """
         fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
         return self
