@@ -1,5 +1,6 @@
 """The user's data as arrays of real numbers, and these in the form that the compiled core reads."""
 
+import datetime
 import functools
 import numbers
 from collections.abc import Callable, Sequence
@@ -14,12 +15,15 @@ from fastnn._core import kernels
 from fastnn._data.frames import column_names, frame_columns, place
 from fastnn._data.sparse import SparseRows
 
-__all__ = ["as_real", "finite", "from_objects", "ignoring_underflow", "is_finite", "is_ready", "listed_rows", "numeric",
-           "refuse_not_finite"]
+__all__ = ["DATES", "REAL", "as_real", "finite", "from_objects", "ignoring_underflow", "is_finite", "is_ready",
+           "listed_rows", "numeric", "refuse_dates", "refuse_masked", "refuse_not_finite"]
 
 Result = TypeVar("Result")
 REAL = "fiub"  # the kinds of NumPy's dtypes of real numbers
 MISSING = ("NoneType", "NAType", "NaTType")
+DATES = (np.datetime64, np.timedelta64, datetime.date, datetime.time, datetime.timedelta)
+DATES_ADVICE = ": subtract a date from dates, and divide durations by one, such as np.timedelta64(1, 'D')"
+TEXTS_ADVICE = ": convert texts that are numbers by astype(float)"
 MAX_LISTED_ROWS = 64  # above, the time of the conversion hides that of the full checks
 
 
@@ -35,8 +39,7 @@ def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
         raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
     if isinstance(array, (str, bytes, dict, set)) or array is None:
         raise TypeError(f"{what} must be an array of shape {shape}, got {type(array).__name__}")
-    if np.ma.is_masked(array):
-        raise ValueError(f"{what} has masked entries")
+    refuse_masked(array, what)
     try:
         columns = frame_columns(array)
         result = np.asarray(array) if columns is None else None
@@ -47,13 +50,34 @@ def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     return _real(result, what) if result is not None else _joined(columns or [], what, column_names(array))
 
 
+def refuse_masked(data: Any, what: str) -> None:
+    """Raise a ValueError if an array, or an item of a list, has masked entries (`numpy.ma`)."""
+    if np.ma.is_masked(data) or (isinstance(data, (list, tuple)) and any(
+            isinstance(item, np.ma.MaskedArray) and np.ma.is_masked(item) for item in data)):
+        raise ValueError(f"{what} has masked entries")
+
+
+def refuse_dates(array: NDArray[Any], what: str, names: Sequence[Any] | None = None, column: int | None = None) -> None:
+    """Raise a TypeError if an array holds dates or durations, or is a column of arrays; see `from_objects`."""
+    if array.dtype.kind in "mM" or (column is not None and array.ndim != 1):
+        _real(array, what, names, column)
+    elif array.dtype.kind == "O":
+        dated = tuple(kind for kind in set(map(type, array.flat)) if issubclass(kind, DATES))
+        if dated:
+            _refuse_first(array, dated, what, names, column)
+
+
 def _real(array: NDArray[Any], what: str, names: Sequence[Any] | None = None,
           column: int | None = None) -> NDArray[Any]:
-    if array.dtype.kind == "O":
+    where = "" if names is None or column is None else f" in column {names[column]!r}"
+    if column is not None and array.ndim != 1:  # such as a column of structures of polars
+        raise TypeError(f"{what} must hold real numbers, got arrays of shape {array.shape[1:]}{where}")
+    kind = array.dtype.kind
+    if kind == "O":
         return from_objects(array, what, names, column)
-    if array.dtype.kind not in REAL:
-        where = "" if names is None or column is None else f" in column {names[column]!r}"
-        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}{where}")
+    if kind not in REAL:
+        advice = DATES_ADVICE if kind in "mM" else TEXTS_ADVICE if kind in "UST" else ""
+        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}{where}{advice}")
     return array
 
 
@@ -93,15 +117,26 @@ def from_objects(array: NDArray[Any], what: str, names: Sequence[Any] | None = N
             return array.astype(np.float64)
         except Exception:  # an int beyond the range of float64, a foreign __float__
             strange = tuple(set(map(type, array.flat)))
+    _refuse_first(array, strange, what, names, column)
+
+
+def _refuse_first(array: NDArray[Any], strange: tuple[type, ...], what: str, names: Sequence[Any] | None,
+                  column: int | None) -> NoReturn:
+    """Raise the error about the first object of one of these types that is no float."""
     index, entry = next((index, entry) for index, entry in enumerate(array.flat)
                         if type(entry) in strange and not (_is_real(type(entry)) and _is_float(entry)))
     position = tuple(int(i) for i in np.unravel_index(index, array.shape))
     where = place(position if column is None else (position[0], column), names)
-    if _is_real(type(entry)):
+    kind = type(entry)
+    if _is_real(kind):
+        if isinstance(entry, Decimal) and entry.is_nan():  # a signaling one
+            raise ValueError(f"{what} holds NaN{where}")
         raise ValueError(f"{what} holds a number beyond the range of float64{where}")
-    kind = type(entry).__name__
-    held = f"{entry}, a missing value," if kind in MISSING else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-    raise TypeError(f"{what} must hold real numbers, got dtype object ({held}{where})")
+    name = kind.__name__
+    held = f"{entry}, a missing value," if name in MISSING else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    advice = DATES_ADVICE if issubclass(kind, DATES) else TEXTS_ADVICE if issubclass(kind, (str, bytes)) else ""
+    raise TypeError(f"{what} must hold real numbers, got dtype object ({held}{where})"
+                    f"{advice if name not in MISSING else ''}")
 
 
 def _is_real(kind: type) -> bool:
@@ -119,7 +154,7 @@ def _is_float(entry: Any) -> bool:
 def listed_rows(X: Any) -> Any:
     """Return a short list of rows as an array, anything else unchanged."""
     if type(X) is list and 0 < len(X) <= MAX_LISTED_ROWS and (
-            type(X[0]) in (list, tuple) or (type(X[0]) is np.ndarray and X[0].ndim == 1)):
+            type(X[0]) in (list, tuple) or (set(map(type, X)) == {np.ndarray} and X[0].ndim == 1)):
         try:
             return np.asarray(X)
         except (ValueError, TypeError, OverflowError):  # the full checks raise the error
@@ -189,8 +224,9 @@ def refuse_not_finite(array: NDArray[Any] | SparseRows, what: str, target: np.dt
         if bad.any():
             raise ValueError(f"{what} holds {held}{_first(bad, array, given, first_row)}")
     where = _first(np.isinf(as_real(values, target)), array, given, first_row)
+    other = " or use dtype='float64'" if target == np.float32 else ""
     raise ValueError(f"{what} holds values beyond the range of {target.name} (largest {np.finfo(target).max:.3g})"
-                     f"{where}: rescale it or use dtype='float64'")
+                     f"{where}: rescale it{other}")
 
 
 def _first(bad: NDArray[np.bool_], array: NDArray[Any] | SparseRows, given: Any, first_row: int) -> str:

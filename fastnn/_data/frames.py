@@ -1,12 +1,12 @@
 """Tables with named columns (pandas, polars, pyarrow), read column by column where their dtypes differ."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["column_names", "frame_columns", "place"]
+__all__ = ["column_names", "frame_columns", "other_columns", "place"]
 
 
 def column_names(data: Any) -> Sequence[Any] | None:
@@ -29,14 +29,32 @@ def frame_columns(data: Any) -> list[NDArray[Any]] | None:
     names = column_names(data)
     if names is None or _is_uniform(data):
         return None
-    column: Callable[[int], Any]
+    return list(map(_reader(data, names), range(len(names))))
+
+
+def other_columns(data: Any) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the number and the array (m,) of each column of a table but those of a numeric dtype of NumPy in pandas."""
+    names = column_names(data) or []
+    dtypes = list(data.dtypes) if hasattr(data, "iloc") else None
+    column = _reader(data, names)
+    for j in range(len(names)):
+        if dtypes is None or not _is_numeric(dtypes[j]):
+            yield j, column(j)
+
+
+def _reader(data: Any, names: Sequence[Any]) -> Callable[[int], NDArray[Any]]:
+    """Return a function that reads a column by its number."""
     if hasattr(data, "iloc"):
-        def column(j: int) -> Any:
-            return data.iloc[:, j]
-    else:
-        columns = data.get_columns() if hasattr(data, "get_columns") else data.columns
-        column = columns.__getitem__
-    return [np.asarray(column(j)) for j in range(len(names))]
+        return lambda j: np.asarray(data.iloc[:, j])
+    columns = data.get_columns() if hasattr(data, "get_columns") else data.columns
+
+    def column(j: int) -> NDArray[Any]:
+        try:
+            return np.asarray(columns[j])
+        except Exception as error:  # of a dtype that NumPy lacks
+            raise TypeError(f"column {names[j]!r}: {error}") from error
+
+    return column
 
 
 def place(position: Sequence[int], names: Sequence[Any] | None = None, first_row: int = 0) -> str:
@@ -64,5 +82,9 @@ def _is_uniform(data: Any) -> bool:
     if dtypes is None or not hasattr(data, "iloc"):
         return False
     kinds = set(dtypes)
-    return (all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in kinds)
+    return (all(map(_is_numeric, kinds))
             and (len(kinds) == 1 or not any(dtype.kind == "b" for dtype in kinds)))
+
+
+def _is_numeric(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "fiub"

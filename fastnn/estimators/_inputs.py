@@ -13,6 +13,7 @@ from fastnn._data.examples import Examples
 from fastnn._data.sparse import SparseRows, is_sparse
 from fastnn._data.weights import WeightScale, as_counts, for_core
 from fastnn._model.architecture import Architecture
+from fastnn.estimators._user_data import located, refuse_no_numbers
 
 __all__ = ["FitData", "as_core_X", "as_examples", "check_sample_weight", "class_factors"]
 
@@ -113,23 +114,31 @@ def check_sample_weight(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_o
     """
     if sample_weight is None:
         return None
+    refuse_no_numbers(sample_weight, name)
+    try:
+        weights = _validated_weights(sample_weight, X, encoded_y, n_outputs, name)
+    except ValueError as error:
+        raise located(error, **{name: sample_weight}) from error
+    if (weights < 0).any():
+        raise ValueError(f"{name} must not be negative, got {weights.min():g}")
+    if not weights.any():
+        raise ValueError(f"{name} must not be all zero")
+    return weights
+
+
+def _validated_weights(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_outputs: int, name: str) -> NDArray[Any]:
+    """Return finite weights of one of the shapes that `check_sample_weight` takes."""
     shape = sample_weight.shape if hasattr(sample_weight, "shape") else np.asarray(sample_weight).shape
     if len(shape) == 2 and shape == (len(encoded_y), n_outputs):
         if encoded_y.dtype == np.int32:
             raise ValueError(f"{name} must have shape (m,) = ({len(encoded_y)},), got {shape}: y has one label, and "
                              "one weight, per example")
         weights: NDArray[Any] = check_array(sample_weight, dtype=np.float64, input_name=name)
-        weights = weights.ravel() if n_outputs == 1 else weights
-    elif len(shape) == 2 and encoded_y.ndim == 2:
+        return weights.ravel() if n_outputs == 1 else weights
+    if len(shape) == 2 and encoded_y.ndim == 2:
         m, n = encoded_y.shape
         raise ValueError(f"{name} must have shape (m,) = ({m},) or (m, n_outputs) = ({m}, {n}), got {shape}")
-    else:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    if (weights < 0).any():
-        raise ValueError(f"{name} must not be negative, got {weights.min():g}")
-    if not weights.any():
-        raise ValueError(f"{name} must not be all zero")
-    return weights
+    return np.asarray(_check_sample_weight(sample_weight, X, dtype=np.float64))
 
 
 def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[Any],

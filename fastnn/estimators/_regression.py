@@ -133,6 +133,7 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         -------
         float
         """
+        refuse_no_numbers(y, "y")
         weights = None if sample_weight is None else np.asarray(sample_weight)
         if not self._has_levels() and (weights is None or weights.ndim == 1):
             return float(super().score(X, y, sample_weight))

@@ -1,6 +1,7 @@
 """X and y as the user passes them: checked by scikit-learn, with errors that name the column and the row."""
 
 import numbers
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -9,26 +10,23 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from fastnn._data import arrays, checks
-from fastnn._data.frames import column_names, frame_columns, place
+from fastnn._data.frames import column_names, frame_columns, other_columns, place
 from fastnn._data.precision import warn_if_merged
 from fastnn._data.sparse import SparseRows, is_sparse
 
-__all__ = ["as_labels", "refuse_no_numbers", "validated_X", "validated_X_y", "warn_if_merges"]
-
-DATES = (np.datetime64, np.timedelta64)
-ADVICE = ": subtract a date from dates, and divide durations by one, such as np.timedelta64(1, 'D')"
+__all__ = ["as_labels", "located", "refuse_no_numbers", "validated_X", "validated_X_y", "warn_if_merges"]
 
 
 def validated_X(estimator: Any, X: Any) -> Any:
     """Return X (m, n_x) for a prediction as scikit-learn's `validate_data` does."""
-    _refuse_dates(X)
+    given, X = X, _plain(X)
     try:
         with np.errstate(all="ignore"):
             checked = validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
             # Columns of categories are still objects.
             return checked.astype(np.float64) if checked.dtype.kind == "O" else checked
-    except (ValueError, TypeError) as error:
-        raise _located(error, X) from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise located(error, X=given) from error
 
 
 def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
@@ -37,21 +35,21 @@ def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -
     Raises
     ------
     ValueError, TypeError
-        scikit-learn's error, followed by the column and row of the first fault; or if X holds dates or durations, or a
-        value beyond the range of float32.
+        scikit-learn's error, followed by the column and row of the first fault; or if X has masked entries, or holds
+        dates or durations, or a value beyond the range of float32.
     """
-    _refuse_dates(X)
+    given, X = X, _plain(X)
     single = estimator.dtype == "float32"
     try:
         with np.errstate(all="ignore"):
-            X_checked, y = validate_data(estimator, X, y, accept_sparse=["csr", "csc"], multi_output=True, reset=reset,
-                                         dtype=(np.float32, np.float64) if single else (np.float64, np.float32),
-                                         **options)
-    except (ValueError, TypeError) as error:
-        raise _located(error, X) from error
+            X_checked, y_checked = validate_data(
+                estimator, X, y, accept_sparse=["csr", "csc"], multi_output=True, reset=reset,
+                dtype=(np.float32, np.float64) if single else (np.float64, np.float32), **options)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise located(error, X=given, **({"y": y} if "y_numeric" in options else {})) from error
     if single and X_checked.dtype != np.float32:
-        X_checked = _as_single(X_checked, X)
-    return X_checked, y
+        X_checked = _as_single(X_checked, given)
+    return X_checked, y_checked
 
 
 def _as_single(X: Any, given: Any) -> Any:
@@ -65,32 +63,52 @@ def _as_single(X: Any, given: Any) -> Any:
     return single
 
 
-def _located(error: Exception, X: Any) -> Exception:
-    """Return the error, with the place of the first entry of X that is no finite number; itself if there is none."""
-    try:
-        shape = np.shape(X)
-        if len(shape) == 2:
-            checks.features(X, shape[1], np.dtype(np.float64))
-    except (ValueError, TypeError) as fault:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        if " in column " in str(fault):
-            return kind(f"{error}\n{fault}")
+def located(error: Exception, **data: Any) -> Exception:
+    """Return the error, with the place of the first entry of the named data that is no finite number.
+
+    It is the error itself if there is none, or if it is about something else than the entries.
+    """
+    text = str(error)
+    if text.startswith("Complex data not supported"):
+        text = text.partition("\n")[0]  # the rest is the array
+    for name, array in data.items():
+        try:
+            if is_sparse(array):
+                checks.features(array, array.shape[1], np.dtype(np.float64), what=name)
+            else:
+                arrays.finite(arrays.numeric(array, name, "(m, n)"), np.dtype(np.float64), name, array)
+        except (ValueError, TypeError) as fault:
+            if re.search(r" in (column|row) |, got dtype ", str(fault)):
+                return (TypeError if isinstance(error, TypeError) else ValueError)(f"{text}\n{fault}")
     return error
 
 
-def _refuse_dates(X: Any) -> None:
-    """Raise a TypeError if X holds dates or durations, which scikit-learn takes for whole numbers."""
+def _plain(X: Any) -> Any:
+    """Return X without masked entries, dates and durations, which scikit-learn takes for numbers.
+
+    Lists of floats are returned as an array, so that they are converted once.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are any.
+    """
+    if (type(X) is np.ndarray and X.dtype.kind in arrays.REAL) or is_sparse(X):
+        return X
+    arrays.refuse_masked(X, "X")
     names = column_names(X)
-    if names is None:
-        dtype = getattr(X, "dtype", None)
-        if getattr(dtype, "kind", "") == "O":
-            dtype = next((one for one in set(map(type, X.flat)) if issubclass(one, DATES)), None)
-        if isinstance(dtype, type) or getattr(dtype, "kind", "") in ("m", "M"):
-            raise TypeError(f"X must hold real numbers, got {getattr(dtype, '__name__', dtype)}{ADVICE}")
-    elif not hasattr(X, "iloc") or any(dtype.kind in "mM" for dtype in set(X.dtypes)):
-        for name, column in zip(names, frame_columns(X) or [], strict=True):
-            if column.dtype.kind in "mM":
-                raise TypeError(f"X must hold real numbers, got dtype {column.dtype} in column {name!r}{ADVICE}")
+    if names is not None:
+        for j, column in other_columns(X):
+            arrays.refuse_dates(column, "X", names, j)
+        return X
+    try:
+        array = np.asarray(X)
+    except np.exceptions.DTypePromotionError as error:  # of dates and numbers
+        raise TypeError(f"X must hold real numbers: {error}") from None
+    except Exception:  # scikit-learn raises its error
+        return X
+    arrays.refuse_dates(array, "X")
+    return array if isinstance(X, (list, tuple)) and array.dtype == np.float64 else X
 
 
 def warn_if_merges(estimator: Any, given: Any, X: Any, y: NDArray[Any]) -> None:
@@ -129,16 +147,17 @@ def _numbers(X: Any) -> NDArray[Any]:
     return array if array.dtype.kind in "fiub" else array.astype(np.float64)
 
 
-def refuse_no_numbers(y: Any, what: str) -> None:
-    """Raise a ValueError if the targets of a regressor are dates, durations, texts or objects that are no numbers."""
-    if y is None or is_sparse(y):
+def refuse_no_numbers(data: Any, what: str) -> None:
+    """Raise a ValueError if targets or weights have masked entries or hold dates, durations, texts or other objects."""
+    if data is None or (type(data) is np.ndarray and data.dtype.kind in arrays.REAL):
+        return
+    if is_sparse(data) or isinstance(data, (str, bytes)):  # which scikit-learn refuses
         return
     try:
-        arrays.numeric(y, what, "(m,) or (m, n_outputs)")
+        arrays.numeric(data, what, "(m,) or (m, n_outputs)")
     except TypeError as error:
-        if "complex" in str(error):
-            return  # scikit-learn refuses it
-        raise ValueError(f"{error}{ADVICE}; convert texts by astype(float)") from None
+        if "complex" not in str(error):  # which scikit-learn refuses
+            raise ValueError(str(error)) from None
 
 
 def as_labels(y: Any, what: str = "y") -> Any:
@@ -151,8 +170,13 @@ def as_labels(y: Any, what: str = "y") -> Any:
     """
     if y is None or is_sparse(y):
         return y
+    arrays.refuse_masked(y, what)
     try:
         labels = np.asarray(y)
+        if labels.dtype.kind in "US" and isinstance(y, (list, tuple)):  # NumPy has made texts of all of them
+            labels = np.array(y, object)
+    except np.exceptions.DTypePromotionError as error:
+        raise ValueError(f"{what} mixes labels of several types: {error}") from None
     except ValueError:  # ragged lists, which scikit-learn refuses
         return y
     kind = labels.dtype.kind
@@ -166,7 +190,7 @@ def as_labels(y: Any, what: str = "y") -> Any:
         _refuse_missing(what, entries, np.frompyfunc(_is_missing, 1, 1)(entries).astype(bool))
     if all(issubclass(one, str) for one in kinds):
         return entries.astype(str) if kind == "T" else y
-    if any(issubclass(one, str) for one in kinds):
+    if any(0 < sum(issubclass(one, some) for one in kinds) < len(kinds) for some in (str, arrays.DATES)):
         raise ValueError(f"{what} mixes labels of several types: {', '.join(sorted(one.__name__ for one in kinds))}")
     return _as_numbers(entries, kinds, y)
 

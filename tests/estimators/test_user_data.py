@@ -1,7 +1,9 @@
 """X and y as programs hold them: tables, objects, texts, bytes, dates, and values that float32 merges."""
 
+import datetime
 import tracemalloc
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ M = 60
 X = rng.standard_normal((M, 3))
 CODES = np.arange(M) % 3
 WORDS = np.array(["a", "bb", "c"])[CODES]
+DAYS = np.arange(M).astype("M8[D]")
 SMALL = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
 TABLE = pd.DataFrame(X, columns=["age", "size", "mass"])
 
@@ -55,14 +58,111 @@ def test_scikit_learns_message_comes_first():
 
 
 def test_dates_are_no_numbers_in_any_table():
-    days = np.arange(M).astype("M8[D]")
-    for table in (TABLE.assign(day=days), pl.DataFrame({"day": days, "count": CODES}), pd.DataFrame({"day": days})):
+    for table in (TABLE.assign(day=DAYS), pl.DataFrame({"day": DAYS, "count": CODES}), pd.DataFrame({"day": DAYS})):
         with pytest.raises(TypeError, match="in column 'day': subtract a date"):
             MLPRegressor(**SMALL).fit(table, CODES)
-    for array in (np.column_stack([days, days]), np.array([[day, day] for day in days], object),
-                  np.column_stack([days - days[0], days - days[0]])):
-        with pytest.raises(TypeError, match=r"X must hold real numbers, got .*: subtract a date"):
-            MLPRegressor(**SMALL).fit(array, CODES)
+
+
+class Calendar:
+    """An object that NumPy converts to an array."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.column_stack([DAYS] * 3)
+
+
+HOURS = (DAYS - DAYS[0]).astype("m8[h]")
+DATED = {
+    "dates": np.column_stack([DAYS] * 3), "durations": np.column_stack([HOURS] * 3), "an object": Calendar(),
+    "objects": np.array([[day] * 3 for day in DAYS], object), "rows of dates": [[day] * 3 for day in DAYS],
+    "a duration in each row": [[1.0, 2.0, hour] for hour in HOURS], "tuples": tuple((1.0, 2, day) for day in DAYS),
+    "a list of arrays": list(np.column_stack([DAYS] * 3)),
+    "dates of Python": [[1.0, 2.0, day] for day in DAYS.tolist()],
+    "a list of series": [pd.Series([day] * 3) for day in DAYS],
+    "a column of objects": TABLE.assign(size=pd.Series(list(HOURS), dtype=object)),
+    "time zone": TABLE.assign(size=pd.date_range("2024", periods=M, tz="UTC")),
+    "times": pl.DataFrame({"a": X[:, 0], "b": [datetime.time(1)] * M, "c": X[:, 1]}),
+    "dates and counts": [[1, 2, hour] for hour in HOURS],
+}
+
+
+@pytest.mark.parametrize("form", DATED)
+def test_dates_are_no_numbers_in_any_form(form):
+    data, text = DATED[form], r"X must hold real numbers, got .*: subtract a date from dates"
+    good = MLPClassifier(**SMALL).fit(X, CODES)
+    for call in (lambda: MLPClassifier(**SMALL).fit(data, CODES),
+                 lambda: MLPRegressor(**SMALL).partial_fit(data, CODES),
+                 lambda: MLPClassifier(**SMALL, dtype="float32").fit(data, CODES), lambda: good.predict(data),
+                 lambda: good.predict(data if isinstance(data, (pd.DataFrame, pl.DataFrame, Calendar)) else data[:5]),
+                 lambda: good.predict([*data, *data] if isinstance(data, list) else data)):
+        with pytest.raises(TypeError, match=text):
+            call()
+
+
+@pytest.mark.parametrize("form", ["dates", "a missing date", "durations", "texts", "numbers as texts",
+                                  "objects of dates", "None", "pandas dates", "polars dates", "masked"])
+@pytest.mark.parametrize("kind", OURS)
+def test_weights_that_are_no_numbers_are_refused(kind, form):
+    weights = {"masked": np.ma.array(np.ones(M), mask=CODES == 1), **NO_NUMBERS}[form]
+    model, text = OURS[kind](**SMALL).fit(X, CODES), "^sample_weight (must hold real numbers, got|has masked entries)"
+    for call in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=text):
+            call(X, CODES, weights)
+
+
+def test_weights_that_are_not_finite_are_named():
+    bad = np.ones(M)
+    bad[5] = np.nan
+    with pytest.raises(ValueError, match=r"NaN\.?\nsample_weight holds NaN in row 5$"):
+        MLPClassifier(**SMALL).fit(X, CODES, bad)
+    with pytest.raises(ValueError, match=r"NaN\.?\nsample_weight holds NaN in column 1, row 5$"):
+        MLPRegressor(**SMALL).fit(X, X[:, :2], np.column_stack([np.ones(M), bad]))
+
+
+def test_masked_entries_are_no_values():
+    mask = X > 1
+    masked, good = np.ma.array(X, mask=mask), MLPClassifier(**SMALL).fit(X, CODES)
+    for call in (lambda: MLPClassifier(**SMALL).fit(masked, CODES), lambda: good.predict(masked),
+                 lambda: MLPRegressor(**SMALL).partial_fit(masked, CODES), lambda: good.predict(list(masked)),
+                 lambda: MLPClassifier(**SMALL, dtype="float32").fit(masked, CODES)):
+        with pytest.raises(ValueError, match=r"^X has masked entries"):
+            call()
+    y = np.ma.array(CODES, mask=mask[:, 0])
+    for model in (MLPClassifier(**SMALL), MLPRegressor(**SMALL)):
+        for call in (model.fit, model.partial_fit, model.fit(X, CODES).score):
+            with pytest.raises(ValueError, match=r"^y has masked entries"):
+                call(X, y)
+    np.testing.assert_array_equal(good.fit(np.ma.array(X), np.ma.array(CODES), np.ma.ones(M)).coefs_[0],
+                                  MLPClassifier(**SMALL).fit(X, CODES, np.ones(M)).coefs_[0])
+
+
+def test_errors_name_the_place_in_the_targets_of_a_regressor():
+    bad = TABLE.assign(size=np.where(CODES == 1, np.nan, X[:, 1]))
+    with pytest.raises(ValueError, match=r"^Input y contains NaN\.\ny holds NaN in column 'size', row 1$"):
+        MLPRegressor(**SMALL).fit(X, bad)
+    with pytest.raises(ValueError, match=r"(?s)^Input y contains infinity.*\ny holds infinity in row 2$"):
+        MLPRegressor(**SMALL).fit(X, np.where(np.arange(M) == 2, np.inf, 1.0))
+
+
+def test_objects_beyond_float64_and_complex_numbers_are_named():
+    huge, signal = ([[1.0, 2.0, 3] for _ in range(M)] for _ in range(2))
+    huge[4][2], signal[4][2] = 10**400, Decimal("sNaN")
+    mixed = TABLE.assign(size=np.full(M, 1j))
+    for data, text in ((huge, "holds a number beyond the range of float64 in column 2, row 4$"),
+                       (signal, "X holds NaN in column 2, row 4$"),
+                       (mixed, r"^Complex data not supported\nX .*got dtype complex128 in column 'size'$")):
+        good = MLPClassifier(**SMALL).fit(TABLE if data is mixed else X, CODES)
+        for call in (lambda data=data: MLPClassifier(**SMALL).fit(data, CODES),
+                     lambda data=data, good=good: good.predict(data)):
+            with pytest.raises(ValueError, match=text):
+                call()
+
+
+def test_columns_that_hold_arrays_are_named():
+    pairs = pl.DataFrame({"a": X[:, 0], "b": pl.Series([[1.0, 2.0]] * M, dtype=pl.Array(pl.Float64, 2)), "c": X[:, 1]})
+    good = MLPClassifier(**SMALL).fit(X, CODES)
+    for call in (lambda: MLPClassifier(**SMALL).fit(pairs, CODES), lambda: good.predict(pairs)):
+        with pytest.raises(TypeError, match=r"^X must hold real numbers, got arrays of shape \(2,\) in column 'b'$"):
+            call()
 
 
 # ---- one copy in float32
@@ -181,7 +281,6 @@ def test_a_model_of_a_table_warns_about_arrays_as_scikit_learn_does():
 
 # ---- targets of a regressor
 
-DAYS = np.arange(M).astype("M8[D]")
 NO_NUMBERS = {
     "dates": DAYS, "a missing date": np.where(np.arange(M) == 3, np.datetime64("NaT"), DAYS),
     "durations": DAYS - DAYS[0], "texts": WORDS, "numbers as texts": CODES.astype(str), "bytes": WORDS.astype("S"),
@@ -197,11 +296,15 @@ NO_NUMBERS = {
 @pytest.mark.parametrize("form", NO_NUMBERS)
 def test_a_regressor_refuses_targets_that_are_no_numbers(form):
     y = NO_NUMBERS[form]
-    text = r"Complex data not supported|y must hold real numbers, got .*: subtract a date from dates"
+    advice = "convert texts" if "text" in form or form in ("bytes", "categories") else "subtract a date from dates"
+    advice = "a missing value" if form == "None" else advice
+    text = rf"Complex data not supported|y must hold real numbers, got .*{advice}"
     reg = MLPRegressor(**SMALL)
     for call in (lambda: reg.fit(X, y), lambda: reg.partial_fit(X, y)):
         with pytest.raises(ValueError, match=text):
             call()
+    with pytest.raises(ValueError, match=text):
+        MLPRegressor(**SMALL).fit(X, X[:, 0]).score(X, y)
     good = X if form == "columns" else X[:, 0]
     with pytest.raises(ValueError, match=text):
         MLPRegressor(**SMALL).fit(X, good[:, :2] if form == "columns" else good, X_val=X, y_val=y)
@@ -273,6 +376,8 @@ MISSING = {
     "nullable": pd.Series(CODES, dtype="Int64").where(CODES != 1),
     "polars": pl.Series([None if word == "bb" else word for word in WORDS.tolist()]),
     "NaT": np.where(CODES == 1, np.datetime64("NaT"), np.datetime64("2024-01-01")),
+    "a list with NaN": [np.nan if word == "bb" else word for word in WORDS.tolist()],
+    "a tuple with NaN": tuple(np.nan if word == "bb" else word for word in WORDS.tolist()),
 }
 
 
@@ -287,8 +392,11 @@ def test_a_missing_label_is_named(form):
 
 
 def test_mixed_labels_are_named():
-    with pytest.raises(ValueError, match="y mixes labels of several types: int, str"):
-        MLPClassifier(**SMALL).fit(X, np.array([0, "a", "b"] * 20, object))
+    for y in (np.array([0, "a", "b"] * 20, object), [0, "a", "b"] * 20):
+        with pytest.raises(ValueError, match="y mixes labels of several types: int, str"):
+            MLPClassifier(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="y mixes labels of several types"):
+        MLPClassifier(**SMALL).fit(X, pd.DataFrame({"a": DAYS, "b": CODES}))
 
 
 # ---- floating-point errors
