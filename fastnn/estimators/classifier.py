@@ -209,7 +209,8 @@ class MLPClassifier(BaseMLPClassifier):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch was reached, or a score is not finite or stood still while the validation loss fell.
+            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or a
+            regressor fits targets of an unusual scale badly.
         """
         fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
         return self

@@ -219,8 +219,8 @@ class MLPRegressor(BaseMLPRegressor):
         Warns
         -----
         ConvergenceWarning
-            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or the
-            model fits targets of an unusual scale badly.
+            If the last epoch was reached, a score is not finite or stood still while the validation loss fell, or a
+            regressor fits targets of an unusual scale badly.
         """
         fit_estimator(self, X, y, sample_weight, ValidationArguments(X_val, y_val, sample_weight_val))
         return self
