@@ -63,8 +63,9 @@ class Loss:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters by name."""
-        return asdict(self)
+        """The parameters by name, as JSON values: numbers of Python, and a list of levels."""
+        return {name: list(value) if isinstance(value, tuple) else checks.scalar(value)
+                for name, value in asdict(self).items()}
 
     def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the predictions for real-valued outputs (m, n[L]): here themselves."""
@@ -228,11 +229,17 @@ class Quantile(Loss):
         return ordered[:, 0] if ordered.shape[1] == 1 else ordered
 
     def centers(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the quantile of the level nearest to 0.5, the lower of two, of each target."""
+        """Return the median of each target: between two levels interpolated, beyond them the nearest quantile."""
         if not isinstance(self.q, tuple):
             return outputs
         quantiles = self.predictions(outputs).reshape(len(outputs), -1, self.per_target)
-        return quantiles[:, :, int(np.argmin(np.abs(np.array(self.q) - 0.5)))]
+        place = float(np.interp(0.5, self.q, np.arange(len(self.q))))
+        below = int(place)
+        if below == place:
+            return quantiles[:, :, below]
+        with np.errstate(over="ignore", invalid="ignore"):  # after divergence
+            low, high = quantiles[:, :, below], quantiles[:, :, below + 1]
+            return np.asarray(low + outputs.dtype.type(place - below) * (high - low))
 
 
 @dataclass(frozen=True)
@@ -310,6 +317,8 @@ def resolve(loss: str | Loss, output: str) -> Loss:
                         f"got {checks.shown(loss)}")
     if loss.output not in (None, output):
         raise ValueError(f"loss={loss.name!r} needs output={loss.output!r}, got {output!r}")
+    if loss.shapes_predictions and output in ("softmax", "sigmoid"):
+        raise ValueError(f"loss={loss!r} is for real-valued outputs, not for the labels of output={output!r}")
     return loss
 
 

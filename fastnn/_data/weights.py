@@ -10,7 +10,7 @@ from fastnn._data import checks
 from fastnn._data.arrays import finite, ignoring_underflow, numeric
 from fastnn._model.architecture import Architecture
 
-__all__ = ["WeightScale", "as_counts", "by_example", "by_output", "example_weights", "for_core", "multiply",
+__all__ = ["WeightScale", "as_counts", "as_json", "by_example", "by_output", "example_weights", "for_core", "multiply",
            "needs_all_labels", "total_weight"]
 
 EQUAL = 1e-9  # relative to the mean
@@ -180,6 +180,13 @@ def needs_all_labels(class_weight: Any) -> bool:
     if isinstance(class_weight, (list, tuple)):
         return any(needs_all_labels(one) for one in class_weight)
     return isinstance(class_weight, str) and class_weight == "balanced"
+
+
+def as_json(class_weight: Any) -> Any:
+    """Return checked class weights as JSON values, the same for equal ones: a dict as sorted pairs."""
+    if isinstance(class_weight, Mapping):
+        return sorted([int(label), float(weight)] for label, weight in class_weight.items())
+    return [as_json(one) for one in class_weight] if isinstance(class_weight, (list, tuple)) else class_weight
 
 
 def class_factors(class_weight: Any, Y: NDArray[Any], architecture: Architecture,

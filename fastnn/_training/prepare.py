@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastnn._data.examples import Source
 from fastnn._data.feeds import BatchFeed, make_feed
 from fastnn._data.split import FitData, split
+from fastnn._data.weights import as_json
 from fastnn._model.files import NetworkValues
 from fastnn._prediction.evaluate import evaluate
 from fastnn._prediction.predictor import Predictor
@@ -23,8 +24,10 @@ from fastnn._training.schedule_state import ScheduleState
 from fastnn._training.settings import FitSettings
 from fastnn._training.state import FitState
 from fastnn._training.stopping import BestParameters, MetricMonitor
-from fastnn.metrics import Custom, UndefinedMetricWarning
+from fastnn.callbacks import EarlyStopping
+from fastnn.metrics import NAMED, Custom, UndefinedMetricWarning
 from fastnn.optimizers import LBFGS
+from fastnn.schedules import ReduceOnPlateau
 
 __all__ = ["PreparedFit", "commit", "prepare"]
 
@@ -110,13 +113,23 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
         monitor=None if rule is None else MetricMonitor(rule.monitor, rule.mode, rule.min_delta, rule.patience,
                                                         recorded, "early_stopping"),
         best=BestParameters(parameters.theta), held_rows=parts.held_rows,
-        requirements=_requirements(settings, recorded, parts.held_out, feed))
+        requirements=_requirements(settings, recorded, parts.held_out, feed, data))
+    _refuse_unknown_direction(settings)
     for callback in settings.callbacks:
         callback.check(state)
     _refuse_undefined(state, settings, parts.held_out, predictor)
     theta, start = (None, parts.rng) if saved is None else saved.restore(state)
     return PreparedFit(state, settings, feed, parts.held_out, predictor, theta, start,
                        fresh and saved is None and bool(values.objective.dropout))
+
+
+def _refuse_unknown_direction(settings: FitSettings) -> None:
+    """Raise if mode="auto" would take the direction of a user's metric from its name."""
+    own = {f"validation_{one.name}" for one in settings.metrics if type(one) is not NAMED.get(one.name)}
+    for rule in (settings.early_stopping, settings.schedule):
+        if isinstance(rule, (EarlyStopping, ReduceOnPlateau)) and rule.mode == "auto" and rule.monitor in own:
+            raise ValueError(f"mode='auto' does not know whether a larger {rule.monitor!r} is better, a metric of your "
+                             "own: say mode='min' or mode='max'")
 
 
 def _refuse_undefined(state: FitState, settings: FitSettings, held_out: Source | None, predictor: Predictor) -> None:
@@ -166,10 +179,12 @@ def _recorded(settings: FitSettings, held_out: Source | None) -> tuple[str, ...]
 
 
 def _requirements(settings: FitSettings, recorded: tuple[str, ...], held_out: Source | None,
-                  feed: BatchFeed) -> dict[str, Any]:
+                  feed: BatchFeed, data: FitData) -> dict[str, Any]:
     """Return everything that must not change when a checkpoint is resumed, as JSON values."""
     n_validation = False if held_out is None else held_out.n_examples
     return {"optimizer": repr(settings.optimizer), "learning_rate": repr(settings.schedule),
             "clip_norm": settings.clip_norm, "early_stopping": repr(settings.early_stopping),
             "recorded": list(recorded), "validation": True if n_validation is None else n_validation,
+            "validation_fraction": None if data.validation_fraction is None else float(data.validation_fraction),
+            "validation_split": str(data.validation_split), "class_weight": as_json(data.class_weight),
             **({"frozen": list(settings.frozen)} if settings.frozen else {}), **feed.describe()}

@@ -14,6 +14,8 @@ from fastnn._data.examples import batch_bounds
 from fastnn._data.feeds import ArrayFeed
 from fastnn._data.split import hold_out
 from fastnn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, LambdaCallback
+from fastnn.metrics import Custom, Metric
+from fastnn.schedules import ReduceOnPlateau
 
 
 def make(dtype="float64", output="softmax", n_out=3, seed=0):
@@ -302,3 +304,28 @@ def test_array_feed(shuffle, rows):
     else:
         assert orders[0] == (None if rows is None else wanted.tolist())
     assert feed.batch_size == 4
+
+
+@pytest.mark.parametrize("watch", [
+    lambda mode: {"early_stopping": EarlyStopping("validation_f1", patience=2, mode=mode)},
+    lambda mode: {"learning_rate": ReduceOnPlateau(0.01, monitor="validation_f1", mode=mode)}])
+def test_the_name_of_a_users_metric_does_not_say_its_direction(watch):
+    """Its name may be that of a metric of fastnn."""
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    y = (X[:, 0] > 0).astype(int)
+
+    def f1(y_true, y_pred):
+        return np.mean(y_true != y_pred)
+
+    class Inverse(Metric):
+        name = "f1"
+
+        def scores(self, chunk):
+            return chunk.weights
+
+    for metric in (f1, Inverse(), Custom(f1)):
+        net = Network([3, 4, 2], random_state=0)
+        with pytest.raises(ValueError, match="mode='auto' does not know whether a larger 'validation_f1' is better"):
+            net.fit(X, y, epochs=2, validation_data=(X, y), metrics=[metric], **watch("auto"))
+        assert len(net.fit(X, y, epochs=2, validation_data=(X, y), metrics=[metric], **watch("min"))) == 2
+    assert len(net.fit(X, y, epochs=2, validation_data=(X, y), metrics=["f1"], **watch("auto"))) == 2

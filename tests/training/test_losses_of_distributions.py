@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from fastnn import Gaussian, Network, Quantile, gradcheck, reference
+from fastnn import Gaussian, Huber, Network, Quantile, gradcheck, reference
+from fastnn.callbacks import Checkpoint
 
 RNG = np.random.default_rng(4)
 M = 400
@@ -154,6 +155,43 @@ def test_metrics_judge_the_means_or_the_level_nearest_to_one_half(loss, y, n_out
     assert history["validation_rmse"][-1] == pytest.approx(np.sqrt(np.mean((centers - y) ** 2)), rel=1e-12)
     assert history["validation_mae"][-1] == pytest.approx(np.mean(np.abs(centers - y)), rel=1e-12)
     assert seen[-1] == (y.reshape(M, -1).shape if y.ndim == 2 else y.shape, predicted.shape)
+
+
+@pytest.mark.parametrize(("levels", "shares"), [
+    ([0.1, 0.9], [0.5, 0.5]), ([0.3, 0.4, 0.8], [0, 0.75, 0.25]), ([0.1, 0.2], [0, 1]), ([0.7, 0.9], [1, 0]),
+    ([0.3], [1]), ([0.2, 0.5, 0.6], [0, 1, 0])])
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_metrics_of_levels_judge_the_median_between_two_of_them(levels, shares, n_targets):
+    """Some roundings of values near 1."""
+    network = net(Quantile(levels), len(levels) * n_targets)
+    y = Y if n_targets == 1 else np.column_stack([Y, -Y])
+    network.fit(X, y, epochs=2)
+    median = (network.predict(X).reshape(M, n_targets, -1) @ np.array(shares)).reshape(y.shape)
+    assert network.evaluate(X, y, metrics=["mae"])["mae"] == pytest.approx(np.mean(np.abs(median - y)), rel=1e-12)
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("levels", [[0.1, 0.9], [0.5]])
+def test_levels_need_real_valued_outputs(output, levels):
+    with pytest.raises(ValueError, match=f"is for real-valued outputs, not for the labels of output='{output}'"):
+        Network([2, 2], output=output, loss=Quantile(levels))
+
+
+@each_case
+def test_a_fit_can_be_resumed(loss, y, n_out, tmp_path):
+    whole, killed = net(loss, n_out), net(loss, n_out)
+    history = whole.fit(X, y, epochs=3)
+    killed.fit(X, y, epochs=2, callbacks=[Checkpoint(tmp_path / "run")])
+    for resumed in (net(loss, n_out), Network.load(tmp_path / "run")):
+        assert resumed.fit(X, y, epochs=3, resume=tmp_path / "run").loss == history.loss
+        assert np.array_equal(resumed.predict(X), whole.predict(X))
+
+
+@pytest.mark.parametrize("loss", [Huber(np.float32(0.3)), Quantile(np.float64(0.3)), Quantile(np.array([0.25, 0.5]))])
+def test_losses_of_numpy_numbers_can_be_saved(loss, tmp_path):
+    network = net(loss, loss.per_target)
+    network.save(tmp_path / "network")
+    assert np.array_equal(Network.load(tmp_path / "network").predict(X), network.predict(X))
 
 
 @each_case

@@ -293,6 +293,9 @@ def test_load_restores_the_network(checkpoint):
     (lambda net, X, y, settings: (net, X, y, settings | {"epochs": 3}), "is of epoch 4, but epochs=3"),
     (lambda net, X, y, settings: (net, X, y, settings | {"validation_fraction": None, "validation_data": (X, y)}),
      "validation=12, this fit validation=61"),
+    (lambda net, X, y, settings: (net, X, y, settings | {"validation_fraction": 0.4}), "validation_fraction=0.2, this"),
+    (lambda net, X, y, settings: (net, X, y, settings | {"validation_split": "last"}), "split=random, this fit .*last"),
+    (lambda net, X, y, settings: (net, X, y, settings | {"class_weight": "balanced"}), "class_weight=None, this"),
 ])
 def test_a_checkpoint_of_another_run_is_refused(checkpoint, change, match):
     path, *rest = checkpoint
@@ -301,6 +304,25 @@ def test_a_checkpoint_of_another_run_is_refused(checkpoint, change, match):
     with pytest.raises(ValueError, match=match):
         net.fit(X, y, resume=path, **settings)
     assert pickle.dumps(net) == before
+
+
+def test_equal_class_weights_can_be_resumed_and_others_not(tmp_path):
+    X, y = problem()
+    whole = make().fit(X, y, epochs=3, class_weight={0: 2, 2: 1.5})
+    killed(make(), tmp_path / "run", 2, X, y, epochs=3, class_weight={0: 2, 2: 1.5})
+    resumed = make().fit(X, y, epochs=3, class_weight={2: np.float64(1.5), 0: 2.0}, resume=tmp_path / "run")
+    assert resumed.loss == whole.loss
+    with pytest.raises(ValueError, match=r"class_weight=\[\[0, 2.0\], \[2, 1.5\]\], this fit .*\[\[0, 3.0\]\]"):
+        make().fit(X, y, epochs=3, class_weight={0: 3}, resume=tmp_path / "run")
+
+
+def test_a_checkpoint_of_an_older_version_can_be_resumed(checkpoint):
+    path, X, y, settings = checkpoint
+    header, arrays = file_format.read(path)
+    for key in ("validation_fraction", "validation_split", "class_weight"):
+        del header["run"][key]
+    file_format.write(path, header, arrays)
+    assert len(make().fit(X, y, resume=path, **settings)) == 6
 
 
 def test_resume_with_a_new_validation_fraction_is_refused(tmp_path):
@@ -362,11 +384,14 @@ def test_a_file_with_a_wrong_header_is_refused(checkpoint):
     for place in places(header):
         if place in ignored:
             continue
+        older = place[-1] in {"validation_fraction", "validation_split", "class_weight"}
         for wrong in (..., "wrong", -1, [], {}, 1e300, 2**70, None):
             broken = copy.deepcopy(header)
             inner = broken
             for key in place[:-1]:
                 inner = inner[key]
+            if wrong is ... and older:
+                continue  # files of older versions do not hold them
             if wrong is ...:
                 del inner[place[-1]]
             elif inner[place[-1]] == wrong or (place == ("best", "epoch") and wrong is None) or (
