@@ -135,6 +135,10 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         """Return factors of the sample weights of the training labels, or of those in `applied_to`; None for ones."""
         return None
 
+    def _score_name(self) -> str:
+        """Return the name of the default score."""
+        raise NotImplementedError
+
     def _reason_against_score(self, data: FitData) -> str | None:
         """Say why the default score does not judge on these validation data, or None if it does."""
         return None

@@ -9,11 +9,12 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
-from fastnn._data.weights import by_example, needs_all_labels
+from fastnn._data.sparse import is_sparse
+from fastnn._data.weights import WeightScale, by_example, needs_all_labels
 from fastnn._prediction.labels import take_logarithms
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import ClassifierGradients
-from fastnn.estimators._inputs import FitData, class_factors
+from fastnn.estimators._inputs import FitData, check_sample_weight, class_factors
 from fastnn.estimators._objective import BinaryLogLoss, LogLoss
 from fastnn.estimators._user_data import as_labels, validated_X_y
 from fastnn.losses import Loss
@@ -148,22 +149,53 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
         ----------
         X : {array-like, sparse matrix} of shape (m, n_x)
         y : array-like of shape (m,) or (m, n_classes)
-        sample_weight : array-like of shape (m,), default=None
+        sample_weight : array-like of shape (m,) or (m, n_classes), default=None
+            With several labels an example each may have its own: one without weight counts as right, and an example
+            has the mean of its weights.
 
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If weights are negative, not finite, all zero or of another shape.
         """
-        return float(super().score(X, as_labels(y), sample_weight))
+        y = as_labels(y)
+        self._check_fitted()
+        if sample_weight is not None:
+            labels = y.toarray() if is_sparse(y) else np.asarray(y)
+            several = self.n_outputs_ > 1 and self.out_activation_ != "softmax"
+            sample_weight = check_sample_weight(sample_weight, X, labels if several else labels.ravel(),
+                                                self.n_outputs_ if several else 1)
+            if sample_weight.ndim == 2:
+                return weighted_accuracy(np.asarray(self.predict(X) == labels), WeightScale().apply(sample_weight))
+        return float(super().score(X, y, sample_weight))
 
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         decided, Y = self._class_indices(outputs), data.encoded_y
-        weights = data.score_weight
         correct = decided == Y if decided.ndim == 2 else decided == Y.ravel()
-        if weights is not None and weights.ndim == 2:
-            correct |= weights == 0
-        correct = correct.all(axis=1) if decided.ndim == 2 else correct
-        return float(correct.mean() if weights is None else np.average(correct, weights=by_example(weights)))
+        return weighted_accuracy(correct, data.score_weight)
+
+    def _score_name(self) -> str:
+        return "accuracy"
+
+
+def weighted_accuracy(right: NDArray[np.bool_], weights: NDArray[Any] | None) -> float:
+    """Return the share of examples whose labels are all right.
+
+    Parameters
+    ----------
+    right : ndarray (m,) or (m, n)
+        Whether each label is right.
+    weights : ndarray (m,) or (m, n), or None
+        A label without weight counts as right.
+    """
+    if weights is not None and weights.ndim == 2:
+        right = np.asarray(right | (weights == 0))
+    right = np.asarray(right.all(axis=1)) if right.ndim == 2 else right
+    return float(right.mean() if weights is None else np.average(right, weights=by_example(weights)))
 
 
 def is_text(classes: NDArray[Any]) -> bool:

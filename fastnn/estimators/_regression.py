@@ -13,7 +13,7 @@ from sklearn.utils import column_or_1d
 
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import RegressorGradients
-from fastnn.estimators._inputs import FitData
+from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._objective import MeanSquaredError
 from fastnn.estimators._samples import sampled_outputs
 from fastnn.estimators._targets import (
@@ -109,8 +109,12 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         if weights is None or np.ndim(weights) == 1:
             return self._score_of_examples(y, predicted, weights)
         known = weights > 0  # where it is not, y may be of any size
-        return float(np.mean([self._score_of_examples(y[rows, j], predicted[rows, j], weights[rows, j])
-                              for j, rows in enumerate(known.T) if rows.any()]))
+        scores = [self._score_of_examples(y[rows, j], predicted[rows, j], weights[rows, j])
+                  for j, rows in enumerate(known.T) if np.count_nonzero(rows) > 1]
+        return float(np.mean(scores)) if scores else float("nan")
+
+    def _score_name(self) -> str:
+        return "D2" if self._has_levels() else "R2"
 
     def _score_of_examples(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
         if not self._has_levels():
@@ -128,24 +132,41 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         X : {array-like, sparse matrix} of shape (m, n_x)
         y : array-like of shape (m,) or (m, n_outputs)
         sample_weight : array-like of shape (m,) or (m, n_outputs), default=None
+            Outputs with fewer than two weights above 0 are left out if each has its own.
 
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If weights are negative, not finite, all zero or of another shape.
         """
         refuse_no_numbers(y, "y")
-        weights = None if sample_weight is None else np.asarray(sample_weight)
+        weights = sample_weight
+        if weights is not None:
+            targets = np.asarray(y)
+            weights = check_sample_weight(weights, X, targets, targets.shape[1] if targets.ndim == 2 else 1)
         if not self._has_levels() and (weights is None or weights.ndim == 1):
-            return float(super().score(X, y, sample_weight))
+            return float(super().score(X, y, weights))
         y = np.asarray(y)
         y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
         return self._score(y, self.predict(X), weights)
 
     def _reason_against_score(self, data: FitData) -> str | None:
-        y = data.y[data.weighted_rows()]
-        if len(y) < 2:
-            return f"R2 needs at least 2 examples, y_val has {len(y)} with weight"
-        return "R2 is not defined where y_val is constant" if (y == y[0]).all() else None
+        rows, name = data.weighted_rows(), self._score_name()
+        Y = data.y.reshape(len(data.y), -1)
+        known = np.ones(Y.shape, np.bool_)
+        if data.loss_weight is not None:
+            known = np.broadcast_to(data.loss_weight.reshape(len(Y), -1) > 0, Y.shape)
+        counts = known.sum(axis=0)
+        if counts.max() < 2:
+            of = "" if len(rows) == counts.max() else " of any output"
+            return f"{name} needs at least 2 examples, y_val has {counts.max()} with weight{of}"
+        first = Y[known.argmax(axis=0), np.arange(Y.shape[1])]
+        constant = ((first == Y) | ~known).all(axis=0) | (counts < 2)
+        return f"{name} is not defined where y_val is constant" if constant.all() else None
 
     # The scale of the targets
 

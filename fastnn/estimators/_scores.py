@@ -61,7 +61,7 @@ class ValidationScore:
         """The name of the score in messages."""
         scoring = LOSS if self.is_loss else self.estimator.scoring
         if scoring is None:
-            return "accuracy" if is_classifier(self.estimator) else "R2"
+            return str(self.estimator._score_name())
         return repr(scoring) if isinstance(scoring, str) else getattr(scoring, "__name__", repr(scoring))
 
     @property
@@ -189,6 +189,7 @@ def quiet_scorer() -> Iterator[None]:
     """Ignore warnings about what the fit itself reports, or does on purpose."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true", UserWarning)
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         yield
 

@@ -99,6 +99,7 @@ class StochasticFit:
             raise ValueError("no example to train on has a weight that is not zero beside the largest")
         self.records = FitRecords.of(estimator, network, changed, validates=validation is not None,
                                      incremental=incremental)
+        self.replaces_r2 = self.early_stopping and validation is not None and validation.score.replaces_r2
         self.first_epoch = len(self.records.validation_scores or ())
         self.prints = self.verbose and self.verbose != "bar"
 
@@ -125,7 +126,7 @@ class StochasticFit:
                         break
                 else:
                     self._check_score_moved(stalled=False)
-                    if not self.incremental and not self._has_constant_targets():
+                    if not self.incremental and not (self.replaces_r2 and self._has_constant_targets()):
                         warnings.warn(f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
                                       "the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=2)
         except KeyboardInterrupt:
@@ -137,10 +138,9 @@ class StochasticFit:
                 callback.on_fit_end(self.view)
 
     def _has_constant_targets(self) -> bool:
-        """Return whether early stopping of a regressor found all targets equal: then scikit-learn does not warn."""
-        if self.validation is None or not self.early_stopping or not self.validation.score.replaces_r2:
-            return False
-        return bool((self.examples.Y[0] == self.examples.Y).all())
+        """Return whether all targets with weight are equal: early stopping has nothing to warn of then."""
+        Y = self.examples.Y if self.has_weight is None else self.examples.Y[self.has_weight]
+        return bool((Y[0] == Y).all())
 
     def _bound_plan(self) -> AbstractContextManager[TrainingPlan]:
         estimator = self.estimator
@@ -248,7 +248,7 @@ class StochasticFit:
     def _check_score_moved(self, stalled: bool) -> None:
         """With early stopping, warn if the score of this fit stood still while the validation loss fell."""
         records = self.records
-        if self.validation is not None and self.early_stopping:
+        if self.validation is not None and self.early_stopping and not self._has_constant_targets():
             assert records.validation_scores is not None and records.validation_losses is not None
             scores = records.validation_scores[self.first_epoch :]
             warn_of_standstill(self.validation.score, scores, records.validation_losses[-len(scores) :],

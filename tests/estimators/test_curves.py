@@ -99,3 +99,10 @@ def test_warm_starts_without_end_keep_a_bounded_curve(monkeypatch):
 def test_curves_of_a_long_fit_stay_whole():
     model = fitted("regressor", max_iter=300, n_iter_no_change=np.inf)
     assert len(model.partial_fit(X_iris, y_iris).loss_curve_) == 301
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_losses_of_float32_data_are_float64(kind):
+    model = quiet(OURS[kind](**SMALL), "fit", X_iris.astype(np.float32), y_iris)
+    assert {np.asarray(value).dtype for value in (model.loss_, model.best_loss_, *model.loss_curve_)} == {
+        np.dtype(np.float64)}

@@ -78,6 +78,27 @@ def test_a_constant_y_val_has_no_r2():
         model.fit(X, signal, X_val=X, y_val=signal, sample_weight_val=weights)
 
 
+def test_the_score_of_quantile_levels_is_named():
+    model = OURS["regressor"](**STOPS, loss="quantile", quantile=[0.1, 0.9])
+    with pytest.raises(ValueError, match="the score D2: D2 is not defined where y_val is constant"):
+        model.fit(X, signal, X_val=X, y_val=np.full(len(X), 2.0))
+
+
+@pytest.mark.parametrize("own", [{"sample_weight": 1.0 * (TARGETS["classifier"] == 0)}, {"class_weight": {1: 0}}])
+def test_one_class_with_weight_is_learned_without_a_warning(own):
+    own = dict(own)
+    weights = own.pop("sample_weight", None)
+    model = OURS["classifier"](**STOPS, **own)
+    assert not caught_in(model, X, TARGETS["classifier"], weights) and model.best_validation_score_ == 1
+
+
+def test_a_class_that_y_val_lacks_gives_no_warning_of_scikit_learns_metric():
+    labels = np.digitize(signal, [-1, 1])
+    rows = labels > 0
+    model = OURS["classifier"](**STOPS, scoring="balanced_accuracy")
+    assert not [text for text in caught_in(model, X, labels, X_val=X[rows], y_val=labels[rows]) if "y_pred" in text]
+
+
 def test_a_missing_class_in_the_held_out_part_is_named():
     y = np.where(np.arange(len(X)) < 3, 2, TARGETS["classifier"])
     with pytest.raises(ValueError, match=r"roc_auc_ovr.*hold no example of the classes \[2\]"):

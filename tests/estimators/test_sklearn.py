@@ -14,7 +14,8 @@ from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -123,6 +124,19 @@ def test_pipeline_and_grid_search(kind):
 def test_calibrated_classifier():
     model = CalibratedClassifierCV(OURS["classifier"](**SMALL), cv=2).fit(X_iris, y_iris)
     np.testing.assert_allclose(model.predict_proba(X_iris).sum(axis=1), 1)
+
+
+@unconverged
+@pytest.mark.filterwarnings("ignore:Number of classes in training fold:RuntimeWarning")
+def test_folds_with_two_of_three_classes_have_no_decision_function():
+    """As with LogisticRegression; probabilities there are."""
+    y, model = np.repeat([0, 1, 2], [60, 60, 30]), OURS["classifier"](**SMALL)
+    for estimator in (model, LogisticRegression()):
+        with pytest.raises(ValueError, match="Only 2 class/es in training fold"):
+            cross_val_predict(estimator, X_iris, y, cv=KFold(5), method="decision_function")
+        assert cross_val_predict(estimator, X_iris, y, cv=KFold(5), method="predict_proba").shape == (150, 3)
+    calibrated = CalibratedClassifierCV(model, cv=StratifiedKFold(5), ensemble=False)
+    assert calibrated.fit(X_iris, y).predict_proba(X_iris).shape == (150, 3)
 
 
 @pytest.mark.skipif(not WEIGHTS, reason="scikit-learn 1.6's MLP has no sample_weight")

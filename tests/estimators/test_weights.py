@@ -10,6 +10,7 @@ from helpers.estimator_data import X_iris, quiet, y_iris
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import AdaBoostRegressor, BaggingClassifier, BaggingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, hamming_loss, make_scorer, r2_score, roc_auc_score
 
 from fastnn import Network
@@ -329,6 +330,53 @@ def test_weights_of_outputs_of_another_shape_are_refused(kind, shape):
 def test_one_label_per_example_has_one_weight():
     with pytest.raises(ValueError, match="y has one label, and one weight, per example"):
         fitted("classifier", np.ones((150, 3)))
+
+
+def test_score_takes_the_weights_of_outputs():
+    """That of a label which is unknown counts as right."""
+    tagger, regr = several("classifier", OF_OUTPUTS), several("regressor", OF_OUTPUTS)
+    right = ((tagger.predict(INPUTS) == LABELS) | (OF_OUTPUTS == 0)).all(axis=1)
+    expected = np.average(right, weights=OF_OUTPUTS.sum(axis=1))
+    for y in (LABELS, LABELS.tolist(), scipy.sparse.csr_array(LABELS)):
+        for scale in (1, 1e-300, 1e300):
+            assert tagger.score(INPUTS, y, scale * OF_OUTPUTS) == pytest.approx(expected, rel=1e-12)
+    r2 = [r2_score(TARGETS[:, j], regr.predict(INPUTS)[:, j], sample_weight=OF_OUTPUTS[:, j]) for j in range(3)]
+    assert regr.score(INPUTS, TARGETS, OF_OUTPUTS) == pytest.approx(np.mean(r2), rel=1e-12)
+    known = OF_OUTPUTS * [1, 1, 0]
+    known[0, 2] = 1
+    assert regr.score(INPUTS, TARGETS, known) == pytest.approx(np.mean(r2[:2]), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(("weights", "text"), [
+    (-OF_OUTPUTS, "sample_weight must not be negative"), (0 * OF_OUTPUTS, "must not be all zero"),
+    (np.nan * OF_OUTPUTS, "NaN"), (OF_OUTPUTS[:, :2], r"must have shape \(m,\) = \(200,\) or \(m, n_outputs\) = "),
+    (-OF_OUTPUTS[:, 0], "must not be negative"), (np.full(200, np.nan), "NaN"), (np.ones(3), "shape")])
+def test_score_refuses_bad_weights(kind, weights, text):
+    with pytest.raises(ValueError, match=text):
+        several(kind).score(INPUTS, SEVERAL[kind], weights)
+
+
+def test_one_label_has_one_weight_in_a_score():
+    with pytest.raises(ValueError, match="Sample weights must be 1D"):
+        fitted("classifier").score(X_iris, y_iris, np.ones((150, 3)))
+    with pytest.raises(NotFittedError):
+        OURS["classifier"]().score(X_iris, y_iris, np.ones(150))
+
+
+def test_early_stopping_needs_an_output_with_two_known_targets():
+    known = np.zeros((200, 3))
+    known[0] = 1
+    model = OURS["regressor"](**SMALL, early_stopping=True)
+    with pytest.raises(ValueError, match="R2 needs at least 2 examples, y_val has 1 with weight"):
+        model.fit(INPUTS, TARGETS, X_val=INPUTS, y_val=TARGETS, sample_weight_val=known)
+    known[:, 1] = 1
+    constant = np.where(known > 0, 3.0, TARGETS)
+    with pytest.raises(ValueError, match="R2 is not defined where y_val is constant"):
+        model.fit(INPUTS, TARGETS, X_val=INPUTS, y_val=constant, sample_weight_val=known)
+    quiet(model, "fit", INPUTS, TARGETS, X_val=INPUTS, y_val=TARGETS, sample_weight_val=known)
+    predicted = quiet(OURS["regressor"](**SMALL), "fit", INPUTS, TARGETS).predict(INPUTS)
+    assert model.validation_scores_[-1] == pytest.approx(r2_score(TARGETS[:, 1], predicted[:, 1]), rel=1e-12)
 
 
 # ---- Class weights of several labels
