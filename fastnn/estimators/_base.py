@@ -199,7 +199,7 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         core_X, result_dtype = self._core_input(X, dtype, check_input)
         outputs = network.predictor.outputs(core_X, raw=raw, n_threads=self.n_threads)
         if outputs is None:
-            arrays.refuse_not_finite(core_X, "X", dtype)
+            raise self._not_finite(X, dtype, check_input)
         if raw and result_dtype.itemsize > 8:  # the kernels have no long double
             result_dtype = np.dtype(np.float64)
         return outputs.astype(result_dtype, copy=False)
@@ -209,6 +209,14 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         if check_input:
             X = validated_X(self, X)
         return as_core_X(X, dtype), np.result_type(X.dtype, dtype)
+
+    def _not_finite(self, X: Any, dtype: np.dtype[Any], check_input: bool = True) -> Exception:
+        """Return the error about X, in which an entry is not finite in the dtype of the parameters."""
+        checked = validated_X(self, X) if check_input else X
+        try:
+            arrays.refuse_not_finite(as_core_X(checked, checked.dtype), "X", dtype, X)
+        except ValueError as error:
+            return error
 
     def _check_fitted(self) -> None:
         if "coefs_" not in self.__dict__:  # check_is_fitted takes longer than a prediction

@@ -155,7 +155,7 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
     examples = estimator._standardised(data).examples(architecture, estimator._per_target())
     watched = None
     if held_out is not None:
-        watched = validation_set(estimator, network, estimator._standardised(held_out), validation is not None)
+        watched = validation_set(estimator, network, held_out, validation is not None)
     solver = prepared_solver(estimator, network, incremental, call.changed)
     l2 = 0.0 if solver.name == "adamw" else float(estimator.alpha)  # adamw decays the weights itself
     objective = Objective(estimator._core_loss(architecture.dtype), l2=l2, l2_by_batch=True,
@@ -217,10 +217,10 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, call: Call) -
 
 def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incremental: bool, reset: bool) -> FitData:
     """Validate and encode the training data."""
-    given = X
+    given_X, given_y = X, y
     X, y = estimator._validate_input(X, y, incremental, reset=reset)
     encoded_y = estimator._encode(y)
-    warn_if_merges(estimator, given, X, encoded_y)
+    warn_if_merges(estimator, given_X, given_y, encoded_y, trained_on=X)
     weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_targets(encoded_y))
     return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, weights, incremental))
 

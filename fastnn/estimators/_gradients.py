@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from fastnn._data import arrays
 from fastnn._prediction.input_gradients import check_output, input_gradients
 from fastnn.losses import Loss
 
@@ -104,5 +103,5 @@ def _gradients(estimator: Any, X: Any, unit: int | None, raw: bool = False, loss
     core_X, result_dtype = estimator._core_input(X, dtype)
     gradients = input_gradients(network.predictor, core_X, unit=unit, raw=raw, loss=loss, n_threads=estimator.n_threads)
     if gradients is None:
-        arrays.refuse_not_finite(core_X, "X", dtype)
+        raise estimator._not_finite(X, dtype)
     return gradients.astype(result_dtype, copy=False)

@@ -91,7 +91,7 @@ def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, a
     Raises
     ------
     ValueError
-        If y does not have the outputs of the network.
+        If y does not have the outputs of the network, or a value is beyond the range of its dtype.
     """
     dtype, Y = architecture.dtype, encoded_y
     if Y.dtype != np.int32:  # not labels
@@ -100,7 +100,11 @@ def as_examples(X: Any, encoded_y: NDArray[Any], weights: NDArray[Any] | None, a
             each = f" of {per_target} units each" * (per_target > 1)
             fitted_with = f"{architecture.n_outputs}{' units' * (per_target > 1)}"
             raise ValueError(f"y has {Y.shape[1]} outputs{each}, but the estimator was fitted with {fitted_with}")
-    return Examples(as_core_X(X, dtype), Y, None if weights is None else for_core(weights, dtype))
+    core_X = as_core_X(X, dtype)
+    if X.dtype.itemsize > dtype.itemsize and not arrays.is_finite(
+            core_X.values if isinstance(core_X, SparseRows) else core_X):
+        arrays.refuse_not_finite(as_core_X(X, X.dtype), "X", dtype)
+    return Examples(core_X, Y, None if weights is None else for_core(weights, dtype))
 
 
 def check_sample_weight(sample_weight: Any, X: Any, encoded_y: NDArray[Any], n_outputs: int,

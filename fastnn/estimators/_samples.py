@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from fastnn._data import arrays, checks
+from fastnn._data import checks
 from fastnn._prediction.dropout_samples import DropoutSampler
 from fastnn.losses import Loss
 
@@ -30,6 +30,6 @@ def sampled_outputs(estimator: Any, X: Any, dropout_samples: Any, random_state: 
     core_X, dtype = estimator._core_input(X, architecture.dtype)
     moments = sampler.moments(core_X, n_threads=estimator.n_threads)
     if moments is None:
-        arrays.refuse_not_finite(core_X, "X", architecture.dtype)
+        raise estimator._not_finite(X, architecture.dtype)
     mean, variance = moments
     return mean.astype(dtype, copy=False), np.sqrt(variance).astype(dtype, copy=False)

@@ -111,30 +111,35 @@ def _plain(X: Any) -> Any:
     return array if isinstance(X, (list, tuple)) and array.dtype == np.float64 else X
 
 
-def warn_if_merges(estimator: Any, given: Any, X: Any, y: NDArray[Any]) -> None:
+def warn_if_merges(estimator: Any, X: Any, y: Any, encoded_y: NDArray[Any], trained_on: Any, suffix: str = "") -> None:
     """Warn if the estimator computes in float32 and that merges values: see `warn_if_merged`.
 
     Parameters
     ----------
     estimator : BaseMLP
-    given : array_like or sparse matrix (m, n_x)
-        X as the user passed it.
-    X : ndarray or sparse matrix (m, n_x)
-        X after the checks.
-    y : ndarray
-        Encoded targets.
+    X : array_like or sparse matrix (m, n_x)
+        As the user passed it.
+    y : array_like
+        As the user passed it.
+    encoded_y : ndarray
+        y as numbers.
+    trained_on : ndarray or sparse matrix
+        The validated X of the training.
+    suffix : str
+        Follows the names of X and y.
     """
-    if estimator.dtype == "float32":
-        _warn_if_X_is_merged(given, "X")
-    computes_in = estimator.dtype or ("float64" if estimator.solver == "lbfgs" else X.dtype)
-    if computes_in == "float32" and not getattr(estimator, "normalize_y", False):  # y is standardised in float64
-        warn_if_merged(y, "y")
+    computes_in = estimator.dtype or ("float64" if estimator.solver == "lbfgs" else trained_on.dtype)
+    if computes_in != "float32":
+        return
+    if getattr(X, "dtype", None) != np.float32:
+        _warn_if_X_is_merged(X, f"X{suffix}")
+    if not getattr(estimator, "normalize_y", False):  # y is standardised in float64
+        warn_if_merged(encoded_y, f"y{suffix}", column_names(y))
 
 
 def _warn_if_X_is_merged(X: Any, what: str) -> None:
     if is_sparse(X):
-        if X.dtype != np.float32:
-            warn_if_merged(SparseRows.of(X, np.dtype(np.float64)), what)
+        warn_if_merged(SparseRows.of(X, np.dtype(np.float64)), what)
         return
     columns = frame_columns(X)
     data = _numbers(X) if columns is None else [_numbers(column) for column in columns]

@@ -1,6 +1,9 @@
 """The validation data of an estimator's fit."""
 
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sklearn.base import is_regressor
@@ -10,6 +13,7 @@ from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._scores import ValidationScore
 from fastnn.estimators._stochastic import ValidationSet
 from fastnn.estimators._targets import on_another_scale
+from fastnn.estimators._user_data import warn_if_merges
 
 __all__ = ["ValidationArguments", "validation_data", "validation_set"]
 
@@ -27,6 +31,19 @@ class ValidationArguments(NamedTuple):
         return any(argument is not None for argument in self)
 
 
+@contextmanager
+def naming_validation_data() -> Iterator[None]:
+    """Call the data X_val, y_val and sample_weight_val in errors, including those of scikit-learn."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        named = re.sub(r"(?<![\w'\"])(X|y|sample_weight)(?![\w'\"])|(?<=')y(?=' has)", r"\g<0>_val", str(error))
+        if named == str(error):
+            raise
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(named) from error
+
+
+@naming_validation_data()
 def validation_data(estimator: Any, given: ValidationArguments, training: FitData) -> FitData:
     """Validate and encode the validation data that the user passed.
 
@@ -39,6 +56,7 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
         raise ValueError("X_val and y_val go together")
     X, y = estimator._validate_validation_data(given.X, given.y)
     encoded_y = estimator._encode(y)
+    warn_if_merges(estimator, given.X, given.y, encoded_y, trained_on=training.X, suffix="_val")
     weights = check_sample_weight(given.sample_weight, X, encoded_y, estimator._n_targets(encoded_y),
                                   "sample_weight_val")
     factors = estimator._class_factors(training.encoded_y, training.sample_weight, applied_to=encoded_y)
@@ -57,7 +75,9 @@ def validation_set(estimator: Any, network: CoreNetwork, data: FitData, given: b
     ValueError
         If early stopping would watch a score that is not defined for them.
     """
-    examples = data.examples(network.architecture, estimator._per_target())
+    with naming_validation_data():
+        data = estimator._standardised(data)
+        examples = data.examples(network.architecture, estimator._per_target())
     score = ValidationScore(estimator, network, data, examples, given)
     if estimator.early_stopping:
         score.check()

@@ -298,7 +298,7 @@ def test_a_regressor_refuses_targets_that_are_no_numbers(form):
     y = NO_NUMBERS[form]
     advice = "convert texts" if "text" in form or form in ("bytes", "categories") else "subtract a date from dates"
     advice = "a missing value" if form == "None" else advice
-    text = rf"Complex data not supported|y must hold real numbers, got .*{advice}"
+    text = rf"Complex data not supported|y(_val)? must hold real numbers, got .*{advice}"
     reg = MLPRegressor(**SMALL)
     for call in (lambda: reg.fit(X, y), lambda: reg.partial_fit(X, y)):
         with pytest.raises(ValueError, match=text):
@@ -383,7 +383,7 @@ MISSING = {
 
 @pytest.mark.parametrize("form", MISSING)
 def test_a_missing_label_is_named(form):
-    y, text = MISSING[form], r"^Input y contains NaN\.\ny has no label in row 1 \(.*\): leave out"
+    y, text = MISSING[form], r"^Input (y(?:_val)?) contains NaN\.\n\1 has no label in row 1 \(.*\): leave out"
     for call in (lambda: MLPClassifier(**SMALL).fit(X, y),
                  lambda: MLPClassifier(**SMALL).fit(X, WORDS, X_val=X, y_val=y),
                  lambda: MLPClassifier(**SMALL).partial_fit(X, y, classes=["a", "c"])):
@@ -441,3 +441,69 @@ def test_texts_that_are_numbers_are_converted_in_each_dtype():
         for dtype in ("float32", None):
             mine, expected = (MLPClassifier(**SMALL, dtype=dtype).fit(one, CODES) for one in (form, same))
             np.testing.assert_array_equal(mine.coefs_[0], expected.coefs_[0])
+
+
+# ---- the range of float32, and the names of the validation data
+
+HUGE = np.where((np.arange(M) == 7)[:, None] & [False, True, False], 1e39, X)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, sp.csc_array, pd.DataFrame, np.ndarray.tolist])
+@pytest.mark.parametrize("kind", OURS)
+def test_finite_values_beyond_float32_are_not_called_infinite(kind, form):
+    model = OURS[kind](**SMALL, dtype="float32", dropout=0.1).fit(X, CODES)
+    text = r"^X holds values beyond the range of float32 \(largest 3.4e\+38\) in column '?1'?, row 7: rescale"
+    calls = [model.predict, model.transform, model.input_gradients, lambda data: model.score(data, CODES)]
+    calls += [model.predict_proba, model.predict_log_proba, lambda data: model.predict_proba(data, dropout_samples=3)
+              ] if kind == "classifier" else [lambda data: model.predict(data, dropout_samples=3)]
+    for call in (*calls, lambda data: OURS[kind](**SMALL).fit(X.astype(np.float32), CODES).predict(data)):
+        with pytest.raises(ValueError, match=text):
+            call(form(HUGE))
+    with pytest.raises(ValueError, match=r"X holds values beyond the range of float64 .* in column 1, row 7: .* it$"):
+        OURS[kind](**SMALL).fit(X, CODES).predict(HUGE.astype(np.longdouble) ** 10)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("kind", OURS)
+def test_float64_data_for_parameters_in_float32_are_checked(kind, form):
+    model = OURS[kind](**SMALL).fit(X.astype(np.float32), CODES)
+    with pytest.raises(ValueError, match=r"^X holds values beyond the range of float32"):
+        model.partial_fit(form(HUGE), CODES)
+    for early_stopping in (False, True):
+        with pytest.raises(ValueError, match=r"^X_val holds values beyond the range of float32"):
+            OURS[kind](**SMALL, early_stopping=early_stopping).fit(X.astype(np.float32), CODES, X_val=form(HUGE),
+                                                                   y_val=CODES)
+
+
+WITH_NAN, OF_ANOTHER_KIND = np.where(X > 1, np.nan, X), np.array(["x", "y", "z"])[CODES]
+VALIDATION = {
+    "NaN in X": ({"X_val": WITH_NAN}, r"^Input X_val contains NaN.(?s:.*)\nX_val holds NaN in column"),
+    "a column named X": ({"X_val": pd.DataFrame(WITH_NAN, columns=["X", "y", "sample_weight"])},
+                         r"\nX_val holds NaN in column '(X|y|sample_weight)', row"),
+    "dates": ({"X_val": np.column_stack([DAYS] * 3)}, "^X_val must hold real numbers"),
+    "columns": ({"X_val": X[:, :2]}, "^X_val has 2 features"),
+    "a new label": ({"y_val": CODES + 1}, "^`y_val` has classes not in .* 'y_val' has"),
+    "texts": ({"y_val": OF_ANOTHER_KIND}, r"^`y_val` has labels \['x' 'y' 'z'\]"),
+    "a missing label": ({"y_val": np.where(CODES == 1, np.nan, CODES)}, r"^Input y_val .*\ny_val has no label"),
+    "masked": ({"y_val": np.ma.array(CODES, mask=CODES == 1)}, "^y_val has masked"),
+    "weights": ({"sample_weight_val": np.where(CODES == 1, np.nan, 1)},
+                r"^Input sample_weight_val contains NaN.\nsample_weight_val holds NaN in row 1"),
+    "too few weights": ({"sample_weight_val": np.ones(3)}, "^sample_weight_val.shape == "),
+}
+
+
+@pytest.mark.parametrize("fault", VALIDATION)
+def test_errors_about_validation_data_name_them(fault):
+    bad, text = VALIDATION[fault]
+    data = pd.DataFrame(X, columns=["X", "y", "sample_weight"]) if "named" in fault else X
+    with pytest.raises((ValueError, TypeError), match=text):
+        MLPClassifier(**SMALL).fit(data, CODES, **{"X_val": X, "y_val": CODES, **bad})
+
+
+@pytest.mark.filterwarnings("ignore:y_val is on another scale", "ignore:float32 merges distinct values of y.")
+def test_validation_data_that_float32_merges_give_a_warning():
+    seconds = pd.DataFrame({"a": X[:, 0], "when": SECONDS})
+    with pytest.warns(UserWarning, match="float32 merges distinct values of X_val: .* in column 1"):
+        MLPClassifier(**SMALL, dtype="float32").fit(X, CODES, X_val=WITH_SECONDS, y_val=CODES)
+    with pytest.warns(UserWarning, match="float32 merges distinct values of y_val: .* in column 'when'"):
+        MLPRegressor(**SMALL, dtype="float32").fit(X, X[:, :2] + [0, 1.7e9], X_val=X, y_val=seconds)
