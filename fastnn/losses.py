@@ -1,7 +1,7 @@
 """Loss functions."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from typing import Any, ClassVar
@@ -65,7 +65,7 @@ class Loss:
     def parameters(self) -> dict[str, Any]:
         """The parameters by name, as JSON values: numbers of Python, and a list of levels."""
         return {name: list(value) if isinstance(value, tuple) else checks.scalar(value)
-                for name, value in asdict(self).items()}
+                for name, value in vars(self).items()}
 
     def predictions(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return the predictions for real-valued outputs (m, n[L]): here themselves."""

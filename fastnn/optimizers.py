@@ -1,6 +1,6 @@
 """Optimisers: hyperparameters and state. The updates themselves are compiled kernels."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 from fastnn._core.registry import STATES
@@ -28,7 +28,7 @@ class Optimizer:
     @property
     def hyperparameters(self) -> dict[str, float]:
         """The hyperparameters under the compiled core's names."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)

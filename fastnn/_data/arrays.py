@@ -35,6 +35,8 @@ def numeric(array: Any, what: str, shape: str) -> NDArray[Any]:
     ValueError, TypeError
         If it is no array, has masked entries, or an entry is no real number; the error names its column and row.
     """
+    if type(array) is np.ndarray and array.dtype.kind in REAL:
+        return array
     if hasattr(array, "tocsr"):
         raise TypeError(f"{what} is a sparse matrix: pass {what}.toarray()")
     if isinstance(array, (str, bytes, dict, set)) or array is None:

@@ -40,6 +40,8 @@ def shown(value: Any) -> str:
 
 def scalar(value: Any) -> Any:
     """Return `value`, with a NumPy scalar or an array without dimensions as the Python object that it stands for."""
+    if not isinstance(value, (np.generic, np.ndarray)):
+        return value
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, np.generic) and not isinstance(value, np.timedelta64):  # a kind of integer for NumPy
@@ -79,7 +81,7 @@ def number(value: Any, what: str, *, minimum: float = -math.inf, above: float = 
            below: float = math.inf) -> float:
     """Return `value` as a finite float, `minimum` <= value, `above` < value < `below`."""
     given = scalar(value)
-    if isinstance(given, (bool, np.generic)) or not isinstance(given, numbers.Real):
+    if type(given) is not float and (isinstance(given, (bool, np.generic)) or not isinstance(given, numbers.Real)):
         raise TypeError(f"{what} must be a number, got {shown(value)}")
     try:
         result = float(given)
@@ -156,7 +158,7 @@ def frozen_layers(value: Any, n_layers: int) -> tuple[int, ...]:
 
     Layers are counted from 1 to L = `n_layers`, or from -1, the last, downwards.
     """
-    if value is None:
+    if value is None or (type(value) is tuple and not value):
         return ()
     if isinstance(value, (str, bytes, dict)) or not np.iterable(value):
         raise TypeError(f"frozen_layers must be a sequence of numbers of layers, got {shown(value)}")
@@ -171,6 +173,8 @@ def frozen_layers(value: Any, n_layers: int) -> tuple[int, ...]:
 
 def dropout(value: Any, hidden: Sequence[str]) -> tuple[float, ...]:
     """Return a rate for each hidden layer; an empty tuple if all are 0."""
+    if type(value) is float and value == 0:
+        return ()
     if isinstance(value, (str, bytes, dict, set, frozenset)):
         raise TypeError(f"dropout must be a rate or one rate per hidden layer, got {shown(value)}")
     rates = tuple(value) if np.iterable(value) else (value,) * max(1, len(hidden))

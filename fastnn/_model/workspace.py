@@ -21,7 +21,7 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike, order: str = "
     for n in shape:
         size *= n
     raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
+    start = -raw.__array_interface__["data"][0] % ALIGNMENT  # in half the time of raw.ctypes.data
     flat = raw[start : start + size].view(dtype)
     return flat.reshape(shape, order="F" if order == "F" else "C")
 

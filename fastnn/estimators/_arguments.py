@@ -22,6 +22,8 @@ __all__ = ["check_callbacks", "check_parameters", "hidden_sizes", "python_values
 
 
 R = TypeVar("R")
+NUMPY = (np.generic, np.ndarray)
+FLAG_LIKE = (bool, *NUMPY)
 
 
 @contextmanager
@@ -30,9 +32,10 @@ def python_values(estimator: Any) -> Iterator[None]:
 
     Searches draw NumPy scalars; np.float32(0.1) would make a float64 computation one of float32.
     """
-    attributes = vars(estimator)
-    given = {name: value for name, value in attributes.items()
-             if isinstance(value, (np.generic, np.ndarray)) and name in estimator._parameter_constraints}
+    attributes, names = vars(estimator), estimator._parameter_constraints
+    given = {}
+    if any(issubclass(kind, NUMPY) for kind in set(map(type, map(attributes.get, names)))):
+        given = {name: attributes[name] for name in names if isinstance(attributes.get(name), NUMPY)}
     used = {name: checks.scalar(value) for name, value in given.items()}
     attributes.update(used)
     try:
@@ -57,7 +60,7 @@ def refuse_flags(estimator: Any) -> None:
     """Raise an error if a parameter that is a number is True, False or a duration, which Python takes for integers."""
     for name, constraints in estimator._parameter_constraints.items():
         value = getattr(estimator, name, None)
-        other = isinstance(checks.scalar(value), (bool, np.timedelta64))
+        other = isinstance(value, FLAG_LIKE) and isinstance(checks.scalar(value), (bool, np.timedelta64))
         if other and any(isinstance(one, Interval) or one == "random_state" for one in constraints):
             raise InvalidParameterError(f"The {name!r} parameter of {type(estimator).__name__} must be a number. "
                                         f"Got {value!r} instead.")
