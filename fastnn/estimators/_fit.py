@@ -157,6 +157,8 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
     if held_out is not None:
         watched = validation_set(estimator, network, held_out, validation is not None)
     solver = prepared_solver(estimator, network, incremental, call.changed)
+    if data.loss_weight is not None and not data.loss_weight.any():  # the class weight is 0
+        return
     l2 = 0.0 if solver.name == "adamw" else float(estimator.alpha)  # adamw decays the weights itself
     objective = Objective(estimator._core_loss(architecture.dtype), l2=l2, l2_by_batch=True,
                           dropout=checks.dropout(estimator.dropout, architecture.hidden))
@@ -222,7 +224,8 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
     encoded_y = estimator._encode(y)
     warn_if_merges(estimator, given_X, given_y, encoded_y, trained_on=X)
     weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_targets(encoded_y))
-    return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, weights, incremental))
+    return FitData.of(X, y, encoded_y, weights, estimator._class_factors(encoded_y, weights, incremental),
+                      part=incremental)
 
 
 def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool, changed: frozenset[str]) -> Solver:

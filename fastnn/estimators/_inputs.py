@@ -42,8 +42,8 @@ class FitData:
 
     @classmethod
     def of(cls, X: Any, y: Any, encoded_y: NDArray[Any], sample_weight: NDArray[Any] | None,
-           class_factors: NDArray[np.float64] | None = None) -> "FitData":
-        """Return the data, with the weights in the loss.
+           class_factors: NDArray[np.float64] | None = None, part: bool = False) -> "FitData":
+        """Return the data, with the weights in the loss; of a `part` of a stream they may all be zero.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class FitData:
             If all these weights are zero.
         """
         loss_weight = as_counts(sample_weight, class_factors)
-        if loss_weight is not None and not loss_weight.any():
+        if loss_weight is not None and not part and not loss_weight.any():
             raise ValueError("class_weight leaves no example with a weight that is not zero")
         return cls(X, y, encoded_y, sample_weight, loss_weight)
 

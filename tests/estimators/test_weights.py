@@ -67,6 +67,20 @@ def test_a_class_weight_of_zero_may_leave_a_mini_batch_without_weight():
     np.testing.assert_array_equal(arrays(model), arrays(fitted("classifier", y_iris != 1, **options)))
 
 
+def test_a_call_of_partial_fit_on_a_class_with_a_weight_of_zero_makes_no_step():
+    """Neither does the first one; changed parameters are obeyed from then on."""
+    rows = y_iris == 1
+    stream, same = (OURS["classifier"](**SMALL, class_weight={1: 0}) for _ in range(2))
+    stream.partial_fit(X_iris[rows], y_iris[rows], classes=[0, 1, 2])
+    assert stream.t_ == stream.n_iter_ == 0 and np.isfinite(stream.predict_proba(X_iris)).all()
+    for model in (stream, same):
+        model.partial_fit(X_iris, y_iris, classes=[0, 1, 2])
+    stream.set_params(learning_rate_init=0.1).partial_fit(X_iris[rows], y_iris[rows])
+    np.testing.assert_array_equal(arrays(stream), arrays(same))
+    assert (stream.t_, stream.loss_curve_) == (same.t_, same.loss_curve_) and stream._optimizer.t == same._optimizer.t
+    assert stream._optimizer.learning_rate_init == 0.1
+
+
 @pytest.mark.parametrize("kind", ["cosine", "one_cycle"])
 def test_a_schedule_ends_with_the_last_epoch(kind):
     """It also moves on in mini-batches without weight."""
