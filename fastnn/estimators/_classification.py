@@ -150,7 +150,7 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
         X : {array-like, sparse matrix} of shape (m, n_x)
         y : array-like of shape (m,) or (m, n_classes)
         sample_weight : array-like of shape (m,) or (m, n_classes), default=None
-            With several labels an example each may have its own: one without weight counts as right, and an example
+            With several labels per example each may have its own: one without weight counts as right, and an example
             has the mean of its weights.
 
         Returns

@@ -167,7 +167,7 @@ def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[A
     listed = isinstance(class_weight, (list, tuple))
     if encoded_y.ndim == 1:
         if listed:
-            raise ValueError("class_weight: a list is for several labels an example, here y has one")
+            raise ValueError("class_weight: a list is for several labels per example, here y has one")
         by_class = _by_class(class_weight, classes, encoded_y, sample_weight)
         return by_class[applied_to.astype(np.intp)]
     n = encoded_y.shape[1]

@@ -468,7 +468,7 @@ def test_bad_class_weights_of_several_labels(value, error, text):
 
 
 def test_a_list_of_class_weights_needs_several_labels():
-    with pytest.raises(ValueError, match="class_weight: a list is for several labels an example"):
+    with pytest.raises(ValueError, match="class_weight: a list is for several labels per example"):
         fitted("classifier", class_weight=[{0: 1}, {0: 1}, {0: 1}])
 
 
