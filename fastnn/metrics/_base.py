@@ -133,6 +133,10 @@ class Metric:
         """Return the metric of all chunks, nan if their total weight is zero."""
         return self.total / self.weight if self.weight else nan
 
+    def can_judge(self) -> bool:
+        """Return whether the targets of the last evaluation allow for more than one finite value of the metric."""
+        return True
+
     def undefined(self, reason: str) -> float:
         """Return nan, with a warning for the first time.
 

@@ -110,3 +110,7 @@ class R2(Metric):
             scores = 1 - self.errors / np.where(varies, self.squares, 1)
         scores = np.where(varies, scores, self.errors == 0)
         return float(scores[np.broadcast_to(self.weights > 0, scores.shape)].mean())
+
+    def can_judge(self) -> bool:
+        """Return whether a target varies: all predictions of a constant score 0, except exact ones."""
+        return bool((self.highest > self.lowest).any())

@@ -68,6 +68,18 @@ def test_a_metric_that_is_not_defined_for_the_validation_data_is_refused(metric)
     np.testing.assert_array_equal(net.W[0], before)
 
 
+@pytest.mark.parametrize("rows", [slice(1), slice(9)])
+def test_r2_of_equal_targets_is_refused(rows):
+    """It is 0 in each epoch. Known targets of one output that vary are enough."""
+    y, weights = np.column_stack([np.where(np.arange(400) < 9, 3.0, SIGNAL), SIGNAL]), np.ones((400, 2))
+    weights[:9, 1] = 0
+    net, options = Network([6, 8, 2], output="identity", random_state=0), {
+        "metrics": ["r2"], "early_stopping": EarlyStopping("validation_r2"), "epochs": 2}
+    with pytest.raises(ValueError, match=r"validation_r2, which is 0\.0 for these"):
+        net.fit(X, y, validation_data=(X[rows], y[rows], weights[rows]), **options)
+    assert len(net.fit(X, y, validation_data=(X[:9], y[:9]), **options)) == 2
+
+
 MANY = (X @ RNG.standard_normal((6, 20)) > 0).astype(int)
 RARE = X[:, 0] + 0.5 * X[:, 2] > 2.2
 
