@@ -173,7 +173,7 @@ def class_factors(class_weight: Any, classes: NDArray[Any], encoded_y: NDArray[A
     n = encoded_y.shape[1]
     if isinstance(class_weight, dict) or (listed and len(class_weight) != n):
         given = "a dict" if isinstance(class_weight, dict) else f"a list of {len(class_weight)}"
-        raise ValueError(f"class_weight of {n} labels an example must be 'balanced' or a list of {n}, one dict or "
+        raise ValueError(f"class_weight of {n} labels per example must be 'balanced' or a list of {n}, one dict or "
                          f"'balanced' for each, got {given}")
     by_output = class_weight if listed else [class_weight] * n
     weights = [None] * n if sample_weight is None else np.broadcast_to(

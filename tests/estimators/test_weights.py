@@ -455,7 +455,7 @@ def test_validation_losses_have_balanced_weights_of_the_training_data():
 
 
 @pytest.mark.parametrize(("value", "error", "text"), [
-    ({1: 2}, ValueError, "class_weight of 3 labels an example must be 'balanced' or a list of 3, .* got a dict"),
+    ({1: 2}, ValueError, "class_weight of 3 labels per example must be 'balanced' or a list of 3, .* got a dict"),
     ([{1: 2}], ValueError, "got a list of 1"),
     ([{1: 2}, {}, 3], TypeError, "must be a dict, 'balanced' or None, got 3"),
     ([{1: "a"}, {}, {}], TypeError, "class_weight of the class 1 must be a number"),
