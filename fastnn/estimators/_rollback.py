@@ -36,11 +36,10 @@ class Rollback:
         self.kept: tuple[type[BaseException], ...] = ()  # the errors that keep what was learned
         self.steps = 0
         self.kept_in_training = (Exception, KeyboardInterrupt) if continues and incremental else (KeyboardInterrupt,)
-        self.fitted = {name: value for name, value in vars(estimator).items()
-                       if name[0] == "_" or name[-1] == "_"}  # is_fitted, but fast
+        self.before = dict(vars(estimator))
         given = estimator.random_state
         self.stream = (given, given.get_state()) if isinstance(given, np.random.RandomState) else None
-        network, self.solver = self.fitted.get("_network"), self.fitted.get("_optimizer")
+        network, self.solver = self.before.get("_network"), self.before.get("_optimizer")
         self.hyperparameters = {} if self.solver is None else dict(vars(self.solver))
         self.theta = None
         if continues and not incremental and network is not None and network.parameters.theta.flags.writeable:
@@ -74,9 +73,9 @@ class Rollback:
         attributes = vars(self.estimator)
         for name in [name for name in attributes if is_fitted(name)]:
             del attributes[name]
-        attributes.update(self.fitted)
+        attributes.update({name: value for name, value in self.before.items() if is_fitted(name)})
         if self.theta is not None:
-            np.copyto(self.fitted["_network"].parameters.theta, self.theta)
+            np.copyto(self.before["_network"].parameters.theta, self.theta)
         if self.solver is not None:
             vars(self.solver).update(self.hyperparameters)
         if self.stream is not None:

@@ -103,11 +103,21 @@ def unusual_scale(data: FitData) -> str:
     """
     if by_target(data):
         return ""
-    mean, deviation = TargetScale.of(columns(data), None)
-    for center, spread in zip(mean, deviation, strict=True):
-        if not 1 / SPREADS <= spread <= SPREADS or abs(center) > SPREADS * spread:
+    Y = columns(data)
+    with np.errstate(all="ignore"):  # of extreme targets, which need the longer computation
+        means = Y.sum(axis=0) / len(Y)
+        deviations = np.sqrt(((Y - means) ** 2).sum(axis=0) / len(Y))
+    if all(map(is_usual, means, deviations)):
+        return ""
+    for center, spread in zip(*TargetScale.of(Y, None), strict=True):
+        if not is_usual(center, spread):
             return f"mean {center:.3g} and standard deviation {spread:.3g}"
     return ""
+
+
+def is_usual(center: float, spread: float) -> bool:
+    """Return whether the scale of a target is near that of the initial outputs."""
+    return bool(1 / SPREADS <= spread <= SPREADS and abs(center) <= SPREADS * spread)
 
 
 def sample(data: FitData) -> tuple[Any, NDArray[np.float64]]:
