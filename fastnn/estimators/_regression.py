@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import column_or_1d
 
+from fastnn._data import arrays
 from fastnn.estimators._base import BaseMLP
 from fastnn.estimators._gradients import RegressorGradients
 from fastnn.estimators._inputs import FitData, check_sample_weight
@@ -20,6 +21,7 @@ from fastnn.estimators._targets import (
     TargetScale,
     explained,
     is_noise,
+    moderate,
     sample,
     scale_of_stream,
     unusual_scale,
@@ -102,8 +104,9 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
     def _score_outputs(self, outputs: NDArray[Any], data: FitData) -> float:
         if not np.isfinite(outputs).all() or len(data.y) < 2:
             return float("nan")
+        y = data.y if self._scale() is None else data.encoded_y  # standardised, as the outputs are
         with np.errstate(over="ignore"):  # of the errors after divergence
-            return self._score(data.y, self._shaped(self._in_units(outputs)), data.score_weight)
+            return self._score(y, self._shaped(outputs), data.score_weight)
 
     def _score(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
         if weights is None or np.ndim(weights) == 1:
@@ -117,6 +120,7 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         return "D2" if self._has_levels() else "R2"
 
     def _score_of_examples(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
+        y, predicted = moderate(y, predicted)
         if not self._has_levels():
             return float(r2_score(y, predicted, sample_weight=weights))
         return float(np.mean([d2_pinball_score(y, predicted[..., i], sample_weight=weights, alpha=q)
@@ -148,8 +152,6 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         if weights is not None:
             targets = np.asarray(y)
             weights = check_sample_weight(weights, X, targets, targets.shape[1] if targets.ndim == 2 else 1)
-        if not self._has_levels() and (weights is None or weights.ndim == 1):
-            return float(super().score(X, y, weights))
         y = np.asarray(y)
         y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
         return self._score(y, self.predict(X), weights)
@@ -188,11 +190,19 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         if self.normalize_y:
             rows = data.weighted_rows() if rows is None else rows
             Y, weights = data.encoded_y.reshape(len(data.encoded_y), -1), data.loss_weight
-            self.y_mean_, self.y_scale_ = TargetScale.of(Y[rows], None if weights is None else weights[rows])
+            scale = TargetScale.of(Y[rows], None if weights is None else weights[rows])
+            if scale.deviation.min() < np.finfo(self.coefs_[0].dtype).tiny:
+                raise ValueError(f"y spreads too little for predictions in {self.coefs_[0].dtype}: its standard "
+                                 f"deviation is {scale.deviation.min():.3g}; rescale it")
+            self.y_mean_, self.y_scale_ = scale
 
     def _standardised(self, data: FitData) -> FitData:
         scale = self._scale()
-        return data if scale is None else replace(data, encoded_y=scale.standardised(data.encoded_y))
+        if scale is None:
+            return data
+        if self.coefs_[0].dtype == np.float32:  # that of the predictions
+            arrays.finite(data.encoded_y, np.dtype(np.float32), "y")
+        return replace(data, encoded_y=scale.standardised(data.encoded_y))
 
     def _in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return outputs A[L] (m, n[L]) in the units of y."""

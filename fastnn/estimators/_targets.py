@@ -9,9 +9,11 @@ from fastnn._data.sparse import is_sparse
 from fastnn._data.weights import by_output
 from fastnn.estimators._inputs import FitData
 
-__all__ = ["TargetScale", "explained", "is_noise", "on_another_scale", "sample", "scale_of_stream", "unusual_scale"]
+__all__ = ["TargetScale", "explained", "is_noise", "moderate", "on_another_scale", "sample", "scale_of_stream",
+           "unusual_scale"]
 
 SPREADS = 10.0  # a spread that differs by this factor, or a shift of this many spreads, is another scale
+SQUARED = 1e-100, 1e100  # sums of squares of numbers between them are in the range of float64
 HINTED_ROWS = 1000  # rows that decide whether a fit explains its targets
 
 
@@ -53,8 +55,33 @@ class TargetScale(NamedTuple):
 
     def in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return predictions (m, n_outputs) of standardised targets in the units of y, in the dtype given."""
-        result: NDArray[Any] = (outputs * self.deviation + self.mean).astype(outputs.dtype, copy=False)
+        with np.errstate(under="ignore"):
+            result: NDArray[Any] = (outputs * self.deviation + self.mean).astype(outputs.dtype, copy=False)
         return result
+
+
+def moderate(y: NDArray[Any], predicted: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return targets and predictions whose squares neither overflow nor underflow, for scores that units do not change.
+
+    Each target is multiplied by a power of two if it is far from 1.
+
+    Parameters
+    ----------
+    y : ndarray (m,) or (m, n_outputs)
+    predicted : ndarray
+        The same shape, or with further axes.
+    """
+    if y.dtype.kind != "f" or not len(y):
+        return y, predicted
+    largest = np.abs(y).max(axis=0)
+    far = (largest > 0) & ((largest < SQUARED[0]) | (largest > SQUARED[1]))
+    if not far.any():
+        return y, predicted
+    exponents = np.where(far, -np.frexp(largest)[1], 0)
+    of_predicted = exponents.reshape(exponents.shape + (1,) * (predicted.ndim - y.ndim))
+    with np.errstate(over="ignore", under="ignore"):
+        return (np.ldexp(y.astype(np.float64), exponents),
+                np.ldexp(predicted.astype(np.float64), of_predicted))
 
 
 def by_target(data: FitData) -> bool:
@@ -80,9 +107,10 @@ def on_another_scale(training: FitData, validation: FitData) -> str:
         ours, theirs = spreads(y), spreads(other)
         if not (ours > 0).all():
             continue
-        wider = (theirs > SPREADS * ours).all()
-        narrower = (theirs < ours / SPREADS).all() and len(other) >= 10
-        shifted = abs(np.median(other) - np.median(y)) > SPREADS * ours.max()
+        with np.errstate(over="ignore", under="ignore"):
+            wider = (theirs > SPREADS * ours).all()
+            narrower = (theirs < ours / SPREADS).all() and len(other) >= 10
+            shifted = abs(np.median(other) - np.median(y)) > SPREADS * ours.max()
         if wider or shifted or (narrower and (theirs > 0).all()):
             of = f" of output {k}" if training.y.ndim > 1 else ""
             return (f"median and standard deviation{of} are {np.median(other):.3g} and {theirs[0]:.3g}, those of y "
@@ -92,8 +120,11 @@ def on_another_scale(training: FitData, validation: FitData) -> str:
 
 def spreads(y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the standard deviation and the interquartile range of y (m,), in units of one standard deviation."""
-    low, high = np.percentile(y, [25, 75])
-    return np.array([y.std(), (high - low) / 1.349])  # 1.349: that of a normal distribution
+    exponent = int(np.frexp(np.abs(y).max())[1])  # so that no square overflows
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(y, -exponent)
+        low, high = np.percentile(scaled, [25, 75])
+        return np.ldexp([scaled.std(), (high - low) / 1.349], exponent)  # 1.349: that of a normal distribution
 
 
 def unusual_scale(data: FitData) -> str:

@@ -507,3 +507,43 @@ def test_validation_data_that_float32_merges_give_a_warning():
         MLPClassifier(**SMALL, dtype="float32").fit(X, CODES, X_val=WITH_SECONDS, y_val=CODES)
     with pytest.warns(UserWarning, match="float32 merges distinct values of y_val: .* in column 'when'"):
         MLPRegressor(**SMALL, dtype="float32").fit(X, X[:, :2] + [0, 1.7e9], X_val=X, y_val=seconds)
+
+
+# ---- the range of targets
+
+@pytest.mark.parametrize("form", ["one", "two"])
+@pytest.mark.parametrize("unit", [1e-300, 1e-165, 1e165, 1e300])
+def test_scores_do_not_depend_on_the_unit_of_the_targets(unit, form):
+    y = X[:, :2] + 0.5 if form == "two" else X[:, 0] + 0.5
+    unit = np.array([unit, 1.0]) if form == "two" else unit
+    fitted = []
+    with np.errstate(all="raise"):
+        for factor in (1.0, unit):
+            reg = MLPRegressor(**SMALL, early_stopping=True, normalize_y=True, quantile=[0.2, 0.8], loss="quantile")
+            reg.fit(X, y * factor, X_val=X[:20], y_val=y[:20] * factor)
+            mean = MLPRegressor(**SMALL, early_stopping=True, normalize_y=True).fit(X, y * factor)
+            fitted.append([reg.score(X, y * factor), *reg.validation_scores_, mean.score(X, y * factor),
+                           *mean.validation_scores_])
+    # The scores are below 1 + |score| in size, and the scale of y is rounded: some eps of float64 times the condition.
+    np.testing.assert_allclose(fitted[1], fitted[0], rtol=1e-9)
+    assert max(fitted[0]) < 1
+
+
+@pytest.mark.filterwarnings("ignore:y_val is on another scale")
+def test_standardised_targets_stay_in_the_range_of_predictions():
+    single, settings = X.astype(np.float32), {**SMALL, "normalize_y": True}
+    with pytest.raises(ValueError, match=r"^y holds values beyond the range of float32"):
+        MLPRegressor(**settings).fit(single, X[:, 0] * 1e39)
+    with pytest.raises(ValueError, match=r"^y_val holds values beyond the range of float32"):
+        MLPRegressor(**settings).fit(single, X[:, 0], X_val=single, y_val=X[:, 0] * 1e39)
+    with pytest.raises(ValueError, match=r"^y spreads too little for predictions in float32: .* is .*e-46; rescale it"):
+        MLPRegressor(**settings).fit(single, X[:, 0] * 1e-46)
+    for dtype, unit in (("float32", 1e-36), ("float64", 1e-305)):
+        with np.errstate(all="raise"):
+            reg = MLPRegressor(**settings, dtype=dtype).fit(X, X[:, 0] * unit)
+            assert 0 < np.abs(reg.predict(X)).max() < 10 * unit and reg.score(X, X[:, 0] * unit) < 1
+
+
+def test_scales_of_far_targets_are_compared():
+    with np.errstate(all="raise"), pytest.warns(UserWarning, match="y_val is on another scale than y"):
+        MLPRegressor(**SMALL, normalize_y=True).fit(X, X[:, 0] * 1e-100, X_val=X, y_val=X[:, 0] * 1e-50)
