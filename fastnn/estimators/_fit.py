@@ -231,7 +231,8 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incrementa
 def prepared_solver(estimator: Any, network: CoreNetwork, incremental: bool, changed: frozenset[str]) -> Solver:
     """Return a new solver, or for partial_fit the previous one. It is also the attribute `_optimizer`."""
     layout, dtype = network.parameters.layout, network.architecture.dtype
-    drops = any(checks.dropout(estimator.dropout, network.architecture.hidden))  # without dropout nothing is drawn, as in scikit-learn
+    # Without dropout nothing is drawn, as in scikit-learn.
+    drops = any(checks.dropout(estimator.dropout, network.architecture.hidden))
     solver: Solver | None = vars(estimator).get("_optimizer")
     if not incremental or solver is None or solver.name != estimator.solver:
         seed = int(estimator._random_state.randint(2**31 - 1)) if drops else 0
