@@ -3,12 +3,14 @@
 import copy
 import pickle
 import threading
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from fastnn._data.checks import shown
+from fastnn.callbacks import CSVLogger
 
 __all__ = ["PARAMETERS", "copied", "deep_copied", "packed", "sharing_clone"]
 
@@ -126,7 +128,8 @@ def packed(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
 
     Functions of importable modules are pickled as usual, by their names. Lambdas, local functions and those of the
     script that runs, and objects of its classes, are pickled by value (with joblib), so that another program can load
-    them. If that is impossible too, they are left out.
+    them. If that is impossible too, they are left out. During a fit, callbacks that may hold pickles of the estimator
+    are left out; loading then warns.
 
     Warns
     -----
@@ -135,6 +138,8 @@ def packed(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     """
     if id(estimator) in _BEING.kept:
         return state
+    if "_in_training" in vars(estimator) and "callbacks" in state:
+        state["callbacks"] = _of_running_fit(state["callbacks"])
     found = {name: state[name] for name in PARAMETERS if name in state and _needs_packing(state[name])}
     if not found:
         return state
@@ -144,13 +149,49 @@ def packed(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
+class _OfRunningFit:
+    """The callbacks of an estimator in training, as a pickle holds them; see `_of_running_fit`."""
+
+    def __init__(self, kept: Any) -> None:
+        self.kept = kept
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpacked_callbacks, (self.kept,)
+
+
+def _of_running_fit(callbacks: Any) -> Any:
+    """Return callbacks without those that may hold data, such as pickles of the estimator from earlier epochs.
+
+    A pickle of each epoch would hold all earlier ones, and double in size. Functions that are pickled by their names
+    and `CSVLogger` stay.
+    """
+    kept = [item for item in _items(callbacks) if item is None or _holds_no_data(item)]
+    if len(kept) == len(_items(callbacks)):
+        return callbacks
+    return _OfRunningFit(tuple(kept) if isinstance(callbacks, tuple) else kept)
+
+
+def _holds_no_data(item: Any) -> bool:
+    by_name = isinstance(item, types.FunctionType) or (
+        isinstance(item, types.BuiltinFunctionType) and isinstance(item.__self__, types.ModuleType))
+    return (by_name or type(item) is CSVLogger) and _is_plain(item)
+
+
+def _unpacked_callbacks(kept: Any) -> Any:
+    """Return the callbacks that a pickle of a running fit holds."""
+    warnings.warn("callbacks: this pickle was made during a fit, which leaves out callbacks that may hold data: set "
+                  "callbacks again to train further with them", stacklevel=2)
+    return kept
+
+
 def _items(value: Any) -> list[Any]:
     """Return the functions in the value of a parameter."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _needs_packing(value: Any) -> bool:
-    return any(item is not None and not isinstance(item, str) for item in _items(value))
+    given = [item for item in _items(value) if item is not None and not isinstance(item, str)]
+    return bool(given) and not isinstance(value, _OfRunningFit)
 
 
 def _pack(name: str, value: Any) -> Any:

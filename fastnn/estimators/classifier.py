@@ -97,7 +97,8 @@ class MLPClassifier(BaseMLPClassifier):
     callbacks : sequence or None, default=()
         Only in fastnn. Functions called after each epoch as ``callback(estimator, record)``, which stop the training by
         returning True; or instances of `fastnn.callbacks.LambdaCallback`, `CSVLogger` or your own subclass of
-        `Callback`. Copies and clones share them; pickles, and so worker processes, hold copies.
+        `Callback`. Copies and clones share them; pickles, and so worker processes, hold copies. A
+        pickle made during a fit leaves out those that may hold data, such as earlier pickles.
     dtype : {'float32', 'float64'} or None, default=None
         Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
     n_threads : int or None, default=None

@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from fastnn._data import checks
 from fastnn._prediction.dropout_samples import check_companions
 from fastnn.estimators._fit import fit_estimator
 from fastnn.estimators._regression import BaseMLPRegressor
@@ -104,7 +105,8 @@ class MLPRegressor(BaseMLPRegressor):
     callbacks : sequence or None, default=()
         Only in fastnn. Functions called after each epoch as ``callback(estimator, record)``, which stop the training by
         returning True; or instances of `fastnn.callbacks.LambdaCallback`, `CSVLogger` or your own subclass of
-        `Callback`. Copies and clones share them; pickles, and so worker processes, hold copies.
+        `Callback`. Copies and clones share them; pickles, and so worker processes, hold copies. A
+        pickle made during a fit leaves out those that may hold data, such as earlier pickles.
     dtype : {'float32', 'float64'} or None, default=None
         Only in fastnn. Precision of the parameters and computations; None uses that of X, and float64 for 'lbfgs'.
     n_threads : int or None, default=None
@@ -284,6 +286,7 @@ class MLPRegressor(BaseMLPRegressor):
             model without dropout.
         """
         self._check_fitted()
+        checks.flag(return_std, "return_std")
         if dropout_samples is not None or random_state is not None:
             check_companions(dropout_samples, random_state=random_state)
             mean, std = self._sampled_predictions(X, dropout_samples, random_state)

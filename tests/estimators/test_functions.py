@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 from helpers.estimator_cases import BOTH, OURS
-from helpers.estimator_data import X_iris, fitted, predict, y_iris
+from helpers.estimator_data import X_iris, fitted, predict, quiet, y_iris
 from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier
 from sklearn.metrics import accuracy_score, make_scorer
@@ -237,6 +237,40 @@ def test_functions_that_share_a_variable_still_do_after_pickling():
                             lambda estimator, record: len(heard) == 2])
     twin = through_pickle(model)
     assert twin.fit(X_iris, y_iris).n_iter_ == 2 and heard == []
+
+
+class Keeper:
+    """A callback that keeps a pickle of each epoch."""
+
+    def __init__(self):
+        self.kept = []
+
+    def __call__(self, estimator, record):
+        self.kept.append(pickle.dumps(estimator))
+
+
+def harmless(estimator, record):
+    return False
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("kind", BOTH)
+def test_pickles_made_during_a_fit_do_not_hold_earlier_ones(kind, local, tmp_path):
+    """They grow by the curves alone. A function of a module and a CSV log stay in them."""
+    keeper = Keeper()
+    callback = (lambda estimator, record: keeper(estimator, record)) if local else keeper
+    model = OURS[kind](hidden_layer_sizes=(4,), max_iter=EPOCHS, random_state=0,
+                       callbacks=[callback, harmless, CSVLogger(tmp_path / "log")])
+    quiet(model, "fit", X_iris, y_iris)
+    for _ in range(3):
+        quiet(model, "partial_fit", X_iris, y_iris)
+    sizes = [len(one) for one in keeper.kept]
+    assert len(sizes) > 4 and sizes[-1] < 1.1 * sizes[0]
+    with pytest.warns(UserWarning, match="made during a fit, which leaves out callbacks that may hold data"):
+        twin = pickle.loads(keeper.kept[-1])
+    assert twin.callbacks[0] is harmless and type(twin.callbacks[1]) is CSVLogger and len(twin.callbacks) == 2
+    np.testing.assert_array_equal(predict(twin), predict(model))
+    assert len(model.callbacks) == len(through_pickle(model).callbacks) == 3
 
 
 SCRIPT = """

@@ -160,3 +160,11 @@ def test_input_gradients_follow_the_order_of_sorting():
 def test_misuse_is_refused(make, text):
     with pytest.raises(ValueError, match=text):
         make()
+
+
+@pytest.mark.parametrize("wrong", ["no", 1, None])
+def test_return_std_is_true_or_false(wrong):
+    model = regressor("gaussian", max_iter=1).fit(X, Y)
+    with pytest.raises(TypeError, match="return_std must be True or False"):
+        model.predict(X, return_std=wrong)
+    assert len(model.predict(X, return_std=np.True_)) == 2
