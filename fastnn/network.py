@@ -82,7 +82,7 @@ class Network(PredictingNetwork):
     """
 
     def fit(self, X: Data, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None,
-            class_weight: str | dict[int, float] | Sequence[str | dict[int, float]] | None = None,
+            class_weight: str | dict[int, float] | Sequence[str | dict[int, float] | None] | None = None,
             optimizer: str | optimizers.Optimizer = "adam", learning_rate: float | schedules.Schedule | None = None,
             clip_norm: float | None = None,
             batch_size: int | str | None = "auto", epochs: int = 100, steps_per_epoch: int | None = None,
@@ -121,9 +121,9 @@ class Network(PredictingNetwork):
         class_weight : dict, "balanced" or list, optional
             For a softmax or sigmoid output: factors of the sample weights by label, 1 for missing labels. "balanced" is
             m / (number of classes in y * examples of the class), without those of weight 0. Several sigmoid outputs
-            take "balanced", for each on its own, or a list of one dict or "balanced" per output. Soft targets get the
-            expected factor sum_k y_k w_k, and count as y_k examples of class k. The examples that `validation_fraction`
-            holds out have these weights too; validation_data have their own.
+            take "balanced", for each on its own, or a list of a dict, "balanced" or None per output. Soft targets
+            get the expected factor sum_k y_k w_k, and count as y_k examples of class k. The examples that
+            `validation_fraction` holds out have these weights too; validation_data have their own.
         optimizer : str or Optimizer
             "sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop", "lbfgs", or an object with
             hyperparameters. An epoch of L-BFGS is one iteration on all examples.

@@ -162,9 +162,10 @@ def frozen_layers(value: Any, n_layers: int) -> tuple[int, ...]:
         return ()
     if isinstance(value, (str, bytes, dict)) or not np.iterable(value):
         raise TypeError(f"frozen_layers must be a sequence of numbers of layers, got {shown(value)}")
-    numbers = [count(l, "an item of frozen_layers", -n_layers, n_layers) for l in value]
-    if 0 in numbers:
-        raise ValueError(f"frozen_layers counts layers from 1 to {n_layers}, got {shown(value)}")
+    numbers = [count(l, "an item of frozen_layers", -LARGEST) for l in value]
+    if any(not 1 <= abs(l) <= n_layers for l in numbers):
+        raise ValueError(f"frozen_layers counts layers from 1 to {n_layers}, or from -1 to -{n_layers} from the last "
+                         f"downwards, got {shown(value)}")
     frozen = sorted({l - 1 if l > 0 else n_layers + l for l in numbers})
     if len(frozen) == n_layers:
         raise ValueError(f"frozen_layers={shown(value)} leaves no layer to train: there are {n_layers}")

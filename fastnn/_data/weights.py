@@ -242,10 +242,10 @@ def _of_output(class_weight: Any, counts: NDArray[Any], what: str) -> NDArray[np
         if not present:  # no label is known
             return np.ones(len(counts))
         return np.where(counts > 0, counts.sum() / (present * np.where(counts > 0, counts, 1)), 0.0)
-    if not isinstance(class_weight, Mapping):
+    if class_weight is not None and not isinstance(class_weight, Mapping):
         raise TypeError(f"{what} must be 'balanced' or a dict of label: weight, got {checks.shown(class_weight)}")
     factors = np.ones(len(counts))
-    for label, weight in class_weight.items():
+    for label, weight in ({} if class_weight is None else class_weight).items():
         position = checks.count(label, f"a label of {what}", 0, len(counts) - 1)
         factors[position] = checks.number(weight, f"{what}[{checks.shown(label)}]", minimum=0)
     return factors

@@ -192,7 +192,11 @@ def _by_class(class_weight: Any, classes: NDArray[Any], codes: NDArray[Any], sam
     present = np.unique(codes) if balanced else np.arange(len(classes))
     factors = np.ones(len(classes))
     if len(present):  # else all labels are unknown
-        factors[present] = compute_class_weight(class_weight, classes=classes[present], y=classes[codes])
+        try:
+            factors[present] = compute_class_weight(class_weight, classes=classes[present], y=classes[codes])
+        except ValueError as error:
+            unknown = [label for label in class_weight if label not in set(classes.tolist())]
+            raise ValueError(f"class_weight{where} names {unknown}, but the classes are {classes.tolist()}") from error
     for label, factor in zip(classes, factors, strict=True):
         if not 0 <= factor < np.inf:
             raise ValueError(f"class_weight must not be negative or infinite, got {factor:g} for the class {label}"

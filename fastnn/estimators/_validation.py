@@ -52,6 +52,8 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
     UserWarning
         If the targets are on another scale than those of the training data.
     """
+    if given.X is None and given.y is None:
+        raise ValueError("sample_weight_val needs X_val and y_val")
     if given.X is None or given.y is None:
         raise ValueError("X_val and y_val go together")
     X, y = estimator._validate_validation_data(given.X, given.y)

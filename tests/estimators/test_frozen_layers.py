@@ -67,8 +67,9 @@ def test_a_converted_model_is_trained_further_with_frozen_layers(kind):
 
 
 @pytest.mark.parametrize(("layers", "message"), [
-    ((1, 2, 3), r"frozen_layers=\(1, 2, 3\) leaves no layer to train"), ((4,), "an item of frozen_layers .* got 4"),
-    ((0,), r"frozen_layers counts layers from 1 to 3, got \(0,\)"), (1, "frozen_layers"), ("1", "frozen_layers"),
+    ((1, 2, 3), r"frozen_layers=\(1, 2, 3\) leaves no layer to train"),
+    ((4,), r"frozen_layers counts layers .* got \(4,\)"),
+    ((0,), r"frozen_layers counts layers from 1 to 3, .* got \(0,\)"), (1, "frozen_layers"), ("1", "frozen_layers"),
     ((1.0,), "an item of frozen_layers must be a whole number, got 1.0"), ((True,), "an item of frozen_layers .* True"),
 ])
 def test_impossible_layers_are_refused(layers, message):

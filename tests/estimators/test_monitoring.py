@@ -104,7 +104,7 @@ def test_warm_start_extends_the_curves():
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize(("given", "text"), [
     ({"X_val": X_val}, "X_val and y_val go together"), ({"y_val": y_val}, "X_val and y_val go together"),
-    ({"sample_weight_val": W_VAL}, "X_val"),
+    ({"sample_weight_val": W_VAL}, "sample_weight_val needs X_val and y_val"),
     ({"X_val": X_val[:, :2], "y_val": y_val}, "X_val has 2 features"),
     ({"X_val": X_val, "y_val": y_val[1:]}, "inconsistent numbers of samples"),
     ({"X_val": X_val * np.nan, "y_val": y_val}, "NaN"),

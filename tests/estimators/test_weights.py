@@ -476,3 +476,12 @@ def test_partial_fit_refuses_balanced_class_weights_of_several_labels():
     for value in ("balanced", [{}, "balanced", {}]):
         with pytest.raises(ValueError, match="class_weight='balanced' needs all labels at once"):
             several("classifier", method="partial_fit", class_weight=value)
+
+
+@pytest.mark.parametrize(("y", "class_weight", "text"), [
+    (LABELS, [None, {1: 2}, {1: 2, 5: 1}], r"class_weight of output 2 names \[5\], but the classes are \[0, 1\]"),
+    (LABELS[:, 0], {2: 1}, r"class_weight names \[2\], but the classes are \[0, 1\]"),
+    (np.array(["a", "b"])[LABELS[:, 0]], {"c": 1, "a": 2}, r"names \['c'\], but the classes are \['a', 'b'\]")])
+def test_labels_that_y_does_not_have_are_named(y, class_weight, text):
+    with pytest.raises(ValueError, match=text):
+        OURS["classifier"](**SMALL, class_weight=class_weight).fit(INPUTS, y)

@@ -128,9 +128,9 @@ def test_a_resumed_fit_keeps_its_layers_frozen(tmp_path):
 @pytest.mark.parametrize(("value", "error", "message"), [
     ((1, 2, 3), ValueError, r"frozen_layers=\(1, 2, 3\) leaves no layer to train: there are 3"),
     ((1, -2, -1), ValueError, "leaves no layer to train"),
-    ((0,), ValueError, r"frozen_layers counts layers from 1 to 3, got \(0,\)"),
-    ((4,), ValueError, "an item of frozen_layers must be from -3 to 3, got 4"),
-    ((-4,), ValueError, "an item of frozen_layers must be from -3 to 3, got -4"),
+    ((0,), ValueError, r"counts layers from 1 to 3, or from -1 to -3 from the last downwards, got \(0,\)"),
+    ((4,), ValueError, r"frozen_layers counts layers from 1 to 3, .* got \(4,\)"),
+    ((-4,), ValueError, r"frozen_layers counts layers from 1 to 3, .* got \(-4,\)"),
     ((1.0,), TypeError, "an item of frozen_layers must be a whole number, got 1.0"),
     ((True,), TypeError, "an item of frozen_layers must be a whole number, got True"),
     (1, TypeError, "frozen_layers must be a sequence of numbers of layers, got 1"),

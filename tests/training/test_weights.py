@@ -293,6 +293,9 @@ def test_class_weights_of_several_outputs_are_weights_of_outputs():
     balanced, listed = make("sigmoid"), make("sigmoid")
     assert balanced.fit(X, y, class_weight="balanced", epochs=2).loss == listed.fit(
         X, y, class_weight=["balanced"] * N_OUT, epochs=2).loss
+    none, empty = make("sigmoid"), make("sigmoid")
+    assert none.fit(X, y, class_weight=[{1: 9}, None, "balanced"], epochs=2).loss == empty.fit(
+        X, y, class_weight=[{1: 9}, {}, "balanced"], epochs=2).loss
 
 
 def test_class_weights_of_outputs_of_data_read_in_parts(tuning):
