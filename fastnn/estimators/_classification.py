@@ -75,6 +75,8 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
     def _encode(self, y: Any) -> NDArray[Any]:
         kind = self._label_binarizer.y_type_
         if y.ndim != 1 or kind not in ("binary", "multiclass"):
+            if kind.startswith("multilabel"):
+                refuse_other_than_bools(y)
             matrix: NDArray[np.bool_] = self._label_binarizer.transform(y).astype(bool)
             if kind.startswith("multilabel") and matrix.shape[1] != len(self.classes_):
                 raise ValueError(f"y has {matrix.shape[1]} columns of labels, but there are {len(self.classes_)} "
@@ -196,6 +198,14 @@ def weighted_accuracy(right: NDArray[np.bool_], weights: NDArray[Any] | None) ->
         right = np.asarray(right | (weights == 0))
     right = np.asarray(right.all(axis=1)) if right.ndim == 2 else right
     return float(right.mean() if weights is None else np.average(right, weights=by_example(weights)))
+
+
+def refuse_other_than_bools(Y: Any) -> None:
+    """Raise a ValueError unless an array or sparse matrix of labels (m, n_classes) holds but 0 and 1."""
+    values = Y.data if is_sparse(Y) else Y
+    other = values[(values != 0) & (values != 1)]
+    if len(other):
+        raise ValueError(f"y with a column for each label must hold 0 and 1, got {other[0]!s}")
 
 
 def is_text(classes: NDArray[Any]) -> bool:
