@@ -33,6 +33,8 @@ from fastnn.optimizers import LBFGS
 
 __all__ = ["fit_estimator"]
 
+NOT_FINITE = ("Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+              "preprocessed.")
 SCIPY_FTOL = 2.220446049250313e-09  # SciPy's default, which scikit-learn does not change
 
 
@@ -119,7 +121,7 @@ def checked_parameters(estimator: Any, validates: bool, incremental: bool,
                        continues: bool) -> tuple[list[int], frozenset[str]]:
     """Check the parameters; return the sizes of the hidden layers, and the names of the changed parameters."""
     changed = changed_parameters(estimator) if continues else frozenset()
-    if changed and incremental:
+    if continues and incremental and (changed or "_fitted_with" not in vars(estimator)):
         estimator._validate_params()  # scikit-learn does so before the first call only
     return check_parameters(estimator, validates, incremental), changed
 
@@ -134,10 +136,8 @@ def train(estimator: Any, network: CoreNetwork, data: FitData, validation: Valid
     else:
         fit_stochastic(estimator, network, data, validation, call)
     call.rollback.training_ends()
-    skipped = call.incremental and not np.isfinite(vars(estimator).get("loss_", 0.0))  # steps of an infinite loss
-    if skipped or not np.isfinite(network.parameters.theta).all():
-        raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
-                         "and need to be preprocessed.")
+    if not np.isfinite(network.parameters.theta).all():
+        raise ValueError(NOT_FINITE)
 
 
 def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validation: ValidationArguments | None,
@@ -166,6 +166,8 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
                         callbacks=call.callbacks, view=call.view, incremental=incremental, changed=call.changed)
     call.rollback.training_begins()
     fit.run()
+    if fit.skipped:
+        raise ValueError(NOT_FINITE)  # before the end of the training: the steps that were made are kept
     if fit.early_stopping:
         if np.isfinite(estimator.best_validation_score_):  # else no epoch was scored, and the last one is kept
             network.copy_from(estimator._best_coefs, estimator._best_intercepts)

@@ -16,9 +16,11 @@ KEPT_BY_PARTIAL_FIT = 200  # besides those that the last fit left
 KEPT_BY_WARM_START = 10_000
 # Parameters that define the loss or the score: a best value from before a change is not comparable with later ones.
 MEASURED = frozenset({"class_weight", "huber_delta", "label_smoothing", "loss", "quantile", "scoring"})
+# Parameters that define the loss in training, which has the penalty and dropped units.
+IN_TRAINING = frozenset({"alpha", "dropout"})
 # All attributes that belong to a stochastic fit.
 ATTRIBUTES = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_",
-              "_best_coefs", "_best_intercepts", "_no_improvement_count", "_n_kept", "_optimizer")
+              "_best_coefs", "_best_intercepts", "_no_improvement_count", "_n_kept", "_validated_on", "_optimizer")
 
 
 @dataclass
@@ -37,6 +39,8 @@ class FitRecords:
         Consecutive epochs without an improvement.
     n_kept : int
         The largest number of entries of a curve to which calls of partial_fit add.
+    validated_on : tuple or None
+        See `ValidationSet.origin`.
     """
 
     n_iter: int = 0
@@ -51,13 +55,15 @@ class FitRecords:
     best_intercepts: list[NDArray[Any]] | None = None
     no_improvement_count: int = 0
     n_kept: int = field(default_factory=lambda: KEPT_BY_PARTIAL_FIT)
+    validated_on: tuple[Any, ...] | None = None
 
     @classmethod
-    def of(cls, estimator: Any, network: CoreNetwork, changed: Collection[str], *, validates: bool,
+    def of(cls, estimator: Any, network: CoreNetwork, changed: Collection[str], *, validated_on: tuple[Any, ...] | None,
            incremental: bool) -> Self:
         """Return the records of the previous fit, to be continued, or new ones.
 
-        The curves continue if the previous fit was a stochastic one and has recorded the same values.
+        The curves continue if the previous fit was a stochastic one and has recorded the same values. The best values
+        do so if later ones can be compared with them.
 
         Parameters
         ----------
@@ -65,22 +71,24 @@ class FitRecords:
         network : CoreNetwork
         changed : collection of str
             The parameters that have changed since.
-        validates : bool
-            There is validation data.
+        validated_on : tuple or None
+            Where the validation data come from, if there are any.
         incremental : bool
             This is a call of partial_fit.
         """
         get = vars(estimator).get
-        records = cls(t=get("t_", 0))
+        records, validates = cls(t=get("t_", 0), validated_on=validated_on), validated_on is not None
         previous = get("loss_curve_") is not None and get("_no_improvement_count") is not None
-        if previous and MEASURED.isdisjoint(changed):
+        alike = get("_validated_on", validated_on) == validated_on  # scikit-learn does not record it
+        measured = MEASURED if estimator.early_stopping else MEASURED | IN_TRAINING
+        if previous and measured.isdisjoint(changed) and (alike or not estimator.early_stopping):
             records.no_improvement_count = get("_no_improvement_count")
             records.best_loss, records.best_score = get("best_loss_"), get("best_validation_score_")
             records.best_coefs, records.best_intercepts = get("_best_coefs"), get("_best_intercepts")
         if validates:
             records.validation_scores, records.validation_losses = [], []
         scored = get("validation_scores_") is not None
-        if previous and validates == scored and "scoring" not in changed:
+        if previous and validates == scored and alike and "scoring" not in changed:
             records._continue_curves(estimator, incremental)
         if not estimator.early_stopping:
             records.best_score = records.best_coefs = records.best_intercepts = None
@@ -115,6 +123,8 @@ class FitRecords:
         estimator.loss_curve_, estimator.best_loss_ = self.loss_curve, self.best_loss
         estimator.validation_scores_, estimator.best_validation_score_ = self.validation_scores, self.best_score
         estimator._no_improvement_count, estimator._n_kept = self.no_improvement_count, self.n_kept
+        if self.validated_on is not None:
+            estimator._validated_on = self.validated_on
         if self.loss is not None:
             estimator.loss_ = self.loss
         if self.validation_losses is not None:

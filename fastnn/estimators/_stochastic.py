@@ -34,10 +34,19 @@ __all__ = ["StochasticFit", "ValidationSet"]
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Validation examples, and the score of the current parameters on them."""
+    """Validation examples, and the score of the current parameters on them.
+
+    Attributes
+    ----------
+    examples : Examples
+    score : ValidationScore
+    origin : tuple
+        Where the examples come from. Scores on examples of another origin cannot be compared.
+    """
 
     examples: Examples
     score: ValidationScore
+    origin: tuple[Any, ...]
 
 
 def batch_rows(batch_size: Any, m: int) -> int:
@@ -97,8 +106,9 @@ class StochasticFit:
         self.has_weight = None if examples.weights is None else by_example(examples.weights) > 0
         if self.has_weight is not None and not any(self._weighty_batches()):
             raise ValueError("no example to train on has a weight that is not zero beside the largest")
-        self.records = FitRecords.of(estimator, network, changed, validates=validation is not None,
-                                     incremental=incremental)
+        self.skipped = 0  # examples of the steps of partial_fit whose loss was not finite, which the core does not make
+        self.records = FitRecords.of(estimator, network, changed, incremental=incremental,
+                                     validated_on=None if validation is None else validation.origin)
         self.replaces_r2 = self.early_stopping and validation is not None and validation.score.replaces_r2
         self.first_epoch = len(self.records.validation_scores or ())
         self.prints = self.verbose and self.verbose != "bar"
@@ -157,22 +167,26 @@ class StochasticFit:
             self._shuffle(estimator._random_state)
         rates = list(islice(self.solver.rates(len(self.batches), self.max_iter), len(self.batches)))
         weighty = self._weighty_batches()
-        plan_step, total = plan.step, 0.0
+        plan_step, total, incremental = plan.step, 0.0, self.incremental
 
         def step(start: int, stop: int, rate: float) -> float:
             nonlocal total
             J = plan_step(start, stop, rate)
-            total += J * (stop - start)
+            if incremental and not isfinite(J):
+                self.skipped += stop - start
+            else:
+                total += J * (stop - start)
             return J
 
         loop.run_batches(step, compress(self.batches, weighty), compress(rates, weighty), stop_if_diverged=False)
-        if not isfinite(total) and not self.incremental:
+        if not isfinite(total):
             self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
         self.rate = rates[-1]
         m = self.m if all(weighty) else sum(stop - start for start, stop in compress(self.batches, weighty))
+        m -= self.skipped
         records.n_iter += 1
         records.t += m
-        records.loss = np.float64(total / m)  # a NumPy scalar, as in scikit-learn
+        records.loss = np.float64(total / m if m else nan)  # a NumPy scalar, as in scikit-learn
         records.loss_curve.append(records.loss)
         if not self.incremental:
             records.keep_whole()

@@ -4,10 +4,13 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import is_regressor
 
+from fastnn._data.sparse import is_sparse
 from fastnn.estimators._inputs import FitData, check_sample_weight
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._scores import ValidationScore
@@ -16,6 +19,8 @@ from fastnn.estimators._targets import on_another_scale
 from fastnn.estimators._user_data import warn_if_merges
 
 __all__ = ["ValidationArguments", "validation_data", "validation_set"]
+
+DIGESTED = 100  # rows that tell whether validation data are those of the fit before
 
 
 class ValidationArguments(NamedTuple):
@@ -69,6 +74,23 @@ def validation_data(estimator: Any, given: ValidationArguments, training: FitDat
     return data
 
 
+def origin_of(estimator: Any, given: FitData | None) -> tuple[Any, ...]:
+    """Return where validation data come from: a digest of those that the user passed, or how they are held out.
+
+    The digest is that of 100 examples, in the precision of float32: an estimator may change its dtype.
+    """
+    if given is None:
+        return estimator.validation_split, float(estimator.validation_fraction)
+    part = given.take(np.linspace(0, len(given.encoded_y) - 1, DIGESTED).astype(np.int64))
+    X = part.X.tocsr() if is_sparse(part.X) else part.X
+    weights = [] if part.sample_weight is None else [part.sample_weight]
+    digest = blake2b(digest_size=16)
+    for array in (*([X.data, X.indices] if is_sparse(X) else [X]), part.encoded_y, *weights):
+        with np.errstate(over="ignore", under="ignore"):
+            digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+    return given.X.shape, given.encoded_y.shape, digest.hexdigest()
+
+
 def validation_set(estimator: Any, network: CoreNetwork, data: FitData, given: bool) -> ValidationSet:
     """Return the examples to evaluate after each epoch, with their score; the user passed them if `given`.
 
@@ -83,4 +105,4 @@ def validation_set(estimator: Any, network: CoreNetwork, data: FitData, given: b
     score = ValidationScore(estimator, network, data, examples, given)
     if estimator.early_stopping:
         score.check()
-    return ValidationSet(examples, score)
+    return ValidationSet(examples, score, origin_of(estimator, data if given else None))

@@ -45,7 +45,7 @@ def test_nothing_of_a_fit_by_another_kind_of_solver_is_left(kind, warm_start):
 @given(kind=st.sampled_from(["classifier", "regressor"]),
        calls=st.lists(st.sampled_from(["fit", "X_val", "early", "both", "partial", "lbfgs"]), min_size=1, max_size=6))
 def test_all_curves_have_the_same_length(kind, calls):
-    """They continue as long as the calls record the same values."""
+    """They continue as long as the calls record the same values, of the same validation data."""
     model, expected, before = OURS[kind](**SMALL | {"max_iter": 2, "warm_start": True}), 0, None
     for call in calls:
         validation = {"X_val": X_iris, "y_val": y_iris} if call in ("X_val", "both") else {}
@@ -55,13 +55,14 @@ def test_all_curves_have_the_same_length(kind, calls):
             model.partial_fit(X_iris, y_iris, **keywords)
         else:
             quiet(model, "fit", X_iris, y_iris, **validation)
-        records = call if call == "lbfgs" else bool(validation) or model.early_stopping
+        validated = bool(validation) or model.early_stopping
+        records = call if call == "lbfgs" else validated and ("given" if validation else "held out")
         expected = model.n_iter_ + (expected if records == before and call != "lbfgs" else 0)
         before = records
         lengths = {len(vars(model)[name]) for name in CURVES if vars(model).get(name) is not None}
         assert lengths == {expected}
-        assert (vars(model).get("validation_scores_") is None) == (records is not True)
-        assert hasattr(model, "validation_loss_curve_") == (records is True)
+        assert (vars(model).get("validation_scores_") is None) == (not validated)
+        assert hasattr(model, "validation_loss_curve_") == validated
         assert (vars(model).get("best_validation_score_") is None) == (not model.early_stopping)
 
 

@@ -124,6 +124,23 @@ def test_a_partial_fit_without_a_finite_loss_changes_nothing(solver):
         assert pickle.dumps(model) == before
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_partial_fit_counts_the_steps_that_it_keeps(solver):
+    """One mini-batch of four has a loss that is not finite: the state is that of a call without its examples."""
+    model = OURS["regressor"](hidden_layer_sizes=4, solver=solver, batch_size=30, shuffle=False, random_state=0)
+    model.partial_fit(X_iris, y_iris)
+    twin = pickle.loads(pickle.dumps(model))
+    y = np.where(np.arange(150) == 40, 1e300, y_iris)
+    with pytest.raises(ValueError, match="non-finite"), np.errstate(over="ignore"):
+        model.partial_fit(X_iris, y)
+    rows = np.delete(np.arange(150), slice(30, 60))
+    twin.partial_fit(X_iris[rows], y_iris[rows])
+    for one, other in ((model.coefs_, twin.coefs_), (model._optimizer.state.arenas, twin._optimizer.state.arenas)):
+        np.testing.assert_equal(one, other)
+    assert model.loss_curve_ == twin.loss_curve_
+    assert (model._optimizer.t, model.t_, model.n_iter_, len(model.loss_curve_)) == (9, 270, twin.n_iter_, 2)
+
+
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_an_interrupted_fit_keeps_what_was_learned(kind, solver):
