@@ -114,8 +114,12 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         """Return the accuracy or R2 of outputs A[L] (m, n[L])."""
 
     def _per_target(self) -> int:
-        """Return the number of output units of each target."""
+        """Return the number of output units of each target that the parameters need."""
         return 1
+
+    def _keeps_meaning_of_outputs(self) -> bool:
+        """Return whether the output units mean the same for the parameters as for the fit before."""
+        return True
 
     def _n_outputs(self, encoded_y: NDArray[Any]) -> int:
         return self._per_target() * (1 if encoded_y.ndim == 1 else int(encoded_y.shape[1]))
@@ -175,7 +179,8 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         Raises
         ------
         ValueError
-            If a parameter that exists only in fastnn is not at its default, or a value is invalid in scikit-learn.
+            If a parameter that exists only in fastnn is not at its default, a value is invalid in scikit-learn, or the
+            loss of the fit needed several outputs for each target.
         """
         return to_sklearn(self)
 

@@ -7,6 +7,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from fastnn.estimators import classifier, regressor
+from fastnn.estimators._changes import recall_parameters
 from fastnn.estimators._network import CoreNetwork
 from fastnn.estimators._solver import Solver
 from fastnn.estimators._to_sklearn import copy_fitted
@@ -45,6 +46,7 @@ def from_sklearn(estimator: Any) -> Any:
     ours._use_network(network)
     if hasattr(estimator, "_optimizer"):
         ours._optimizer = _our_solver(estimator._optimizer, network)
+    recall_parameters(ours)
     return ours
 
 

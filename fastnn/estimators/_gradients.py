@@ -76,7 +76,7 @@ class RegressorGradients:
             If `output` is not as described, or X is not as for `predict`.
         """
         check_is_fitted(self)
-        loss, has_levels = self._shaping_loss(), self._has_levels()
+        loss, has_levels = self._shaping_loss(), self._levels() is not None
         n_targets = self.n_outputs_ // loss.per_target
         has_one = n_targets == 1 and not has_levels  # predictions (m,)
         chosen = check_output(output, loss.per_target if n_targets == 1 and has_levels else n_targets)

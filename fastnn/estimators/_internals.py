@@ -77,9 +77,9 @@ class Internals:
         network, y = self._trainable_network(X), np.asarray(y)
         encoded_y = y.argmax(axis=1).astype(np.int32) if self.out_activation_ == "softmax" else y
         architecture, parameters = network.architecture, network.parameters
-        examples = as_examples(X, encoded_y, sample_weight[0] if sample_weight else None, architecture,
-                               self._per_target())
-        objective = full_batch_objective(self._core_loss(architecture.dtype), self.alpha, examples)
+        loss = self._core_loss(architecture.dtype)
+        examples = as_examples(X, encoded_y, sample_weight[0] if sample_weight else None, architecture, loss.per_target)
+        objective = full_batch_objective(loss, self.alpha, examples)
         gradient = aligned_empty(parameters.size, architecture.dtype)
         J = binding.gradients(architecture, objective, parameters, examples, gradient,
                               runtime.thread_count(self.n_threads))

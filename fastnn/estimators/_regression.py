@@ -1,6 +1,7 @@
 """The private part of MLPRegressor: its targets, loss and score."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,37 +58,44 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         return "exp" if self.loss == "poisson" else "identity"
 
     def _core_loss(self, dtype: np.dtype[Any]) -> Loss:
-        if self.loss == "squared_error":
+        if self._fitted("loss") == "squared_error":
             return MeanSquaredError(self.n_outputs_)
         return self._shaping_loss()
 
+    def _fitted(self, name: str) -> Any:
+        """Return a parameter as it was in the fit, or as it is if there was none."""
+        stored = self.__dict__.get("_fitted_with")
+        return stored[name] if stored is not None and name in stored else getattr(self, name)
+
     def _shaping_loss(self) -> Loss:
-        """Return the loss, up to its scale: the outputs that it needs, and the predictions that they are."""
-        if self.loss == "huber":
-            return Huber(float(self.huber_delta))
-        if self.loss == "quantile":
-            try:
-                return Quantile(float(self.quantile) if np.ndim(self.quantile) == 0 else self.quantile)
-            except (ValueError, TypeError) as error:
-                raise type(error)(f"quantile: {error}") from None
-        kinds = {"squared_error": SquaredError, "poisson": Poisson, "absolute_error": Absolute, "gaussian": Gaussian}
-        return kinds[self.loss]()
+        """Return the loss of the fit, up to its scale: it says which predictions the outputs are."""
+        return shaping_loss(self._fitted("loss"), self._fitted("huber_delta"), self._fitted("quantile"))
+
+    def _next_loss(self) -> Loss:
+        """Return the loss that the parameters name, up to its scale: it says which outputs are needed."""
+        return shaping_loss(self.loss, self.huber_delta, self.quantile)
 
     def _per_target(self) -> int:
-        return self._shaping_loss().per_target
+        return self._next_loss().per_target
 
-    def _has_levels(self) -> bool:
-        return self.loss == "quantile" and np.ndim(self.quantile) > 0
+    def _keeps_meaning_of_outputs(self) -> bool:
+        before, needed = self._shaping_loss(), self._next_loss()
+        return before.per_target == needed.per_target and (needed.per_target == 1 or type(before) is type(needed))
+
+    def _levels(self) -> Sequence[float] | None:
+        """Return the levels of the fit, if there was a sequence of them."""
+        loss = self._shaping_loss()
+        return loss.q if isinstance(loss, Quantile) and isinstance(loss.q, tuple) else None
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return outputs A[L] in the units of y as predictions."""
-        if self.loss in SHAPING:
+        if self._fitted("loss") in SHAPING:
             return self._flat(self._shaping_loss().predictions(outputs))
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def _flat(self, predicted: NDArray[Any]) -> NDArray[Any]:
         """Return values (m, 1) of a single target as (m,); not those of a single level."""
-        return predicted.ravel() if predicted.shape[1:] == (1,) and not self._has_levels() else predicted
+        return predicted.ravel() if predicted.shape[1:] == (1,) and self._levels() is None else predicted
 
     def _sampled_predictions(self, X: Any, dropout_samples: Any,
                              random_state: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -117,14 +125,15 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
         return float(np.mean(scores)) if scores else float("nan")
 
     def _score_name(self) -> str:
-        return "D2" if self._has_levels() else "R2"
+        return "R2" if self._levels() is None else "D2"
 
     def _score_of_examples(self, y: NDArray[Any], predicted: NDArray[Any], weights: Any) -> float:
         y, predicted = moderate(y, predicted)
-        if not self._has_levels():
+        levels = self._levels()
+        if levels is None:
             return float(r2_score(y, predicted, sample_weight=weights))
         return float(np.mean([d2_pinball_score(y, predicted[..., i], sample_weight=weights, alpha=q)
-                              for i, q in enumerate(self.quantile)]))
+                              for i, q in enumerate(levels)]))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 of the predictions, with several levels of `quantile` the mean of D2 over them.
@@ -223,16 +232,29 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
             return
         X, Y = sample(data)
         predicted = self._shaping_loss().centers(self._forward_pass_fast(X, check_input=False))
-        quantile = None
-        if self.loss == "quantile":
-            quantile = min(np.ravel(self.quantile), key=lambda q: abs(q - 0.5))
-        squared = self.loss in ("squared_error", "poisson")
+        loss, quantile = self._fitted("loss"), None
+        if loss == "quantile":
+            quantile = min(np.ravel(self._fitted("quantile")), key=lambda q: abs(q - 0.5))
+        squared = loss in ("squared_error", "poisson")
         share = explained(Y, predicted, quantile, squared)
         if not share >= HINT_BELOW and (
                 share < -HINT_BELOW or not is_noise(X, Y, predicted, HINT_BELOW)):
-            advice = "divide y by a constant" if self.loss == "poisson" else "normalize_y=True standardises them"
+            advice = "divide y by a constant" if loss == "poisson" else "normalize_y=True standardises them"
             of, score = "new outputs", "R2" if squared else "D2"
             if self.normalize_y:
                 advice, of = "fit anew, since a warm start keeps y_mean_ and y_scale_", "the first fit"
             warnings.warn(f"the fit has {score} = {share:.2g} on the training data. The scale of the targets is far "
                           f"from that of {of} ({scale}): {advice}", ConvergenceWarning, stacklevel=2)
+
+
+def shaping_loss(name: str, delta: Any, quantile: Any) -> Loss:
+    """Return a regressor's loss, up to its scale, for its parameters `loss`, `huber_delta` and `quantile`."""
+    if name == "huber":
+        return Huber(float(delta))
+    if name == "quantile":
+        try:
+            return Quantile(float(quantile) if np.ndim(quantile) == 0 else quantile)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"quantile: {error}") from None
+    kinds = {"squared_error": SquaredError, "poisson": Poisson, "absolute_error": Absolute, "gaussian": Gaussian}
+    return kinds[name]()

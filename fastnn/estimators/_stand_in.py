@@ -10,6 +10,7 @@ from fastnn._data.weights import by_output
 from fastnn._prediction.constant import sums
 from fastnn.estimators._inputs import FitData
 from fastnn.estimators._network import CoreNetwork
+from fastnn.losses import Gaussian
 
 __all__ = ["constant_outputs", "good_outputs", "stand_in", "typical_data"]
 
@@ -28,7 +29,7 @@ def good_outputs(estimator: Any, network: CoreNetwork, data: FitData) -> NDArray
     """Return outputs A[L] (m, n[L]) of nearly perfect predictions."""
     outputs, n_outputs = target_outputs(network, data), network.architecture.n_outputs
     if not is_classifier(estimator):
-        if estimator.loss == "gaussian":  # means, then log variances
+        if isinstance(estimator._shaping_loss(), Gaussian):  # means, then log variances
             return np.tile(outputs, 2)
         return np.repeat(outputs, n_outputs // outputs.shape[1], axis=1)
     return (1 - NEARLY) * outputs + NEARLY / max(n_outputs, 2)

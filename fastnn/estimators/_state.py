@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastnn._data import checks
 from fastnn._data.sparse import is_sparse
 from fastnn._model import pickled
-from fastnn.estimators._changes import portable
+from fastnn.estimators._changes import portable, recall_parameters, with_functions
 from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._network import CoreNetwork
 
@@ -76,12 +76,16 @@ class FittedState:
         everything: Any = super().__getstate__()
         state = {key: value for key, value in everything.items() if key not in TRANSIENT}
         if "_fitted_with" in state:
-            state["_fitted_with"] = portable(state["_fitted_with"])
+            state["_fitted_with"] = portable(self)
         return packed(self, pickled.stamped(state))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = pickled.unstamped(state, type(self).__name__)
         super().__setstate__(defaults(type(self)) | state)  # type: ignore[misc]
+        if "_fitted_with" in state:
+            self._fitted_with = with_functions(self)
+        elif "coefs_" in state:
+            recall_parameters(self)
         if "_network_activations" in state:
             with contextlib.suppress(ValueError):  # a changed activation that does not fit is refused when it is used
                 self._use_network(self._fitted_network())

@@ -32,6 +32,9 @@ def to_sklearn(estimator: Any) -> Any:
     if extras:
         raise ValueError(f"scikit-learn's {kind.__name__} has no {', '.join(extras)}: first set what it has not to the "
                          "default")
+    if not is_classifier(estimator) and hasattr(estimator, "coefs_") and estimator._shaping_loss().per_target > 1:
+        raise ValueError(f"the estimator was fitted with loss={estimator._fitted('loss')!r}, which has several outputs "
+                         "for each target: scikit-learn's MLPRegressor has one")
     result = kind(**{name: checks.scalar(value) for name, value in mine.items() if name in theirs})
     result._validate_params()
     if not hasattr(estimator, "coefs_"):

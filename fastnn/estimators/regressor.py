@@ -295,6 +295,6 @@ class MLPRegressor(BaseMLPRegressor):
             return self._shaped(self._in_units(self._forward_pass_fast(X)))
         loss = self._shaping_loss()
         if not isinstance(loss, Gaussian):
-            raise ValueError(f"return_std needs loss='gaussian', got {self.loss!r}, or dropout_samples")
+            raise ValueError(f"return_std needs loss='gaussian', got {self._fitted('loss')!r}, or dropout_samples")
         outputs = self._in_units(self._forward_pass_fast(X))
         return self._shaped(outputs), self._flat(loss.deviations(outputs))

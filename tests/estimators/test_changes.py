@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from helpers.estimator_cases import BOTH, OURS, THEIRS
 from helpers.estimator_data import SMALL, X_iris, fitted, predict, quiet, y_iris
+from scipy.sparse import csc_array, csr_array
+
+import fastnn
 
 PARAMETERS = {"hidden_layer_sizes": 5, "max_iter": 6, "batch_size": 20, "random_state": 0, "n_iter_no_change": 3}
 OBEYED, REFUSED, UNUSED = "obeyed", "refused", "unused"
@@ -182,6 +185,94 @@ def test_a_changed_score_has_its_own_best():
     assert len(model.validation_scores_) == 5 and model.best_validation_score_ == max(model.validation_scores_) < 0
 
 
+def constant_scorer(value):
+    def scorer(estimator, X, y):
+        return value - np.abs(estimator.coefs_[0]).sum() * 1e-9
+
+    return scorer
+
+
+def test_a_pickle_remembers_which_score_was_watched():
+    """The best value continues with the same function, and with no other."""
+    model = fitted("classifier", early_stopping=True, warm_start=True, max_iter=5, scoring=constant_scorer(1000.0))
+    best = model.best_validation_score_
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(model))))
+    assert quiet(again, "fit", X_iris, y_iris).best_validation_score_ >= best
+    for scoring in (None, constant_scorer(7.0)):
+        before, after = (copy.deepcopy(model) for _ in range(2))
+        before = pickle.loads(pickle.dumps(before)).set_params(scoring=scoring)
+        after = pickle.loads(pickle.dumps(after.set_params(scoring=scoring)))
+        for loaded in (before, after):
+            assert quiet(loaded, "fit", X_iris, y_iris).best_validation_score_ < 8
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(("before", "change"), [
+    ({}, {"alpha": 50.0}), ({}, {"dropout": 0.9}),
+    ({"solver": "adamw", "alpha": 1.0, "batch_size": 5}, {"solver": "adam"})])
+def test_a_best_loss_that_cannot_be_compared_begins_anew(kind, before, change):
+    """Else a warm start would stop while its own loss falls. Solver adamw leaves the penalty out of the loss."""
+    model = fitted(kind, warm_start=True, learning_rate_init=0.05, max_iter=40, **before)
+    start = len(model.loss_curve_)
+    quiet(model.set_params(**change), "fit", X_iris, y_iris)
+    assert model.best_loss_ == min(model.loss_curve_[start:]) > min(model.loss_curve_[:start])
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_other_validation_data_have_their_own_best_score(kind, sparse):
+    """So have examples that are held out in another way. Examples from other rows in the same way are compared."""
+    X = csc_array(X_iris) if sparse else X_iris
+    given = [{}, {"X_val": X[:70], "y_val": y_iris[:70]}, {"X_val": X[70:], "y_val": y_iris[70:]},
+             {"X_val": X[70:], "y_val": y_iris[70:], "sample_weight_val": np.arange(80.0)}, {}]
+    model = OURS[kind](**SMALL | {"early_stopping": True, "warm_start": True, "max_iter": 3})
+    for arguments in given:
+        for epochs in (3, 6):  # of the same data, the curves continue
+            quiet(model, "fit", X, y_iris, **arguments)
+            assert len(model.validation_scores_) == len(model.loss_curve_) == epochs
+    for change in ({"validation_split": "last"}, {"validation_fraction": 0.3}):
+        quiet(model.set_params(**change), "fit", X, y_iris)
+        assert len(model.validation_scores_) == 3
+    quiet(model, "fit", X[:140], y_iris[:140])
+    assert len(model.validation_scores_) == 6
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_warm_starts_on_the_same_data_stay_those_of_scikit_learn(kind, early_stopping):
+    """Also after a change of rates, and after a conversion."""
+    parameters = SMALL | {"early_stopping": early_stopping, "warm_start": True}
+    model, theirs = (quiet(classes[kind](**parameters), "fit", X_iris, y_iris) for classes in (OURS, THEIRS))
+    converted = fastnn.from_sklearn(theirs)
+    for one in (model, theirs, converted):
+        quiet(one.set_params(learning_rate_init=0.02, tol=1e-3), "fit", X_iris, y_iris)
+    for one in (model, converted):
+        np.testing.assert_allclose(one.loss_curve_, theirs.loss_curve_, rtol=1e-8)
+        np.testing.assert_allclose(predict(one), predict(theirs), rtol=1e-8)
+        assert one.best_loss_ == pytest.approx(theirs.best_loss_) and one.n_iter_ == theirs.n_iter_
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("source", ["scikit-learn", "an early version", "arrays"])
+def test_changes_to_a_fit_without_stored_parameters_are_obeyed_or_refused(kind, source):
+    """Those of the optimiser are compared with what it has."""
+    theirs = THEIRS[kind](**SMALL | {"solver": "sgd"})
+    theirs.partial_fit(X_iris, y_iris, **{"classes": [0, 1, 2]} if kind == "classifier" else {})
+    theirs.set_params(momentum=0.2)  # which scikit-learn ignores
+    model = fastnn.from_sklearn(theirs)
+    state = {name: value for name, value in model.__getstate__().items() if name != "_fitted_with"}
+    if source != "scikit-learn":
+        model = object.__new__(OURS[kind])
+        (model.__setstate__ if source == "an early version" else vars(model).update)(state)
+    if source == "arrays":
+        del model._optimizer
+    for invalid in ({"learning_rate_init": -1.0}, {"n_iter_no_change": 0}):
+        with pytest.raises(ValueError, match=next(iter(invalid))):
+            copy.copy(model).set_params(**invalid).partial_fit(X_iris, y_iris)
+    model.set_params(learning_rate_init=0.5).partial_fit(X_iris, y_iris)
+    assert (model._optimizer.learning_rate, model._optimizer.momentum) == (0.5, 0.2)
+
+
 def test_parameters_set_in_a_callback_take_effect_with_the_next_call():
     def change(estimator, record):
         estimator.set_params(early_stopping=True, max_iter=2, shuffle=False, tol=10.0, learning_rate_init=0.9)
@@ -250,6 +341,23 @@ def test_one_label_does_not_stand_for_several(method):
     model = quiet(OURS["classifier"](**SMALL, warm_start=True), "fit", X_iris, several)
     with pytest.raises(ValueError, match="one label for each example"):
         getattr(model, method)(X_iris, y_iris)
+
+
+@pytest.mark.parametrize("values", [[0, 2], [-1, 1], [1, 2]])
+def test_labels_of_columns_are_0_and_1(values):
+    """scikit-learn takes whatever is not 0 for 1, also -1."""
+    several = np.column_stack([y_iris > 0, y_iris > 1]).astype(int)
+    other = np.array(values)[several]
+    model = quiet(OURS["classifier"](**SMALL), "fit", X_iris, several.astype(float))
+    expected = predict(model)
+    for call in (lambda: OURS["classifier"](**SMALL).fit(X_iris, other), lambda: model.partial_fit(X_iris, other),
+                 lambda: OURS["classifier"](**SMALL).fit(X_iris, csr_array(other)),
+                 lambda: model.fit(X_iris, several, X_val=X_iris, y_val=other)):
+        with pytest.raises(ValueError, match=r"must hold 0 and 1, got (-1|2)|^Multioutput"):
+            call()
+    np.testing.assert_array_equal(predict(model), expected)
+    with pytest.raises(ValueError, match="one label for each example"):
+        model.fit(X_iris, several, X_val=X_iris, y_val=y_iris)
 
 
 # ---- Schedules -------------------------------------------------------------------------------------------------------
