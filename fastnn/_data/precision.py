@@ -13,9 +13,11 @@ from fastnn._data.sparse import SparseRows
 
 __all__ = ["warn_if_merged"]
 
-# A column is examined if its values span fewer spacings of float32 than this. It is constant but for rounding errors if
-# they span fewer spacings of float64.
+# A column is constant but for rounding errors if its values span fewer spacings of float64 than this.
 FEW_SPACINGS = 2.0**12
+# Of the values that differ, float32 leaves at most this many, and at most this share of them.
+MOST_LEFT, MOST_KEPT = 2**12, 0.75
+BITS = 41  # smaller differences, in relation to the largest value, do not matter
 EXACT = 2**24  # whole numbers up to this are exact in float32
 # Of larger arrays, evenly spaced rows are looked at: at least this many rows, and entries.
 SAMPLED_ROWS, SAMPLED_ELEMENTS = 2**10, 2**20
@@ -39,8 +41,8 @@ def warn_if_merged(data: NDArray[Any] | Sequence[NDArray[Any]] | SparseRows, wha
     Warns
     -----
     UserWarning
-        If a column spans fewer than 4096 spacings of float32 (at its largest value), by all of its values or by those
-        between its quartiles, and distinct values of it become equal.
+        If float32 leaves at most 4096 distinct values of a column, and at most three quarters of those before.
+        Values whose difference is below 2**-41 of the largest count as one.
     """
     with np.errstate(all="ignore"):
         found = [(j, *merged) for j, column in _suspects(data) if (merged := _merged(column)) is not None]
@@ -71,13 +73,20 @@ def _suspects(data: NDArray[Any] | Sequence[NDArray[Any]] | SparseRows) -> Itera
         matrix = data.reshape(len(data), -1)
         if arrays.is_ready(matrix, np.dtype(np.float64)):
             step = max(1, min(len(matrix) // SAMPLED_ROWS, matrix.size // SAMPLED_ELEMENTS))
-            for j in narrow_columns(matrix[::step], FEW_SPACINGS):
+            for j in _narrow_columns(matrix[::step]):
                 yield j, matrix[:, j]
         else:  # one column at a time, to save memory
             for j in range(matrix.shape[1]):
                 column = matrix[:, j].astype(np.float64)
-                if narrow_columns(column[:, None], FEW_SPACINGS):
+                if _narrow_columns(column[:, None]):
                     yield j, column
+
+
+def _narrow_columns(matrix: NDArray[np.float64]) -> list[int]:
+    """Return the columns that may have too few values of float32, also if every other row holds a code for a gap."""
+    found: list[int] = narrow_columns(matrix, FEW_SPACINGS)
+    found += narrow_columns(matrix[::2], FEW_SPACINGS) + narrow_columns(matrix[1::2], FEW_SPACINGS)
+    return sorted(set(found)) if found else found
 
 
 def _is_exact(data: NDArray[Any]) -> bool:
@@ -90,19 +99,12 @@ def _is_exact(data: NDArray[Any]) -> bool:
 def _merged(column: NDArray[np.float64]) -> tuple[int, int] | None:
     """Return the numbers of distinct values of a column before and after a conversion to float32.
 
-    None if they are equal, or if the values, and those between the quartiles, span many spacings of float32 or few of
-    float64. The quartiles leave out outliers and codes for gaps.
+    None if float32 keeps most of them or many, or if they differ by rounding errors of float64 alone.
     """
     some = np.sort(column[:: max(1, len(column) // EXAMINED_ROWS)])
-    low, high = some[len(some) // 4], some[-1 - len(some) // 4]
-    if not (_spans_few(some[0], some[-1], some[-1] - some[0]) or _spans_few(low, high, 2 * (high - low))):
+    largest = max(abs(some[0]), abs(some[-1]))
+    if not some[-1] - some[0] > FEW_SPACINGS * np.finfo(np.float64).eps * largest:
         return None
-    before, after = (1 + int(np.count_nonzero(np.diff(values))) for values in (some, some.astype(np.float32)))
-    return (before, after) if after < before else None
-
-
-def _spans_few(low: float, high: float, span: float) -> bool:
-    """Tell whether a span has few spacings of float32 and many of float64."""
-    largest = max(abs(low), abs(high))
-    return bool(FEW_SPACINGS * np.finfo(np.float64).eps * largest < span
-                < FEW_SPACINGS * np.finfo(np.float32).eps * largest)
+    rounded = np.rint(np.ldexp(some, BITS - int(np.frexp(largest)[1])))
+    before, after = (1 + int(np.count_nonzero(np.diff(values))) for values in (rounded, some.astype(np.float32)))
+    return (before, after) if after <= min(MOST_LEFT, MOST_KEPT * before) else None

@@ -279,8 +279,11 @@ class BatchSource:
 
 
 def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: Any, prefix: str = "", *,
-              class_weight: Any = None, training: bool = False) -> Examples | SlicedSource | BatchSource:
+              class_weight: Any = None, training: bool = False,
+              warn: bool = False) -> Examples | SlicedSource | BatchSource:
     """Return the source for (X, y): arrays, objects read by slices, or batches in X alone.
+
+    In training, or with `warn` for arrays, `precision.warn_if_merged` checks them.
 
     Raises
     ------
@@ -297,7 +300,8 @@ def as_source(architecture: Architecture, loss: Loss, X: Any, y: Any, weights: A
     if is_reader(X, architecture.dtype) or (isinstance(X, np.ndarray) and is_reader(y, architecture.dtype)):
         refuse_balanced(class_weight)
         return SlicedSource(architecture, loss, X, y, weights, prefix, class_weight, training=training)
-    return Examples.check(X, y, weights, architecture, loss, prefix=prefix, class_weight=class_weight, warn=training)
+    return Examples.check(X, y, weights, architecture, loss, prefix=prefix, class_weight=class_weight,
+                          warn=training or warn)
 
 
 def refuse_balanced(class_weight: Any) -> None:

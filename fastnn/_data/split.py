@@ -158,7 +158,7 @@ def _validation_source(architecture: Architecture, loss: Loss, data: Any, epochs
     else:
         raise TypeError("validation_data must be a tuple (X, y) or (X, y, sample_weight), or batches of such tuples, "
                         f"got {checks.shown(data)}")
-    source = sources.as_source(architecture, loss, X, y, weights, "validation ")
+    source = sources.as_source(architecture, loss, X, y, weights, "validation ", warn=True)
     if source.single_pass and epochs > 1:
         raise ValueError("validation_data is an iterator, which can be used once, but it is needed after each epoch: "
                          "pass a callable that returns a new one")

@@ -36,6 +36,10 @@ MERGED = {
     "shuffled": rng.permutation(WITH_SECONDS),
     "zeros for gaps": np.where((np.arange(M) % 10 == 0)[:, None] & [False, True, False], 0, WITH_SECONDS),
     "an outlier": np.where((np.arange(M) == 7)[:, None] & [False, True, False], 1e12, WITH_SECONDS),
+    "zeros in a third": np.where((np.arange(M) % 3 == 0)[:, None] & [False, True, False], 0, WITH_SECONDS),
+    "a code in every other row": np.where((np.arange(M) % 2 == 0)[:, None] & [False, True, False], -1, WITH_SECONDS),
+    "two clusters": WITH_SECONDS - np.outer(np.arange(M) % 2, [0, 1.6e9, 0]),
+    "below the range": np.column_stack([NOISE[:, 0], 1e-46 * rng.random(M), NOISE[:, 1]]),
     "columns of a table": [NOISE[:, 0], SECONDS.astype(int), NOISE[:, 1]],
     "two values": np.column_stack([NOISE[:, 0], np.where(NOISE[:, 0] > 0, 2.0**24, 2.0**24 + 1), NOISE[:, 1]]),
 }
@@ -56,6 +60,7 @@ KEPT = {
     "pressure in Pa": 101_325 + 50 * NOISE, "whole numbers": rng.integers(0, 2**24, (M, 2)),
     "seconds of a year": 1.7e9 + np.linspace(0, 3e7, M)[:, None].round(), "float32": SECONDS.astype(np.float32),
     "bytes": rng.integers(0, 256, (M, 2)).astype(np.uint8), "no rows": NOISE[:0], "one row": NOISE[:1],
+    "a fine grid": 300 + 0.01 * NOISE, "a constant with gaps": np.where(NOISE > 0, 0, 0.1 * (1 + 2.0**-52)),
     "exact": 2.0**30 + 128 * rng.integers(0, 20, (M, 1)),
 }
 
@@ -128,6 +133,11 @@ def test_data_read_by_slices_warn_by_their_sample(tmp_path):
         make().fit(X, Y, epochs=1)
     with pytest.warns(UserWarning, match="float32 merges distinct values of y"):
         make(output="identity").fit(np.load(tmp_path / "X.npy", mmap_mode="r")[:, [0, 0, 2]], y, epochs=1)
+
+
+def test_validation_data_warn():
+    with pytest.warns(UserWarning, match="float32 merges distinct values of validation X: .* in column 1"):
+        make().fit(NOISE, Y, epochs=1, validation_data=(WITH_SECONDS, Y))
 
 
 def test_real_targets_warn():

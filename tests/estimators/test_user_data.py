@@ -401,6 +401,7 @@ def test_mixed_labels_are_named():
 
 # ---- floating-point errors
 
+@pytest.mark.filterwarnings("ignore:float32 merges distinct values of y")
 def test_an_underflow_raises_nothing():
     tiny, weights = X.copy(), np.where(CODES == 1, 1.0, 1e-300)
     tiny[::2] *= 1e-60
