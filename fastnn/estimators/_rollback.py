@@ -39,7 +39,8 @@ class Rollback:
         self.before = dict(vars(estimator))
         given = estimator.random_state
         self.stream = (given, given.get_state()) if isinstance(given, np.random.RandomState) else None
-        network, self.solver = self.before.get("_network"), self.before.get("_optimizer")
+        network = self.before.get("_network")
+        self.solver: Any = self.before.get("_optimizer")
         self.hyperparameters = {} if self.solver is None else dict(vars(self.solver))
         self.theta = None
         if continues and not incremental and network is not None and network.parameters.theta.flags.writeable:
