@@ -78,7 +78,7 @@ class Rollback:
         if self.theta is not None:
             np.copyto(self.before["_network"].parameters.theta, self.theta)
         if self.solver is not None:
-            vars(self.solver).update(self.hyperparameters)
+            self.solver.__dict__.update(self.hyperparameters)
         if self.stream is not None:
             self.stream[0].set_state(self.stream[1])
 
