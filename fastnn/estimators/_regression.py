@@ -42,6 +42,8 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         refuse_no_numbers(y, "y")
         X, y = validated_X_y(self, X, y, reset, y_numeric=True)
+        if y.dtype == np.longdouble:
+            y = arrays.finite(y, np.dtype(np.float64), "y")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and y.min() < 0:
