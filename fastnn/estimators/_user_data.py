@@ -16,6 +16,8 @@ from fastnn._data.sparse import SparseRows, is_sparse
 
 __all__ = ["as_labels", "located", "refuse_no_numbers", "validated_X", "validated_X_y", "warn_if_merges"]
 
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 def validated_X(estimator: Any, X: Any) -> Any:
     """Return X (m, n_x) for a prediction as scikit-learn's `validate_data` does."""
@@ -40,6 +42,10 @@ def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -
     """
     given, X = X, _plain(X)
     single = estimator.dtype == "float32"
+    if _is_valid(X) and X.ndim == 2 and X.dtype in FLOATS and _is_valid(y) and len(X) == len(y):
+        # scikit-learn would return the same arrays, later.
+        X, y = validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+        return _as_single(X, given) if single and X.dtype != np.float32 else X, y
     try:
         with np.errstate(all="ignore"):
             X_checked, y_checked = validate_data(
@@ -50,6 +56,14 @@ def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -
     if single and X_checked.dtype != np.float32:
         X_checked = _as_single(X_checked, given)
     return X_checked, y_checked
+
+
+def _is_valid(array: Any) -> bool:
+    """Return whether the array has one or two dimensions, is not empty and holds whole or finite numbers."""
+    if type(array) is not np.ndarray or array.ndim not in (1, 2) or not array.size:
+        return False
+    return array.dtype.kind in "iub" or (array.dtype in FLOATS and arrays.is_ready(array, array.dtype)
+                                         and arrays.is_finite(array))
 
 
 def _as_single(X: Any, given: Any) -> Any:
