@@ -6,8 +6,6 @@ import warnings
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 import scipy.sparse as sp
 from helpers.estimator_cases import OURS, THEIRS
@@ -15,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastnn import MLPClassifier, MLPRegressor
 
+pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 rng = np.random.default_rng(0)
 M = 60
