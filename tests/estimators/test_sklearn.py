@@ -131,7 +131,7 @@ def test_calibrated_classifier():
 def test_folds_with_two_of_three_classes_have_no_decision_function():
     """As with LogisticRegression; probabilities there are."""
     y, model = np.repeat([0, 1, 2], [60, 60, 30]), OURS["classifier"](**SMALL)
-    for estimator in (model, LogisticRegression()):
+    for estimator in (model, LogisticRegression(solver="newton-cg")):
         with pytest.raises(ValueError, match="Only 2 class/es in training fold"):
             cross_val_predict(estimator, X_iris, y, cv=KFold(5), method="decision_function")
         assert cross_val_predict(estimator, X_iris, y, cv=KFold(5), method="predict_proba").shape == (150, 3)
