@@ -52,6 +52,9 @@ cdef void copy(const given *X, int dtype, char *out, ptrdiff_t m, ptrdiff_t n, p
         copy_as[given, double](X, <double *>out, m, n, row_bytes, column_bytes)
 
 
+# Copy the rows of X to `out` in the dtype of the core. Return False, with nothing copied, if X is of a dtype, an
+# alignment or a byte order that is not handled here.
+# X (m, n) IN, strided; out (m, n) OUT, C-ordered
 cdef bint convert_rows(cnp.ndarray X, int dtype, char *out) noexcept:
     cdef int kind = cnp.PyArray_TYPE(X)
     cdef char *x = <char *>cnp.PyArray_DATA(X)

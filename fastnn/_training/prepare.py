@@ -143,7 +143,7 @@ def _refuse_undefined(state: FitState, settings: FitSettings, held_out: Source |
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         found = evaluate(predictor, values.objective, held_out, watched, target_ndim=values.target_ndim,
                          n_threads=settings.n_threads)
-    if np.isfinite(found["loss"]) and not (np.isfinite(found[watched[0].name]) and watched[0].can_judge()):
+    if np.isfinite(found["loss"]) and not (np.isfinite(found[watched[0].name]) and watched[0].is_defined()):
         raise ValueError(f"early_stopping watches validation_{watched[0].name}, which is {found[watched[0].name]} for "
                          "these validation data: their targets cannot tell good predictions from bad ones")
 

@@ -75,7 +75,7 @@ def reason_to_doubt(state: FitState, settings: FitSettings, held_out: Source | N
         return None
     return (f"{name} did not improve on {history[name][best]:.3g} after epoch {best + 1}, while validation_loss fell "
             f"from {losses[best]:.3g} to {losses[-1]:.3g}. A constant prediction has {value:.3g} and {loss:.3g}. "
-            f"{kept}. Another value may judge better, such as validation_loss")
+            f"{kept}. Monitor another value, such as validation_loss")
 
 
 def of_constant(state: FitState, settings: FitSettings, held_out: Source, metric: Metric) -> tuple[float, float]:

@@ -144,7 +144,7 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
         raise NotImplementedError
 
     def _reason_against_score(self, data: FitData) -> str | None:
-        """Say why the default score does not judge on these validation data, or None if it does."""
+        """Return why the default score is not defined for these validation data, or None if it is."""
         return None
 
     # The scale of a regressor's targets

@@ -1,4 +1,4 @@
-"""The score of the parameters on the validation data of an estimator's fit, and whether it can judge them."""
+"""The validation score of an estimator's fit, and whether it is defined for the validation data."""
 
 import inspect
 import warnings
@@ -127,7 +127,7 @@ class ValidationScore:
     def of(self, estimator: Any) -> float:
         """Return the scorer's value of an estimator.
 
-        If the outputs have their own weights, scorers of scikit-learn judge them by `score_by_output`.
+        If the outputs have their own weights, scikit-learn's scorers are computed by `score_by_output`.
 
         Raises
         ------

@@ -50,7 +50,7 @@ def warn_of_standstill(score: ValidationScore, scores: list[float], losses: list
     warnings.warn(
         f"early stopping: the validation score {score.name} did not rise above {scores[best]:.3g} after epoch "
         f"{best + 1}, whose parameters are kept, while the validation loss fell from {losses[best]:.3g} to "
-        f"{losses[-1]:.3g}.{compared} Another score may judge better: scoring='loss'{others}", ConvergenceWarning,
+        f"{losses[-1]:.3g}.{compared} Use another score: scoring='loss'{others}", ConvergenceWarning,
         stacklevel=2)
 
 

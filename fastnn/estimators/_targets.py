@@ -203,7 +203,8 @@ def squared_correlations(y: NDArray[np.float64], other: NDArray[Any]) -> NDArray
 def scale_of_stream(data: FitData, first: bool) -> str:
     """Say why the scale of standardised targets does not suit a stream of partial_fit; else ''.
 
-    The first call must show the spread of each target, and the root mean square of later ones be at most `SPREADS`.
+    In the first call, each target must have more than one value. In later calls, the root mean square of the
+    standardised targets must be at most `SPREADS`.
     """
     Y = np.reshape(data.encoded_y, (len(data.encoded_y), -1))
     known = np.ones(Y.shape, np.bool_)

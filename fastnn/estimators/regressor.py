@@ -27,7 +27,7 @@ class MLPRegressor(BaseMLPRegressor):
     loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile', 'gaussian'}, default='squared_error'
         Half the squared error or half the Poisson deviance (exponential output, y >= 0). Only in fastnn: the absolute
         error, the Huber loss, the quantile loss, and the Gaussian likelihood of means and variances that depend on X
-        (`fastnn.losses.Gaussian`): `score` judges the means, `predict` also returns standard deviations.
+        (`fastnn.losses.Gaussian`): `score` is R2 of the means; `predict` can also return standard deviations.
         With several outputs the gradient is that of the sum over the outputs; the reported squared error is the mean
         over them, as in scikit-learn, and the other losses the sum.
     hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)

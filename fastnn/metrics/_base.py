@@ -133,7 +133,7 @@ class Metric:
         """Return the metric of all chunks, nan if their total weight is zero."""
         return self.total / self.weight if self.weight else nan
 
-    def can_judge(self) -> bool:
+    def is_defined(self) -> bool:
         """Return whether the targets of the last evaluation allow for more than one finite value of the metric."""
         return True
 

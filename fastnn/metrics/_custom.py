@@ -122,7 +122,7 @@ def plain(function: Callable[..., Any], output: str) -> Custom:
         advice = f"Custom({metric.name}, given='probabilities')"
         if known and name in OF_PROBABILITIES:
             by_name = OF_PROBABILITIES[name]
-            raise ValueError(f"{name} judges probabilities, but a function among metrics gets labels: give "
+            raise ValueError(f"{name} needs probabilities, but a function among metrics gets labels: give "
                              + f"{by_name!r} or " * (by_name is not None) + f"fastnn.metrics.{advice}")
         likely = None if known else next((SUSPICIOUS[part] for part in SUSPICIOUS if part in metric.name.lower()), None)
         if likely is not None:

@@ -111,6 +111,6 @@ class R2(Metric):
         scores = np.where(varies, scores, self.errors == 0)
         return float(scores[np.broadcast_to(self.weights > 0, scores.shape)].mean())
 
-    def can_judge(self) -> bool:
+    def is_defined(self) -> bool:
         """Return whether a target varies: all predictions of a constant score 0, except exact ones."""
         return bool((self.highest > self.lowest).any())

@@ -126,7 +126,7 @@ def test_functions_of_scikit_learn_that_need_probabilities_are_refused():
     net = make("softmax", 3)
     for function, hint in ((sk.roc_auc_score, "'roc_auc' or "), (sk.log_loss, "'log_loss' or "),
                            (functools.partial(sk.top_k_accuracy_score, k=2), "")):
-        with pytest.raises(ValueError, match=rf"judges probabilities, .* give {hint}fastnn.metrics.Custom\("):
+        with pytest.raises(ValueError, match=rf"needs probabilities, .* give {hint}fastnn.metrics.Custom\("):
             net.evaluate(X, y, metrics=[function])
     top_2 = Custom(functools.partial(sk.top_k_accuracy_score, k=2), given="probabilities")
     assert net.evaluate(X, y, metrics=[top_2])["top_k_accuracy_score"] > net.evaluate(X, y)["accuracy"]
