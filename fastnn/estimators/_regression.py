@@ -140,7 +140,8 @@ class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ig
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 of the predictions, with several levels of `quantile` the mean of D2 over them.
 
-        D2 is the share of the quantile loss of the best constant that the predictions save; R2 is that of squares.
+        D2 is 1 - L / L0 with the quantile loss L of the predictions and L0 of the best constant prediction. R2 is the
+        same with squared errors.
 
         Parameters
         ----------
