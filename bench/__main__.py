@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from checks import print_missed
 from machine import environment
 from measure import SLOWS_BLAS
 
@@ -33,6 +34,7 @@ BENCHES = {
 }
 DESCRIPTION = """Benchmarks of the installed package. Every system runs in its own process, because the thread pool of
 one slows down another. The processes of the systems alternate, and the printed figures are medians over these turns.
+A run ends with the figures that miss their target (bench/targets.py).
 The environment variables OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which slow down BLAS, are removed.
 `python bench report FOLDER` makes docs/benchmarks.md and its figures from the --json files in a folder."""
 
@@ -70,9 +72,13 @@ def main() -> None:
         print(json.dumps(module.work(**json.loads(options.worker))))
         return
     rows = module.run(options)
+    if options.bench == "report":
+        return
+    surroundings = environment()
+    print_missed(options.bench, rows, surroundings["simd"])
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"bench": options.bench, **environment(), "turns": options.turns, "rows": rows}, file, indent=1)
+            json.dump({"bench": options.bench, **surroundings, "turns": options.turns, "rows": rows}, file, indent=1)
 
 
 if __name__ == "__main__":

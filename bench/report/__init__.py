@@ -38,7 +38,7 @@ def tables(files: list[dict]) -> dict[str, str]:
     for makers in (TABLES, SUMMARIES):
         for bench, make in makers.items():
             if rows := [row for file in files if file["bench"] == bench for row in file["rows"]]:
-                found |= make(rows)
+                found |= make(rows, files[0]["simd"])
     return found
 
 

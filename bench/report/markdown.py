@@ -1,5 +1,6 @@
 """Markdown tables and the formatting of figures."""
 
+from checks import best_peer
 from networks import NETWORKS, dashed
 from peers import SYSTEMS
 
@@ -39,12 +40,6 @@ def cells(values: dict[str, float], systems: list[str]) -> list[str]:
     """The figures of the systems; those lower than fastnn's are bold."""
     return [f"**{digits(values[name])}**" if values.get(name, float("inf")) < values["fastnn"]
             else digits(values.get(name)) for name in systems]
-
-
-def best_peer(values: dict[str, float]) -> tuple[str, float] | tuple[None, None]:
-    """The competitor with the lowest figure."""
-    peers = {name: value for name, value in values.items() if name in SYSTEMS and name != "fastnn"}
-    return min(peers.items(), key=lambda item: item[1]) if peers else (None, None)
 
 
 def winner(values: dict[str, float]) -> str:

@@ -57,14 +57,14 @@ def legend(figure, axes) -> None:
                   handlelength=1.3)
 
 
-def step(rows: list[dict], folder: Path) -> None:
+def step(rows: list[dict], isa: str, folder: Path) -> None:
     for dtype in several(rows, "dtype"):
         of = [row for row in rows if row["dtype"] == dtype]
         counts = several(of, "threads")
         figure, panels = plt.subplots(len(counts), 1, figsize=(9, 3.4 * len(counts)), squeeze=False)
         for n_threads, axes in zip(counts, panels[:, 0], strict=True):
             part = [row for row in of if row["threads"] == n_threads]
-            bars(axes, part, lambda row: targets.reference(row["workload"], row["us"]))
+            bars(axes, part, lambda row: targets.reference(row["workload"], row["us"], isa))
             axes.set_xticks(range(len(part)), [
                 f"{name}\n{dashed(NETWORKS[name][0])}\nbatch {NETWORKS[name][1]}"
                 for name in several(part, "workload")])
@@ -76,7 +76,7 @@ def step(rows: list[dict], folder: Path) -> None:
         plt.close(figure)
 
 
-def predict(rows: list[dict], folder: Path) -> None:
+def predict(rows: list[dict], isa: str, folder: Path) -> None:
     for dtype in several(rows, "dtype"):
         of = [row for row in rows if row["dtype"] == dtype]
         counts, sizes = several(of, "threads"), several(of, "rows")
@@ -93,7 +93,7 @@ def predict(rows: list[dict], folder: Path) -> None:
             plt.close(figure)
 
 
-def scaling(rows: list[dict], folder: Path) -> None:
+def scaling(rows: list[dict], isa: str, folder: Path) -> None:
     curves = several(rows, "curve")
     figure, panels = plt.subplots(1, len(curves), figsize=(3.6 * len(curves), 3.6), squeeze=False)
     for curve, axes in zip(curves, panels[0], strict=True):
@@ -117,7 +117,7 @@ def scaling(rows: list[dict], folder: Path) -> None:
     plt.close(figure)
 
 
-def fit(rows: list[dict], folder: Path) -> None:
+def fit(rows: list[dict], isa: str, folder: Path) -> None:
     """Time to accuracy: start-up and reading the data (hatched), and the epochs."""
     of = [row for row in rows if row["part"] == "accuracy"]
     if not of:
@@ -149,4 +149,4 @@ def draw(files: list[dict], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for bench, plot in {"step": step, "predict": predict, "scaling": scaling, "fit": fit}.items():
         if rows := [row for file in files if file["bench"] == bench for row in file["rows"]]:
-            plot(rows, folder)
+            plot(rows, files[0]["simd"], folder)

@@ -1,8 +1,9 @@
 """The tables of docs/benchmarks.md: the figures that a user looks for, and where fastnn is not the fastest."""
 
+from checks import best_peer
 from networks import NETWORKS
 
-from report.markdown import LABELS, best_peer, cells, digits, labels, network, present, several, table
+from report.markdown import LABELS, cells, digits, labels, network, present, several, table
 
 SHOWN = ("fastnn", "JAX scanned", "torch eager", "torch.compile", "scikit-learn", "NumPy")
 PREDICTS = ("fastnn", "onnxruntime", "JAX scanned", "torch eager", "scikit-learn", "NumPy")
@@ -20,7 +21,7 @@ def advantage(rows: list[dict]) -> str:
     return " / ".join(f"{them / row['us']['fastnn']:.1f}" for row, them in zip(rows, best, strict=True) if them)
 
 
-def step_summary(rows: list[dict]) -> dict[str, str]:
+def step_summary(rows: list[dict], isa: str) -> dict[str, str]:
     of = [row for row in rows if row["dtype"] == "float32"]
     systems = [name for name in SHOWN if name in present(of, "us")]
     lines = []
@@ -31,7 +32,7 @@ def step_summary(rows: list[dict]) -> dict[str, str]:
     return {"step summary": table(["network", "batch", *labels(systems), "speed-up over the next"], lines)}
 
 
-def predict_summary(rows: list[dict]) -> dict[str, str]:
+def predict_summary(rows: list[dict], isa: str) -> dict[str, str]:
     of = [row for row in rows if row["dtype"] == "float32"]
     systems = [name for name in PREDICTS if name in present(of, "us")]
     lines = []
@@ -45,7 +46,7 @@ def predict_summary(rows: list[dict]) -> dict[str, str]:
                                               for name in errors]])}
 
 
-def fit_summary(rows: list[dict]) -> dict[str, str]:
+def fit_summary(rows: list[dict], isa: str) -> dict[str, str]:
     of = [row for row in rows if row["part"] == "accuracy"]
     systems = present(of, "seconds")
     lines = [[row["rate"], str(row["threads"]),
@@ -54,14 +55,14 @@ def fit_summary(rows: list[dict]) -> dict[str, str]:
     return {"accuracy summary": table(["learning rate", "threads", *labels(systems)], lines)} if of else {}
 
 
-def memory_summary(rows: list[dict]) -> dict[str, str]:
+def memory_summary(rows: list[dict], isa: str) -> dict[str, str]:
     of = [row for row in rows if row["part"] == "arrays"]
     systems = present(of, "extra")
     lines = [[str(row["threads"]), *cells(row["extra"], systems)] for row in of]
     return {"memory summary": table(["threads", *labels(systems)], lines)} if of else {}
 
 
-def estimators_summary(rows: list[dict]) -> dict[str, str]:
+def estimators_summary(rows: list[dict], isa: str) -> dict[str, str]:
     lines = []
     for name in several(rows, "workload"):
         alike = [row for row in rows if row["workload"] == name]

@@ -1,20 +1,21 @@
 """The tables of docs/benchmarks/tables.md: one function per benchmark, from its rows to {name of a table: Markdown}."""
 
 import targets
+from checks import best_peer
 from networks import NETWORKS
 
-from report.markdown import best_peer, cells, digits, labels, network, present, quotient, ratio, several, table, winner
+from report.markdown import cells, digits, labels, network, present, quotient, ratio, several, table, winner
 
 
-def step_tables(rows: list[dict]) -> dict[str, str]:
+def step_tables(rows: list[dict], isa: str) -> dict[str, str]:
     found = {}
     for dtype in sorted(several(rows, "dtype")):
         of = [row for row in rows if row["dtype"] == dtype]
         systems = present(of, "us")
         lines, losses = [], []
         for row in of:
-            us, case = row["us"], (row["workload"], dtype, row["threads"])
-            reference = targets.reference(row["workload"], us)
+            us, case = row["us"], (row["workload"], dtype, row["threads"], isa)
+            reference = targets.reference(row["workload"], us, isa)
             start = [network(row["workload"]), str(NETWORKS[row["workload"]][1]), str(row["threads"])]
             lines.append([*start, *cells(us, systems), digits(us["GEMM alone"]), digits(us["GEMM compiled"]),
                           digits(reference), ratio(quotient(us["fastnn"], best_peer(us)[1]), targets.step_peer(*case)),
@@ -27,14 +28,14 @@ def step_tables(rows: list[dict]) -> dict[str, str]:
     return found
 
 
-def predict_tables(rows: list[dict]) -> dict[str, str]:
+def predict_tables(rows: list[dict], isa: str) -> dict[str, str]:
     found = {}
     for dtype in sorted(several(rows, "dtype")):
         of = [row for row in rows if row["dtype"] == dtype]
         systems, lines = present(of, "us"), []
         for row in of:
             us = row["us"]
-            other, limit = targets.predict(row["workload"], dtype, row["rows"])
+            other, limit = targets.predict(row["workload"], dtype, row["rows"], isa)
             compared = ratio(quotient(us["fastnn"], us.get(other) if other else best_peer(us)[1]), limit)
             lines.append([network(row["workload"]), str(row["threads"]), str(row["rows"]), *cells(us, systems),
                           compared and f"{compared} of {other or 'the best'}", winner(us)])
@@ -43,7 +44,7 @@ def predict_tables(rows: list[dict]) -> dict[str, str]:
     return found
 
 
-def fit_tables(rows: list[dict]) -> dict[str, str]:
+def fit_tables(rows: list[dict], isa: str) -> dict[str, str]:
     found = {}
     if of := [row for row in rows if row["part"] == "shuffling"]:
         systems = present(of, "ms")
@@ -74,7 +75,7 @@ def accuracy_table(rows: list[dict]) -> str:
     return table(["learning rate", "threads", *labels(systems), "fastnn / best peer", "fastest"], lines)
 
 
-def memory_tables(rows: list[dict]) -> dict[str, str]:
+def memory_tables(rows: list[dict], isa: str) -> dict[str, str]:
     found = {}
     if of := [row for row in rows if row["part"] == "arrays"]:
         systems = present(of, "extra")
@@ -98,7 +99,7 @@ def growth(row: dict, of: list[dict]) -> str:
     return "" if row["rise"] <= least["rise"] + row["growth"] else ", **missed** (constant)"
 
 
-def scaling_tables(rows: list[dict]) -> dict[str, str]:
+def scaling_tables(rows: list[dict], isa: str) -> dict[str, str]:
     lines = []
     for row in rows:
         slope = f"{row['slope']:.2f}"
@@ -117,7 +118,7 @@ def by_kernel(row: dict, product: str) -> str:
                      for name, us in times.items())
 
 
-def kernels_tables(rows: list[dict]) -> dict[str, str]:
+def kernels_tables(rows: list[dict], isa: str) -> dict[str, str]:
     found, products = {}, ("Z", "dW", "dA")
     of = [row for row in rows if row["part"] == "products"]
     for dtype in sorted(several(of, "dtype")):

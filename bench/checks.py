@@ -1,0 +1,122 @@
+"""The figures of a run beside their targets."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import targets
+from peers import SYSTEMS
+from targets import Limit
+
+
+class Check(NamedTuple):
+    """A figure, what it is measured on, and its target."""
+
+    cell: str
+    what: str
+    value: float
+    limit: Limit
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.limit.bound if self.limit.lowest else self.value <= self.limit.bound
+
+    @property
+    def target(self) -> str:
+        return f"{'≥' if self.limit.lowest else '≤'} {self.limit.bound:.3g}"
+
+    def __str__(self) -> str:
+        return f"{self.cell}: {self.what} {self.value:.3g} ({self.target})"
+
+
+def best_peer(values: dict[str, float]) -> tuple[str, float] | tuple[None, None]:
+    """The competitor with the lowest figure."""
+    peers = {name: value for name, value in values.items() if name in SYSTEMS and name != "fastnn"}
+    return min(peers.items(), key=lambda item: item[1]) if peers else (None, None)
+
+
+def threads_text(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"
+
+
+def step(rows: list[dict], isa: str) -> Iterator[Check]:
+    alone = {(row["workload"], row["dtype"]): row["us"]["fastnn"] for row in rows if row["threads"] == 1}
+    for row in rows:
+        case, us = (row["workload"], row["dtype"], row["threads"]), row["us"]
+        cell = f"step of {row['workload']}, {row['dtype']}, {threads_text(row['threads'])}"
+        name, best = best_peer(us)
+        if best is not None:
+            yield Check(cell, f"fastnn / {name}", us["fastnn"] / best, Limit(targets.step_peer(*case, isa)))
+        if (bound := targets.step_reference(*case, isa)) is not None:
+            yield Check(cell, "fastnn / reference", us["fastnn"] / targets.reference(row["workload"], us, isa),
+                        Limit(bound))
+        if (bound := targets.step_threads(isa)) is not None and row["threads"] > 1 and case[:2] in alone:
+            yield Check(cell, "time / time on one thread", us["fastnn"] / alone[case[:2]], Limit(bound))
+
+
+def predict(rows: list[dict], isa: str) -> Iterator[Check]:
+    for row in rows:
+        us = row["us"]
+        other, bound = targets.predict(row["workload"], row["dtype"], row["rows"], isa)
+        name, value = (other, us.get(other)) if other else best_peer(us)
+        if bound is not None and value is not None:
+            yield Check(f"prediction of {row['workload']}, {row['rows']:,} row{'s' * (row['rows'] > 1)}, "
+                        f"{row['dtype']}, {threads_text(row['threads'])}", f"fastnn / {name}", us["fastnn"] / value,
+                        Limit(bound))
+
+
+def fit(rows: list[dict], isa: str) -> Iterator[Check]:
+    for row in rows:
+        if row["part"] == "shuffling":
+            yield Check(f"epoch, {threads_text(row['threads'])}", "shuffled / in order", row["ratio"],
+                        Limit(targets.SHUFFLED_EPOCH))
+        elif row["part"] == "import":
+            yield Check("import", "ms", row["ms"], Limit(targets.IMPORT))
+        elif (best := best_peer(row["seconds"]))[1] is not None:
+            yield Check(f"time to accuracy at {row['rate']}, {threads_text(row['threads'])}", f"fastnn / {best[0]}",
+                        row["seconds"]["fastnn"] / best[1], Limit(targets.ACCURACY))
+
+
+def memory(rows: list[dict], isa: str) -> Iterator[Check]:
+    least: dict[tuple, dict] = {}
+    for row in rows:
+        cell = f"memory, {threads_text(row['threads'])}"
+        if row["part"] == "arrays":
+            yield Check(cell, "MB beyond the data", row["extra"]["fastnn"], Limit(targets.FIT_MEMORY))
+            continue
+        smallest = least.setdefault((row["call"], row["threads"]), row)  # the rows come in increasing size
+        if row is not smallest:
+            yield Check(f"{cell}, {row['call']} of a map of {row['rows']:,} rows",
+                        f"MB more than of {smallest['rows']:,} rows", row["rise"] - smallest["rise"],
+                        Limit(targets.MAP_GROWTH))
+
+
+def scaling(rows: list[dict], isa: str) -> Iterator[Check]:
+    for row in rows:
+        yield Check(f"slope against {row['curve']}, {threads_text(row['threads'])}", "relative deviation",
+                    abs(row["slope"] / row["expected"] - 1), Limit(targets.SLOPE_TOLERANCE))
+
+
+def estimators(rows: list[dict], isa: str) -> Iterator[Check]:
+    for row in rows:
+        yield Check(f"estimator on {row['workload']}, {threads_text(row['threads'])}", "scikit-learn / fastnn",
+                    row["scikit-learn"]["us"] / row["fastnn"]["us"], Limit(row["target"], lowest=True))
+
+
+SUITES: dict[str, Callable[[list[dict], str], Iterator[Check]]] = {
+    "step": step, "predict": predict, "fit": fit, "memory": memory, "scaling": scaling, "estimators": estimators}
+
+
+def checks(bench: str, rows: list[dict], isa: str) -> list[Check]:
+    """All figures of a benchmark that have targets: those of `SUITES`, and the "targets" of rows (`targets.LIMITS`)."""
+    found = list(SUITES[bench](rows, isa)) if bench in SUITES else []
+    return found + [Check(row["cell"], name, value, targets.LIMITS[name])
+                    for row in rows for name, value in row.get("targets", {}).items()]
+
+
+def print_missed(bench: str, rows: list[dict], isa: str) -> None:
+    """Print the figures that miss their targets."""
+    found = checks(bench, rows, isa)
+    missed = [check for check in found if not check.met]
+    if found:
+        print(f"\n{len(found) - len(missed)} of {len(found)} targets met"
+              + (", missed:" if missed else "") + "".join(f"\n  {check}" for check in missed))
