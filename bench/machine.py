@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("fastnn", "numpy", "scipy", "scikit-learn", "jax", "jaxlib", "torch", "onnxruntime", "onnx", "skl2onnx")
+PACKAGES = ("fastnn", "numpy", "scipy", "scikit-learn", "jax", "jaxlib", "torch", "onnxruntime", "onnx", "skl2onnx",
+            "openvino", "ai-edge-litert")
 
 
 def caches() -> dict[str, str]:

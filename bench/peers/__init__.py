@@ -41,6 +41,8 @@ SYSTEMS = {
     "NumPy": System("numpy_peer", "PlainNumPy", ("numpy",), True, True),
     "onnxruntime": System("onnx_peer", "OnnxRuntime", ("onnxruntime", "onnx"), False, True),
     "skl2onnx": System("onnx_peer", "SklToOnnx", ("onnxruntime", "skl2onnx", "sklearn"), False, True, ("float32",)),
+    "OpenVINO": System("openvino_peer", "OpenVINO", ("openvino",), False, True, ("float32",)),
+    "LiteRT": System("litert_peer", "LiteRT", ("ai_edge_litert", "flatbuffers"), False, True, ("float32",)),
 }
 
 

@@ -15,8 +15,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-COLOURS = dict(zip(SYSTEMS, ("#222222", "#0072B2", "#D55E00", "#E69F00", "#009E73", "#999999", "#CC79A7", "#56B4E9"),
-                   strict=True))
+COLOURS = dict(zip(SYSTEMS, ("#222222", "#0072B2", "#D55E00", "#E69F00", "#009E73", "#999999", "#CC79A7", "#56B4E9",
+                             "#882255", "#F0E442"), strict=True))
 TIMES = FuncFormatter(lambda value, _: f"{value:g} x")
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 plt.rcParams |= {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 130,

@@ -6,7 +6,7 @@ from networks import NETWORKS
 from report.markdown import LABELS, cells, digits, labels, network, present, several, table
 
 SHOWN = ("fastnn", "JAX scanned", "torch eager", "torch.compile", "scikit-learn", "NumPy")
-PREDICTS = ("fastnn", "onnxruntime", "JAX scanned", "torch eager", "scikit-learn", "NumPy")
+PREDICTS = ("fastnn", "onnxruntime", "OpenVINO", "LiteRT", "JAX scanned", "torch eager", "scikit-learn", "NumPy")
 
 
 def joined(rows: list[dict], system: str) -> str:
