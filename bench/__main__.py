@@ -27,6 +27,7 @@ BENCHES = {
     "small": "the functions of the course one by one",
     "loop": "the Python training loop, and the fixed cost of a fit",
     "shards": "the mini-batch size from which two threads pay off",
+    "teams": "the default number of threads against given ones, on idle and on busy cores",
     "orders": "the storage order of W",
     "layouts": "the storage order of Z",
     "functions": "exp, log, ... at each SIMD level",

@@ -19,9 +19,14 @@ def threads(options) -> list[int]:
     return [int(count) for count in options.threads.split(",")]
 
 
-def in_process(bench: str, arguments: dict, n_threads: int, python: str = sys.executable):
-    """Call ``work(**arguments)`` of a benchmark in a new process limited to `n_threads`; return its result."""
-    variables = os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads))
+def in_process(bench: str, arguments: dict, n_threads: int | None, python: str = sys.executable):
+    """Call ``work(**arguments)`` of a benchmark in a new process limited to `n_threads`; return its result.
+
+    With None the process has no limit, as a user's who sets nothing.
+    """
+    variables = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+    if n_threads is not None:
+        variables |= dict.fromkeys(THREAD_VARIABLES, str(n_threads))
     command = [python, str(Path(__file__).parent), bench, "--worker", json.dumps(arguments)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True)
     if done.returncode:
@@ -29,7 +34,7 @@ def in_process(bench: str, arguments: dict, n_threads: int, python: str = sys.ex
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def alternate(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, list]:
+def alternate(bench: str, cases: dict[str, dict], n_threads: int | None, turns: int) -> dict[str, list]:
     """Run all cases in turn, `turns` times; return the results of each case."""
     found: dict[str, list] = {name: [] for name in cases}
     for _ in range(turns):
@@ -38,13 +43,13 @@ def alternate(bench: str, cases: dict[str, dict], n_threads: int, turns: int) ->
     return found
 
 
-def gather(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, dict[str, float]]:
+def gather(bench: str, cases: dict[str, dict], n_threads: int | None, turns: int) -> dict[str, dict[str, float]]:
     """The medians of each case, whose result is a dict of named figures."""
     found = alternate(bench, cases, n_threads, turns)
     return {name: {key: median(turn[key] for turn in each) for key in each[0]} for name, each in found.items()}
 
 
-def take_turns(bench: str, cases: dict[str, dict], n_threads: int, turns: int) -> dict[str, float]:
+def take_turns(bench: str, cases: dict[str, dict], n_threads: int | None, turns: int) -> dict[str, float]:
     """The median of each case, whose result is one number."""
     return {name: median(each) for name, each in alternate(bench, cases, n_threads, turns).items()}
 
