@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import isa
 from checks import print_missed
 from machine import environment
 from measure import SLOWS_BLAS
@@ -37,6 +38,8 @@ DESCRIPTION = """Benchmarks of the installed package. Every system runs in its o
 one slows down another. The processes of the systems alternate, and the printed figures are medians over these turns.
 A run ends with the figures that miss their target (bench/targets.py).
 The environment variables OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which slow down BLAS, are removed.
+--isa avx2 confines all systems to AVX2, where the machine has AVX-512: it sets a switch for each, every measured
+process verifies it, and systems without a switch are left out. On a machine with AVX2 only it changes nothing.
 `python bench report FOLDER` makes docs/benchmarks.md and its figures from the --json files in a folder."""
 
 
@@ -51,6 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of workloads, separated by commas (default all)")
     parser.add_argument("--peers", default="", help="systems to compare with, separated by commas (default all)")
     parser.add_argument("--dtypes", default="float32", help="dtypes, separated by commas (default float32)")
+    parser.add_argument("--isa", choices=isa.ISAS, help="confine all systems to this instruction set")
     parser.add_argument("--other", default="", help="versions: Python of an environment with another fastnn")
     parser.add_argument("--json", default="", help="also write the figures to this file")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)  # the arguments of one measured process
@@ -66,11 +70,16 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    for variable in SLOWS_BLAS:
-        os.environ.pop(variable, None)
+    if not options.worker:  # a measured process inherits the environment
+        for variable in SLOWS_BLAS:
+            os.environ.pop(variable, None)
+        if options.isa:
+            isa.confine(options.isa)
     module = importlib.import_module("report" if options.bench == "report" else f"suites.{options.bench}")
     if options.worker:
-        print(json.dumps(module.work(**json.loads(options.worker))))
+        figures = module.work(**json.loads(options.worker))
+        isa.verify()
+        print(json.dumps(figures))
         return
     rows = module.run(options)
     if options.bench == "report":
@@ -79,7 +88,8 @@ def main() -> None:
     print_missed(options.bench, rows, surroundings["simd"])
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"bench": options.bench, **surroundings, "turns": options.turns, "rows": rows}, file, indent=1)
+            json.dump({"bench": options.bench, **surroundings, "confined": isa.description(), "turns": options.turns,
+                       "rows": rows}, file, indent=1)
 
 
 if __name__ == "__main__":

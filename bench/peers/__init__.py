@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import NamedTuple
 
+import isa
 import numpy as np
 
 __all__ = ["RATE", "SYSTEMS", "chosen", "initial", "make", "seed"]
@@ -30,6 +31,7 @@ class System(NamedTuple):
     trains: bool
     predicts: bool
     dtypes: tuple[str, ...] = ("float32", "float64")
+    confinable: bool = True  # whether it has a switch for the instruction set (see isa.py)
 
 
 SYSTEMS = {
@@ -39,10 +41,13 @@ SYSTEMS = {
     "torch.compile": System("torch_peer", "CompiledTorch", ("torch",), True, True),
     "scikit-learn": System("sklearn_peer", "ScikitLearn", ("sklearn",), True, True),
     "NumPy": System("numpy_peer", "PlainNumPy", ("numpy",), True, True),
-    "onnxruntime": System("onnx_peer", "OnnxRuntime", ("onnxruntime", "onnx"), False, True),
-    "skl2onnx": System("onnx_peer", "SklToOnnx", ("onnxruntime", "skl2onnx", "sklearn"), False, True, ("float32",)),
-    "OpenVINO": System("openvino_peer", "OpenVINO", ("openvino",), False, True, ("float32",)),
-    "LiteRT": System("litert_peer", "LiteRT", ("ai_edge_litert", "flatbuffers"), False, True, ("float32",)),
+    # These have no switch. OpenVINO's oneDNN has one, but it computes some layers by MLAS, as onnxruntime does.
+    "onnxruntime": System("onnx_peer", "OnnxRuntime", ("onnxruntime", "onnx"), False, True, confinable=False),
+    "skl2onnx": System("onnx_peer", "SklToOnnx", ("onnxruntime", "skl2onnx", "sklearn"), False, True, ("float32",),
+                       confinable=False),
+    "OpenVINO": System("openvino_peer", "OpenVINO", ("openvino",), False, True, ("float32",), confinable=False),
+    "LiteRT": System("litert_peer", "LiteRT", ("ai_edge_litert", "flatbuffers"), False, True, ("float32",),
+                     confinable=False),
 }
 
 
@@ -55,7 +60,8 @@ def initial(sizes: list[int], dtype: str) -> list[np.ndarray]:
 def chosen(options, does: str, dtype: str = "float32") -> list[str]:
     """The systems of --peers (default: all) that can do `does` ("trains" or "predicts") in this dtype, fastnn first.
 
-    Systems that are not installed are skipped with a message.
+    Systems that are not installed, or that cannot be confined to the instruction set of --isa, are left out with a
+    message.
     """
     asked = ["fastnn", *(name for name in options.peers.split(",") if name)] if options.peers else list(SYSTEMS)
     unknown = [name for name in asked if name not in SYSTEMS]
@@ -66,6 +72,9 @@ def chosen(options, does: str, dtype: str = "float32") -> list[str]:
     present = [name for name in able if all(find_spec(package) for package in SYSTEMS[name].needs)]
     if len(present) < len(able):
         print("not installed, skipped:", ", ".join(name for name in able if name not in present))
+    if isa.newer() and (left_out := [name for name in present if not SYSTEMS[name].confinable]):
+        print(f"left out, because they cannot be confined to {isa.requested()}:", ", ".join(left_out))
+        present = [name for name in present if name not in left_out]
     return present
 
 

@@ -13,7 +13,8 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 class ScannedJAX:
     def __init__(self, sizes: list[int], dtype: str, n_threads: int) -> None:
         if n_threads == 1:  # XLA's own flags do not keep it on one core
-            os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            own = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {own}"
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         import jax
 

@@ -2,14 +2,18 @@
 
 import importlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from fastnn import runtime
 
 ROOT = Path(__file__).parents[2]
 BENCH, SUMMARY = ROOT / "bench", ROOT / "docs" / "benchmarks.md"
@@ -23,8 +27,9 @@ ENVIRONMENT = {
     "turns": 3}
 
 
-def python_bench(*arguments, bench=BENCH, cwd):
-    return subprocess.run([sys.executable, bench, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
+def python_bench(*arguments, bench=BENCH, cwd, **variables):
+    return subprocess.run([sys.executable, bench, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300,
+                          env=os.environ | variables)
 
 
 def step(fastnn, jax, n_threads, **more):
@@ -89,6 +94,62 @@ def test_a_row_of_any_bench_may_name_its_targets(bench_module):
     assert len(found) == len(limits)  # the low or the high value of each
     assert "case 0.0: products: part of the FMA peak 0 (≥ 0.92)" in found
     assert "case 100.0: epoch of a fit of iris, us 100 (≤ 16)" in found
+
+
+NEWER_MACHINE = ("baseline", "avx2", "avx512")
+
+
+@pytest.fixture
+def newer_machine(bench_module, monkeypatch):
+    """bench/isa.py on a machine of AMD that has AVX-512, with clean variables."""
+    isa = bench_module("isa")
+    for name in (*isa.SWITCHES, *isa.NEWER, isa.REQUESTED, "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"):
+        monkeypatch.setenv(name, "")
+    for name, value in {"levels": NEWER_MACHINE, "cpu_model": "AMD EPYC", "numpy_features": ["X86_V4"]}.items():
+        monkeypatch.setattr(isa, name, lambda value=value: value)
+    return isa
+
+
+def test_isa_switches_of_a_newer_machine(newer_machine):
+    newer_machine.confine("avx2")
+    switches = newer_machine.description()["switches"]
+    assert switches == {
+        "FASTNN_SIMD": "avx2", "OPENBLAS_CORETYPE": "Zen", "NPY_DISABLE_CPU_FEATURES": "X86_V4",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=", "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "TORCHINDUCTOR_CPP_MARCH": "x86-64-v3"}
+    assert not newer_machine.check_environment()
+    os.environ["XLA_FLAGS"] = "--one_thread"
+    assert len(newer_machine.check_environment()) == 1
+
+
+def test_isa_switches_of_a_machine_without_avx512_do_not_change_systems(newer_machine, monkeypatch):
+    """XLA may call YNNPACK, and Inductor may compile for the machine."""
+    monkeypatch.setattr(newer_machine, "levels", lambda: ("baseline", "avx2"))
+    monkeypatch.setattr(newer_machine, "cpu_model", lambda: "Intel")
+    newer_machine.confine("avx2")
+    assert newer_machine.switches() == newer_machine.SWITCHES | {"OPENBLAS_CORETYPE": "Haswell"}
+    assert newer_machine.description()["left out"] == [] and not newer_machine.newer()
+    with pytest.raises(SystemExit, match="this machine has no AVX512"):
+        newer_machine.confine("avx512")
+
+
+def test_systems_without_a_switch_are_left_out_on_a_newer_machine(newer_machine, bench_module, monkeypatch, capsys):
+    peers = bench_module("peers")
+    monkeypatch.setattr(peers, "find_spec", lambda package: True)
+    options = SimpleNamespace(peers="")
+    everyone = peers.chosen(options, "predicts")
+    newer_machine.confine("avx2")
+    confined = peers.chosen(options, "predicts")
+    assert set(everyone) - set(confined) == {"onnxruntime", "skl2onnx", "OpenVINO", "LiteRT"}
+    assert "cannot be confined to avx2: onnxruntime" in capsys.readouterr().out
+
+
+@pytest.mark.skipif("avx2" not in runtime.config()["simd_available"], reason="needs AVX2")
+def test_a_process_that_is_not_confined_fails(tmp_path):
+    case = json.dumps({"system": "fastnn", "workload": "iris", "dtype": "float32", "n_threads": 1})
+    process = python_bench("step", "--worker", case, cwd=tmp_path, BENCH_ISA="avx2", FASTNN_SIMD="baseline")
+    assert process.returncode == 1
+    assert "not confined to avx2" in process.stderr and "fastnn runs baseline" in process.stderr
 
 
 def rows_of(text, name):
@@ -198,8 +259,9 @@ def test_wrong_arguments_print_the_usage(tmp_path, arguments):
 
 
 def test_json_holds_figures_and_environment(tmp_path):
-    process = python_bench("step", "--only", "iris", "--threads", "1", "--turns", "1", "--peers", "NumPy", "--json",
-                           "step.json", cwd=tmp_path)
+    confined = ("--isa", "avx2") if "avx2" in runtime.config()["simd_available"] else ()
+    process = python_bench("step", "--only", "iris", "--threads", "1", "--turns", "1", "--peers", "NumPy", *confined,
+                           "--json", "step.json", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     content = json.loads((tmp_path / "step.json").read_text(encoding="utf-8"))
     assert content["bench"] == "step" and content["turns"] == 1
@@ -208,4 +270,5 @@ def test_json_holds_figures_and_environment(tmp_path):
     assert set(row["us"]) == {"fastnn", "NumPy", "GEMM alone", "GEMM compiled", "update"}
     assert all(us > 0 for us in row["us"].values())
     assert "targets met" in process.stdout
+    assert not confined or content["simd"] == content["confined"]["isa"] == "avx2"
     assert set(row["loss"]) == {"fastnn", "NumPy"}
