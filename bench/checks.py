@@ -106,11 +106,15 @@ SUITES: dict[str, Callable[[list[dict], str], Iterator[Check]]] = {
     "step": step, "predict": predict, "fit": fit, "memory": memory, "scaling": scaling, "estimators": estimators}
 
 
+def single(rows: list[dict]) -> list[Check]:
+    """The figures whose targets are single numbers: the "targets" of rows, {name in `targets.LIMITS`: value}."""
+    return [Check(row["cell"], name, value, targets.LIMITS[name])
+            for row in rows for name, value in row.get("targets", {}).items()]
+
+
 def checks(bench: str, rows: list[dict], isa: str) -> list[Check]:
-    """All figures of a benchmark that have targets: those of `SUITES`, and the "targets" of rows (`targets.LIMITS`)."""
-    found = list(SUITES[bench](rows, isa)) if bench in SUITES else []
-    return found + [Check(row["cell"], name, value, targets.LIMITS[name])
-                    for row in rows for name, value in row.get("targets", {}).items()]
+    """All figures of a benchmark that have targets."""
+    return (list(SUITES[bench](rows, isa)) if bench in SUITES else []) + single(rows)
 
 
 def print_missed(bench: str, rows: list[dict], isa: str) -> None:

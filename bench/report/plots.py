@@ -10,6 +10,7 @@ from networks import NETWORKS, dashed
 from peers import SYSTEMS
 
 from report.markdown import LABELS, several
+from report.runs import Run
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -144,9 +145,9 @@ def fit(rows: list[dict], isa: str, folder: Path) -> None:
     plt.close(figure)
 
 
-def draw(files: list[dict], folder: Path) -> None:
-    """Draw the figures of all benchmarks in the files."""
-    folder.mkdir(exist_ok=True)
+def draw(run: Run, folder: Path) -> None:
+    """Draw the figures of all benchmarks of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
     for bench, plot in {"step": step, "predict": predict, "scaling": scaling, "fit": fit}.items():
-        if rows := [row for file in files if file["bench"] == bench for row in file["rows"]]:
-            plot(rows, files[0]["simd"], folder)
+        if rows := run.rows(bench):
+            plot(rows, run.isa, folder)

@@ -1,12 +1,18 @@
 """The tables of docs/benchmarks.md: the figures that a user looks for, and where fastnn is not the fastest."""
 
-from checks import best_peer
+from checks import Check, best_peer, checks
 from networks import NETWORKS
 
 from report.markdown import LABELS, cells, digits, labels, network, present, several, table
+from report.runs import Run
 
 SHOWN = ("fastnn", "JAX scanned", "torch eager", "torch.compile", "scikit-learn", "NumPy")
 PREDICTS = ("fastnn", "onnxruntime", "OpenVINO", "LiteRT", "JAX scanned", "torch eager", "scikit-learn", "NumPy")
+
+NONE = "None.\n"
+WHOLE_FITS = {"iris": "iris, 4-100-3, batch 150", "breast cancer": "breast cancer, 30-100-1, batch 200",
+              "digits": "digits, 64-100-10, batch 200", "pictures": "pictures, 784-128-64-10, batch 128, float32",
+              "texts": "texts, 50000-64-20, batch 200, CSR matrix"}
 
 
 def joined(rows: list[dict], system: str) -> str:
@@ -70,23 +76,77 @@ def estimators_summary(rows: list[dict], isa: str) -> dict[str, str]:
         peaks = [f"{values[0]['peak_MB']:.0f}" if "peak_MB" in values[0] else "" for values in (ours, theirs)]
         times = [" / ".join(digits(value["us"]) for value in values) for values in (ours, theirs)]
         gain = " / ".join(f"{them['us'] / us['us']:.1f}" for us, them in zip(ours, theirs, strict=True))
-        lines.append([name, *times, gain, *peaks])
+        lines.append([WHOLE_FITS.get(name, name), *times, gain, *peaks])
     return {"estimators": table(["data", "fastnn, us", "scikit-learn, us", "speed-up", "fastnn, peak MB",
                                  "scikit-learn, peak MB"], lines)}
 
 
-def slower(files: list[dict]) -> dict[str, str]:
+def slower(run: Run) -> dict[str, str]:
     """Every step and prediction, in both dtypes, in which a competitor is faster than fastnn."""
     lines = []
     for bench, what in (("step", "training step, batch {0}"), ("predict", "prediction, {rows:,} rows")):
-        for row in (row for file in files if file["bench"] == bench for row in file["rows"]):
+        for row in run.rows(bench):
             name, value = best_peer(row["us"])
             if value is not None and value < row["us"]["fastnn"]:
                 lines.append([network(row["workload"]), what.format(NETWORKS[row["workload"]][1], **row), row["dtype"],
                               str(row["threads"]), digits(row["us"]["fastnn"]),
                               f"{LABELS.get(name, name)} {digits(value)}", f"{row['us']['fastnn'] / value:.3f}"])
-    return {"slower": table(["network", "call", "dtype", "threads", "fastnn, us", "fastest, us", "fastnn / fastest"],
-                            lines)}
+    head = ["network", "call", "dtype", "threads", "fastnn, us", "fastest, us", "fastnn / fastest"]
+    return {"slower": table(head, lines) if lines else NONE}
+
+
+def missed(run: Run) -> dict[str, str]:
+    """All figures that miss their target."""
+    lines = [[check.cell, check.what, f"{check.value:#.3g}", check.target]
+             for check in all_checks(run) if not check.met]
+    return {"missed": table(["measured", "figure", "value", "target"], lines) if lines else NONE}
+
+
+def all_checks(run: Run) -> list[Check]:
+    return [check for bench in run.benches for check in checks(bench, run.rows(bench), run.isa)]
+
+
+def place(run: Run) -> str:
+    """Instruction set, processors and dates of a run."""
+    cpus = dict.fromkeys(f"{file['machine']['cpu']}, {file['machine']['cores']} cores" for file in run.files)
+    dates = sorted({file["date"] for file in run.files})
+    return f"**{run.label}** ({'; '.join(cpus)}; {' to '.join(dict.fromkeys((dates[0], dates[-1])))})"
+
+
+def result(run: Run) -> dict[str, str]:
+    """In how many steps and predictions fastnn is the fastest, and how many targets it meets."""
+    counts = []
+    for bench, what in (("step", "training steps"), ("predict", "predictions")):
+        best = [(row["us"]["fastnn"], best_peer(row["us"])[1]) for row in run.rows(bench)]
+        compared = [ours <= theirs for ours, theirs in best if theirs is not None]
+        if compared:
+            counts.append(f"in {sum(compared)} of {len(compared)} {what}")
+    met = [check.met for check in all_checks(run)]
+    fastest = f"fastnn is the fastest {' and '.join(counts)}, and " if counts else "fastnn "
+    return {"result": f"- {place(run)}: {fastest}meets {sum(met)} of {len(met)} targets.\n"}
+
+
+def span(values: list[float]) -> str:
+    """The lowest and the highest value."""
+    return " to ".join(dict.fromkeys((f"{min(values):.2f}", f"{max(values):.2f}")))
+
+
+def claims(run: Run) -> dict[str, str]:
+    """What README says of a run: float32 steps and predictions, and the time to an accuracy at the default rate."""
+    texts = []
+    for bench, what in (("step", "a training step takes"), ("predict", "a prediction of one row takes")):
+        us = [row["us"] for row in run.rows(bench) if row["dtype"] == "float32" and row.get("rows", 1) == 1]
+        if us and all(best_peer(each)[1] for each in us):
+            text = f"{what} {span([each['fastnn'] / best_peer(each)[1] for each in us])} of the time of the fastest " \
+                   f"other system"
+            if all("scikit-learn" in each for each in us):
+                text += f", {span([each['fastnn'] / each['scikit-learn'] for each in us])} of scikit-learn's"
+            texts.append(text)
+    accuracy = [row for row in run.rows("fit") if row["part"] == "accuracy" and row["rate"] == "0.001"]
+    for row in accuracy[-1:]:
+        texts.append(f"88 % test accuracy on Fashion-MNIST takes {row['seconds']['fastnn']:.3g} s with the start of "
+                     f"Python, against {best_peer(row['seconds'])[1]:.3g} s for the next system")
+    return {"claims": f"- {place(run)}: {'; '.join(texts)}.\n"} if texts else {}
 
 
 SUMMARIES = {"step": step_summary, "predict": predict_summary, "fit": fit_summary, "memory": memory_summary,

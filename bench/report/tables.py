@@ -1,10 +1,11 @@
 """The tables of docs/benchmarks/tables.md: one function per benchmark, from its rows to {name of a table: Markdown}."""
 
 import targets
-from checks import best_peer
+from checks import best_peer, single
 from networks import NETWORKS
 
 from report.markdown import cells, digits, labels, network, present, quotient, ratio, several, table, winner
+from report.runs import Run
 
 
 def step_tables(rows: list[dict], isa: str) -> dict[str, str]:
@@ -133,6 +134,27 @@ def kernels_tables(rows: list[dict], isa: str) -> dict[str, str]:
     return found
 
 
+def products_tables(rows: list[dict], isa: str) -> dict[str, str]:
+    return kernels_tables([{"part": "products", **row} for row in rows], isa)
+
+
+def targets_table(run: Run) -> dict[str, str]:
+    """The figures whose targets are single numbers (`targets.LIMITS`)."""
+    lines = [[check.cell, check.what, f"{check.value:#.3g}" if check.met else f"**{check.value:#.3g}, missed**",
+              check.target] for bench in run.benches for check in single(run.rows(bench))]
+    return {"targets": table(["measured", "figure", "value", "target"], lines)} if lines else {}
+
+
+def confinement(file: dict) -> str:
+    """How all systems were confined to an instruction set (isa.py)."""
+    if not (confined := file.get("confined")):
+        return "no system"
+    settings = " ".join(f"{name}={value!r}" if " " in value else f"{name}={value}"
+                        for name, value in confined["switches"].items())
+    return (f"all systems to {confined['isa']} (the machine has {confined['machine']}): `{settings}`; left out: "
+            f"{', '.join(confined['left out']) or 'none'}")
+
+
 def environment_table(files: list[dict]) -> str:
     """Machine, versions and dates; all distinct values where the files differ."""
     def every(value) -> str:
@@ -144,6 +166,7 @@ def environment_table(files: list[dict]) -> str:
                                                      in file["machine"]["caches"].items()))],
              ["SIMD level", every(lambda file: file["simd"])], ["BLAS", every(lambda file: file["blas"])],
              ["versions", every(lambda file: ", ".join(f"{name} {of}" for name, of in file["versions"].items()))],
+             *([["confined", every(confinement)]] if any(file.get("confined") for file in files) else []),
              ["dates", every(lambda file: file["date"])],
              ["processes per figure", ", ".join(
                  f"{bench} " + " or ".join(str(turns) for turns in sorted({file["turns"] for file in files
@@ -153,4 +176,4 @@ def environment_table(files: list[dict]) -> str:
 
 
 TABLES = {"step": step_tables, "predict": predict_tables, "fit": fit_tables, "memory": memory_tables,
-          "scaling": scaling_tables, "kernels": kernels_tables}
+          "scaling": scaling_tables, "kernels": kernels_tables, "products": products_tables}

@@ -18,6 +18,7 @@ from fastnn import runtime
 ROOT = Path(__file__).parents[2]
 BENCH, SUMMARY = ROOT / "bench", ROOT / "docs" / "benchmarks.md"
 TABLES = ROOT / "docs" / "benchmarks" / "tables.md"
+FIGURES = TABLES.parent / "figures"
 
 pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="the tests run without the checkout: no bench/ beside them")
 
@@ -43,15 +44,15 @@ def report(tmp_path):
     """A function that writes --json files, runs the report on a copy of the tree, and returns its two pages."""
     shutil.copytree(BENCH, tmp_path / "bench")
     (tmp_path / "docs" / "benchmarks").mkdir(parents=True)
-    shutil.copy(SUMMARY, tmp_path / "docs")
-    shutil.copy(TABLES, tmp_path / "docs" / "benchmarks")
+    for page in (SUMMARY, TABLES, ROOT / "README.md"):
+        shutil.copy(page, tmp_path / page.relative_to(ROOT))
 
-    def make(**files):
+    def make(isa="avx2", **files):
         figures = tmp_path / "figures"
-        figures.mkdir()
+        (figures / isa).mkdir(parents=True)
         for bench, rows in files.items():
-            content = json.dumps({"bench": bench, **ENVIRONMENT, "rows": rows})
-            (figures / f"{bench}.json").write_text(content, encoding="utf-8")
+            content = json.dumps({"bench": bench, **ENVIRONMENT, "simd": isa, "rows": rows})
+            (figures / isa / f"{bench}.json").write_text(content, encoding="utf-8")
         process = python_bench("report", figures, bench=tmp_path / "bench", cwd=tmp_path)
         assert process.returncode == 0, process.stderr
         return [(tmp_path / page.relative_to(ROOT)).read_text(encoding="utf-8") for page in (SUMMARY, TABLES)]
@@ -154,17 +155,17 @@ def test_a_process_that_is_not_confined_fails(tmp_path):
 
 def rows_of(text, name):
     """The rows of a table as dictionaries by column."""
-    lines = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", text, re.DOTALL)[1].splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    lines = body(text, name).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
 
 def prose(page):
-    return re.sub(r"(<!-- table: .+? -->\n).*?(<!-- end -->)", r"\1\2", page, flags=re.DOTALL)
+    return re.sub(r"(<!-- made: .+? -->\n).*?(<!-- end -->)", r"\1\2", page, flags=re.DOTALL)
 
 
 def body(page, name):
-    return re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)[1]
+    return re.search(rf"<!-- made: {name} -->\n(.*?)<!-- end -->", page, re.DOTALL)[1]
 
 
 def test_report_fills_the_tables_that_it_has_figures_for(report, tmp_path):
@@ -194,7 +195,7 @@ def test_report_fills_the_tables_that_it_has_figures_for(report, tmp_path):
     for page, path in ((summary, SUMMARY), (tables, TABLES)):
         assert prose(page) == prose(path.read_text(encoding="utf-8"))  # only text between markers has changed
     assert body(tables, "memory") == body(TABLES.read_text(encoding="utf-8"), "memory")
-    pictures = {path.name for path in (tmp_path / "docs" / "benchmarks").glob("*.png")}
+    pictures = {path.name for path in (tmp_path / "docs" / "benchmarks" / "avx2").glob("*.png")}
     assert pictures == ({"step_float32.png", "predict_float32_1.png", "scaling.png"} if find_spec("matplotlib")
                         else set())
 
@@ -233,11 +234,35 @@ def test_report_shows_missing_figures_and_missed_targets(report):
     assert rows_of(tables, "passes")[0]["20"] == "2.0"
 
 
-def test_summary_in_words_agrees_with_the_table():
-    """Fastest in every training step, and in all but three of the predictions."""
-    text = SUMMARY.read_text(encoding="utf-8")
-    assert "fastest in every training step" in text and "in all but three of the predictions" in text
-    assert [row["call"] for row in rows_of(text, "slower")] == ["prediction, 10,000 rows"] * 3
+def test_report_shows_each_instruction_set_under_its_name(report):
+    report(isa="avx512", step=[step(250.0, 500.0, 1)])
+    summary, _ = report(isa="avx2", step=[step(310.0, 320.0, 1)])
+    shown = body(summary, "step summary")
+    assert re.findall(r"^\*\*(.+)\*\*$", shown, re.MULTILINE) == ["AVX2", "AVX-512"]
+    assert "310 | 320 | 1.0 |" in shown and "250 | 500 | 2.0 |" in shown
+    assert body(summary, "result") == (
+        "- **AVX2** (a processor, 2 cores; 2026-01-01): fastnn is the fastest in 1 of 1 training steps, and meets 0 of "
+        "2 targets.\n"
+        "- **AVX-512** (a processor, 2 cores; 2026-01-01): fastnn is the fastest in 1 of 1 training steps, and meets 2 "
+        "of 2 targets.\n")
+    assert [row["value"] for row in rows_of(summary, "missed")] == ["0.969", "1.03"]
+    assert body(summary, "missed").endswith("**AVX-512**\n\nNone.\n")
+
+
+def test_report_shows_single_targets_of_any_bench(report):
+    name = "epoch of a fit of iris, us"
+    _, tables = report(any_bench=[{"cell": "one", "targets": {name: 15.0}}, {"cell": "two", "targets": {name: 17.0}}])
+    assert [(row["measured"], row["value"]) for row in rows_of(tables, "targets")] == [
+        ("one", "15.0"), ("two", "**17.0, missed**")]
+
+
+def test_pages_show_the_figures_of_the_json_files(bench_module):
+    """After a change of figures, targets or the report: python bench report docs/benchmarks/figures."""
+    report = bench_module("report")
+    runs = bench_module("report.runs").read(FIGURES)
+    for page in report.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert report.fill(text, [(run, report.parts(run) | report.pictures(run, page)) for run in runs]) == text, page
 
 
 def test_report_refuses_a_folder_without_figures(tmp_path):
