@@ -5,8 +5,10 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import forks
 import isa
 from checks import print_missed
 from machine import environment
@@ -58,29 +60,38 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--other", default="", help="versions: Python of an environment with another fastnn")
     parser.add_argument("--json", default="", help="also write the figures to this file")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)  # the arguments of one measured process
+    parser.add_argument("--fork-for", default="", help=argparse.SUPPRESS)  # the system of forked processes
     options = parser.parse_args()
     if (options.bench == "report") != (options.folder is not None):
         parser.error("a FOLDER is needed for report, and only for report")
-    if (options.bench == "versions") != bool(options.other) and not options.worker:
+    if (options.bench == "versions") != bool(options.other) and not (options.worker or options.fork_for):
         parser.error("--other PYTHON is needed for versions, and only for versions")
     if not Path(options.json).parent.is_dir():  # before anything is measured
         parser.error(f"there is no folder for {options.json}")
     return options
 
 
+def confined(work: Callable, arguments: dict):
+    """The figures of a measured process, if its systems are confined to --isa."""
+    figures = work(**arguments)
+    isa.verify()
+    return figures
+
+
 def main() -> None:
     options = parse()
-    if not options.worker:  # a measured process inherits the environment
+    if not (options.worker or options.fork_for):  # a measured process inherits the environment
         for variable in SLOWS_BLAS:
             os.environ.pop(variable, None)
         if options.isa:
             isa.confine(options.isa)
     module = importlib.import_module("report" if options.bench == "report" else f"suites.{options.bench}")
-    if options.worker:
-        figures = module.work(**json.loads(options.worker))
-        isa.verify()
-        print(json.dumps(figures))
+    if options.fork_for:
+        forks.serve(options.fork_for, lambda arguments: confined(module.work, arguments))
         return
+    if options.worker:
+        print(json.dumps(confined(module.work, json.loads(options.worker))), flush=True)
+        os._exit(0)  # PyTorch takes half a second to unload
     rows = module.run(options)
     if options.bench == "report":
         return

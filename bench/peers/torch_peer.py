@@ -1,11 +1,15 @@
 """PyTorch, eager and compiled, with its fused Adam."""
 
+import os
 from itertools import pairwise
 
 import numpy as np
-import torch
 
 from peers import RATE, initial
+
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # starting a pool of compilers takes longer than compiling
+
+import torch
 
 
 class EagerTorch:

@@ -153,6 +153,31 @@ def test_a_process_that_is_not_confined_fails(tmp_path):
     assert "not confined to avx2" in process.stderr and "fastnn runs baseline" in process.stderr
 
 
+@pytest.mark.skipif(not (hasattr(os, "fork") and find_spec("sklearn")), reason="needs fork and scikit-learn")
+def test_forked_processes_answer_each_request(tmp_path):
+    """The second one fails, and the third is measured nevertheless."""
+    case = {"system": "scikit-learn", "workload": "iris", "dtype": "float32", "n_threads": 1}
+    requests = "".join(json.dumps(each) + "\n" for each in (case, {**case, "workload": "none"}, case))
+    process = subprocess.run([sys.executable, BENCH, "step", "--fork-for", "scikit-learn"], input=requests, text=True,
+                             cwd=tmp_path, capture_output=True, timeout=300)
+    first, second, third = (json.loads(line) for line in process.stdout.splitlines())
+    assert first["result"]["loss"] == third["result"]["loss"] and min(first["result"]["us"], third["result"]["us"]) > 0
+    assert "KeyError: 'none'" in second["error"]
+
+
+def test_slow_competitors_are_measured_once(bench_module, monkeypatch):
+    """onnxruntime is slower than JAX in one figure only, NumPy in both."""
+    measure = bench_module("measure")
+    found = {"fastnn": [{"us 1": 90.0, "us 32": 90.0}], "JAX scanned": [{"us 1": 2.0, "us 32": 10.0}],
+             "onnxruntime": [{"us 1": 2.5, "us 32": 20.0}], "NumPy": [{"us 1": 4.0, "us 32": 16.0}], "GEMM": [{}]}
+    slow = measure.slow_peers(found, ["fastnn", "JAX scanned", "onnxruntime", "NumPy"])
+    assert slow == {"NumPy"}
+    calls = []
+    monkeypatch.setattr(measure, "in_process", lambda bench, arguments, n_threads: calls.append(arguments["name"]))
+    measure.alternate("step", {name: {"name": name} for name in "abc"}, 1, 3, settled=lambda found: {"b"})
+    assert "".join(calls) == "abcacac"
+
+
 def rows_of(text, name):
     """The rows of a table as dictionaries by column."""
     lines = body(text, name).splitlines()
