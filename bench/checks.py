@@ -21,11 +21,15 @@ class Check(NamedTuple):
         return self.value >= self.limit.bound if self.limit.lowest else self.value <= self.limit.bound
 
     @property
+    def figure(self) -> str:
+        return f"{self.value:.0f}" if self.value >= 100 else f"{self.value:#.3g}"
+
+    @property
     def target(self) -> str:
         return f"{'≥' if self.limit.lowest else '≤'} {self.limit.bound:.3g}"
 
     def __str__(self) -> str:
-        return f"{self.cell}: {self.what} {self.value:.3g} ({self.target})"
+        return f"{self.cell}: {self.what} {self.figure} ({self.target})"
 
 
 def best_peer(values: dict[str, float]) -> tuple[str, float] | tuple[None, None]:

@@ -97,7 +97,7 @@ def slower(run: Run) -> dict[str, str]:
 
 def missed(run: Run) -> dict[str, str]:
     """All figures that miss their target."""
-    lines = [[check.cell, check.what, f"{check.value:#.3g}", check.target]
+    lines = [[check.cell, check.what, check.figure, check.target]
              for check in all_checks(run) if not check.met]
     return {"missed": table(["measured", "figure", "value", "target"], lines) if lines else NONE}
 

@@ -140,7 +140,7 @@ def products_tables(rows: list[dict], isa: str) -> dict[str, str]:
 
 def targets_table(run: Run) -> dict[str, str]:
     """The figures whose targets are single numbers (`targets.LIMITS`)."""
-    lines = [[check.cell, check.what, f"{check.value:#.3g}" if check.met else f"**{check.value:#.3g}, missed**",
+    lines = [[check.cell, check.what, check.figure if check.met else f"**{check.figure}, missed**",
               check.target] for bench in run.benches for check in single(run.rows(bench))]
     return {"targets": table(["measured", "figure", "value", "target"], lines)} if lines else {}
 

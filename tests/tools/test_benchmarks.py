@@ -93,7 +93,7 @@ def test_a_row_of_any_bench_may_name_its_targets(bench_module):
     rows = [{"cell": f"case {value}", "targets": {name: value}} for name in limits for value in (0.0, 100.0)]
     found = missed(checks, "a bench", [*rows, {"us": 1.0}], "avx2")
     assert len(found) == len(limits)  # the low or the high value of each
-    assert "case 0.0: products: part of the FMA peak 0 (≥ 0.92)" in found
+    assert "case 0.0: products: part of the FMA peak 0.00 (≥ 0.92)" in found
     assert "case 100.0: epoch of a fit of iris, us 100 (≤ 16)" in found
 
 
