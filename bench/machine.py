@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("fastnn", "numpy", "scipy", "scikit-learn", "jax", "jaxlib", "torch", "onnxruntime", "onnx", "skl2onnx",
+PACKAGES = ("numpy", "scipy", "scikit-learn", "jax", "jaxlib", "torch", "onnxruntime", "onnx", "skl2onnx",
             "openvino", "ai-edge-litert")
 
 
@@ -29,7 +29,9 @@ def cpu_model() -> str:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the measured packages that are installed."""
-    found = {"python": platform.python_version()}
+    import fastnn
+
+    found = {"python": platform.python_version(), "fastnn": fastnn.__version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
