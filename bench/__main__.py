@@ -31,6 +31,7 @@ BENCHES = {
     "loop": "the Python training loop, and the fixed cost of a fit",
     "shards": "the mini-batch size from which two threads pay off",
     "teams": "the default number of threads against given ones, on idle and on busy cores",
+    "spinning": "how long waiting threads spin before they sleep",
     "orders": "the storage order of W",
     "layouts": "the storage order of Z",
     "functions": "exp, log, ... at each SIMD level",
