@@ -23,23 +23,22 @@ def reference(X: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
     return E / E.sum(axis=1, keepdims=True)
 
 
-def rows_of(workload: str, dtype: str) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((max(ROWS), NETWORKS[workload][0][0]), dtype)
+def save_data(folder: str, workload: str, dtype: str) -> None:
+    """Write X and the reference, which every process reads, so that only one computes them."""
+    sizes, _ = NETWORKS[workload]
+    X = np.random.default_rng(0).standard_normal((max(ROWS), sizes[0]), dtype)
+    weights, starts = peers.initial(sizes, dtype), range(0, len(X), CHUNK_ROWS)
+    np.save(Path(folder, "X.npy"), X)
+    np.save(Path(folder, "A.npy"), np.concatenate([reference(X[start : start + CHUNK_ROWS], weights)
+                                                   for start in starts]))
 
 
-def save_reference(file: Path, workload: str, dtype: str) -> None:
-    X, weights = rows_of(workload, dtype), peers.initial(NETWORKS[workload][0], dtype)
-    np.save(file, np.concatenate([reference(X[start : start + CHUNK_ROWS], weights)
-                                  for start in range(0, len(X), CHUNK_ROWS)]))
-
-
-def work(system: str, workload: str, dtype: str, n_threads: int, expected: str) -> dict[str, float]:
-    """`expected` is the file of the reference, which every process needs and only one computes."""
-    X, right = rows_of(workload, dtype), np.load(expected)
+def work(system: str, workload: str, dtype: str, n_threads: int, folder: str) -> dict[str, float]:
+    X, right = np.load(Path(folder, "X.npy"), mmap_mode="r"), np.load(Path(folder, "A.npy"))
     peer = peers.make(system, NETWORKS[workload][0], dtype, n_threads)
     figures = {}
     for rows in ROWS:
-        part = X[:rows].copy()
+        part = np.array(X[:rows])
         error = np.abs(peer.predict(part) - right[:rows]).max() / np.finfo(dtype).eps  # in units of eps
         figures |= {f"error {rows}": float(error),
                     f"us {rows}": microseconds(lambda part=part: peer.predict(part), seconds=SECONDS, rounds=ROUNDS)}
@@ -49,9 +48,8 @@ def work(system: str, workload: str, dtype: str, n_threads: int, expected: str) 
 def measure(systems: list[str], case: dict, turns: int) -> dict[str, dict[str, float]]:
     """The figures of each system; onnxruntime, which a target names, is measured in every turn."""
     with tempfile.TemporaryDirectory() as folder:
-        expected = Path(folder, "expected.npy")
-        save_reference(expected, case["workload"], case["dtype"])
-        cases = {name: {"system": name, **case, "expected": str(expected)} for name in systems}
+        save_data(folder, case["workload"], case["dtype"])
+        cases = {name: {"system": name, **case, "folder": folder} for name in systems}
         return gather("predict", cases, case["n_threads"], turns,
                       settled=lambda found: slow_peers(found, systems) - {"onnxruntime"})
 

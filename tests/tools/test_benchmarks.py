@@ -322,3 +322,14 @@ def test_json_holds_figures_and_environment(tmp_path):
     assert "targets met" in process.stdout
     assert not confined or content["simd"] == content["confined"]["isa"] == "avx2"
     assert set(row["loss"]) == {"fastnn", "NumPy"}
+
+
+def test_predictions_are_compared_with_a_reference(tmp_path):
+    process = python_bench("predict", "--only", "iris", "--threads", "1", "--turns", "1", "--peers", "NumPy", "--json",
+                           "predict.json", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    rows = json.loads((tmp_path / "predict.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["rows"] for row in rows] == [1, 32, 10_000]
+    for row in rows:
+        assert set(row["us"]) == set(row["error"]) == {"fastnn", "NumPy"}
+        assert all(us > 0 for us in row["us"].values()) and all(0 <= error < 50 for error in row["error"].values())
