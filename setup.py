@@ -105,7 +105,7 @@ def extension(name: str, openmp: list[str]) -> Extension:
     )
 
 
-PARALLEL = {"training_stages", "prediction_chunks", "prediction_plan"}  # modules with parallel regions
+PARALLEL = {"training_stages", "prediction_chunks", "prediction_plan", "_testing"}  # modules with parallel regions
 OPENMP = openmp_flags()
 setup(
     libraries=[library(f"fastnn_{level}", f"csrc/levels/{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]

@@ -34,6 +34,7 @@ BENCHES = {
     "spinning": "how long waiting threads spin before they sleep",
     "orders": "the storage order of W",
     "layouts": "the storage order of Z",
+    "subnormals": "steps and predictions on subnormal numbers against normal ones",
     "functions": "exp, log, ... at each SIMD level",
     "vectorization": "Python loops against vectorised code",
 }

@@ -1,13 +1,16 @@
-"""The compiled core's parts for tests and benchmarks: every kernel that `kernels` does not offer, and the team policy.
+"""The compiled core's parts for tests and benchmarks: every kernel that `kernels` does not offer, the team
+policy and the floating-point mode.
 
-Conventions as in `fastnn._core.kernels`.
+Conventions as in `fastnn._core.kernels`, but the kernels run in the mode of the caller.
 """
+from cython.parallel cimport prange
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastnn._core.arrays cimport (
     dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core.blas cimport matmul
+from fastnn._core.floating_mode cimport FASTNN_FLUSH, fastnn_floating_mode, fastnn_set_floating_mode
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.gemm cimport BLAS, DOTS, MATVEC, TILES, fastest_kernel, product
 from fastnn._core.kernels cimport Product, bind_product, csr_rows
@@ -19,8 +22,10 @@ from fastnn._core.team_policy cimport (
 
 from fastnn._core.registry import LEVELS
 
-__all__ = ["TeamPolicy", "elementwise", "fastest", "gather", "multiply", "rates",
-           "sparse_weight_gradient", "sum_columns", "total_gradient", "update"]
+__all__ = ["FLUSH", "TeamPolicy", "elementwise", "fastest", "floating_mode", "gather", "modes_of_team", "multiply",
+           "rates", "set_floating_mode", "sparse_weight_gradient", "sum_columns", "total_gradient", "update"]
+
+FLUSH = <uint64_t>FASTNN_FLUSH  # the bits of a floating-point mode that flush subnormal numbers to zero
 
 TEAM_STATES = {FASTNN_TEAM: "team", FASTNN_SAMPLE: "sample", FASTNN_ALONE: "alone"}
 
@@ -52,6 +57,27 @@ cdef class TeamPolicy:
     def credit(self):
         """Seconds per row that the team has saved."""
         return self.policy.credit
+
+
+def floating_mode():
+    """Return the floating-point mode of this thread: the register of the CPU that holds it."""
+    return fastnn_floating_mode()
+
+
+def set_floating_mode(uint64_t mode):
+    """Set the floating-point mode of this thread, which NumPy and Python compute in too."""
+    fastnn_set_floating_mode(mode)
+
+
+def modes_of_team(int team):
+    """Return the floating-point modes of the threads that a plan with a team of that size works on."""
+    cdef uint64_t[64] modes
+    cdef int k
+    if not 1 <= team <= 64:
+        raise ValueError(f"need a team of 1 to 64 threads, got {team}")
+    for k in prange(team, schedule="static", num_threads=team, nogil=True):
+        modes[k] = fastnn_floating_mode()
+    return [modes[k] for k in range(team)]
 
 
 def sum_columns(M, double scale, out, int level=0):

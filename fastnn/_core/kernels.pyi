@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Csr = tuple[Array, Array, Array]
 
+class subnormals_as_zero:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
+
 def activate(
     name: str, Z: Array, b: Array | None, A: Array, level: int = 0, *,
     dropout: tuple[int, int, int, int] | None = None, first: int = 0,

@@ -15,6 +15,7 @@ from fastnn._core.arrays cimport (
     bind_csr, bind_loss, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_index_pointer,
     output_pointer, pointer)
 from fastnn._core.blas cimport check_dimension, matmul
+from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
     FASTNN_SHUFFLE_ROUNDS, FASTNN_SIGMOID, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
@@ -24,7 +25,19 @@ from fastnn._core.sparse cimport Csr, rows_in_range
 cnp.import_array()
 
 __all__ = ["activate", "activate_backward", "all_finite", "log_probabilities", "loss", "multiply", "permutation",
-           "random_words", "shuffle", "sparse_linear"]
+           "random_words", "shuffle", "sparse_linear", "subnormals_as_zero"]
+
+
+cdef class subnormals_as_zero:
+    """A context in which subnormal numbers count as zero in this thread, in the kernels and in NumPy."""
+
+    cdef uint64_t callers_mode
+
+    def __enter__(self):
+        self.callers_mode = fastnn_flush_subnormals()
+
+    def __exit__(self, *_):
+        fastnn_restore_mode(self.callers_mode)
 
 
 def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):

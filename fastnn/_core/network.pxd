@@ -1,4 +1,5 @@
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint64_t
 
 from fastnn._core.gemm cimport KernelPolicy
 from fastnn._core.layer cimport Network
@@ -9,6 +10,7 @@ cdef class BoundNetwork:
     cdef Network net
     cdef list held   # the bound arrays, so that none can be freed or resized
     cdef bint busy
+    cdef uint64_t callers_mode  # the floating-point mode of the thread that entered
 
     # `level` indexes `registry.LEVELS`; `architecture` has sizes and activations, `parameters` theta and row_major.
     # `writable` refuses a read-only theta.
@@ -19,6 +21,7 @@ cdef class BoundNetwork:
     cdef char *input(self, object array, tuple shape, str name) except NULL
     cdef char *output(self, object array, tuple shape, str name, str order=*) except NULL
 
-    # Called with the GIL held before and after the buffers are used. `enter` refuses a second thread.
+    # Called with the GIL held before and after the buffers are used. `enter` refuses a second thread. Between them,
+    # subnormal numbers count as zero in the calling thread.
     cdef int enter(self) except -1
     cdef void leave(self) noexcept

@@ -4,6 +4,7 @@ from libc.stdlib cimport calloc, free
 
 from fastnn._core.arrays cimport dtype_code, operations, output_pointer, pointer
 from fastnn._core.blas cimport check_dimension
+from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.gemm cimport KernelPolicy
 from fastnn._core.layer cimport Layer, Network
@@ -45,9 +46,11 @@ cdef class BoundNetwork:
             end_call()
             raise RuntimeError("this plan is in use by another thread")
         self.busy = True
+        self.callers_mode = fastnn_flush_subnormals()
         return 0
 
     cdef void leave(self) noexcept:
+        fastnn_restore_mode(self.callers_mode)
         end_call()
         self.busy = False
 

@@ -35,6 +35,8 @@ cdef class PredictionChunks(BoundNetwork):
 
     # Compute all layers for the k-th chunk in a thread's scratch; return whether its X is finite.
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
+    # The same in any thread of a team.
+    cdef bint run_chunk_in_team(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
     cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil
     cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil
     cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil
@@ -43,6 +45,8 @@ cdef class PredictionChunks(BoundNetwork):
                      char *Z) noexcept nogil
     cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
                           char *Z) noexcept nogil
+    cdef void linear_part_in_team(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count,
+                                  const char *A_prev, char *Z) noexcept nogil
     cdef bint all_finite(self, const char *X, ptrdiff_t count) noexcept nogil
     cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil
     cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil

@@ -1,7 +1,9 @@
 """Chunks of rows through the layers of a bound network."""
 from cython.parallel cimport prange
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint64_t
 
+from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.gemm cimport BLAS, TILES
 from fastnn._core.layer cimport Layer, linear_activate, linear_activate_across, linear_units, sparse_linear_activate
 from fastnn._core.sparse cimport Csr
@@ -28,6 +30,12 @@ cdef class PredictionChunks(BoundNetwork):
             else:
                 self.layer(call, l, count, A_prev, A)
         return True
+
+    cdef bint run_chunk_in_team(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil:
+        cdef uint64_t mode = fastnn_flush_subnormals()
+        cdef bint finite = self.run_chunk(call, k, thread)
+        fastnn_restore_mode(mode)
+        return finite
 
     # Compute A[1] from X (n[0], count); return whether X is finite.
     cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil:
@@ -95,7 +103,7 @@ cdef class PredictionChunks(BoundNetwork):
                     self.linear_part(kernel, layer, s, parts, length, A_prev, Z)
             else:
                 for s in prange(parts, schedule="static", num_threads=parts):
-                    self.linear_part(kernel, layer, s, parts, length, A_prev, Z)
+                    self.linear_part_in_team(kernel, layer, s, parts, length, A_prev, Z)
             A_prev, Z = A_prev + length * layer.n_in * self.net.itemsize, Z + length * layer.n_out * self.net.itemsize
             count -= length
 
@@ -104,6 +112,12 @@ cdef class PredictionChunks(BoundNetwork):
         cdef ptrdiff_t granules = layer.n_out // UNITS_GRANULE, start = granules * s // parts * UNITS_GRANULE
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else granules * (s + 1) // parts * UNITS_GRANULE
         linear_units(kernel, &self.net, layer, start, stop - start, count, A_prev, Z, NULL)
+
+    cdef void linear_part_in_team(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count,
+                                  const char *A_prev, char *Z) noexcept nogil:
+        cdef uint64_t mode = fastnn_flush_subnormals()
+        self.linear_part(kernel, layer, s, parts, count, A_prev, Z)
+        fastnn_restore_mode(mode)
 
     # ---- Finiteness of X (n[0], count)
 

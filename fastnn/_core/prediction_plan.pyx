@@ -3,11 +3,13 @@ cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
 from fastnn._core.arrays cimport bind_csr, output_pointer, rows_pointer
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.conversion cimport convert_rows
+from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport in_forked_child
 from fastnn._core.gemm cimport BLAS, FASTEST_KERNEL
 from fastnn._core.layer cimport Layer, has_epilogue, linear_kernel, outputs_across
@@ -129,6 +131,8 @@ cdef class PredictionPlan(PredictionChunks):
         """
         cdef Call call
         cdef cnp.npy_intp shape[2]
+        cdef uint64_t mode
+        cdef bint converted
         cdef int typenum = cnp.NPY_FLOAT32 if self.net.dtype == FASTNN_FLOAT32 else cnp.NPY_FLOAT64
         if not cnp.PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2:
             return None
@@ -139,7 +143,10 @@ cdef class PredictionPlan(PredictionChunks):
             if cnp.PyArray_SIZE(X) > MAX_CONVERTED_ELEMENTS:
                 return None
             given, X = X, cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(X), typenum, 0)
-            if not convert_rows(given, self.net.dtype, <char *>cnp.PyArray_DATA(X)):
+            mode = fastnn_flush_subnormals()
+            converted = convert_rows(given, self.net.dtype, <char *>cnp.PyArray_DATA(X))
+            fastnn_restore_mode(mode)
+            if not converted:
                 return None
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
         call.X, call.row_stride, call.column_stride = <char *>cnp.PyArray_DATA(X), self.net.layers[0].n_in, 1
@@ -159,7 +166,7 @@ cdef class PredictionPlan(PredictionChunks):
             n_chunks = (m + call.chunk - 1) // call.chunk
             if team and by_rows:
                 for k in prange(n_chunks, schedule="dynamic", num_threads=self.team):
-                    finite &= self.run_chunk(call, k, threadid())
+                    finite &= self.run_chunk_in_team(call, k, threadid())
             else:
                 for k in range(n_chunks):
                     finite &= self.run_chunk(call, k, 0)

@@ -2,9 +2,10 @@
 from cython.parallel cimport parallel, prange
 from libc.math cimport NAN, isfinite, sqrt
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport in_forked_child
 from fastnn._core.registry cimport csrc, fastnn_update
 from fastnn._core.shard cimport shard_pass, total_weight
@@ -77,6 +78,7 @@ cdef class TrainingStages(BoundTraining):
     # Run a bit set of stages, on the team or on the calling thread. Each stage waits for the previous one to finish.
     cdef void run_stages(self, int stages, int call) noexcept nogil:
         cdef int i, k
+        cdef uint64_t mode = 0
         cdef bint shared = self.team > 1 and self.n_slices > 1 and not in_forked_child()
         if not shared or not fastnn_decide(&self.policies[call], fastnn_clock()):
             for i in range(N_STAGES):
@@ -85,6 +87,7 @@ cdef class TrainingStages(BoundTraining):
                         self.run_part(1 << i, k)
         else:
             with parallel(num_threads=self.team):
+                mode = fastnn_flush_subnormals()
                 if stages & PASS:
                     for k in prange(self.n_active, schedule="static"):
                         self.run_part(PASS, k)
@@ -100,6 +103,7 @@ cdef class TrainingStages(BoundTraining):
                 if stages & UPDATE:
                     for k in prange(self.n_slices, schedule="static"):
                         self.run_part(UPDATE, k)
+                fastnn_restore_mode(mode)
         if shared:
             fastnn_record(&self.policies[call], fastnn_clock(), self.count)
 

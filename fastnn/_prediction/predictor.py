@@ -147,7 +147,8 @@ class Predictor:
             parameters, A_prev = parameters.column_major(), X
         else:
             A_prev = np.asfortranarray(X.T)
-        with runtime.blas_threads(min(runtime.thread_count(n_threads), runtime.cores())):
+        threads = min(runtime.thread_count(n_threads), runtime.cores())
+        with runtime.blas_threads(threads), kernels.subnormals_as_zero():
             for W, b, name in zip(*parameters.views(), activations, strict=True):
                 Z, A = linear(W, A_prev), aligned_empty((len(W), len(X)), dtype, "F")
                 kernels.activate(name, Z, b, A, runtime.LEVEL)

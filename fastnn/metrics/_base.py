@@ -64,7 +64,8 @@ class EvaluatedChunk:
         if self._probabilities is None:
             self._probabilities = self.outputs.copy()  # of Z[L], which the kernel replaces by A[L]
             Z = self._probabilities.T
-            kernels.activate(self.architecture.output, Z, None, Z, runtime.LEVEL)
+            with kernels.subnormals_as_zero():  # as in predictions
+                kernels.activate(self.architecture.output, Z, None, Z, runtime.LEVEL)
         return self._probabilities
 
     def predictions(self) -> NDArray[Any]:

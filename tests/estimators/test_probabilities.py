@@ -14,6 +14,7 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, cross_val_predict
 
 from fastnn import from_sklearn
+from fastnn._core import _testing
 
 MLPClassifier = OURS["classifier"]
 ONE_HOT = np.eye(3, dtype=int)[y_iris]
@@ -146,6 +147,15 @@ def test_logarithms_are_those_of_z(task, dtype, far):
     # Z is a sum of products up to its own size: some tens of roundings.
     u = np.finfo(dtype).eps
     np.testing.assert_allclose(logarithms, exact, rtol=100 * u, atol=100 * u * (1 + np.abs(Z).max()))
+
+
+def test_a_subnormal_probability_is_zero_and_has_a_logarithm():
+    """e^-720 is 2e-313; a float64 below 2.2e-308 is subnormal."""
+    model = trained(y_iris)
+    model.coefs_[-1][...], model.intercepts_[-1][...] = 0, [0, -720, -1]
+    p = model.predict_proba(X_iris)[:, 1]
+    assert (p == 0).all() or not _testing.FLUSH
+    np.testing.assert_allclose(model.predict_log_proba(X_iris)[:, 1], -720 - np.log1p(np.exp(-1)), rtol=1e-15)
 
 
 @each_target
