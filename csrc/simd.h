@@ -43,8 +43,18 @@
 #endif
 
 /* Keep a vector in a register: it is loaded once, where compilers would use it from memory in each multiplication. */
-#if defined(__GNUC__)
+#if defined(__aarch64__)
+#define IN_REGISTER(x) __asm__("" : "+w"(x))
+#elif defined(__GNUC__)
 #define IN_REGISTER(x) __asm__("" : "+v"(x))
+#endif
+
+/* Keep an offset in a register. From offsets that it knows to be multiples, clang computes each address by adding to
+   the previous one: on arm64 a chain of additions that takes longer than the multiplications. */
+#if defined(__aarch64__) && defined(__clang__)
+#define OFFSET_IN_REGISTER(x) __asm__("" : "+r"(x))
+#else
+#define OFFSET_IN_REGISTER(x) ((void)(x))
 #endif
 
 /* Elements of the vectors x and y by their indices, those of y after those of x. */
@@ -66,7 +76,7 @@
 #define FASTNN_FUSED FASTNN_PRAGMA(clang fp contract(on))
 FASTNN_INLINE float fma_f32(float a, float b, float c) { FASTNN_FUSED return a * b + c; }
 FASTNN_INLINE double fma_f64(double a, double b, double c) { FASTNN_FUSED return a * b + c; }
-#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#elif defined(__FMA__) || defined(__aarch64__)
 #define fma_f32(a, b, c) __builtin_fmaf(a, b, c)
 #define fma_f64(a, b, c) __builtin_fma(a, b, c)
 #else
@@ -75,7 +85,11 @@ FASTNN_INLINE double fma_f64(double a, double b, double c) { return a * b + c; }
 #endif
 
 #if defined(FASTNN_VECTOR)
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#else
 #include <immintrin.h>
+#endif
 
 typedef float vector_f32 __attribute__((vector_size(FASTNN_VECTOR)));
 typedef double vector_f64 __attribute__((vector_size(FASTNN_VECTOR)));
@@ -94,11 +108,22 @@ typedef double vector_at_f64 __attribute__((vector_size(FASTNN_VECTOR), aligned(
 #define vector_fma_f64(a, b, c) ((vector_f64)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define broadcast_f32(x) ((vector_f32)_mm512_set1_ps(x))
 #define broadcast_f64(x) ((vector_f64)_mm512_set1_pd(x))
-#else
+#elif FASTNN_VECTOR == 32
 #define vector_fma_f32(a, b, c) ((vector_f32)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define vector_fma_f64(a, b, c) ((vector_f64)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define broadcast_f32(x) ((vector_f32)_mm256_set1_ps(x))
 #define broadcast_f64(x) ((vector_f64)_mm256_set1_pd(x))
+#elif defined(__aarch64__)
+#define vector_fma_f32(a, b, c) ((vector_f32)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
+#define vector_fma_f64(a, b, c) ((vector_f64)vfmaq_f64((float64x2_t)(c), (float64x2_t)(a), (float64x2_t)(b)))
+/* In a register as a scalar: fmla multiplies by a lane of it, while ld1r would take a turn of the units that do fmla. */
+FASTNN_INLINE vector_f32 broadcast_f32(float x) { IN_REGISTER(x); return (vector_f32)vdupq_n_f32(x); }
+FASTNN_INLINE vector_f64 broadcast_f64(double x) { IN_REGISTER(x); return (vector_f64)vdupq_n_f64(x); }
+#else /* for tests of 16-byte vectors on x86-64 */
+#define vector_fma_f32(a, b, c) ((vector_f32)_mm_fmadd_ps((__m128)(a), (__m128)(b), (__m128)(c)))
+#define vector_fma_f64(a, b, c) ((vector_f64)_mm_fmadd_pd((__m128d)(a), (__m128d)(b), (__m128d)(c)))
+#define broadcast_f32(x) ((vector_f32)_mm_set1_ps(x))
+#define broadcast_f64(x) ((vector_f64)_mm_set1_pd(x))
 #endif
 #endif
 

@@ -1,20 +1,32 @@
 /* tuning.h: block sizes and thresholds of the kernels in gemm/, each with its unit and the benchmark that set it.
 
-   The EACH_ lists name the sizes that a function is compiled for; `then` separates them. */
+   The EACH_ lists name the sizes that a function is compiled for; `then` separates them. Those of NEON follow from its
+   registers and from a simulation of the inner loops, `python bench arm64`: nobody measured them. */
 #ifndef FASTNN_TUNING_H
 #define FASTNN_TUNING_H
 
 #define COMMA ,
 
+/* Vector registers: AVX-512 and NEON (16 bytes) have 32, AVX2 has 16. */
+#if FASTNN_VECTOR == 32
+#define VECTOR_REGISTERS 16
+#else
+#define VECTOR_REGISTERS 32
+#endif
+
 /* gemm/tiles.inc.h. Set by `python bench products`. A panel should stay in the L1 cache (32 or 48 KiB). */
 #define KC 256                /* terms per block: a panel of MR - 1 vectors takes 48 KiB; 16 with 32-byte vectors */
 #define NC 256                /* columns of op(B) per block: NC * KC elements stay in the L2 cache */
+#if FASTNN_VECTOR == 16
+#define MAX_TERMS_TALLEST PTRDIFF_MAX /* a panel of MR vectors takes 16 KiB */
+#else
 #define MAX_TERMS_TALLEST 128 /* terms up to which panels have MR vectors: 32 KiB; 12 with 32-byte vectors */
+#endif
 
 /* Register tiles: accumulators, a column of op(A) and an element of op(B) fill the vector registers. MR is the height
    of the tallest tile in vectors, NR the width of the widest in columns. The tallest tiles are faster for few
    terms or if one tile covers all columns; otherwise MR - 1 leaves registers for wider tiles. */
-#if FASTNN_VECTOR == 64 /* of 32 registers: 24 + 3 + 1 or 24 + 4 + 1 */
+#if VECTOR_REGISTERS == 32 /* 24 + 3 + 1 or 24 + 4 + 1 */
 #define ACCUMULATORS 24
 #define MR 4
 #define NR 8
@@ -23,7 +35,7 @@
     DO(height, 1) then DO(height, 2) then DO(height, 3) then DO(height, 4) then DO(height, 5) then \
     DO(height, 6) then DO(height, 7) then DO(height, 8)
 #define EACH_TALLEST(DO, then) DO(4, 1) then DO(4, 2) then DO(4, 3) then DO(4, 4) then DO(4, 5) then DO(4, 6)
-#else /* of 16 registers: 12 + 2 + 1 or 12 + 3 + 1 */
+#else /* 12 + 2 + 1 or 12 + 3 + 1 */
 #define ACCUMULATORS 12
 #define MR 3
 #define NR 6
@@ -35,12 +47,12 @@
 
 /* gemm/dots.inc.h. Set by `python bench products`. */
 #define DOT_BLOCK_BYTES 4096 /* bytes per column and block: the columns of a tile stay in the L1 cache */
-#if FASTNN_VECTOR == 64      /* of 32 registers: 25 accumulators, 5 vectors of A, 1 of B */
+#if VECTOR_REGISTERS == 32   /* 25 accumulators, 5 vectors of A, 1 of B */
 #define DOT_TILE 5           /* rows and columns of the largest tile */
 #define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3) then DO(4) then DO(5)
 #define EACH_DOT_COLUMNS(DO, rows, then) \
     DO(rows, 1) then DO(rows, 2) then DO(rows, 3) then DO(rows, 4) then DO(rows, 5)
-#else                        /* of 16 registers: 9 + 3 + 1 */
+#else                        /* 9 + 3 + 1 */
 #define DOT_TILE 3
 #define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3)
 #define EACH_DOT_COLUMNS(DO, rows, then) DO(rows, 1) then DO(rows, 2) then DO(rows, 3)
@@ -50,7 +62,7 @@
 #define MIN_STREAMED_BYTES (1 << 20) /* bytes of A from which it is read column by column: larger than the L2 cache */
 #define STREAMED_STRIP_BYTES 4096    /* bytes per column and block, and of the sums, which stay in the L1 cache */
 #define STREAMED_COLUMNS 4           /* columns added per pass over the sums */
-#if FASTNN_VECTOR == 64
+#if VECTOR_REGISTERS == 32
 #define ROW_STRIP 16 /* vectors of rows summed together, in registers */
 #define EACH_ROW_STRIP(DO) \
     DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15) DO(16)

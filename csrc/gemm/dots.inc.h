@@ -14,9 +14,12 @@
 #elif FASTNN_VECTOR * 8 / REAL_BITS == 8
 #define EVEN(x, y) SHUFFLE(x, y, 0, 2, 4, 6, 8, 10, 12, 14)
 #define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7, 9, 11, 13, 15)
-#else
+#elif FASTNN_VECTOR * 8 / REAL_BITS == 4
 #define EVEN(x, y) SHUFFLE(x, y, 0, 2, 4, 6)
 #define ODD(x, y) SHUFFLE(x, y, 1, 3, 5, 7)
+#else
+#define EVEN(x, y) SHUFFLE(x, y, 0, 2)
+#define ODD(x, y) SHUFFLE(x, y, 1, 3)
 #endif
 
 /* Return a vector whose element t is the sum of the lanes of x[t], for up to LANES vectors. Each step adds neighbouring

@@ -42,7 +42,12 @@ FASTNN_INLINE void FN(micro_kernel)(const int height, const int width, const FN(
     const ptrdiff_t B_row = panel->B_row, B_column = panel->B_column, ldc = panel->ldc;
     const real alpha = panel->alpha, *mask = panel->epilogue.relu_mask_source;
     FN(vector) sum[NR][MR], a[MR];
+    ptrdiff_t column[NR]; /* offsets in op(B) */
     if (mask) mask += C - panel->C;
+    UNROLL for (int j = 0; j < width; j++) {
+        column[j] = j * B_column;
+        OFFSET_IN_REGISTER(column[j]);
+    }
     for (ptrdiff_t t = 0; t < count; t++, B += width * B_column, C += width * ldc) {
         const real *restrict A = panel->A, *restrict b = B;
         UNROLL for (int j = 0; j < width; j++)
@@ -54,7 +59,7 @@ FASTNN_INLINE void FN(micro_kernel)(const int height, const int width, const FN(
             }
             UNROLL for (int j = 0; j < width; j++)
                 UNROLL for (int i = 0; i < height; i++)
-                    sum[j][i] = FN(vector_fma)(a[i], FN(broadcast)(b[j * B_column]), sum[j][i]);
+                    sum[j][i] = FN(vector_fma)(a[i], FN(broadcast)(b[column[j]]), sum[j][i]);
         }
         if (alpha != 1)
             UNROLL for (int j = 0; j < width; j++)

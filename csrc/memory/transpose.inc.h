@@ -1,5 +1,5 @@
 /* transpose.inc.h: B = A^T, by vectors in blocks of 4 x 4 elements if the compiler has a shuffle builtin. */
-#if defined(FASTNN_SHUFFLES) && defined(FASTNN_VECTOR) && !defined(FASTNN_WIDE)
+#if defined(FASTNN_SHUFFLES) && defined(FASTNN_VECTOR) && FASTNN_VECTOR > 16 && !defined(FASTNN_WIDE)
 /* float: several blocks side by side in a vector. Its groups of four elements are interleaved with those of another
    vector, by elements or by pairs. */
 #define FASTNN_WIDE

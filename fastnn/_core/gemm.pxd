@@ -4,9 +4,9 @@ from libc.stddef cimport ptrdiff_t
 from fastnn._core.blas cimport matmul
 from fastnn._core.registry cimport FASTNN_FLOAT32, fastnn_epilogue, fastnn_ops
 from fastnn._core.tuning cimport (
-    DOTS_TILE_ROWS, DOTS_TILE_ROWS_WIDE, MAX_DOTS_COLUMN_BYTES, MAX_DOTS_COLUMNS, MAX_SMALL_BLAS_ELEMENTS,
-    MIN_ALIASING_STRIDE_BYTES, MIN_DOTS_ELEMENTS, MIN_DOTS_TERMS, MIN_DOTS_TERMS_PER_ROW, MIN_TILES_COLUMNS,
-    MIN_TILES_COLUMNS_TRANSPOSED, MIN_TILES_FILLED_TENTHS, WIDE_VECTOR_BYTES)
+    MAX_DOTS_COLUMN_BYTES, MAX_DOTS_COLUMNS, MAX_SMALL_BLAS_ELEMENTS, MIN_ALIASING_STRIDE_BYTES, MIN_DOTS_ELEMENTS,
+    MIN_DOTS_TERMS, MIN_DOTS_TERMS_PER_ROW, MIN_TILES_COLUMNS, MIN_TILES_COLUMNS_TRANSPOSED, MIN_TILES_FILLED_TENTHS,
+    WIDE_VECTOR_BYTES)
 
 cdef enum:   # kernels
     BLAS     # SciPy's
@@ -25,11 +25,6 @@ cdef inline bint has_wide_vectors(const fastnn_ops *ops) noexcept nogil:
 
 cdef inline ptrdiff_t item_size(int dtype) noexcept nogil:
     return sizeof(float) if dtype == FASTNN_FLOAT32 else sizeof(double)
-
-
-# Return the number of rows of C in a tile of the dot kernel.
-cdef inline int dots_tile_rows(const fastnn_ops *ops) noexcept nogil:
-    return DOTS_TILE_ROWS_WIDE if has_wide_vectors(ops) else DOTS_TILE_ROWS
 
 
 # Return `column_bytes` rounded up to whole vectors.
@@ -52,7 +47,7 @@ cdef inline int fastest_kernel(const fastnn_ops *ops, int dtype, bint transpose_
     if dots and large and column <= MAX_DOTS_COLUMN_BYTES and k >= MIN_DOTS_TERMS_PER_ROW * n:
         return DOTS
     # Dots for sums that fill a vector, in a single column or a single tile of rows.
-    if dots and k * item >= ops.vector and (m == 1 or n <= dots_tile_rows(ops)):
+    if dots and k * item >= ops.vector and (m == 1 or n <= ops.dots_tile_rows):
         return DOTS
     # The matrix-vector kernel for a single column that fills a vector.
     if m == 1 and not transpose_A and (ldb == 1 or not transpose_B) and column >= ops.vector:

@@ -4,7 +4,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t
 
 from fastnn._core.gemm cimport (
-    BLAS, BLAS_ONLY, DOTS, TILES, KernelPolicy, dots_tile_rows, fastest_kernel, multiply_by, vectors_bytes)
+    BLAS, BLAS_ONLY, DOTS, TILES, KernelPolicy, fastest_kernel, multiply_by, vectors_bytes)
 from fastnn._core.registry cimport (
     FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_epilogue, fastnn_ops)
 from fastnn._core.sparse cimport Csr
@@ -95,7 +95,7 @@ cdef inline void linear_activate(
 # 1/8 of the lanes idle. For the units of a single tile the dot kernel is faster; 4 lanes gain too little.
 cdef inline bint outputs_across(const Network *net) noexcept nogil:
     cdef ptrdiff_t n = net.layers[net.n_layers - 1].n_out, lanes = net.ops.vector // net.itemsize
-    return (lanes >= MIN_LANES_ACROSS and dots_tile_rows(net.ops) < n <= MAX_UNITS_ACROSS
+    return (lanes >= MIN_LANES_ACROSS and net.ops.dots_tile_rows < n <= MAX_UNITS_ACROSS
             and 8 * n * net.itemsize <= MAX_FILLED_EIGHTHS_ACROSS * vectors_bytes(net.ops, n * net.itemsize))
 
 

@@ -88,6 +88,7 @@ cdef extern from "fastnn.h" nogil:
         void (*log_probabilities)(int activation, ptrdiff_t n, ptrdiff_t m, void *Z) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
         ptrdiff_t vector
+        ptrdiff_t dots_tile_rows
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                          const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
                          const fastnn_epilogue *epilogue) noexcept nogil

@@ -10,8 +10,6 @@ cdef enum:
     MAX_DOTS_COLUMNS = 31           # columns m of C up to which copying a transposed A costs more than it saves
     MAX_DOTS_COLUMN_BYTES = 96      # bytes of a column of C up to which tiles waste lanes: 1.5 AVX-512 vectors
     MIN_DOTS_TERMS_PER_ROW = 8      # terms k per row of such a C from which the dot kernel is faster
-    DOTS_TILE_ROWS = 3              # rows of C in a tile of the dot kernel with 32-byte vectors,
-    DOTS_TILE_ROWS_WIDE = 5         # and with 64-byte vectors
     MAX_SMALL_BLAS_ELEMENTS = 1024  # elements of C up to which BLAS's small-matrix kernels take a transpose
     MIN_TILES_FILLED_TENTHS = 9     # tenths of the vectors' lanes that tiles must fill for such a small C
     MIN_TILES_COLUMNS = 2           # columns of C from which tiles are faster,
