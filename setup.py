@@ -5,7 +5,7 @@ behaviour, gcc or clang), FASTNN_OPENMP=0 (no threads).
 """
 
 import os
-import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -19,9 +19,37 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MSVC = sys.platform == "win32" and "MSC" in sys.version
-X86_64 = platform.machine().lower() in {"x86_64", "amd64"} and "universal2" not in sysconfig.get_platform()
 DEBUG = os.environ.get("FASTNN_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTNN_SANITIZE") == "1"
+
+COMPILER = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def predefined_macros() -> set[str]:
+    """The names of the compiler's own macros; none if it does not tell them."""
+    command = [*COMPILER, *shlex.split(os.environ.get("CFLAGS", "")), "-dM", "-E", "-x", "c", os.devnull]
+    try:
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return set()
+    return set(re.findall(r"#define (\w+)", output))
+
+
+def target_architectures(macros: set[str]) -> set[str]:
+    """The architectures to compile for, "x86_64" and "arm64", which may differ from that of this machine."""
+    if sys.platform == "darwin":  # the compiler may work for two at once, and then tells nothing
+        asked = re.findall(r"-arch\s+(\w+)", os.environ.get("ARCHFLAGS", ""))
+        asked = asked or [sysconfig.get_platform().rsplit("-")[-1]]
+        return {"x86_64", "arm64"} if "universal2" in asked else {ARCHITECTURES.get(name, name) for name in asked}
+    if macros:
+        return {name for macro, name in (("__x86_64__", "x86_64"), ("__aarch64__", "arm64")) if macro in macros}
+    name = os.environ.get("VSCMD_ARG_TGT_ARCH") or sysconfig.get_platform().removeprefix("linux-").removeprefix("win-")
+    return {ARCHITECTURES.get(name.lower(), name)}
+
+
+MACROS_OF_COMPILER = set() if MSVC else predefined_macros()
+TARGETS = target_architectures(MACROS_OF_COMPILER)
 
 if MSVC:
     COMMON = ["/O2", "/std:c11", "/fp:precise"]
@@ -36,6 +64,12 @@ else:
         "avx512": ["-mavx2", "-mfma", *(f"-mavx512{subset}" for subset in ("f", "dq", "bw", "vl"))],
     }
     LEVEL_FLAGS["avx512"] += ["-mprefer-vector-width=512"]
+    if len(TARGETS) > 1:  # these flags are for one half of a universal build
+        for level in ("avx2", "avx512"):
+            LEVEL_FLAGS[level] = [word for flag in LEVEL_FLAGS[level] for word in ("-Xarch_x86_64", flag)]
+    if "arm64" in TARGETS and "__GNUC__" in MACROS_OF_COMPILER and "__clang__" not in MACROS_OF_COMPILER:
+        # The first scheduling pass of gcc moves loads ahead until the accumulators no longer fit in the registers.
+        LEVEL_FLAGS["baseline"] += ["-fno-schedule-insns"]
 
 # Last on the command line, so that they win over Python's own flags, which may ask for symbols: two thirds of a wheel.
 SANITIZERS = ["-fsanitize=address,undefined"] if SANITIZE else []
@@ -55,8 +89,8 @@ STRIP = ["-Wl,-s,--gc-sections"] if sys.platform == "linux" and not (DEBUG or SA
 SMALL = {"_testing", "kernels", "arrays", "conversion", "forkguard", "network", "training_buffers"}
 
 HEADERS = sorted(glob("csrc/**/*.h", recursive=True))
-MACROS = [("FASTNN_X86_LEVELS", "1")] if X86_64 else []
-LEVELS = ["baseline", "avx2", "avx512"] if X86_64 else ["baseline"]
+MACROS = [("FASTNN_X86_LEVELS", "1")] if "x86_64" in TARGETS else []
+LEVELS = ["baseline", "avx2", "avx512"] if "x86_64" in TARGETS else ["baseline"]
 
 
 def openmp_flags() -> list[str]:
@@ -65,11 +99,10 @@ def openmp_flags() -> list[str]:
         return []
     if MSVC:
         return ["/openmp"]
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
         source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
-        probe = [*compiler, "-fopenmp", str(source), "-o", str(Path(folder, "probe"))]
+        probe = [*COMPILER, "-fopenmp", str(source), "-o", str(Path(folder, "probe"))]
         try:
             subprocess.run(probe, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):

@@ -6,7 +6,13 @@
 
 extern const fastnn_ops fastnn_ops_baseline[FASTNN_DTYPES];
 
-#if defined(FASTNN_X86_LEVELS) /* set by setup.py on x86-64, where the two units below are built */
+/* setup.py sets FASTNN_X86_LEVELS if it builds the two units below; a universal build of macOS includes them for x86-64
+   only. */
+#if defined(FASTNN_X86_LEVELS) && !defined(__x86_64__) && !defined(_M_X64)
+#undef FASTNN_X86_LEVELS
+#endif
+
+#if defined(FASTNN_X86_LEVELS)
 extern const fastnn_ops fastnn_ops_avx2[FASTNN_DTYPES];
 extern const fastnn_ops fastnn_ops_avx512[FASTNN_DTYPES];
 
@@ -98,7 +104,11 @@ static const fastnn_rule_facts rules[] = {FASTNN_FOR_EACH_RULE(RULE)};
 
 #define FUNCTION(name, ENUM) #name,
 static const char *const functions[] = {FASTNN_FOR_EACH_FUNCTION(FUNCTION)};
+#if defined(__aarch64__) /* baseline.c */
+static const char *const levels[] = {"neon", "avx2", "avx512"};
+#else
 static const char *const levels[] = {"baseline", "avx2", "avx512"};
+#endif
 
 const fastnn_exports fastnn_csrc = {
     activations, losses, rules, functions, levels, best_level, table, prepare_update, random_words, shuffle, permuted,
