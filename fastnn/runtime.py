@@ -22,6 +22,8 @@ def _requested_level() -> int:
     name = os.environ.get("FASTNN_SIMD", "").strip().lower()
     if not name:
         return best
+    if name == "baseline":  # also where NEON is the lowest level
+        return 0
     if name not in ALL_LEVELS:
         warnings.warn(f"FASTNN_SIMD={name!r} is not one of {', '.join(ALL_LEVELS)}: using {LEVELS[best]}",
                       RuntimeWarning, stacklevel=2)
@@ -36,10 +38,10 @@ LEVEL = _requested_level()
 
 
 def simd_level() -> str:
-    """Return the SIMD level whose kernels run: "baseline", "avx2" or "avx512".
+    """Return the SIMD level whose kernels run: "baseline", "avx2" or "avx512" on x86-64, "neon" on arm64.
 
     It is chosen at import: the best that the CPU and the operating system support. The environment variable
-    FASTNN_SIMD selects a lower one.
+    FASTNN_SIMD selects a lower one; "baseline" is the lowest of every machine.
     """
     return LEVELS[LEVEL]
 
