@@ -6,6 +6,7 @@ from hypothesis import settings
 from fastnn import _tuning
 
 settings.register_profile("untimed", deadline=None)
+settings.register_profile("emulated", deadline=None, max_examples=3)  # .ci/arm64 runs every instruction in an emulator
 settings.load_profile("untimed")
 
 
