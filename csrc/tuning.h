@@ -59,9 +59,16 @@
 #endif
 
 /* gemm/matvec.inc.h. Set by `python bench products`, rows with m = 1. */
-#define MIN_STREAMED_BYTES (1 << 20) /* bytes of A from which it is read column by column: larger than the L2 cache */
 #define STREAMED_STRIP_BYTES 4096    /* bytes per column and block, and of the sums, which stay in the L1 cache */
 #define STREAMED_COLUMNS 4           /* columns added per pass over the sums */
+#define STREAMED_AHEAD_BYTES 1024    /* bytes from the read of a line of a column to its prefetch */
+#define VECTORS_PER_LINE (64 / FASTNN_VECTOR)
+/* MIN_STREAMED_BYTES: bytes of A from which it is read column by column. */
+#if FASTNN_VECTOR == 32
+#define MIN_STREAMED_BYTES (3 << 13) /* larger than the L1 cache with b and c */
+#else
+#define MIN_STREAMED_BYTES (1 << 20) /* larger than the L2 cache */
+#endif
 #if VECTOR_REGISTERS == 32
 #define ROW_STRIP 16 /* vectors of rows summed together, in registers */
 #define EACH_ROW_STRIP(DO) \
