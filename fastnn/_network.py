@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, NoReturn, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -30,7 +30,8 @@ from fastnn.metrics import get as metric_objects
 __all__ = ["PredictingNetwork"]
 
 # Rebuilt after copying or unpickling.
-TRANSIENT = frozenset({"_W", "_b", "_predictor", "_shapes_predictions", "_in_training"})
+TRANSIENT = frozenset({"_W", "_b", "_predictor", "_shapes_predictions", "_gives_probabilities", "_single_output",
+                       "_in_training"})
 
 
 class PredictingNetwork(NetworkOutputs):
@@ -66,6 +67,8 @@ class PredictingNetwork(NetworkOutputs):
         self._W, self._b = self._parameters.views()
         self._predictor = Predictor(self._architecture, self._parameters)
         self._shapes_predictions = self._objective.loss.shapes_predictions
+        self._gives_probabilities = self._architecture.output in labels.CLASSIFYING
+        self._single_output = self._architecture.n_outputs == 1
         self._in_training = False
 
     def _replace_parameters(self, parameters: Parameters) -> None:
@@ -226,9 +229,10 @@ class PredictingNetwork(NetworkOutputs):
         TypeError
             If X does not hold real numbers.
         """
-        self._check_gives_probabilities()
+        if not self._gives_probabilities:
+            self._refuse_probabilities()
         if dropout_samples is None and random_state is None:
-            return self._predicted(X, out, n_threads, flat=self._architecture.sizes[-1] == 1)
+            return self._predicted(X, out, n_threads, self._single_output)
         check_companions(dropout_samples, random_state=random_state)
         mean, _ = self._moments(X, out, dropout_samples, random_state, n_threads)
         return mean[:, 0] if self.layer_sizes[-1] == 1 else mean
@@ -240,12 +244,12 @@ class PredictingNetwork(NetworkOutputs):
         They are finite and accurate also where a probability is rounded to 0 or 1. `X`, `out`, `n_threads` and errors
         as for `predict`; ValueError if the output is neither softmax nor sigmoid.
         """
-        self._check_gives_probabilities()
-        return self._predicted(X, out, n_threads, flat=self._architecture.sizes[-1] == 1, form="logarithms")
+        if not self._gives_probabilities:
+            self._refuse_probabilities()
+        return self._predicted(X, out, n_threads, self._single_output, "logarithms")
 
-    def _check_gives_probabilities(self) -> None:
-        if self._architecture.output not in labels.CLASSIFYING:
-            raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
+    def _refuse_probabilities(self) -> NoReturn:
+        raise ValueError(f"output={self.activations[-1]!r} gives no probabilities: use predict")
 
     def forward(self, X: Data, *, out: NDArray[Any] | None = None, return_cache: bool = False,
                 n_threads: int | None = None) -> NDArray[Any] | tuple[NDArray[Any], Cache]:

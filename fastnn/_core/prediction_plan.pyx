@@ -1,6 +1,7 @@
 """PredictionPlan: a network's forward pass, bound once. Chunks of rows that stay in the cache go through all layers."""
 cimport cython
 cimport numpy as cnp
+from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint64_t
@@ -70,10 +71,11 @@ cdef class PredictionPlan(PredictionChunks):
         """Return the number of scratch elements that one thread needs."""
         return (sizes[0] + 2 * max(sizes[1:])) * block
 
-    def blas_work(self, ptrdiff_t m):
+    cpdef ptrdiff_t blas_work(self, ptrdiff_t m) noexcept:
         """Return the multiply-adds of the largest product that is left to BLAS if `m` rows are predicted."""
         cdef ptrdiff_t largest = 0, count = min(m, self.block_rows(m))
         cdef Layer *layer
+        cdef int l
         for l in range(self.net.n_layers):
             layer = &self.net.layers[l]
             if linear_kernel(&self.net, layer, count) == BLAS:
@@ -115,7 +117,7 @@ cdef class PredictionPlan(PredictionChunks):
             raise ValueError(f"out must be C-ordered (m, n[L]) = ({call.m}, {n_out}), got shape {out.shape}")
         return self.predict(&call, raw)
 
-    def fast_path(self, X, bint raw=False):
+    cpdef fast_path(self, X, bint raw=False):
         """Return A[L] of the rows of `X` as a new array (m, n[L]); with `raw`, Z[L].
 
         Returns
@@ -213,3 +215,76 @@ cdef class PredictionPlan(PredictionChunks):
         if m < self.min_rows_split:
             return self.block
         return min(self.block, (m + 3) // 4)
+
+
+@cython.final
+cdef class PlanPool:
+    """The plans of a predictor that no call uses. Each call takes one, so that several threads may predict at a time.
+
+    Parameters
+    ----------
+    bind : callable
+        ``bind(team)`` returns a new plan for up to `team` threads.
+    max_rows : int
+        Rows up to which `fast_path` applies.
+    max_rows_single_thread : int
+        Rows up to which one thread works.
+    max_team : int
+        Largest team.
+    max_serial_blas_work : int
+        Multiply-adds up to which BLAS computes a product on one thread.
+    """
+
+    cdef object bind
+    cdef ptrdiff_t max_rows, max_rows_single_thread, max_serial_blas_work
+    cdef long max_team
+    cdef dict idle   # lists of plans by team
+    cdef list alone  # the idle plans of one thread
+
+    def __cinit__(self, bind, *, max_rows, max_rows_single_thread, max_team, max_serial_blas_work):
+        self.bind, self.max_rows, self.max_rows_single_thread = bind, max_rows, max_rows_single_thread
+        self.max_team, self.max_serial_blas_work = max_team, max_serial_blas_work
+        self.alone = []
+        self.idle = {1: self.alone}
+
+    def fast_path(self, X, bint raw=False, n_threads=None):
+        """Return `PredictionPlan.fast_path` of a plan for as many rows and threads.
+
+        Returns
+        -------
+        ndarray or None
+            None also where the caller has to check `n_threads`, to find its default or to limit BLAS's threads.
+        """
+        cdef ptrdiff_t m
+        cdef long team = 1
+        cdef int overflow = 0
+        cdef PredictionPlan plan
+        if not cnp.PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2:
+            return None
+        m = cnp.PyArray_DIM(X, 0)
+        if n_threads is not None:
+            if not PyLong_CheckExact(n_threads):
+                return None
+            team = PyLong_AsLongAndOverflow(n_threads, &overflow)
+        if m > self.max_rows or not 1 <= team <= self.max_team:
+            return None
+        if m <= self.max_rows_single_thread:
+            team = 1
+        elif n_threads is None:
+            return None
+        plan = self.take(team)
+        outputs = plan.fast_path(X, raw) if plan.blas_work(m) < self.max_serial_blas_work else None
+        self.give_back(team, plan)
+        return outputs
+
+    cpdef take(self, long team):
+        """Remove an idle plan for a team and return it, or a new one."""
+        cdef list plans = self.alone if team == 1 else self.idle.setdefault(team, [])
+        try:
+            return plans.pop()
+        except IndexError:  # not a test before: another thread may take the last plan after it
+            return self.bind(team)
+
+    cpdef give_back(self, long team, plan):
+        """Make a plan idle that was taken for a team."""
+        (<list>(self.alone if team == 1 else self.idle[team])).append(plan)

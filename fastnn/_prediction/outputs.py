@@ -77,9 +77,9 @@ class NetworkOutputs:
             found.append(gradients)
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, *, flat: bool = False,
+    def _predicted(self, X: Any, out: NDArray[Any] | None, n_threads: int | None, flat: bool = False,
                    form: Form = "outputs") -> NDArray[Any]:
-        outputs = self._predictor.fast_path(X, raw=form != "outputs", n_threads=n_threads) if out is None else None
+        outputs = self._predictor.fast_path(X, form != "outputs", n_threads) if out is None else None
         if outputs is None:
             features = Features(X, self._architecture.n_features, self._architecture.dtype)
             return self._predictor.predict(features, out, flat=flat, form=form, n_threads=n_threads)

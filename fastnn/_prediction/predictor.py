@@ -1,7 +1,8 @@
 """Prediction: the forward pass over rows of any number and source, with pooled plans."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnn import _tuning, runtime
 from fastnn._core import kernels
-from fastnn._core.prediction_plan import PredictionPlan
+from fastnn._core.prediction_plan import PlanPool, PredictionPlan
 from fastnn._data import arrays, checks
 from fastnn._data.features import Features
 from fastnn._data.sources import block_rows
@@ -64,25 +65,24 @@ class Predictor:
         self.chunk = block_rows(sizes[0] + sizes[-1], itemsize, self.block)
         self.max_rows_single_thread = (_tuning.MIN_PARALLEL_PREDICTION_WORK - 1) // sum(work)
         self.max_rows_blas_serial = (_tuning.MAX_SERIAL_BLAS_WORK - 1) // max(work)
-        self._idle: dict[int, list[PredictionPlan]] = {}  # by the threads that they are for
+        self._plans = PlanPool(partial(_bind, architecture, parameters, self.block), max_rows=self.chunk,
+                               max_rows_single_thread=self.max_rows_single_thread, max_team=_tuning.MAX_TEAM,
+                               max_serial_blas_work=_tuning.MAX_SERIAL_BLAS_WORK)
 
-    def fast_path(self, X: Any, *, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
+    def fast_path(self, X: Any, raw: bool = False, n_threads: int | None = None) -> NDArray[Any] | None:
         """Return the `outputs` of an X that the core reads or converts itself in one chunk, with a minimum of checks.
 
         Returns None if the fast path does not apply; the caller then falls back to full validation.
         """
+        outputs = self._plans.fast_path(X, raw, n_threads)
+        if outputs is not None:
+            return outputs
         if type(X) is list:
             X = arrays.listed_rows(X)
         if type(X) is not np.ndarray or X.ndim != 2 or len(X) > self.chunk:
             return None
-        plan, idle, limit = self._take_plan(len(X), n_threads)
-        if limit is NO_LIMIT:  # to enter it takes a tenth of the time of a row
-            outputs = plan.fast_path(X, raw)
-        else:
-            with limit:
-                outputs = plan.fast_path(X, raw)
-        idle.append(plan)
-        return outputs
+        with self._plan(len(X), n_threads) as plan:
+            return plan.fast_path(X, raw)
 
     def outputs(self, X: NDArray[Any] | SparseRows, *, raw: bool = False, n_threads: int | None = None,
                 out: NDArray[Any] | None = None) -> NDArray[Any] | None:
@@ -94,10 +94,8 @@ class Predictor:
             return self._column_major().outputs(X, raw=raw, n_threads=n_threads, out=out)
         if out is None:
             out = np.empty((len(X), self.architecture.n_outputs), self.architecture.dtype)
-        plan, idle, limit = self._take_plan(len(X), n_threads)
-        with limit:
+        with self._plan(len(X), n_threads) as plan:
             finite = plan.run(X.arrays if isinstance(X, SparseRows) else X, out, raw)
-        idle.append(plan)
         return out if finite else None
 
     def predict(self, X: Features, out: NDArray[Any] | None = None, *, flat: bool = False,
@@ -160,27 +158,19 @@ class Predictor:
     def _column_major(self) -> "Predictor":
         return Predictor(self.architecture, self.parameters.column_major())
 
-    def _take_plan(self, m: int, n_threads: int | None
-                   ) -> tuple[PredictionPlan, list[PredictionPlan], AbstractContextManager[object]]:
-        """Return a plan for `m` rows, the list of idle plans it belongs to and a context that limits BLAS's threads."""
+    @contextmanager
+    def _plan(self, m: int, n_threads: int | None) -> Iterator[PredictionPlan]:
+        """Lend a plan for `m` rows, and limit BLAS to one thread where it might use more."""
         team = 1
         if n_threads is not None or m > self.max_rows_single_thread:
             threads = runtime.thread_count(n_threads)
             if m > self.max_rows_single_thread:
                 team = min(threads, _tuning.MAX_TEAM)
-        idle = self._idle.setdefault(team, [])
-        try:
-            plan = idle.pop()
-        except IndexError:
-            plan = self._bind(min(team, runtime.cores()))
-        if m <= self.max_rows_blas_serial or plan.blas_work(m) < _tuning.MAX_SERIAL_BLAS_WORK:
-            return plan, idle, NO_LIMIT
-        return plan, idle, runtime.blas_threads(1)
-
-    def _bind(self, team: int) -> PredictionPlan:
-        architecture, parameters = self.architecture, self.parameters
-        scratch = aligned_empty((team, PredictionPlan.scratch_size(architecture.sizes, self.block)), architecture.dtype)
-        return PredictionPlan(architecture, parameters, scratch, self.block, level=runtime.LEVEL)
+        plan = self._plans.take(team)
+        serial = m <= self.max_rows_blas_serial or plan.blas_work(m) < _tuning.MAX_SERIAL_BLAS_WORK
+        with NO_LIMIT if serial else runtime.blas_threads(1):
+            yield plan
+        self._plans.give_back(team, plan)
 
     def _results(self, X: Features, out: NDArray[Any] | None, row_shape: tuple[int, ...],
                  dtype: np.dtype[Any]) -> "_Results":
@@ -208,6 +198,13 @@ class Predictor:
             labels.take_logarithms(outputs, output)
         elif convert is not None:
             target[...] = convert(outputs)
+
+
+def _bind(architecture: Architecture, parameters: Parameters, block: int, team: int) -> PredictionPlan:
+    """Return a new plan for up to `team` threads. (A method would tie the parameters' memory into a cycle.)"""
+    team = min(team, runtime.cores())
+    scratch = aligned_empty((team, PredictionPlan.scratch_size(architecture.sizes, block)), architecture.dtype)
+    return PredictionPlan(architecture, parameters, scratch, block, level=runtime.LEVEL)
 
 
 def linear(W: NDArray[Any], A_prev: NDArray[Any] | SparseRows, *, scale: float = 1.0) -> NDArray[Any]:

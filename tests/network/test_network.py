@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import weakref
 from itertools import pairwise
 
 import numpy as np
@@ -508,6 +509,15 @@ def test_fast_path_refuses_the_same_input():
         for n_threads in (None, 1, 2):
             with pytest.raises(ValueError, match=text):
                 net.predict(X, n_threads=n_threads)
+
+
+def test_a_network_is_freed_at_once():
+    """Its parameters and the plans of its predictions are in no reference cycle, which would wait for the collector."""
+    net = Network([3, 4], dtype="float64")
+    net.predict(np.zeros((2, 3)), n_threads=1)
+    gone = weakref.ref(net._predictor)
+    del net
+    assert gone() is None
 
 
 def test_predictions_of_rows_are_independent():
