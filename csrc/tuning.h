@@ -1,4 +1,4 @@
-/* tuning.h: block sizes and thresholds of the kernels in gemm/, each with its unit and the benchmark that set it.
+/* tuning.h: block sizes and thresholds of the kernels, each with its unit and the benchmark that set it.
 
    The EACH_ lists name the sizes that a function is compiled for; `then` separates them. Those of NEON follow from its
    registers and from a simulation of the inner loops, `python bench arm64`: nobody measured them. */
@@ -81,5 +81,19 @@
 /* gemm/sparse.inc.h. Set by `python bench kernels`. */
 #define NONZEROS_AHEAD 8 /* non-zeros between the prefetch of a column of W and its use */
 #define SPARSE_UNITS 64  /* units whose sums stay in registers or the L1 cache */
+
+/* elementwise/. Set by `python bench kernels --only passes`. Blocks stay in the L1 cache. */
+#define FOLDED_HEIGHT 1024      /* elements of a folded column, at most (or the units of a layer) */
+#define BLOCK_ELEMENTS 2048     /* elements of a block of softmax or of a loss, and ... */
+#define BLOCK_COLUMNS 256       /* ... its examples, at most */
+#define SOFTMAX_STRIP 32        /* examples whose sums of softmax stay in registers */
+#define MAX_TRANSPOSED_UNITS 32 /* units up to which softmax transposes a block */
+#define UPDATE_BLOCK 1024       /* elements of the gradient that an update sums at a time */
+#define DROPOUT_BLOCK 1024      /* elements whose random words are generated at a time */
+
+/* memory/. Set by `python bench kernels --only passes`, gather. */
+#define PREFETCH_BYTES 4096 /* bytes of the rows to come that are prefetched where they are in random order */
+#define MAX_ROWS_AHEAD 16   /* rows between a prefetch and its use, at most */
+#define FINITE_BLOCK 4096   /* elements between two tests of whether all were finite */
 
 #endif

@@ -44,7 +44,9 @@ def passes(elements: int, dtype: str) -> dict[str, tuple[int, Callable[[], objec
     for name in ACTIVATIONS:
         calls[f"{name} forward"] = 2, lambda name=name: kernels.activate(name, Z, b, A, LEVEL)
         calls[f"{name} backward"] = 3, lambda name=name: kernels.activate_backward(name, cache, dZ, 1.0, db, LEVEL)
+    half = (1, 2, 3, 2**31)  # key, stream, threshold: drops every second element
     return calls | {
+        "relu forward, dropout": (2, lambda: kernels.activate("relu", Z, b, A, LEVEL, dropout=half)),
         "softmax + cross-entropy": (2, lambda: kernels.loss("cross_entropy", scores, labels, None, dscores, LEVEL)),
         "Adam": (7, lambda: _testing.update("adam", theta, gradient[None], first, second, level=LEVEL, **adam)),
         "gather": (2, lambda: _testing.gather(X.T, order, batch, LEVEL)),

@@ -99,10 +99,10 @@ static void FN(activate)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b
 {
     real *Z = Z_, *A = A_;
     const folded_shape t = b ? fold_shape(n, m) : fold_shape(1, n * m); /* without b: one long vector */
-    real local[FASTNN_FOLDED_HEIGHT];
+    real local[FOLDED_HEIGHT];
     const real *bias = b;
     if (n <= 0 || m <= 0) return;
-    if (t.height <= FASTNN_FOLDED_HEIGHT) {
+    if (t.height <= FOLDED_HEIGHT) {
         FN(repeat)(b ? n : 1, t.height, b, local);
         bias = local;
     }
@@ -128,8 +128,8 @@ static void FN(activate_backward)(int activation, ptrdiff_t n, ptrdiff_t m, cons
         n = 1;
     }
     const folded_shape t = fold_shape(n, m);
-    real local[FASTNN_FOLDED_HEIGHT];
-    real *sums = t.height <= FASTNN_FOLDED_HEIGHT ? local : db;
+    real local[FOLDED_HEIGHT];
+    real *sums = t.height <= FOLDED_HEIGHT ? local : db;
     memset(sums, 0, (size_t)t.height * sizeof(real));
     for (ptrdiff_t j = 0; j <= t.width; j++) {
         const ptrdiff_t start = j * t.height, count = j < t.width ? t.height : t.rest;

@@ -2,17 +2,14 @@
 
    A dropped unit is marked by -0, a kept zero becomes +0; the backward pass reads the marks. The next layer's products
    apply the factor 1 / (1 - rate), so that A stays the value that g' is computed from. */
-#ifndef FASTNN_DROPOUT_BLOCK
-#define FASTNN_DROPOUT_BLOCK 1024 /* elements whose random words are generated at a time */
-#endif
 
 /* Mark units among `count` elements, the first of which is element `first` of the mini-batch's matrix. */
 static void FN(drop)(const fastnn_dropout *dropout, ptrdiff_t first, ptrdiff_t count, real *restrict A /* IN/OUT */)
 {
     const uint32_t threshold = dropout->threshold, stream = dropout->stream;
-    uint32_t words[FASTNN_DROPOUT_BLOCK + 2];
-    for (ptrdiff_t start = 0; start < count; start += FASTNN_DROPOUT_BLOCK) {
-        const ptrdiff_t length = MIN(FASTNN_DROPOUT_BLOCK, count - start), odd = (first + start) % 2;
+    uint32_t words[DROPOUT_BLOCK + 2];
+    for (ptrdiff_t start = 0; start < count; start += DROPOUT_BLOCK) {
+        const ptrdiff_t length = MIN(DROPOUT_BLOCK, count - start), odd = (first + start) % 2;
         const ptrdiff_t n_pairs = (odd + length + 1) / 2;
         const uint32_t pair = (uint32_t)((first + start) / 2);
         for (ptrdiff_t k = 0; k < n_pairs; k++) threefry(dropout->key, pair + (uint32_t)k, stream, words + 2 * k);

@@ -23,8 +23,8 @@ static void FN(softmax_terms)(ptrdiff_t n,
 
 static void FN(log_softmax_block)(ptrdiff_t n, ptrdiff_t m, real *Z /* IN (n, m), a block; OUT log softmax(Z) */)
 {
-    real T[FASTNN_BLOCK], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    if (n <= FASTNN_MAX_TRANSPOSED_UNITS) {
+    real T[BLOCK_ELEMENTS], top[BLOCK_COLUMNS], rest[BLOCK_COLUMNS];
+    if (n <= MAX_TRANSPOSED_UNITS) {
         FN(transpose)(n, m, Z, n, T, m);
         FN(softmax_strips)(n, m, T, m, NULL, top, rest);
     } else {

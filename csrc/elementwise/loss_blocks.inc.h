@@ -33,8 +33,8 @@ static double FN(cross_entropy_labels)(const fastnn_loss *loss, ptrdiff_t n, ptr
                                        const real *weights,/* IN (m) or NULL */
                                        real *E)            /* OUT (n, m) dZ, may be Z */
 {
-    real picked[FASTNN_BLOCK_COLUMNS], top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    real spread[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS]; /* ones if there are no weights: bitwise identical */
+    real picked[BLOCK_COLUMNS], top[BLOCK_COLUMNS], rest[BLOCK_COLUMNS];
+    real spread[BLOCK_COLUMNS], w[BLOCK_COLUMNS]; /* ones if there are no weights: bitwise identical */
     const double smoothing = loss->parameter;
     const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
@@ -66,7 +66,7 @@ FASTNN_INLINE real FN(add_product)(real y, real z, real top, real sum)
 static void FN(narrow_column_products)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *Y, real *restrict mass,
                                        real *restrict dot)
 {
-    real Z_T[FASTNN_BLOCK], Y_T[FASTNN_BLOCK], top[FASTNN_BLOCK_COLUMNS]; /* (m, n) column-major */
+    real Z_T[BLOCK_ELEMENTS], Y_T[BLOCK_ELEMENTS], top[BLOCK_COLUMNS]; /* (m, n) column-major */
     FN(transpose)(n, m, Z, n, Z_T, m);
     FN(transpose)(n, m, Y, n, Y_T, m);
     for (ptrdiff_t j = 0; j < m; j++) {
@@ -89,7 +89,7 @@ static void FN(column_products)(ptrdiff_t n, ptrdiff_t m,
                                 real *restrict mass,    /* OUT (m) */
                                 real *restrict dot)     /* OUT (m) */
 {
-    if (n <= FASTNN_MAX_TRANSPOSED_UNITS) {
+    if (n <= MAX_TRANSPOSED_UNITS) {
         FN(narrow_column_products)(n, m, Z, Y, mass, dot);
         return;
     }
@@ -115,8 +115,8 @@ static double FN(cross_entropy_dense)(const fastnn_loss *loss, ptrdiff_t n, ptrd
                                       const real *weights,    /* IN (m) or NULL */
                                       real *E)                /* OUT (n, m) dZ, may be Z */
 {
-    real mass[FASTNN_BLOCK_COLUMNS], dot[FASTNN_BLOCK_COLUMNS], spread[FASTNN_BLOCK_COLUMNS];
-    real top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS], w[FASTNN_BLOCK_COLUMNS];
+    real mass[BLOCK_COLUMNS], dot[BLOCK_COLUMNS], spread[BLOCK_COLUMNS];
+    real top[BLOCK_COLUMNS], rest[BLOCK_COLUMNS], w[BLOCK_COLUMNS];
     const double smoothing = loss->parameter;
     const real ceiling = R(loss->ceiling), hit = R(1 - smoothing), share = R(smoothing / (double)n);
     double sum = 0;
@@ -175,12 +175,12 @@ static double FN(gaussian_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t
                                  const real *weights, /* IN (m), unit weights: (n / 2, m); or NULL */
                                  real *dA)            /* OUT (n, m), may be A */
 {
-    real mean[FASTNN_BLOCK], s[FASTNN_BLOCK], term[FASTNN_BLOCK];
+    real mean[BLOCK_ELEMENTS], s[BLOCK_ELEMENTS], term[BLOCK_ELEMENTS];
     const real *Y = Y_, ceiling = R(loss->ceiling);
     const ptrdiff_t k = n / 2;
     double sum = 0;
-    for (ptrdiff_t start = 0; start < k * m; start += FASTNN_BLOCK) {
-        const ptrdiff_t count = MIN(FASTNN_BLOCK, k * m - start);
+    for (ptrdiff_t start = 0; start < k * m; start += BLOCK_ELEMENTS) {
+        const ptrdiff_t count = MIN(BLOCK_ELEMENTS, k * m - start);
         ptrdiff_t at = start / k * n + start % k, left = k - start % k; /* of the mean; targets of its example */
         for (ptrdiff_t i = 0; i < count; i++) {
             mean[i] = A[at];

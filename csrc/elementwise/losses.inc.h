@@ -118,7 +118,7 @@ static double FN(elementwise_block)(const fastnn_loss *loss, ptrdiff_t n, ptrdif
                                     real *dZ)            /* OUT (n, m), may be Z */
 {
     const real ceiling = R(loss->ceiling);
-    real term[FASTNN_BLOCK];
+    real term[BLOCK_ELEMENTS];
     double sum = 0;
     if (levels)
         FN(loss_terms_by_unit)[loss->kind](n * m, levels, Z, Y, term, dZ);
@@ -151,8 +151,8 @@ static double FN(repeated_block)(const fastnn_loss *loss, ptrdiff_t first, ptrdi
                                  const real *weights,      /* IN (m), unit weights: (n_targets, m); or NULL */
                                  real *dZ)                 /* OUT (n, m), may be Z */
 {
-    real y[FASTNN_BLOCK], w[FASTNN_BLOCK];
-    double levels[FASTNN_BLOCK];
+    real y[BLOCK_ELEMENTS], w[BLOCK_ELEMENTS];
+    double levels[BLOCK_ELEMENTS];
     const ptrdiff_t r = loss->per_target;
     const int by_target = weights && loss->unit_weights;
     for (ptrdiff_t j = 0; j < m; j++) {
@@ -179,7 +179,8 @@ static double FN(loss)(const fastnn_loss *loss, ptrdiff_t n, ptrdiff_t m, const 
     double sum = 0;
     if (n <= 0) return 0;
     const FN(loss_block) block = FN(loss_blocks)[loss->kind];
-    const ptrdiff_t columns = block_columns(n), piece = MIN(n, FASTNN_BLOCK), n_targets = n / MAX(1, loss->per_target);
+    const ptrdiff_t columns = block_columns(n), piece = MIN(n, BLOCK_ELEMENTS);
+    const ptrdiff_t n_targets = n / MAX(1, loss->per_target);
     const int labels = block && n_targets == n && !loss->dense;
     for (ptrdiff_t j = 0; j < m; j += columns) {
         const ptrdiff_t width = MIN(columns, m - j);

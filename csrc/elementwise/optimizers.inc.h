@@ -2,8 +2,8 @@
 
    The gradient of a block is summed over the shards and given its L2 term in a buffer that stays in the L1 cache, so
    that every arena is read once and written once. */
-#ifndef FASTNN_UPDATE_BLOCK
-#define FASTNN_UPDATE_BLOCK 1024 /* elements */
+#ifndef FASTNN_OPTIMIZERS
+#define FASTNN_OPTIMIZERS
 
 #include "fastnn.h"
 
@@ -77,10 +77,10 @@ static double FN(total_gradient)(const fastnn_update *u, ptrdiff_t start, ptrdif
                                  const void *theta, void *out_, double *squares)
 {
     real *out = out_;
-    real g[FASTNN_UPDATE_BLOCK];
+    real g[UPDATE_BLOCK];
     double penalty = 0, sum = 0;
-    for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK) {
-        const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
+    for (ptrdiff_t i = start; i < stop; i += UPDATE_BLOCK) {
+        const ptrdiff_t end = MIN(stop, i + UPDATE_BLOCK), count = end - i;
         penalty += FN(block_gradient)(u, i, end, gradients, theta, g);
         SIMD_REDUCE(+, sum)
         for (ptrdiff_t k = 0; k < count; k++) sum = fma_f64((double)g[k], (double)g[k], sum);
@@ -216,12 +216,12 @@ static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop
 {
     const real *gradients = gradients_;
     real *theta = theta_;
-    real buffer[FASTNN_UPDATE_BLOCK];
+    real buffer[UPDATE_BLOCK];
     const int rms = FN(uses_rms)(u->rule);
     const int alone = u->n_shards == 1 && !(u->l1 > 0) && u->clip == 1 && !rms, unchanged = alone && !(u->l2 > 0);
     double penalty = 0;
-    for (ptrdiff_t i = start; i < stop; i += FASTNN_UPDATE_BLOCK) {
-        const ptrdiff_t end = MIN(stop, i + FASTNN_UPDATE_BLOCK), count = end - i;
+    for (ptrdiff_t i = start; i < stop; i += UPDATE_BLOCK) {
+        const ptrdiff_t end = MIN(stop, i + UPDATE_BLOCK), count = end - i;
         const real *g = gradients + i;
         real *first = FN(state_at)(first_, i), *second = FN(state_at)(second_, i);
         if (alone && u->l2 > 0 && u->rule == FASTNN_ADAM && u->shrink == 1 && end <= u->n_decayed) {

@@ -2,8 +2,8 @@
 
    A matrix with adjacent columns is the same memory as one k times as tall with 1/k of the columns. Passes that treat
    each row alike read narrow layers in that folded shape: b is repeated k times, or sums are kept in k copies. */
-#ifndef FASTNN_FOLDED_HEIGHT
-#define FASTNN_FOLDED_HEIGHT 1024 /* elements of a folded column, at most (or n) */
+#ifndef FASTNN_REDUCE
+#define FASTNN_REDUCE
 
 typedef struct {
     ptrdiff_t height; /* n * k: rows of the folded matrix */
@@ -13,7 +13,7 @@ typedef struct {
 
 static folded_shape fold_shape(ptrdiff_t n, ptrdiff_t m)
 {
-    const ptrdiff_t k = MAX(1, MIN(m, FASTNN_FOLDED_HEIGHT / MAX(n, 1)));
+    const ptrdiff_t k = MAX(1, MIN(m, FOLDED_HEIGHT / MAX(n, 1)));
     const folded_shape t = {n * k, m / k, n * (m % k)};
     return t;
 }
@@ -65,9 +65,9 @@ static void FN(sum_columns)(ptrdiff_t n, ptrdiff_t m, const void *M_, double sca
 {
     const real *M = M_;
     real *out = out_;
-    real local[FASTNN_FOLDED_HEIGHT];
+    real local[FOLDED_HEIGHT];
     const folded_shape t = fold_shape(n, m);
-    real *sums = t.height <= FASTNN_FOLDED_HEIGHT ? local : out; /* taller: k = 1 */
+    real *sums = t.height <= FOLDED_HEIGHT ? local : out; /* taller: k = 1 */
     memset(sums, 0, (size_t)t.height * sizeof(real));
     for (ptrdiff_t j = 0; j < t.width; j++) FN(accumulate)(t.height, M + j * t.height, sums);
     FN(accumulate)(t.rest, M + t.width * t.height, sums);

@@ -2,16 +2,13 @@
 
    Columns are processed in blocks that fit in the L1 cache. Columns of few units are transposed there, so that vectors
    run across examples; longer ones fill the vectors by themselves. */
-#ifndef FASTNN_BLOCK
-#define FASTNN_BLOCK 2048 /* elements of a block */
-#define FASTNN_BLOCK_COLUMNS 256
-#define FASTNN_STRIP 32                /* examples whose sums stay in registers */
-#define FASTNN_MAX_TRANSPOSED_UNITS 32 /* up to here, transposing is faster */
+#ifndef FASTNN_SOFTMAX_BLOCKS
+#define FASTNN_SOFTMAX_BLOCKS
 
 /* The number of columns of n elements in a block. */
 static ptrdiff_t block_columns(ptrdiff_t n)
 {
-    return MAX(1, MIN(FASTNN_BLOCK_COLUMNS, FASTNN_BLOCK / MAX(n, 1)));
+    return MAX(1, MIN(BLOCK_COLUMNS, BLOCK_ELEMENTS / MAX(n, 1)));
 }
 #endif
 
@@ -48,7 +45,7 @@ FASTNN_INLINE void FN(softmax_strip)(ptrdiff_t n, const ptrdiff_t m,
                                      real *restrict top,              /* OUT (m) */
                                      real *restrict rest)             /* OUT (m) */
 {
-    real largest[FASTNN_STRIP], sum[FASTNN_STRIP], ones[FASTNN_STRIP], factor[FASTNN_STRIP];
+    real largest[SOFTMAX_STRIP], sum[SOFTMAX_STRIP], ones[SOFTMAX_STRIP], factor[SOFTMAX_STRIP];
     for (ptrdiff_t j = 0; j < m; j++) {
         largest[j] = T[j];
         sum[j] = 0;
@@ -79,15 +76,15 @@ static void FN(softmax_strips)(ptrdiff_t n, ptrdiff_t m, real *T, ptrdiff_t ldt,
                                real *rest)
 {
     ptrdiff_t j = 0;
-    for (; j + FASTNN_STRIP <= m; j += FASTNN_STRIP)
-        FN(softmax_strip)(n, FASTNN_STRIP, T + j, ldt, weights ? weights + j : NULL, top + j, rest + j);
+    for (; j + SOFTMAX_STRIP <= m; j += SOFTMAX_STRIP)
+        FN(softmax_strip)(n, SOFTMAX_STRIP, T + j, ldt, weights ? weights + j : NULL, top + j, rest + j);
     if (j < m) FN(softmax_strip)(n, m - j, T + j, ldt, weights ? weights + j : NULL, top + j, rest + j);
 }
 
 static void FN(softmax_narrow_columns)(ptrdiff_t n, ptrdiff_t m, const real *Z, const real *weights, real *A,
                                        real *restrict top, real *restrict rest)
 {
-    real T[FASTNN_BLOCK]; /* (m, n) column-major: Z transposed */
+    real T[BLOCK_ELEMENTS]; /* (m, n) column-major: Z transposed */
     FN(transpose)(n, m, Z, n, T, m);
     FN(softmax_strips)(n, m, T, m, weights, top, rest);
     FN(transpose)(m, n, T, m, A, n);
@@ -102,7 +99,7 @@ static void FN(softmax_block)(ptrdiff_t n, ptrdiff_t m,
                               real *top,           /* OUT (m) the largest element of each column of Z */
                               real *rest)          /* OUT (m) the sums of e^(Z - top), less 1 */
 {
-    if (n <= FASTNN_MAX_TRANSPOSED_UNITS)
+    if (n <= MAX_TRANSPOSED_UNITS)
         FN(softmax_narrow_columns)(n, m, Z, weights, A, top, rest);
     else
         FN(softmax_wide_columns)(n, m, Z, weights, A, top, rest);
@@ -110,7 +107,7 @@ static void FN(softmax_block)(ptrdiff_t n, ptrdiff_t m,
 
 static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m, real *A /* IN (n, m) Z; OUT A */)
 {
-    real top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
+    real top[BLOCK_COLUMNS], rest[BLOCK_COLUMNS];
     const ptrdiff_t columns = block_columns(n);
     for (ptrdiff_t start = 0; start < m; start += columns)
         FN(softmax_block)(n, MIN(columns, m - start), A + start * n, NULL, A + start * n, top, rest);
@@ -119,9 +116,9 @@ static void FN(softmax_columns)(ptrdiff_t n, ptrdiff_t m, real *A /* IN (n, m) Z
 /* Softmax of a transposed Z, for few units: vectors along units would be partly empty. */
 static void FN(softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z_, void *A_)
 {
-    real *T = Z_, *A = A_, top[FASTNN_BLOCK_COLUMNS], rest[FASTNN_BLOCK_COLUMNS];
-    for (ptrdiff_t start = 0; start < m; start += FASTNN_BLOCK_COLUMNS)
-        FN(softmax_strips)(n, MIN(FASTNN_BLOCK_COLUMNS, m - start), T + start, m, NULL, top, rest);
+    real *T = Z_, *A = A_, top[BLOCK_COLUMNS], rest[BLOCK_COLUMNS];
+    for (ptrdiff_t start = 0; start < m; start += BLOCK_COLUMNS)
+        FN(softmax_strips)(n, MIN(BLOCK_COLUMNS, m - start), T + start, m, NULL, top, rest);
     FN(transpose)(m, n, T, m, A, n);
 }
 

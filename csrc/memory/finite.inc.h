@@ -15,8 +15,8 @@ FASTNN_INLINE uint_real FN(not_finite)(real x)
 
 static int FN(run_finite)(ptrdiff_t count, const real *x /* IN (count) */)
 {
-    for (ptrdiff_t start = 0; start < count; start += 4096) { /* test once per block, not per element */
-        const ptrdiff_t stop = MIN(count, start + 4096);
+    for (ptrdiff_t start = 0; start < count; start += FINITE_BLOCK) { /* test once per block, not per element */
+        const ptrdiff_t stop = MIN(count, start + FINITE_BLOCK);
         uint_real bad = 0;
         for (ptrdiff_t i = start; i < stop; i++) bad |= FN(not_finite)(x[i]);
         if (bad) return 0;

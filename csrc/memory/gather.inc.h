@@ -1,7 +1,4 @@
 /* gather.inc.h: copy rows, in any order, into adjacent columns. */
-#ifndef FASTNN_PREFETCH_BYTES
-#define FASTNN_PREFETCH_BYTES 4096 /* prefetched of the rows to come, when they are in random order */
-#endif
 
 /* Copy a short row by two moves of a fixed size, which may overlap: faster than a call of memcpy. */
 FASTNN_INLINE void FN(copy_row)(ptrdiff_t n,
@@ -36,12 +33,13 @@ static void FN(gather)(ptrdiff_t n, ptrdiff_t m, const void *X_, ptrdiff_t row_s
         FN(transpose)(m, n, X, column_stride, out, n);
         return;
     }
-    const ptrdiff_t bytes = n * (ptrdiff_t)sizeof(real), ahead = MAX(1, MIN(16, FASTNN_PREFETCH_BYTES / MAX(bytes, 1)));
+    const ptrdiff_t bytes = n * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t ahead = MAX(1, MIN(MAX_ROWS_AHEAD, PREFETCH_BYTES / MAX(bytes, 1)));
     for (ptrdiff_t j = 0; j < m; j++, out += n) {
         const real *x = X + (order ? (ptrdiff_t)order[j] : j) * row_stride;
         if (order && column_stride == 1 && j + ahead < m) {
             const char *next = (const char *)(X + (ptrdiff_t)order[j + ahead] * row_stride);
-            for (ptrdiff_t at = 0; at < MIN(bytes, FASTNN_PREFETCH_BYTES); at += 64) PREFETCH(next + at);
+            for (ptrdiff_t at = 0; at < MIN(bytes, PREFETCH_BYTES); at += 64) PREFETCH(next + at);
         }
         if (column_stride == 1)
             FN(copy_row)(n, x, out);
