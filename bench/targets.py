@@ -1,7 +1,7 @@
 """Performance targets, relative to the best competitor or to a reference; `checks.py` compares figures with them.
 
-`isa` is the SIMD level of a run, which `--isa` or the machine sets: "avx512", "avx2" or "baseline". Each level has its
-own targets of a step, because the kernels of the competitors differ.
+`isa` is the SIMD level of a run, which `--isa` or the machine sets. AVX-512 has its own targets of a step, because the
+kernels of the competitors differ; AVX2's hold for the other levels.
 """
 
 from typing import NamedTuple

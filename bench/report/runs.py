@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-LABELS = {"avx2": "AVX2", "avx512": "AVX-512", "baseline": "baseline"}  # in the order of the pages
+LABELS = {"avx2": "AVX2", "avx512": "AVX-512", "neon": "NEON", "baseline": "baseline"}  # in the order of the pages
 
 
 class Run(NamedTuple):
