@@ -138,7 +138,8 @@ def extension(name: str, openmp: list[str]) -> Extension:
     )
 
 
-PARALLEL = {"training_stages", "prediction_chunks", "prediction_plan", "_testing"}  # modules with parallel regions
+# Modules with parallel regions or barriers.
+PARALLEL = {"joint_pass", "training_stages", "prediction_chunks", "prediction_plan", "_testing"}
 OPENMP = openmp_flags()
 setup(
     libraries=[library(f"fastnn_{level}", f"csrc/levels/{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]
@@ -147,6 +148,7 @@ setup(
         [
             extension(name, OPENMP if name in PARALLEL else [])
             for name in ["registry", "blas", "arrays", "conversion", "forkguard", "kernels", "course", "shard",
+                         "joint_pass",
                          "network", "training_buffers", "training_stages", "training_plan", "prediction_chunks",
                          "prediction_plan", "_testing"]
         ],

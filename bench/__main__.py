@@ -29,7 +29,7 @@ BENCHES = {
     "course": "full-batch gradient descent against a student's NumPy",
     "small": "the functions of the course one by one",
     "loop": "the Python training loop, and the fixed cost of a fit",
-    "shards": "the mini-batch size from which two threads pay off",
+    "shards": "one shard, two shards or two parts of each layer per step",
     "teams": "the default number of threads against given ones, on idle and on busy cores",
     "spinning": "how long waiting threads spin before they sleep",
     "orders": "the storage order of W",

@@ -16,6 +16,16 @@ static inline double fastnn_clock(void)
 #endif
 }
 
+/* The threads of the current parallel block. */
+static inline int fastnn_team_size(void)
+{
+#if defined(_OPENMP)
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
 /* Wait for the team: Cython's prange loops inside one parallel block do not wait for each other. */
 static inline void fastnn_barrier(void)
 {

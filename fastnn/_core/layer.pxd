@@ -136,9 +136,9 @@ cdef inline void sparse_linear_activate(
 
 # ---- Backward
 
-# dW = scale dZ A_prev^T
-cdef inline void weight_gradient(
-    const Network *net, const Layer *layer, ptrdiff_t m, double scale,
+# Entries first .. first + count of the longer dimension of W as stored, in dW = scale dZ A_prev^T.
+cdef inline void weight_gradient_part(
+    const Network *net, const Layer *layer, ptrdiff_t first, ptrdiff_t count, ptrdiff_t m, double scale,
     const char *dZ,      # IN (n_out, m)
     const char *A_prev,  # IN (n_in, m)
     char *gradient,      # OUT gradient arena, at layer.W
@@ -146,8 +146,25 @@ cdef inline void weight_gradient(
     cdef ptrdiff_t rows = stride_of_W(layer), columns = layer.n_out if layer.row_major else layer.n_in
     cdef const char *left = A_prev if layer.row_major else dZ
     cdef const char *right = dZ if layer.row_major else A_prev
-    multiply_by(choose_kernel(net, False, True, rows, columns, m, rows, columns), net.ops, net.dtype, False, True,
-                rows, columns, m, scale * layer.input_scale, left, rows, right, columns, gradient + layer.W, rows, NULL)
+    cdef char *out = gradient + layer.W
+    cdef int kernel = choose_kernel(net, False, True, rows, columns, m, rows, columns)
+    scale *= layer.input_scale
+    if columns >= rows:
+        multiply_by(kernel, net.ops, net.dtype, False, True, rows, count, m, scale, left, rows,
+                    right + first * net.itemsize, columns, out + first * rows * net.itemsize, rows, NULL)
+    else:
+        multiply_by(kernel, net.ops, net.dtype, False, True, count, columns, m, scale, left + first * net.itemsize,
+                    rows, right, columns, out + first * net.itemsize, rows, NULL)
+
+
+# dW = scale dZ A_prev^T
+cdef inline void weight_gradient(
+    const Network *net, const Layer *layer, ptrdiff_t m, double scale,
+    const char *dZ,      # IN (n_out, m)
+    const char *A_prev,  # IN (n_in, m)
+    char *gradient,      # OUT gradient arena, at layer.W
+) noexcept nogil:
+    weight_gradient_part(net, layer, 0, max(layer.n_in, layer.n_out), m, scale, dZ, A_prev, gradient)
 
 
 # dW = scale dZ X for the rows order[0 .. m] of a sparse X, or its rows 0 .. m.
@@ -162,7 +179,53 @@ cdef inline void sparse_weight_gradient(
                                    gradient + layer.W)
 
 
-# dZ_prev = W^T dZ * g'(Z_prev) and db_prev = scale * its sum over the examples; relu's derivative as an epilogue.
+# Choose the kernel of dZ_prev = W^T dZ for m examples.
+cdef inline int backward_kernel(const Network *net, const Layer *layer, ptrdiff_t m) noexcept nogil:
+    return choose_kernel(net, not layer.row_major, False, layer.n_in, m, layer.n_out, stride_of_W(layer), layer.n_out)
+
+
+# Whether the kernel can apply the derivative of `previous` before dZ_prev leaves the registers.
+cdef inline bint has_backward_epilogue(int kernel, const Layer *previous) noexcept nogil:
+    return kernel == TILES and previous.activation == FASTNN_RELU and not previous.threshold
+
+
+# Units first .. first + count of dZ_prev = W^T dZ by the given kernel; if that has an epilogue, times relu's
+# derivative, and db_prev = scale * its sum over the examples. Else `activation_gradient` has to follow.
+cdef inline void linear_backward_units(
+    int kernel, const Network *net, const Layer *layer, const Layer *previous, ptrdiff_t first, ptrdiff_t count,
+    ptrdiff_t m, double scale,
+    const char *dZ,      # IN (n_out, m)
+    const char *A_prev,  # IN (n_in, m)
+    char *dZ_prev,       # OUT (n_in, m): `count` of its rows
+    char *gradient,      # OUT gradient arena, at previous.b
+) noexcept nogil:
+    cdef fastnn_epilogue epilogue
+    cdef const fastnn_epilogue *applied = NULL
+    cdef bint transpose = not layer.row_major
+    cdef ptrdiff_t stride = stride_of_W(layer), offset = first * net.itemsize
+    if has_backward_epilogue(kernel, previous):
+        epilogue.bias, epilogue.column_bias, epilogue.relu, epilogue.finite = NULL, NULL, False, NULL
+        epilogue.relu_mask_source, epilogue.sums = A_prev + offset, gradient + previous.b + offset
+        epilogue.scale = scale
+        applied = &epilogue
+    multiply_by(kernel, net.ops, net.dtype, transpose, False, count, m, layer.n_out, layer.input_scale,
+                net.theta + layer.W + offset * (stride if transpose else 1), stride, dZ, layer.n_out,
+                dZ_prev + offset, layer.n_in, applied)
+
+
+# dZ = dZ * g'(Z) and db = scale * its sum over the examples
+cdef inline void activation_gradient(
+    const Network *net, const Layer *layer, ptrdiff_t m, double scale,
+    const char *Z,   # IN (n_out, m)
+    const char *A,   # IN (n_out, m)
+    char *dZ,        # IN/OUT (n_out, m)
+    char *gradient,  # OUT gradient arena, at layer.b
+) noexcept nogil:
+    net.ops.activate_backward(layer.activation, layer.n_out, m, Z if layer.needs_z else A,
+                              A if layer.threshold else NULL, dZ, scale, gradient + layer.b)
+
+
+# dZ_prev and db_prev of all units.
 cdef inline void linear_activate_backward(
     const Network *net, const Layer *layer, const Layer *previous, ptrdiff_t m, double scale,
     const char *dZ,      # IN (n_out, m)
@@ -171,16 +234,7 @@ cdef inline void linear_activate_backward(
     char *dZ_prev,       # OUT (n_in, m)
     char *gradient,      # OUT gradient arena, at previous.b
 ) noexcept nogil:
-    cdef fastnn_epilogue epilogue
-    cdef const fastnn_epilogue *applied = NULL
-    cdef bint transpose = not layer.row_major
-    cdef int kernel = choose_kernel(net, transpose, False, layer.n_in, m, layer.n_out, stride_of_W(layer), layer.n_out)
-    if kernel == TILES and previous.activation == FASTNN_RELU and not previous.threshold:
-        epilogue.bias, epilogue.column_bias, epilogue.relu, epilogue.finite = NULL, NULL, False, NULL
-        epilogue.relu_mask_source, epilogue.sums, epilogue.scale = A_prev, gradient + previous.b, scale
-        applied = &epilogue
-    multiply_by(kernel, net.ops, net.dtype, transpose, False, layer.n_in, m, layer.n_out, layer.input_scale,
-                net.theta + layer.W, stride_of_W(layer), dZ, layer.n_out, dZ_prev, layer.n_in, applied)
-    if applied == NULL:
-        net.ops.activate_backward(previous.activation, layer.n_in, m, Z_prev if previous.needs_z else A_prev,
-                                  A_prev if previous.threshold else NULL, dZ_prev, scale, gradient + previous.b)
+    cdef int kernel = backward_kernel(net, layer, m)
+    linear_backward_units(kernel, net, layer, previous, 0, layer.n_in, m, scale, dZ, A_prev, dZ_prev, gradient)
+    if not has_backward_epilogue(kernel, previous):
+        activation_gradient(net, previous, m, scale, Z_prev, A_prev, dZ_prev, gradient)

@@ -37,6 +37,16 @@ cdef struct TrainingBuffers:
     char **dZ                # two matrices (widest, m), used in turns
 
 
+cdef struct Shard:
+    ptrdiff_t position     # of its first example in the order
+    ptrdiff_t column       # of its first example in the workspace
+    ptrdiff_t m            # examples
+    char *X                # (n[0], m), in place or gathered; NULL for a sparse X
+    Csr rows               # instead of X, from the first row on or, with an order, from the beginning
+    const int64_t *order   # IN (m), or NULL
+    double scale           # of its gradient
+    char *gradient         # OUT (P)
+
 # Whether the positions start .. stop name existing rows, and sparse rows existing columns.
 cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t stop) noexcept nogil
 
@@ -48,3 +58,15 @@ cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t 
 # the sum of w_j L_j.
 cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
                        double weight) noexcept nogil
+
+# ---- The stages of a pass
+
+# Shard s of S of these positions, with the first gradient arena. X is where `gather_X` leaves it.
+cdef Shard make_shard(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
+                      double weight) noexcept nogil
+cdef void gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nogil
+# Fill dZ[L] and db[L] after the forward pass; return the sum of w_j L_j.
+cdef double output_gradient(const TrainingBuffers *run, const Shard *shard) noexcept nogil
+# The shard's columns in a matrix (n, m) of the workspace, and in dZ of a layer.
+cdef char *columns(const TrainingBuffers *run, char *matrix, ptrdiff_t n, const Shard *shard) noexcept nogil
+cdef char *dZ_of(const TrainingBuffers *run, int l, const Shard *shard) noexcept nogil

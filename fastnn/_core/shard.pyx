@@ -8,17 +8,6 @@ from fastnn._core.layer cimport (
 from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY, csrc, fastnn_dropout
 from fastnn._core.sparse cimport Csr, rows_in_range
 
-cdef struct Shard:
-    ptrdiff_t position     # of its first example in the order
-    ptrdiff_t column       # of its first example in the workspace
-    ptrdiff_t m            # examples
-    char *X                # (n[0], m), in place or gathered; NULL for a sparse X
-    Csr rows               # instead of X, from the first row on or, with an order, from the beginning
-    const int64_t *order   # IN (m), or NULL
-    double scale           # of its gradient
-    char *gradient         # OUT (P)
-
-
 cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
     cdef ptrdiff_t j
     cdef Csr rows
@@ -45,18 +34,26 @@ cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t 
     return total / width
 
 
-cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
-                       double weight) noexcept nogil:
+cdef Shard make_shard(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
+                      double weight) noexcept nogil:
     cdef Shard shard
-    cdef double loss
     shard.column = s * count // S
     shard.m = (s + 1) * count // S - shard.column
     shard.position = start + shard.column
     shard.scale = 1 / weight if weight != 0 else 0
-    shard.gradient = run.gradients + s * run.net.size * run.net.itemsize
+    shard.gradient = run.gradients
     shard.order = order_from(run, shard.position)
     shard.rows = sparse_rows(run, shard.position)
-    shard.X = NULL if run.X == NULL else gather_X(run, &shard)
+    shard.X = NULL if run.X == NULL else X_of(run, &shard)
+    return shard
+
+
+cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start, ptrdiff_t count,
+                       double weight) noexcept nogil:
+    cdef Shard shard = make_shard(run, s, S, start, count, weight)
+    cdef double loss
+    shard.gradient += s * run.net.size * run.net.itemsize
+    gather_X(run, &shard)
     forward(run, &shard)
     loss = output_gradient(run, &shard)
     backward(run, &shard)
@@ -164,18 +161,24 @@ cdef const int64_t *order_from(const TrainingBuffers *run, ptrdiff_t position) n
     return NULL if run.order == NULL else run.order + position
 
 
+cdef bint read_in_place(const TrainingBuffers *run) noexcept nogil:
+    return run.order == NULL and run.column_stride == 1 and run.row_stride == run.net.layers[0].n_in
+
+
 # X (n[0], m): in place if rows are contiguous and in order.
-cdef char *gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
-    cdef ptrdiff_t n = run.net.layers[0].n_in
+cdef char *X_of(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    if read_in_place(run):
+        return run.X + shard.position * run.row_stride * run.net.itemsize
+    return columns(run, run.batch_X, run.net.layers[0].n_in, shard)
+
+
+cdef void gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
     cdef char *rows = run.X
-    cdef char *out
+    if run.X == NULL or read_in_place(run):
+        return
     if shard.order == NULL:
         rows += shard.position * run.row_stride * run.net.itemsize
-        if run.column_stride == 1 and run.row_stride == n:
-            return rows
-    out = columns(run, run.batch_X, n, shard)
-    run.net.ops.gather(n, shard.m, rows, run.row_stride, run.column_stride, shard.order, out)
-    return out
+    run.net.ops.gather(run.net.layers[0].n_in, shard.m, rows, run.row_stride, run.column_stride, shard.order, shard.X)
 
 
 # Y (n_targets, m), or int32 labels (m)

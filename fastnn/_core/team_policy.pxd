@@ -16,3 +16,4 @@ cdef extern from "team_policy.h" nogil:
 cdef extern from "openmp.h" nogil:
     double fastnn_clock()
     void fastnn_barrier()
+    int fastnn_team_size()

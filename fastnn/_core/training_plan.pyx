@@ -50,7 +50,7 @@ cdef class TrainingPlan(TrainingStages):
         read in place.
     parallelism
         `n_shards`; `team`: threads that share shards and slices; `blas_threads`: above 1, all products are left to
-        BLAS and its threads.
+        BLAS and its threads; `n_parts`: above 1, the parts of each layer that threads share in a single shard.
     level : int
         Index into `registry.LEVELS`.
     frozen
@@ -74,7 +74,7 @@ cdef class TrainingPlan(TrainingStages):
         self.bind_examples(examples)
         self.bind_frozen(frozen)
         self.bind_workspace(workspace, parallelism)
-        self.bind_team(team)
+        self.bind_team(team, parallelism.n_parts)
 
     def step(self, ptrdiff_t start, ptrdiff_t stop, double learning_rate):
         """Update the parameters on the examples `start` to `stop` of the order: `gradient`, then `apply`.

@@ -23,7 +23,8 @@ cdef enum:
 # A bound training run with its current mini-batch, and the team of threads that runs the stages.
 cdef class TrainingStages(BoundTraining):
     cdef int team
-    cdef int n_slices               # of the parameters: n_shards, or for one shard `team`
+    cdef int n_parts                # of each layer, if threads share a single shard; else 1
+    cdef int n_slices               # of the parameters: n_shards or n_parts, or if both are 1 `team`
     cdef fastnn_team_policy policies[N_CALLS]
     cdef double *shard_loss         # (n_shards)
     cdef double *slice_penalty      # (n_slices) L2 and L1 terms of J
@@ -37,7 +38,7 @@ cdef class TrainingStages(BoundTraining):
     cdef fastnn_update update       # of its step
     cdef bint has_gradient          # `gradient` was called and `apply` was not yet
 
-    cdef int bind_team(self, int team) except -1
+    cdef int bind_team(self, int team, int n_parts) except -1
 
     # Make `count` examples from position `start` on the current mini-batch.
     cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil
@@ -55,6 +56,7 @@ cdef class TrainingStages(BoundTraining):
     cdef double total_loss(self) noexcept nogil
     cdef double gradient_norm(self) noexcept nogil
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil
+    cdef void share_pass(self, int thread, int n_threads) noexcept nogil
     cdef int parts(self, int stage) noexcept nogil
     cdef void run_part(self, int stage, int k) noexcept nogil
     cdef void part_of_range(self, int s, int r, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil

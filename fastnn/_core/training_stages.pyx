@@ -1,5 +1,5 @@
 """The stages of a training step, and the threads that share them."""
-from cython.parallel cimport parallel, prange
+from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport NAN, isfinite, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint32_t, uint64_t
@@ -7,9 +7,11 @@ from libc.stdlib cimport calloc, free
 
 from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport in_forked_child
+from fastnn._core.joint_pass cimport joint_pass
 from fastnn._core.registry cimport csrc, fastnn_update
 from fastnn._core.shard cimport shard_pass, total_weight
-from fastnn._core.team_policy cimport fastnn_barrier, fastnn_clock, fastnn_decide, fastnn_record
+from fastnn._core.team_policy cimport (
+    fastnn_barrier, fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_size)
 from fastnn._core.tuning cimport SLICE_GRANULE
 
 
@@ -17,9 +19,13 @@ cdef class TrainingStages(BoundTraining):
     def __dealloc__(self):
         free(self.shard_loss)
 
-    cdef int bind_team(self, int team) except -1:
-        self.team = max(1, team)
-        self.n_slices = self.n_shards if self.n_shards > 1 else self.team
+    cdef int bind_team(self, int team, int n_parts) except -1:
+        self.team, self.n_parts = max(1, team), n_parts
+        if n_parts > 1 and (self.n_shards > 1 or self.run.X == NULL):
+            raise ValueError("parts need a single shard and a dense X")
+        self.n_slices = max(self.n_shards, n_parts)
+        if self.n_slices == 1:
+            self.n_slices = self.team
         self.shard_loss = <double *>calloc(self.n_shards + 2 * self.n_slices, sizeof(double))
         if self.shard_loss == NULL:
             raise MemoryError
@@ -88,7 +94,10 @@ cdef class TrainingStages(BoundTraining):
         else:
             with parallel(num_threads=self.team):
                 mode = fastnn_flush_subnormals()
-                if stages & PASS:
+                if stages & PASS and self.n_parts > 1:
+                    self.share_pass(threadid(), fastnn_team_size())
+                    fastnn_barrier()
+                elif stages & PASS:
                     for k in prange(self.n_active, schedule="static"):
                         self.run_part(PASS, k)
                     fastnn_barrier()
@@ -107,11 +116,17 @@ cdef class TrainingStages(BoundTraining):
         if shared:
             fastnn_record(&self.policies[call], fastnn_clock(), self.count)
 
+    # The work of one of `n_threads` threads in a pass over one shard.
+    cdef void share_pass(self, int thread, int n_threads) noexcept nogil:
+        joint_pass(&self.run, self.n_parts, thread, n_threads, self.start, self.count, self.weight, self.shard_loss)
+
     cdef int parts(self, int stage) noexcept nogil:
         return self.n_active if stage == PASS else self.n_slices
 
     cdef void run_part(self, int stage, int k) noexcept nogil:
-        if stage == PASS:
+        if stage == PASS and self.n_parts > 1:
+            self.share_pass(0, 1)
+        elif stage == PASS:
             self.shard_loss[k] = shard_pass(&self.run, k, self.n_active, self.start, self.count, self.weight)
         elif stage == REDUCE:
             self.reduce_slice(k)

@@ -10,21 +10,27 @@ __all__ = ["SERIAL", "Parallelism", "parallelism"]
 
 
 class Parallelism(NamedTuple):
-    """How a plan uses threads: shards of a mini-batch, threads that work on them, threads of each BLAS call."""
+    """How a plan uses threads.
+
+    Shards of a mini-batch; threads that share the work; threads of each BLAS call; parts of each layer that threads
+    share if there is one shard.
+    """
 
     n_shards: int
     team: int
     blas_threads: int
+    n_parts: int = 1
 
 
 SERIAL = Parallelism(1, 1, 1)
 
 
-def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0) -> Parallelism:
+def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_parameters: int = 0, *,
+                dense: bool = True) -> Parallelism:
     """Choose how a training step uses threads.
 
-    The number of shards, on which the last bits of the results depend, is 1 or `n_threads`, whatever the machine; at
-    most one thread per core works on them.
+    The numbers of shards and parts, on which the last bits of the results depend, are 1 or `n_threads`, whatever the
+    machine; at most one thread per core works on them.
 
     Parameters
     ----------
@@ -36,15 +42,23 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
         Threads that may be used.
     n_parameters : int
         P, the size of the update and of a gradient arena.
+    dense : bool
+        Whether X is dense; a sparse X cannot be cut into parts.
     """
+    if n_threads == 1:
+        return SERIAL
     work = 3 * batch_size * sum(n_prev * n for n_prev, n in pairwise(sizes))  # multiply-adds
     threads = min(n_threads, runtime.cores())
-    small = work < _tuning.MIN_SHARD_WORK or work < _tuning.MIN_SHARD_WORK_PER_PARAMETER * n_parameters
+    few_examples = batch_size < _tuning.MIN_SHARD_EXAMPLES * n_threads
+    long_update = n_parameters >= _tuning.MIN_PARAMETERS_SPLIT_UPDATE
+    # Each thread reads what the others have written, which costs less than a gradient arena for each.
+    if dense and (few_examples or n_parameters >= batch_size * sum(sizes)):
+        return Parallelism(1, threads, 1, n_threads) if long_update or work >= _tuning.MIN_SHARD_WORK else SERIAL
     # Small steps stay on the calling thread, except the update of many parameters.
-    if n_threads == 1 or small:
-        return Parallelism(1, threads, 1) if n_parameters >= _tuning.MIN_PARAMETERS_SPLIT_UPDATE else SERIAL
+    if work < _tuning.MIN_SHARD_WORK or work < _tuning.MIN_SHARD_WORK_PER_PARAMETER * n_parameters:
+        return Parallelism(1, threads, 1) if long_update else SERIAL
     # Too few examples for a shard per thread: BLAS gets the threads.
-    if batch_size < _tuning.MIN_SHARD_EXAMPLES * n_threads:
+    if few_examples:
         return Parallelism(1, 1, threads)
     # A shard per thread, BLAS on one thread each.
     return Parallelism(n_threads, threads, 1)

@@ -120,10 +120,11 @@ def bound_plan(architecture: Architecture, objective: Objective, parameters: Par
                frozen: tuple[int, ...] = ()) -> Iterator[TrainingPlan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
     work_sizes = examples.work_sizes(architecture.sizes)
-    parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size)
+    parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size,
+                                     dense=not isinstance(examples.X, SparseRows))
     with runtime.blas_threads(parallelism.blas_threads) as confirmed:
         if not confirmed:
-            parallelism = parallelism._replace(n_shards=1, team=1)
+            parallelism = parallelism._replace(n_shards=1, team=1, n_parts=1)
         yield bind(architecture, objective, parameters, examples, state, batch_size=batch_size, order=order,
                    clip_norm=clip_norm, parallelism=parallelism, frozen=frozen)
 

@@ -70,23 +70,47 @@ def run(code, *arguments, timeout=60, **environment):
 
 
 def test_the_networks_of_these_tests_are_sharded():
-    assert parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1)
-    assert parallelism(SIZES, BATCH, 1) == (1, 1, 1)
+    assert parallelism(SIZES, BATCH, 2) == (2, min(2, runtime.cores()), 1, 1)
+    assert parallelism(SIZES, BATCH, 1) == (1, 1, 1, 1)
 
 
-def test_shards_follow_n_threads_and_teams_the_cores(monkeypatch):
+def test_shards_and_parts_follow_n_threads_and_teams_the_cores(monkeypatch):
     """So that results do not depend on the machine."""
     monkeypatch.setattr(runtime, "cores", lambda: 3)
-    assert parallelism(SIZES, BATCH, 16) == (16, 3, 1)
-    assert parallelism([2000, 300, 3], 4, 16) == (1, 1, 3)
+    assert parallelism(SIZES, BATCH, 16) == (16, 3, 1, 1)
+    assert parallelism([2000, 300, 3], 4, 16) == (1, 3, 1, 16)
+    assert parallelism([2000, 300, 3], 4, 16, dense=False) == (1, 1, 3, 1)
+
+
+def test_threads_share_parts_of_the_layers_if_these_are_large_compared_with_the_mini_batch():
+    """A gradient arena for each thread then costs more than reading what the others have written."""
+    sizes, P = [784, 1024, 1024, 10], 1_863_690
+    assert parallelism(sizes, P // sum(sizes), 2, P).n_parts == 2
+    assert parallelism(sizes, P // sum(sizes) + 1, 2, P)[::3] == (2, 1)
+    assert parallelism(sizes, 64, 1, P) == (1, 1, 1, 1)
+    assert parallelism(sizes, 64, 2, P, dense=False)[::3] == (2, 1)
+    assert parallelism([64, 64, 10], 32, 2, 4810) == (1, 1, 1, 1)  # waiting would cost more than it saves
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parts_give_bitwise_identical_parameters_for_any_team(dtype, monkeypatch):
+    results = set()
+    for cores in (1, 2, 3, 5):
+        monkeypatch.setattr(runtime, "cores", lambda cores=cores: cores)
+        net = trained(3, dtype=dtype, sizes=[300, 500, 200, 10], batch_size=48, epochs=1)
+        results.add(parameters(net))
+    assert len(results) == 1
+    one = trained(1, dtype=dtype, sizes=[300, 500, 200, 10], batch_size=48, epochs=1)
+    for W, expected in zip(net.W, one.W, strict=True):
+        np.testing.assert_allclose(W, expected, rtol=0, atol=1e-3 if dtype == "float32" else 1e-9)
 
 
 def test_the_update_of_many_parameters_is_split_and_bitwise_identical(tuning):
     """A sparse network whose gradient one thread computes; the update is split, parameter by parameter."""
     tuning(MIN_PARAMETERS_SPLIT_UPDATE=1000)
-    assert parallelism([5, 32, 3], 8, 3, 1000) == (1, min(3, runtime.cores()), 1)
+    assert parallelism([5, 32, 3], 8, 3, 1000, dense=False) == (1, min(3, runtime.cores()), 1, 1)
     for n_threads, P in ((3, 999), (1, 1000)):
-        assert parallelism([5, 32, 3], 8, n_threads, P) == (1, 1, 1)
+        assert parallelism([5, 32, 3], 8, n_threads, P, dense=False) == (1, 1, 1, 1)
     rng = np.random.default_rng(0)
     X, y = sp.random(40, 500, 0.01, "csr", random_state=rng), rng.integers(0, 3, 40)
     results = set()
@@ -136,14 +160,15 @@ def test_every_method_gives_the_same_result_up_to_rounding_for_any_number_of_thr
 
 
 def test_blas_gets_the_threads_for_few_examples_and_is_restored():
-    """Too few examples for a shard per thread."""
-    sizes = [2000, 300, 3]
-    assert parallelism(sizes, 4, 2) == (1, 1, min(2, runtime.cores()))
-    X, y = data(m=12, n_x=2000, n_out=3)
+    """Too few examples for a shard per thread, of a sparse X."""
+    sizes = [2000, 300, 300, 3]
+    assert parallelism([1000, *sizes[1:]], 8, 2, dense=False) == (1, 1, min(2, runtime.cores()), 1)
+    X, y = data(m=24, n_x=2000, n_out=3)
+    X = sp.csr_array(np.where(np.arange(2000) % 2, X, 0))
     before, results = limits(), set()
     for _ in range(2):
         net = Network(sizes, random_state=0)
-        net.fit(X, y, batch_size=4, epochs=1, n_threads=2)
+        net.fit(X, y, batch_size=8, epochs=1, n_threads=2)
         results.add(parameters(net))
         assert limits() == before
     assert len(results) == 1
@@ -250,15 +275,15 @@ def test_nested_blas_limits_are_restored():
 def test_an_evaluation_does_not_lift_the_blas_limit_of_a_fit(monkeypatch):
     """A fit in two parts is bitwise identical to one fit, so every epoch must use the same number of BLAS threads.
 
-    With few examples per thread, the products run on BLAS's threads.
+    With few examples per thread of a sparse X, the products run on BLAS's threads.
     """
     monkeypatch.setattr(runtime, "cores", lambda: 2)
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((300, 30)), rng.integers(3, size=300)
+    X, y = sp.csr_array(rng.standard_normal((300, 30))), rng.integers(3, size=300)
 
     def run(*epochs):
         net, seen = Network([30, 800, 5, 3], random_state=1), []
-        way = parallelism(net.layer_sizes, 32, 5)
+        way = parallelism(net.layer_sizes, 32, 5, dense=False)
         assert (way.n_shards, way.blas_threads) == (1, 2)
         for count in epochs:
             net.fit(X, y, epochs=count, batch_size=32, shuffle=False, validation_data=(X, y), n_threads=5,

@@ -37,7 +37,7 @@ def relaid(data, X):
 @st.composite
 def networks(draw, loss, output, dtype):
     """A `Task` of any shape and settings, and the storage orders of its W."""
-    hidden = draw(st.lists(st.integers(1, 17), max_size=3), label="hidden")
+    hidden = draw(st.lists(st.one_of(st.integers(1, 17), st.sampled_from([64, 75])), max_size=3), label="hidden")
     L = len(hidden) + 1
     parameter = PARAMETERS.get(loss, 0.0)
     if loss == "quantile" and draw(st.booleans(), label="levels"):
@@ -77,14 +77,15 @@ def numbers_of(net, rule, t, **hyperparameters):
 @settings(max_examples=40)
 @given(data=st.data())
 def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype, data):
-    """Any part of the data in any layout, any shards and team, the fastest kernels or BLAS; then a step is bitwise
-    identical to the update kernel on this gradient.
+    """Any part of the data in any layout, any shards, parts and team, the fastest kernels or BLAS; then a step is
+    bitwise identical to the update kernel on this gradient.
     """
     net, row_major = data.draw(networks(loss, output, dtype))
     rows = len(net.X)
     batch = data.draw(st.sampled_from([8, 33]), label="batch")
     rule = data.draw(st.sampled_from(registry.RULES), label="rule")
     n_shards = data.draw(st.sampled_from([1, 2, 3, 5]), label="shards")
+    n_parts = 1 if n_shards > 1 or net.csr is not None else data.draw(st.sampled_from([1, 2, 3, 5]), label="parts")
     blas = data.draw(st.booleans(), label="BLAS")
     step = data.draw(st.sampled_from([0, 1, 2**33]), label="steps before")
     weight_decay = data.draw(st.sampled_from([0.0, 0.3]), label="weight decay")
@@ -110,7 +111,7 @@ def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype
                 row_major=row_major, X=X, weight_decay=weight_decay,
             )  # fmt: skip
             buffers["step_count"][0] = step
-            plan = bind_plan(**buffers, blas=blas)
+            plan = bind_plan(**buffers, blas=blas, n_parts=n_parts)
             out, before = np.full_like(buffers["theta"], np.nan), changed_by_a_step(buffers)
             assert abs(plan.penalized_gradient(start, stop, out) - J) <= errors.J
             assert changed_by_a_step(buffers) == before
@@ -128,8 +129,8 @@ def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype
                 *[state.tobytes() for state in states],
                 np.array([step + 1]).tobytes(),
             ] == changed_by_a_step(buffers)
-            # of one shard the update is split into a slice a thread, and so is the sum of the penalties
-            results.append((step_J if n_shards > 1 else 0, out.tobytes(), *changed_by_a_step(buffers)))
+            # of one shard without parts the update is split into a slice a thread, and so is the sum of the penalties
+            results.append((step_J if max(n_shards, n_parts) > 1 else 0, out.tobytes(), *changed_by_a_step(buffers)))
         assert results[0] == results[-1]  # by any team
     if net.csr is None:
         np.testing.assert_array_equal(X, net.X)
@@ -319,13 +320,16 @@ def test_the_gradient_agrees_with_two_sided_differences(loss, output, hidden):
 
 @each_dtype
 @pytest.mark.parametrize("rule", registry.RULES)
-@pytest.mark.parametrize("n_shards", [1, 2, 3, 5])
-@pytest.mark.parametrize("sparse", [False, True])
-def test_steps_are_bitwise_identical_for_any_team(dtype, rule, n_shards, sparse):
+@pytest.mark.parametrize(("n_shards", "n_parts", "sparse"), [
+    (1, 1, False), (2, 1, False), (3, 1, False), (5, 1, False), (1, 1, True), (2, 1, True), (3, 1, True), (5, 1, True),
+    (1, 2, False), (1, 3, False), (1, 5, False)])
+def test_steps_are_bitwise_identical_for_any_team(dtype, rule, n_shards, n_parts, sparse):
     """Twenty steps over batches of every length, by teams of 1, 2 and 4 threads, with all that a step may do.
 
-    For one shard a team splits the update: element by element, so that only a norm and J are summed in another order.
+    For one shard without parts a team splits the update: element by element, so that only a norm and J are summed in
+    another order.
     """
+    split = max(n_shards, n_parts) > 1
     net = Task(
         [9, 31, 17, 4], ["tanh", "gelu", "softmax"], "cross_entropy", dtype, rows=61, weighted=True, l2=0.01, l1=0.01,
         loss_parameter=0.1, dropout=[0.2, 0.5], dropout_seed=3, sparse=sparse,
@@ -335,12 +339,12 @@ def test_steps_are_bitwise_identical_for_any_team(dtype, rule, n_shards, sparse)
     for team in (1, 2, 4):
         buffers = plan_buffers(
             net, rule=rule, batch=23, n_shards=n_shards, team=team, order=order, level=LEVELS[-1],
-            clip_norm=0.1 if n_shards > 1 else 0.0, weight_decay=0.1,
+            clip_norm=0.1 if split else 0.0, weight_decay=0.1,
         )  # fmt: skip
-        plan = bind_plan(**buffers)
+        plan = bind_plan(**buffers, n_parts=n_parts)
         losses = [plan.step(k, min(61, k + 1 + k % 23), 0.05) for k in range(20)]
         assert np.isfinite(losses).all()
-        runs.append(((losses, plan.take_mean_loss()) if n_shards > 1 else None, *changed_by_a_step(buffers)))
+        runs.append(((losses, plan.take_mean_loss()) if split else None, *changed_by_a_step(buffers)))
     assert runs[0] == runs[1] == runs[2]
 
 

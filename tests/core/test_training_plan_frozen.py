@@ -47,6 +47,7 @@ def test_a_step_leaves_frozen_layers_and_moves_the_others_bitwise_as_without(rul
                l2=data.draw(st.sampled_from([0.0, 0.1])), l1=data.draw(st.sampled_from([0.0, 0.05])),
                sparse=data.draw(st.booleans(), label="sparse") and not row_major[0])
     n_shards, team = data.draw(st.sampled_from([1, 3])), data.draw(st.sampled_from([1, 2]))
+    n_parts = 1 if n_shards > 1 or net.csr is not None else data.draw(st.sampled_from([1, 3]), label="parts")
     halves = data.draw(st.booleans(), label="gradient, then apply")
     moving = trained(net, row_major, layers)
     for level in LEVELS:
@@ -56,7 +57,7 @@ def test_a_step_leaves_frozen_layers_and_moves_the_others_bitwise_as_without(rul
                                    row_major=row_major, weight_decay=0.3)
             for state in buffers["states"]:
                 state.fill(0.5)
-            plan, whole = bind_plan(**buffers, frozen=frozen), np.full_like(buffers["theta"], np.nan)
+            plan, whole = bind_plan(**buffers, frozen=frozen, n_parts=n_parts), np.full_like(buffers["theta"], np.nan)
             J = plan.penalized_gradient(0, 9, whole)
             stepped = plan.gradient(0, 9) + plan.apply(0.1) if halves else plan.step(0, 9, 0.1)
             results.append((J, stepped, whole, buffers["theta"], *buffers["states"]))

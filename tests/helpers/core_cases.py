@@ -168,9 +168,9 @@ PLACES = {
     "examples": {"X": "X", "Y": "Y", "weights": "weights", "order": "order"},
     "workspace": {"gradients": "gradients", "Z": "Z", "A": "A", "dZ": "dZ", "batch_X": "batch_X", "batch_Y": "batch_Y",
                   "batch_weights": "batch_weights"},
-    "parallelism": {"n_shards": "n_shards", "team": "team", "blas_threads": "blas_threads"},
+    "parallelism": {"n_shards": "n_shards", "team": "team", "blas_threads": "blas_threads", "n_parts": "n_parts"},
 }  # fmt: skip
-DEFAULTS = {"loss_ceiling": math.inf, "loss_factor": 1.0, "l2_by_batch": False}
+DEFAULTS = {"loss_ceiling": math.inf, "loss_factor": 1.0, "l2_by_batch": False, "n_parts": 1}
 
 
 def bind_plan(**values):

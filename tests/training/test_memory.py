@@ -43,7 +43,7 @@ def allowed(net, m, batch_size, n_threads, n_states, *, keeps_Z=False):
     """The project's limit without the parameters, which exist before: (states + threads + best) x parameters + 8 bytes
     per row + 4 for its label + the workspace of a batch.
     """
-    shards = parallelism(net.layer_sizes, batch_size, n_threads).n_shards
+    shards = parallelism(net.layer_sizes, batch_size, n_threads, net.n_parameters).n_shards
     theta = net.n_parameters * net.dtype.itemsize
     return (n_states + shards + 1) * theta + 12 * m + batch_caches(net, batch_size, keeps_Z=keeps_Z) + SLACK
 
@@ -136,7 +136,7 @@ def test_gradients_take_one_arena_for_each_shard():
     net = Network([1000, 2000, 3], random_state=0)
     theta = 4 * net.n_parameters
     for n_threads in (1, 2):
-        shards = parallelism(net.layer_sizes, len(X), n_threads).n_shards
+        shards = parallelism(net.layer_sizes, len(X), n_threads, net.n_parameters).n_shards
         found = peak(lambda n_threads=n_threads: net.gradients(X, y, n_threads=n_threads))
         assert found <= (1 + shards) * theta + batch_caches(net, len(X)) + SLACK
 

@@ -186,7 +186,9 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
     X = net.X if net.csr is None else SparseRows(*net.csr, net.sizes[0])
     for level in LEVELS:
         monkeypatch.setattr(runtime, "LEVEL", level)
-        for n_shards, team in ((1, 1), (2, 1), (2, 2)) if level == LEVELS[-1] else ((1, 1), (2, 1)):
+        ways = [Parallelism(1, 1, 1), Parallelism(2, 1, 1)]
+        ways += [Parallelism(1, 1, 1, 3)] if net.csr is None else []
+        for way in [*ways, *(way._replace(team=2) for way in ways[1:])] if level == LEVELS[-1] else ways:
             settings = settings_of(net)
             architecture = Architecture.check(net.sizes, **{key: settings[key] for key in ARCHITECTURE})
             objective = Objective.check(architecture, **{key: settings[key] for key in OBJECTIVE})
@@ -202,7 +204,7 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
                 Examples(X, net.Y, net.weights),
                 state,
                 batch_size=BATCH,
-                parallelism=Parallelism(n_shards, team, 1),
+                parallelism=way,
                 clip_norm=clip_norm_of(name),
             )
             losses = [plan.step(rows.start, rows.stop, rate) for rows in BATCHES]
