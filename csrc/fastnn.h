@@ -175,7 +175,7 @@ typedef struct {
 
     /* Bytes of a vector in the product kernels below; 0 if the level has none: they are NULL and BLAS multiplies. */
     ptrdiff_t vector;
-    ptrdiff_t dots_tile_rows; /* rows of C in a tile of dot_kernel */
+    ptrdiff_t dots_tile_rows; /* rows of C up to which dot_kernel is the fastest for any number of columns */
 
     /* C = alpha op(A) op(B), as BLAS's gemm with beta = 0, then the epilogue. */
     void (*multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,

@@ -47,16 +47,20 @@
 
 /* gemm/dots.inc.h. Set by `python bench products`. */
 #define DOT_BLOCK_BYTES 4096 /* bytes per column and block: the columns of a tile stay in the L1 cache */
-#if VECTOR_REGISTERS == 32   /* 25 accumulators, 5 vectors of A, 1 of B */
-#define DOT_TILE 5           /* rows and columns of the largest tile */
+/* DOT_ROWS and DOT_COLUMNS: rows and columns of C in the largest tile. */
+#if VECTOR_REGISTERS == 32   /* 25 accumulators, 5 vectors of B, 1 of A */
+#define DOT_ROWS 5
+#define DOT_COLUMNS 5
 #define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3) then DO(4) then DO(5)
 #define EACH_DOT_COLUMNS(DO, rows, then) \
     DO(rows, 1) then DO(rows, 2) then DO(rows, 3) then DO(rows, 4) then DO(rows, 5)
-#else                        /* 9 + 3 + 1 */
-#define DOT_TILE 3
-#define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3)
+#else                        /* 12 + 3 + 1 */
+#define DOT_ROWS 4
+#define DOT_COLUMNS 3
+#define EACH_DOT_ROWS(DO, then) DO(1) then DO(2) then DO(3) then DO(4)
 #define EACH_DOT_COLUMNS(DO, rows, then) DO(rows, 1) then DO(rows, 2) then DO(rows, 3)
 #endif
+#define DOT_FEW_ROWS DOT_COLUMNS /* rows of C up to which this kernel is the fastest for any number of columns */
 
 /* gemm/matvec.inc.h. Set by `python bench products`, rows with m = 1. */
 #define STREAMED_STRIP_BYTES 4096    /* bytes per column and block, and of the sums, which stay in the L1 cache */

@@ -5,7 +5,7 @@
    elements are computed. */
 
 #define VECTORS_OF(count) (((count) + LANES - 1) / LANES)
-#define MAX_VECTORS VECTORS_OF(DOT_TILE * DOT_TILE)
+#define MAX_VECTORS VECTORS_OF(DOT_ROWS * DOT_COLUMNS)
 
 /* The even and the odd elements of two vectors. */
 #if FASTNN_VECTOR * 8 / REAL_BITS == 16
@@ -74,16 +74,16 @@ FASTNN_INLINE void FN(add_products)(const int rows, const int columns, const int
                                     const real *B, ptrdiff_t ldb, /* IN (terms, columns) */
                                     FN(vector) *sum)              /* IN/OUT (rows, columns) */
 {
-    FN(vector) a[DOT_TILE];
-    UNROLL for (int i = 0; i < rows; i++) {
-        a[i] = FN(load_terms)(remainder, p, terms, counted, A + i * lda);
-        IN_REGISTER(a[i]);
-    }
+    FN(vector) b[DOT_COLUMNS];
     UNROLL for (int j = 0; j < columns; j++) {
-        FN(vector) b = FN(load_terms)(remainder, p, terms, counted, B + j * ldb);
-        IN_REGISTER(b);
-        UNROLL for (int i = 0; i < rows; i++)
-            sum[j * rows + i] = FN(vector_fma)(a[i], b, sum[j * rows + i]);
+        b[j] = FN(load_terms)(remainder, p, terms, counted, B + j * ldb);
+        IN_REGISTER(b[j]);
+    }
+    UNROLL for (int i = 0; i < rows; i++) {
+        FN(vector) a = FN(load_terms)(remainder, p, terms, counted, A + i * lda);
+        IN_REGISTER(a);
+        UNROLL for (int j = 0; j < columns; j++)
+            sum[j * rows + i] = FN(vector_fma)(a, b[j], sum[j * rows + i]);
     }
 }
 
@@ -97,7 +97,7 @@ FASTNN_INLINE void FN(dot_tiles)(const int rows, const int columns, const FN(dot
     const ptrdiff_t lda = panel->lda, ldb = panel->ldb, ldc = panel->ldc, terms = panel->terms;
     const ptrdiff_t whole = terms / LANES * LANES;
     /* For one tile: a vector of sums per element; its elements and their biases, packed column by column. */
-    FN(vector) sum[DOT_TILE * DOT_TILE], tile[MAX_VECTORS], bias[MAX_VECTORS] = {{0}};
+    FN(vector) sum[DOT_ROWS * DOT_COLUMNS], tile[MAX_VECTORS], bias[MAX_VECTORS] = {{0}};
     FN(mask) counted = {0};
     for (int i = 0; whole < terms && i < LANES; i++) counted[i] = terms - LANES + i < whole ? -1 : 0;
     for (int x = 0; panel->bias && x < size; x++) ((real *)bias)[x] = panel->bias[x % rows];
@@ -136,7 +136,7 @@ typedef void (*FN(dot_function))(const FN(dot_panel) *panel, ptrdiff_t count, co
 #define NAME(rows, columns) FN(dots_##rows##x##columns)
 #define NAMES_OF(rows) {EACH_DOT_COLUMNS(NAME, rows, COMMA)}
 EACH_DOT_ROWS(DOTS_OF, )
-static const FN(dot_function) FN(dot_functions)[DOT_TILE][DOT_TILE] = {EACH_DOT_ROWS(NAMES_OF, COMMA)};
+static const FN(dot_function) FN(dot_functions)[DOT_ROWS][DOT_COLUMNS] = {EACH_DOT_ROWS(NAMES_OF, COMMA)};
 #undef NAMES_OF
 #undef NAME
 #undef DOTS_OF
@@ -147,7 +147,7 @@ static void FN(dot_kernel)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, 
 {
     const real *A = A_, *B = B_, *bias = epilogue ? epilogue->bias : NULL;
     real *C = C_;
-    const equal_parts row_tiles = cut(n, DOT_TILE), column_tiles = cut(m, DOT_TILE);
+    const equal_parts row_tiles = cut(n, DOT_ROWS), column_tiles = cut(m, DOT_COLUMNS);
     const ptrdiff_t block = DOT_BLOCK_BYTES / (ptrdiff_t)sizeof(real), max_tiles = MAX(1, block / k);
     FN(dot_panel) panel = {.lda = lda, .ldb = ldb, .ldc = ldc, .alpha = R(alpha)};
     for (ptrdiff_t p = 0; p < k; p += block) {

@@ -44,7 +44,7 @@
 #undef FN
 
 #if defined(FASTNN_VECTOR)
-#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, DOT_TILE, multiply_##suffix, matvec_##suffix, dot_kernel_##suffix
+#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, DOT_FEW_ROWS, multiply_##suffix, matvec_##suffix, dot_kernel_##suffix
 #else
 #define PRODUCTS_ENTRY(suffix) 0, 0, NULL, NULL, NULL
 #endif
