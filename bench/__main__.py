@@ -24,6 +24,7 @@ BENCHES = {
     "memory": "peak memory of a fit; a memory map of 1e7 rows",
     "kernels": "the compiled kernels against memory copy, and `products`",
     "products": "the matrix products of the layers, by each kernel and by BLAS",
+    "arm64": "the inner loops of the products on arm64 CPUs, simulated by llvm-mca",
     "scaling": "time per step against batch size, width and depth",
     "estimators": "whole fits of MLPClassifier against scikit-learn's",
     "course": "full-batch gradient descent against a student's NumPy",
