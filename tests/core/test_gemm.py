@@ -4,9 +4,10 @@ import pytest
 
 from fastnn._core import _testing, registry
 
-WIDE, NARROW = "avx512", "avx2"
+WIDE, NARROW, NEON = "avx512", "avx2", "neon"
 
-# level, shape (n, m, k), transposes of A and B, kernel; float32, so that a wide vector has 16 elements, a narrow one 8
+# level, shape (n, m, k), transposes of A and B, kernel; float32, so that a wide vector has 16 elements, a narrow one 8,
+# that of NEON 4
 RULES = [
     # dots for long sums in few columns, if A is large
     (WIDE, (64, 31, 128), "T", "dots"),
@@ -24,9 +25,13 @@ RULES = [
     (WIDE, (6, 50, 16), "T", "BLAS"),
     (NARROW, (3, 50, 8), "T", "dots"),
     (NARROW, (4, 50, 8), "T", "tiles"),
+    (NEON, (5, 50, 4), "T", "dots"),
+    (NEON, (6, 50, 4), "T", "tiles"),
     # matvec for a single column that fills a vector
     (WIDE, (16, 1, 30), "", "matvec"),
     (WIDE, (15, 1, 30), "", "BLAS"),
+    (NEON, (4, 1, 30), "", "matvec"),
+    (NEON, (3, 1, 30), "", "BLAS"),
     # BLAS for a small C of badly filled vectors if A is transposed
     (WIDE, (17, 50, 30), "T", "BLAS"),
     (WIDE, (17, 61, 30), "T", "tiles"),  # more than 1024 elements
@@ -35,6 +40,8 @@ RULES = [
     # tiles if a column fills a vector, or half a vector if A is transposed
     (WIDE, (16, 2, 30), "", "tiles"),
     (WIDE, (15, 2, 30), "", "BLAS"),
+    (NEON, (4, 2, 30), "", "tiles"),
+    (NEON, (3, 2, 30), "", "BLAS"),
     (WIDE, (8, 200, 30), "T", "tiles"),
     (WIDE, (7, 200, 30), "T", "BLAS"),
     # and if there are enough columns
@@ -60,5 +67,6 @@ def test_each_rule_chooses_its_kernel(level, shape, transposes, kernel):
     assert found == kernel
 
 
+@pytest.mark.skipif(registry.ALL_LEVELS[0] != "baseline", reason="every level has kernels of its own: NEON")
 def test_a_level_without_kernels_of_its_own_leaves_products_to_blas():
     assert {_testing.fastest(0, "float64", n, m, 200) for n in (1, 64) for m in (1, 64)} == {"BLAS"}
