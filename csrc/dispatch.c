@@ -1,6 +1,7 @@
 /* dispatch.c: the tables of the registry, and the choice of the kernels that this CPU and operating system can run. */
 #include "elementwise/optimizers.inc.h"
 #include "fastnn.h"
+#include "random/legacy_shuffle.h"
 #include "random/shuffle.h"
 #include "random/threefry.h"
 
@@ -111,5 +112,6 @@ static const char *const levels[] = {"baseline", "avx2", "avx512"};
 #endif
 
 const fastnn_exports fastnn_csrc = {
-    activations, losses, rules, functions, levels, best_level, table, prepare_update, random_words, shuffle, permuted,
+    activations, losses, rules, functions, levels, best_level, table, prepare_update, random_words, shuffle,
+    legacy_shuffle, permuted,
 };

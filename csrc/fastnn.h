@@ -250,6 +250,13 @@ typedef struct {
                     uint64_t (*next_word)(void *), /* 64 random bits of the generator */
                     void *generator);
 
+    /* Shuffle in place as NumPy's RandomState (random/legacy_shuffle.h). */
+    void (*legacy_shuffle)(int64_t *order,                  /* IN/OUT (count), or NULL: only draw */
+                           ptrdiff_t count,
+                           uint32_t (*next_uint32)(void *), /* 32 random bits of the generator */
+                           uint64_t (*next_uint64)(void *),
+                           void *generator);
+
     /* Elements first, first + 1, ... of a pseudo-random permutation of 0 .. count - 1. */
     void (*permutation)(int64_t *order, /* OUT (length) */
                         ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,

@@ -24,8 +24,8 @@ from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
 
-__all__ = ["activate", "activate_backward", "all_finite", "log_probabilities", "loss", "multiply", "permutation",
-           "random_words", "shuffle", "sparse_linear", "subnormals_as_zero"]
+__all__ = ["activate", "activate_backward", "all_finite", "legacy_shuffle", "log_probabilities", "loss", "multiply",
+           "permutation", "random_words", "shuffle", "sparse_linear", "subnormals_as_zero"]
 
 
 cdef class subnormals_as_zero:
@@ -217,6 +217,23 @@ def shuffle(order, rng):
     cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(capsule, "BitGenerator")
     with source.lock, nogil:
         csrc.shuffle(indices, count, generator.next_uint64, generator.state)
+
+
+def legacy_shuffle(order, ptrdiff_t count, random_state):
+    """Shuffle the first `count` elements of `order` int64 IN/OUT as ``random_state.shuffle``, a RandomState's, does.
+
+    The state advances as by that call. With None for `order`, that is all.
+    """
+    cdef int64_t *indices = NULL
+    if order is not None:
+        indices = <int64_t *>output_index_pointer(order, 8, -1, "order", None)
+        if not 0 <= count <= order.size:
+            raise ValueError(f"need a count from 0 to {order.size}, got {count}")
+    source = random_state._bit_generator
+    capsule = source.capsule
+    cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(capsule, "BitGenerator")
+    with source.lock, nogil:
+        csrc.legacy_shuffle(indices, count, generator.next_uint32, generator.next_uint64, generator.state)
 
 
 def permutation(order, ptrdiff_t first, ptrdiff_t count, rng_words):

@@ -126,6 +126,8 @@ cdef extern from "fastnn.h" nogil:
         void (*random_words)(const uint32_t *key, const uint32_t *counter, uint32_t *words) noexcept nogil
         void (*shuffle)(int64_t *order, ptrdiff_t count, uint64_t (*next_word)(void *) noexcept nogil,
                         void *generator) noexcept nogil
+        void (*legacy_shuffle)(int64_t *order, ptrdiff_t count, uint32_t (*next_uint32)(void *) noexcept nogil,
+                               uint64_t (*next_uint64)(void *) noexcept nogil, void *generator) noexcept nogil
         void (*permutation)(int64_t *order, ptrdiff_t first, ptrdiff_t length, ptrdiff_t count,
                             const uint64_t *keys) noexcept nogil
 

@@ -1,7 +1,7 @@
 """The training loop: epochs of mini-batches, stopping and callbacks. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import isfinite
 from time import perf_counter
@@ -146,7 +146,7 @@ class FitLoop:
                       DivergenceWarning, stacklevel=4)  # the caller of Network.fit
 
 
-def run_batches(step: Callable[[int, int, float], float], batches: Iterator[tuple[int, int]], rates: Iterator[float], *,
+def run_batches(step: Callable[[int, int, float], float], batches: Iterable[tuple[int, int]], rates: Iterable[float], *,
                 stop_if_diverged: bool = True) -> bool:
     """Run a step for each mini-batch, each with the next learning rate.
 
@@ -154,8 +154,8 @@ def run_batches(step: Callable[[int, int, float], float], batches: Iterator[tupl
     ----------
     step : callable
         ``step(start, stop, rate) -> J``, such as ``plan.step``.
-    batches : iterator of (start, stop)
-    rates : iterator of float
+    batches : iterable of (start, stop)
+    rates : iterable of float
         May be endless.
     stop_if_diverged : bool
         Stop at the first J that is not finite.

@@ -1,7 +1,6 @@
 """The estimators' `_optimizer`: an update rule with its state, and the learning rate of each step."""
 
-from collections.abc import Collection, Iterator
-from itertools import count, repeat
+from collections.abc import Collection
 from typing import Any, Self
 
 import numpy as np
@@ -130,15 +129,21 @@ class Solver:
     def learning_rate(self, rate: float) -> None:
         self.sgd_rate = float(rate)
 
-    def rates(self, steps: int, epochs: int) -> Iterator[float]:
-        """Return an endless iterator over the rates of an epoch of `steps` steps, without bias correction.
+    @property
+    def has_constant_rate(self) -> bool:
+        """Whether `rates` are the same in each step and epoch."""
+        return self.name != "sgd" and self.lr_schedule not in SCHEDULES
+
+    def rates(self, steps: int, epochs: int) -> list[float]:
+        """Return the rates of an epoch of `steps` steps, without bias correction.
 
         'cosine' and 'one_cycle' take `epochs` epochs, then begin again.
         """
         if self.lr_schedule in SCHEDULES:
             schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")
-            return map(schedule, count(self.epoch % epochs * steps), repeat(epochs * steps))
-        return repeat(self.sgd_rate if self.name == "sgd" else float(self.learning_rate_init))
+            first = self.epoch % epochs * steps
+            return [schedule(t, epochs * steps) for t in range(first, first + steps)]
+        return [self.sgd_rate if self.name == "sgd" else float(self.learning_rate_init)] * steps
 
     def _views(self, arena: NDArray[Any]) -> list[NDArray[Any]]:
         W, b = self.layout.views(arena)

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import compress
 from math import isfinite, nan
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastnn import runtime
+from fastnn._core import kernels
 from fastnn._core.training_plan import TrainingPlan
 from fastnn._data import checks
 from fastnn._data.examples import Examples, batch_bounds
@@ -112,6 +113,7 @@ class StochasticFit:
         self.replaces_r2 = self.early_stopping and validation is not None and validation.score.replaces_r2
         self.first_epoch = len(self.records.validation_scores or ())
         self.prints = self.verbose and self.verbose != "bar"
+        self.constant_rates = solver.rates(len(self.batches), self.max_iter) if solver.has_constant_rate else None
 
     def run(self) -> None:
         """Run the epochs.
@@ -129,9 +131,9 @@ class StochasticFit:
             with self._bound_plan() as plan:
                 for _ in range(self.view.epochs):
                     self._run_epoch(plan)
-                    if self._report(bar):
+                    if (bar is not None or self.callbacks) and self._report(bar):
                         break
-                    if self._stalled():
+                    if self.records.no_improvement_count > self.patience and self._stops_stalled():
                         self._check_score_moved(stalled=True)
                         break
                 else:
@@ -144,6 +146,9 @@ class StochasticFit:
         finally:
             if bar is not None:
                 bar.close()
+            if not self.incremental:
+                self.records.keep_whole()
+            self.records.copy_to(self.estimator)
             for callback in self.callbacks:
                 callback.on_fit_end(self.view)
 
@@ -162,49 +167,64 @@ class StochasticFit:
 
     def _run_epoch(self, plan: TrainingPlan) -> None:
         """Run the steps of an epoch, then record and score it."""
-        estimator, records = self.estimator, self.records
+        records = self.records
         if self.shuffle:
-            self._shuffle(estimator._random_state)
-        rates = list(islice(self.solver.rates(len(self.batches), self.max_iter), len(self.batches)))
-        weighty = self._weighty_batches()
-        plan_step, total, incremental = plan.step, 0.0, self.incremental
-
-        def step(start: int, stop: int, rate: float) -> float:
-            nonlocal total
-            J = plan_step(start, stop, rate)
-            if incremental and not isfinite(J):
-                self.skipped += stop - start
-            else:
-                total += J * (stop - start)
-            return J
-
-        loop.run_batches(step, compress(self.batches, weighty), compress(rates, weighty), stop_if_diverged=False)
-        if not isfinite(total):
-            self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
+            self._shuffle(self.estimator._random_state)
+        rates = self.constant_rates or self.solver.rates(len(self.batches), self.max_iter)
         self.rate = rates[-1]
-        m = self.m if all(weighty) else sum(stop - start for start, stop in compress(self.batches, weighty))
-        m -= self.skipped
+        if self.incremental or self.has_weight is not None:
+            loss, m = self._run_counted_steps(plan, rates)
+        else:
+            loop.run_batches(plan.step, self.batches, rates, stop_if_diverged=False)
+            loss, m = plan.take_mean_loss(), self.m
+        if not isfinite(loss) and m:
+            self.network.parameters.theta.fill(nan)  # the core skips such a step; scikit-learn continues with NaN
         records.n_iter += 1
         records.t += m
-        records.loss = np.float64(total / m if m else nan)  # a NumPy scalar, as in scikit-learn
+        records.loss = np.float64(loss)  # a NumPy scalar, as in scikit-learn
         records.loss_curve.append(records.loss)
-        if not self.incremental:
-            records.keep_whole()
         if self.prints:
             print(f"Iteration {records.n_iter}, loss = {records.loss:.8f}")
         if self.validation is not None:
-            records.copy_to(estimator)  # scorers may read them
+            records.copy_to(self.estimator)  # scorers may read them
             self._score(self.validation)
-        self._count_improvement()
-        records.copy_to(estimator)
+        worse = self._is_worse_score() if self.early_stopping else self._is_worse_loss(loss)
+        records.no_improvement_count = records.no_improvement_count + 1 if worse else 0
+        if self.callbacks:  # which may read them
+            records.copy_to(self.estimator)
         self.solver.iteration_ends(records.t)
+
+    def _run_counted_steps(self, plan: TrainingPlan, rates: list[float]) -> tuple[float, int]:
+        """Run the steps of an epoch; return the mean loss of those that count, and their number of examples.
+
+        A mini-batch without weight makes no step. In partial_fit, one whose loss is not finite counts as skipped.
+        """
+        total, m = 0.0, 0
+
+        def step(start: int, stop: int, rate: float) -> float:
+            nonlocal total, m
+            J = plan.step(start, stop, rate)
+            if self.incremental and not isfinite(J):
+                self.skipped += stop - start
+            else:
+                total += J * (stop - start)
+                m += stop - start
+            return J
+
+        weighty = self._weighty_batches()
+        loop.run_batches(step, compress(self.batches, weighty), compress(rates, weighty), stop_if_diverged=False)
+        return total / m if m else nan, m
 
     def _shuffle(self, random_state: np.random.RandomState) -> None:
         """Draw a permutation as `sklearn.utils.shuffle` does; apply it to the order if there are several batches."""
+        order = self.order if len(self.batches) > 1 else None  # with one batch, the order does not matter
+        if type(random_state) is np.random.RandomState:
+            kernels.legacy_shuffle(order, self.m, random_state)
+            return
         permutation = np.arange(self.m)
-        random_state.shuffle(permutation)
-        if self.order is not None and len(self.batches) > 1:  # with one batch, the order does not matter
-            self.order[: self.m] = self.order[permutation]
+        random_state.shuffle(permutation)  # a method of the user's class
+        if order is not None:
+            order[: self.m] = order[permutation]
 
     def _weighty_batches(self) -> list[bool]:
         """Tell which mini-batches of the epoch have weight; the others make no step and do not count."""
@@ -224,39 +244,38 @@ class StochasticFit:
         validation.score.warn_if_not_finite(score, records.n_iter)
         records.validation_scores.append(score)
 
-    def _count_improvement(self) -> None:
-        """Count the epochs without improvement: of the validation score with early stopping, else of the loss."""
-        tol, records = self.tol, self.records
-        if self.early_stopping:
-            assert records.validation_scores is not None and records.best_score is not None
-            score = records.validation_scores[-1]
-            if self.prints:
-                print(f"Validation score: {score:f}")
-            if isfinite(score):
-                worse = score < records.best_score + tol
-            else:  # a score without a finite value before it cannot say when to stop
-                worse = isfinite(records.best_score)
-            if isfinite(score) and score > records.best_score:
-                records.best_score = score
-                records.keep_best(self.network)
-        else:
-            assert records.best_loss is not None
-            loss = records.loss_curve[-1]
-            worse = loss > records.best_loss - tol
-            if loss < records.best_loss:
-                records.best_loss = loss
-        records.no_improvement_count = records.no_improvement_count + 1 if worse else 0
-
-    def _stalled(self) -> bool:
-        """Return whether to stop because nothing has improved for more than `n_iter_no_change` epochs."""
+    def _is_worse_score(self) -> bool:
+        """Record the score of the epoch if it is the best; return whether it counts as no improvement."""
         records = self.records
-        if records.no_improvement_count <= self.patience:
-            return False
+        assert records.validation_scores is not None and records.best_score is not None
+        score = records.validation_scores[-1]
+        if self.prints:
+            print(f"Validation score: {score:f}")
+        if isfinite(score):
+            worse: bool = score < records.best_score + self.tol
+        else:  # a score without a finite value before it cannot say when to stop
+            worse = isfinite(records.best_score)
+        if isfinite(score) and score > records.best_score:
+            records.best_score = score
+            records.keep_best(self.network)
+        return worse
+
+    def _is_worse_loss(self, loss: float) -> bool:
+        """Record the loss of the epoch if it is the best; return whether it counts as no improvement."""
+        records = self.records
+        assert records.best_loss is not None
+        worse: bool = loss > records.best_loss - self.tol
+        if loss < records.best_loss:
+            records.best_loss = records.loss
+        return worse
+
+    def _stops_stalled(self) -> bool:
+        """Return whether to stop, since nothing has improved for more than `n_iter_no_change` epochs."""
         what = "Validation score" if self.early_stopping else "Training loss"
         if self.solver.trigger_stopping(f"{what} did not improve more than tol={self.tol:f} for "
                                         f"{self.patience} consecutive epochs.", self.prints):
             return True
-        records.no_improvement_count = self.estimator._no_improvement_count = 0
+        self.records.no_improvement_count = self.estimator._no_improvement_count = 0
         return False
 
     def _check_score_moved(self, stalled: bool) -> None:
