@@ -23,6 +23,18 @@
 #define MAX_TERMS_TALLEST 128 /* terms up to which panels have MR vectors: 32 KiB; 12 with 32-byte vectors */
 #endif
 
+/* Packing where lines compete for the same sets of the L1 cache, which has 64 sets of 8 lines on most CPUs. 64-byte
+   vectors use whole lines and were not faster with it. */
+#define PACKS_ALIASING (FASTNN_VECTOR < 64)
+#define SHARED_SETS_BYTES 256    /* columns of A this far apart, or a multiple of it, use a quarter of the sets or fewer */
+#define SHARED_SET_BYTES 4096    /* columns of B this far apart, or a multiple of it, use the same sets */
+#define MIN_COLUMNS_PACK_A 32    /* columns of C from which packing op(A) pays off */
+#define MIN_COLUMNS_PACK_B 32    /* columns of C from which packing a transposed B pays off, */
+#define MIN_VECTORS_PACK_B 16    /* and vectors of rows of C */
+#define TILES_PACKED_TOGETHER 8  /* tiles of op(B) written side by side: more would compete for sets of the L1 cache */
+#define PACKED_B_COLUMNS (REAL_BITS == 32 ? NC : NC / 2) /* columns per block of a packed op(B): 256 KiB */
+#define PACKED_B_ELEMENTS (KC * (PACKED_B_COLUMNS + NR)) /* the last tile may be narrower than the space it takes */
+
 /* Register tiles: accumulators, a column of op(A) and an element of op(B) fill the vector registers. MR is the height
    of the tallest tile in vectors, NR the width of the widest in columns. The tallest tiles are faster for few
    terms or if one tile covers all columns; otherwise MR - 1 leaves registers for wider tiles. */

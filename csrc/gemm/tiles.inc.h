@@ -2,13 +2,14 @@
 
    Blocks of NC columns of op(B) and KC terms are multiplied by one panel of op(A) after another. A panel has at most MR
    vectors of rows; the micro-kernel multiplies it by at most NR columns and keeps this tile of C in registers. Each of
-   its steps multiplies a column of the panel by broadcast elements of op(B). op(B) is never packed, and op(A)
-   only if it is a transpose or the panel is taller than C: packing both, as BLAS does, costs more than it saves for
-   small matrices. The rows of the last panel may not fill its vectors:
+   its steps multiplies a column of the panel by broadcast elements of op(B). Packing both matrices, as BLAS does, costs
+   more than it saves for small ones. So op(A) is packed if it is a transpose or the panel is taller than C, and either
+   matrix if its lines compete for few sets of the L1 cache (PACKS_ALIASING in tuning.h). The rows of the last panel may
+   not fill its vectors:
 
      kind      rows of C left             op(A)     panel of op(A)      vectors of C
-     WHOLE     fill the vectors           A         read in place       written in place
-     OVERLAP   do not; n >= one vector    A         read in place       in place, the last one overlaps the previous one
+     WHOLE     fill the vectors           A         in place, or packed written in place
+     OVERLAP   do not; n >= one vector    A         in place, or packed in place, the last one overlaps the previous one
      PACK      fill the vectors           A^T       packed              written in place
      EDGE      do not                     any       packed, 0 appended  through a buffer, or past the column's end
 
@@ -25,12 +26,19 @@ typedef struct {
     ptrdiff_t last_A, last_C;     /* the rows of A and C at which the last vector begins */
     ptrdiff_t terms;
     ptrdiff_t B_row, B_column;    /* elements from one row or column of op(B) to the next */
+    ptrdiff_t packed_tile;        /* elements from one tile of a packed op(B) to the next; 0 if it is read in place */
     const real *C;                /* the panel's first column, which corresponds to relu_mask_source */
     ptrdiff_t ldc;                /* elements from one column of C to the next */
     real alpha;
     int accumulates;              /* C += instead of C = */
     FN(epilogue) epilogue;
 } FN(panel);
+
+/* Return the elements from one tile of op(B) to the next. */
+FASTNN_INLINE ptrdiff_t FN(tile_stride)(const FN(panel) *panel, ptrdiff_t width)
+{
+    return panel->packed_tile ? panel->packed_tile : width * panel->B_column;
+}
 
 /* Compute `count` tiles side by side. `height` and `width` are constants wherever this is inlined, so that the loops
    over them unroll and `sum` stays in registers. */
@@ -40,6 +48,7 @@ FASTNN_INLINE void FN(micro_kernel)(const int height, const int width, const FN(
 {
     const ptrdiff_t terms = panel->terms, lda = panel->lda, last_A = panel->last_A, last_C = panel->last_C;
     const ptrdiff_t B_row = panel->B_row, B_column = panel->B_column, ldc = panel->ldc;
+    const ptrdiff_t B_tile = FN(tile_stride)(panel, width);
     const real alpha = panel->alpha, *mask = panel->epilogue.relu_mask_source;
     FN(vector) sum[NR][MR], a[MR];
     ptrdiff_t column[NR]; /* offsets in op(B) */
@@ -48,10 +57,15 @@ FASTNN_INLINE void FN(micro_kernel)(const int height, const int width, const FN(
         column[j] = j * B_column;
         OFFSET_IN_REGISTER(column[j]);
     }
-    for (ptrdiff_t t = 0; t < count; t++, B += width * B_column, C += width * ldc) {
+    for (ptrdiff_t t = 0; t < count; t++, B += B_tile, C += width * ldc) {
         const real *restrict A = panel->A, *restrict b = B;
         UNROLL for (int j = 0; j < width; j++)
             UNROLL for (int i = 0; i < height; i++) sum[j][i] = (FN(vector)){0};
+        if (PACKS_ALIASING && panel->accumulates) /* C has left the L1 cache since its first terms were added */
+            UNROLL for (int j = 0; j < width; j++) {
+                PREFETCH(C + j * ldc);
+                PREFETCH(C + j * ldc + last_C + LANES - 1);
+            }
         for (ptrdiff_t p = 0; p < terms; p++, A += lda, b += B_row) {
             UNROLL for (int i = 0; i < height; i++) {
                 a[i] = *(const FN(vector_at) *)(A + VECTOR_ROW(i, height, last_A));
@@ -96,19 +110,6 @@ static const FN(micro_kernel_function) FN(micro_kernels)[MR][NR] = {
 #undef MICRO_KERNELS
 #undef MICRO_KERNEL
 
-/* Copy a panel, padded with zeros to whole vectors. */
-static void FN(pack_A)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdiff_t terms,
-                       const real *restrict A, ptrdiff_t lda, /* IN (rows, terms); to transpose: (terms, rows) */
-                       real *restrict packed)                 /* OUT (height, terms) */
-{
-    if (rows < height) memset(packed, 0, (size_t)(height * terms) * sizeof(real));
-    if (transpose)
-        FN(transpose)(terms, rows, A, lda, packed, height);
-    else
-        for (ptrdiff_t p = 0; p < terms; p++)
-            for (ptrdiff_t i = 0; i < rows; i++) packed[p * height + i] = A[p * lda + i];
-}
-
 /* Compute the rows of C of a panel that writes whole vectors. */
 FASTNN_INLINE void FN(panel_in_place)(FN(panel) *panel, ptrdiff_t vectors, equal_parts tiles,
                                       const real *B, /* IN (terms, columns), strided */
@@ -119,7 +120,7 @@ FASTNN_INLINE void FN(panel_in_place)(FN(panel) *panel, ptrdiff_t vectors, equal
         count = (t < tiles.longer ? tiles.longer : tiles.parts) - t;
         FN(micro_kernels)[vectors - 1][width - 1](panel, count, B, C);
         if (panel->epilogue.column_bias) panel->epilogue.column_bias += count * width;
-        B += count * width * panel->B_column;
+        B += count * FN(tile_stride)(panel, width);
         C += count * width * panel->ldc;
     }
 }
@@ -143,7 +144,7 @@ static void FN(panel_at_edge)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff
     }
     for (ptrdiff_t t = 0, column = 0, width, count; t < tiles.parts; t += count, column += count * width) {
         const int buffered = !overruns || t == tiles.parts - 1;
-        const real *b = B + column * panel->B_column;
+        const real *b = B + (panel->packed_tile ? t * panel->packed_tile : column * panel->B_column);
         real *c = C + column * panel->ldc;
         width = tiles.size + (t < tiles.longer);
         count = buffered ? 1 : MIN(t < tiles.longer ? tiles.longer : tiles.parts, tiles.parts - 1) - t;
@@ -163,10 +164,13 @@ static void FN(panel_at_edge)(const FN(panel) *panel, ptrdiff_t vectors, ptrdiff
 
 /* A call, with buffers that its panels share. */
 typedef struct {
-    int transpose_A;
-    ptrdiff_t n, k;
+    int transpose_A, transpose_B;
+    int packs_A; /* even if the panel could be read in place */
+    ptrdiff_t n, m, k;
     const real *A; /* IN (n, k); transposed: (k, n) */
     ptrdiff_t lda;
+    const real *B; /* IN (k, m); transposed: (m, k) */
+    ptrdiff_t ldb;
     const fastnn_epilogue *epilogue;                      /* IN, or NULL */
     _Alignas(FASTNN_VECTOR) real packed[MR * LANES * KC]; /* a panel */
     FN(vector) bias[MR];                                  /* of an edge panel, padded with zeros */
@@ -205,11 +209,12 @@ FASTNN_INLINE void FN(run_panel)(FN(product) *product, FN(panel) *panel, ptrdiff
     const ptrdiff_t height = vectors * LANES, lda = product->lda;
     const panel_plan plan = plan_panel(product->transpose_A, product->n, LANES, first, vectors, p > 0);
     const real *A = product->A + (product->transpose_A ? p + plan.row * lda : plan.row + p * lda);
-    const int packs = plan.kind == PANEL_PACK || plan.kind == PANEL_EDGE;
-    if (packs) FN(pack_A)(product->transpose_A, plan.rows, height, panel->terms, A, lda, product->packed);
+    const int packs = plan.kind == PANEL_PACK || plan.kind == PANEL_EDGE || product->packs_A;
+    const ptrdiff_t packed_height = plan.kind == PANEL_OVERLAP ? plan.rows : height;
+    if (packs) FN(pack_A)(product->transpose_A, plan.rows, packed_height, panel->terms, A, lda, product->packed);
     panel->A = packs ? product->packed : A;
-    panel->lda = packs ? height : lda;
-    panel->last_A = (packs ? height : plan.rows) - LANES;
+    panel->lda = packs ? packed_height : lda;
+    panel->last_A = (packs ? packed_height : plan.rows) - LANES;
     panel->last_C = plan.rows - LANES;
     panel->C = C += plan.row;
     panel->epilogue = (FN(epilogue)){0};
@@ -228,39 +233,76 @@ FASTNN_INLINE void FN(run_panel)(FN(product) *product, FN(panel) *panel, ptrdiff
     }
 }
 
-static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
-                         const void *A, ptrdiff_t lda, const void *B_, ptrdiff_t ldb, void *C_, ptrdiff_t ldc,
-                         const fastnn_epilogue *epilogue)
+/* Compute C block by block. */
+static void FN(multiply_blocks)(FN(product) *product, real alpha,
+                                real *C, ptrdiff_t ldc, /* OUT (n, m) */
+                                real *packed_B)         /* scratch (PACKED_B_ELEMENTS), or NULL to read B in place */
 {
-    FN(product) product;
-    const real *B = B_;
-    real *C = C_, *sums = epilogue && epilogue->relu_mask_source ? epilogue->sums : NULL;
-    const int tallest = k <= MAX_TERMS_TALLEST || m <= ACCUMULATORS / MR;
+    const ptrdiff_t n = product->n, m = product->m, k = product->k, ldb = product->ldb;
+    const int tallest = k <= MAX_TERMS_TALLEST || m <= ACCUMULATORS / MR, transpose_B = product->transpose_B;
     const equal_parts panels = cut((n + LANES - 1) / LANES, tallest ? MR : MR - 1);
     const ptrdiff_t widest = MIN(NR, ACCUMULATORS / MAX(1, panels.size + (panels.longer > 0)));
-    FN(panel) panel = {.ldc = ldc, .alpha = R(alpha)};
-    panel.B_row = transpose_B ? ldb : 1;
-    panel.B_column = transpose_B ? 1 : ldb;
-    product.transpose_A = transpose_A;
-    product.n = n;
-    product.k = k;
-    product.A = A;
-    product.lda = lda;
-    product.epilogue = epilogue;
-    product.nan_probe = (FN(vector)){0};
-    if (sums) memset(sums, 0, (size_t)n * sizeof(real));
-    for (ptrdiff_t j = 0; j < m; j += NC) {
-        const equal_parts tiles = cut(MIN(NC, m - j), widest);
+    const ptrdiff_t block_columns = packed_B ? PACKED_B_COLUMNS : NC;
+    FN(panel) panel = {.ldc = ldc, .alpha = alpha, .B_row = transpose_B ? ldb : 1, .B_column = transpose_B ? 1 : ldb};
+    for (ptrdiff_t j = 0; j < m; j += block_columns) {
+        const equal_parts tiles = cut(MIN(block_columns, m - j), widest);
         for (ptrdiff_t p = 0; p < k; p += KC) {
+            const real *B = product->B + (transpose_B ? p * ldb + j : p + j * ldb);
             panel.terms = MIN(KC, k - p);
             panel.accumulates = p > 0;
+#if PACKS_ALIASING
+            if (packed_B) {
+                FN(pack_B)(transpose_B, panel.terms, tiles, B, ldb, packed_B);
+                B = packed_B;
+                panel.B_row = transpose_B ? tiles.size + (tiles.longer > 0) : 1;
+                panel.B_column = transpose_B ? 1 : panel.terms;
+                panel.packed_tile = transpose_B ? panel.B_row * panel.terms : 0;
+            }
+#endif
             for (ptrdiff_t s = 0, first = 0, vectors; s < panels.parts; s++, first += vectors) {
                 vectors = panels.size + (s < panels.longer);
-                FN(run_panel)(&product, &panel, first, vectors, p, j, tiles,
-                              B + p * panel.B_row + j * panel.B_column, C + j * ldc);
+                FN(run_panel)(product, &panel, first, vectors, p, j, tiles, B, C + j * ldc);
             }
         }
     }
+}
+
+#if PACKS_ALIASING
+/* Like multiply_blocks, with a packed op(B). The buffer is not in the frame of small products. */
+static NOINLINE void FN(multiply_packed)(FN(product) *product, real alpha,
+                                         real *C, ptrdiff_t ldc) /* OUT (n, m) */
+{
+    real packed_B[PACKED_B_ELEMENTS];
+    FN(multiply_blocks)(product, alpha, C, ldc, packed_B);
+}
+#endif
+
+static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
+                         const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
+                         const fastnn_epilogue *epilogue)
+{
+    FN(product) product;
+    real *sums = epilogue && epilogue->relu_mask_source ? epilogue->sums : NULL;
+    const ptrdiff_t item = (ptrdiff_t)sizeof(real);
+    product.transpose_A = transpose_A;
+    product.transpose_B = transpose_B;
+    product.packs_A = PACKS_ALIASING && !transpose_A && m >= MIN_COLUMNS_PACK_A && lda * item % SHARED_SETS_BYTES == 0;
+    product.n = n;
+    product.m = m;
+    product.k = k;
+    product.A = A;
+    product.lda = lda;
+    product.B = B;
+    product.ldb = ldb;
+    product.epilogue = epilogue;
+    product.nan_probe = (FN(vector)){0};
+    if (sums) memset(sums, 0, (size_t)n * sizeof(real));
+#if PACKS_ALIASING
+    if (n >= MIN_VECTORS_PACK_B * LANES && (transpose_B ? m >= MIN_COLUMNS_PACK_B : ldb * item % SHARED_SET_BYTES == 0))
+        FN(multiply_packed)(&product, R(alpha), C, ldc);
+    else
+#endif
+        FN(multiply_blocks)(&product, R(alpha), C, ldc, NULL);
     for (ptrdiff_t i = 0; sums && i < n; i++) sums[i] *= R(epilogue->scale);
     for (ptrdiff_t i = 0; i < LANES; i++)
         if (product.nan_probe[i] != 0) *epilogue->finite = 0;

@@ -14,6 +14,7 @@
 #include "gemm/sparse.inc.h"
 #if defined(FASTNN_VECTOR)
 #include "gemm/epilogue.inc.h"
+#include "gemm/packing.inc.h"
 #include "gemm/tiles.inc.h"
 #include "gemm/matvec.inc.h"
 #include "gemm/dots.inc.h"

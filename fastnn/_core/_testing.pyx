@@ -124,7 +124,7 @@ def fastest(int level, dtype, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, *, bint tra
     """Return the kernel that is chosen for C (n, m) = op(A) (n, k) op(B) (k, m) of dense matrices."""
     cdef int code = FASTNN_FLOAT32 if dtype == "float32" else FASTNN_FLOAT64
     cdef int kernel = fastest_kernel(operations(level, code), code, transpose_A, transpose_B, n, m, k,
-                                     k if transpose_A else n, m if transpose_B else k)
+                                     m if transpose_B else k)
     return {BLAS: "BLAS", TILES: "tiles", DOTS: "dots", MATVEC: "matvec"}[kernel]
 
 

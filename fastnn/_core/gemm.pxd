@@ -4,8 +4,8 @@ from libc.stddef cimport ptrdiff_t
 from fastnn._core.blas cimport matmul
 from fastnn._core.registry cimport FASTNN_FLOAT32, fastnn_epilogue, fastnn_ops
 from fastnn._core.tuning cimport (
-    MAX_DOTS_COLUMN_BYTES, MAX_DOTS_COLUMNS, MAX_SMALL_BLAS_ELEMENTS, MIN_ALIASING_STRIDE_BYTES, MIN_DOTS_ELEMENTS,
-    MIN_DOTS_TERMS, MIN_DOTS_TERMS_PER_ROW, MIN_TILES_COLUMNS, MIN_TILES_COLUMNS_TRANSPOSED, MIN_TILES_FILLED_TENTHS,
+    MAX_DOTS_COLUMN_BYTES, MAX_DOTS_COLUMNS, MAX_SMALL_BLAS_ELEMENTS, MIN_DOTS_ELEMENTS, MIN_DOTS_TERMS,
+    MIN_DOTS_TERMS_PER_ROW, MIN_TILES_COLUMNS, MIN_TILES_COLUMNS_TRANSPOSED, MIN_TILES_FILLED_TENTHS,
     WIDE_VECTOR_BYTES)
 
 cdef enum:   # kernels
@@ -34,7 +34,7 @@ cdef inline ptrdiff_t vectors_bytes(const fastnn_ops *ops, ptrdiff_t column_byte
 
 # Choose the fastest kernel for a shape. The first rule that applies decides.
 cdef inline int fastest_kernel(const fastnn_ops *ops, int dtype, bint transpose_A, bint transpose_B, ptrdiff_t n,
-                               ptrdiff_t m, ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
+                               ptrdiff_t m, ptrdiff_t k, ptrdiff_t ldb) noexcept nogil:
     cdef ptrdiff_t item = item_size(dtype), column = n * item
     cdef bint dots = transpose_A and not transpose_B, large = k >= MIN_DOTS_TERMS and n * k >= MIN_DOTS_ELEMENTS
     # BLAS if the level has no kernels of its own.
@@ -61,9 +61,6 @@ cdef inline int fastest_kernel(const fastnn_ops *ops, int dtype, bint transpose_
         return BLAS
     # BLAS for few columns.
     if m < (MIN_TILES_COLUMNS_TRANSPOSED if transpose_A else MIN_TILES_COLUMNS):
-        return BLAS
-    # BLAS if columns compete for one set of the L1 cache and 32-byte vectors use only half of a cache line.
-    if not has_wide_vectors(ops) and max(lda, ldb) * item >= MIN_ALIASING_STRIDE_BYTES:
         return BLAS
     return TILES
 
@@ -95,5 +92,5 @@ cdef inline void product(
     const char *B, ptrdiff_t ldb,  # IN (k, m), transposed (m, k)
     char *C, ptrdiff_t ldc,        # OUT (n, m)
 ) noexcept nogil:
-    multiply_by(fastest_kernel(ops, dtype, transpose_A, transpose_B, n, m, k, lda, ldb), ops, dtype, transpose_A,
+    multiply_by(fastest_kernel(ops, dtype, transpose_A, transpose_B, n, m, k, ldb), ops, dtype, transpose_A,
                 transpose_B, n, m, k, alpha, A, lda, B, ldb, C, ldc, NULL)

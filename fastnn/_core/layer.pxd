@@ -36,10 +36,10 @@ cdef struct Network:
 
 
 cdef inline int choose_kernel(const Network *net, bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m,
-                              ptrdiff_t k, ptrdiff_t lda, ptrdiff_t ldb) noexcept nogil:
+                              ptrdiff_t k, ptrdiff_t ldb) noexcept nogil:
     if net.policy == BLAS_ONLY:
         return BLAS
-    return fastest_kernel(net.ops, net.dtype, transpose_A, transpose_B, n, m, k, lda, ldb)
+    return fastest_kernel(net.ops, net.dtype, transpose_A, transpose_B, n, m, k, ldb)
 
 
 # The leading dimension of W as stored.
@@ -51,7 +51,7 @@ cdef inline ptrdiff_t stride_of_W(const Layer *layer) noexcept nogil:
 
 # Choose the kernel of Z = W A_prev for m examples.
 cdef inline int linear_kernel(const Network *net, const Layer *layer, ptrdiff_t m) noexcept nogil:
-    return choose_kernel(net, layer.row_major, False, layer.n_out, m, layer.n_in, stride_of_W(layer), layer.n_in)
+    return choose_kernel(net, layer.row_major, False, layer.n_out, m, layer.n_in, layer.n_in)
 
 
 # Rows first .. first + count of Z = W A_prev by the given kernel, which suits all rows; with the epilogue, if any.
@@ -147,7 +147,7 @@ cdef inline void weight_gradient_part(
     cdef const char *left = A_prev if layer.row_major else dZ
     cdef const char *right = dZ if layer.row_major else A_prev
     cdef char *out = gradient + layer.W
-    cdef int kernel = choose_kernel(net, False, True, rows, columns, m, rows, columns)
+    cdef int kernel = choose_kernel(net, False, True, rows, columns, m, columns)
     scale *= layer.input_scale
     if columns >= rows:
         multiply_by(kernel, net.ops, net.dtype, False, True, rows, count, m, scale, left, rows,
@@ -181,7 +181,7 @@ cdef inline void sparse_weight_gradient(
 
 # Choose the kernel of dZ_prev = W^T dZ for m examples.
 cdef inline int backward_kernel(const Network *net, const Layer *layer, ptrdiff_t m) noexcept nogil:
-    return choose_kernel(net, not layer.row_major, False, layer.n_in, m, layer.n_out, stride_of_W(layer), layer.n_out)
+    return choose_kernel(net, not layer.row_major, False, layer.n_in, m, layer.n_out, layer.n_out)
 
 
 # Whether the kernel can apply the derivative of `previous` before dZ_prev leaves the registers.

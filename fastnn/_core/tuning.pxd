@@ -14,7 +14,6 @@ cdef enum:
     MIN_TILES_FILLED_TENTHS = 9     # tenths of the vectors' lanes that tiles must fill for such a small C
     MIN_TILES_COLUMNS = 2           # columns of C from which tiles are faster,
     MIN_TILES_COLUMNS_TRANSPOSED = 32  # and if A is transposed and therefore copied
-    MIN_ALIASING_STRIDE_BYTES = 4096   # distance of columns whose lines compete for one set of the L1 cache
 
 # ---- The output layer of many rows in layer.pxd (python bench predict)
 cdef enum:

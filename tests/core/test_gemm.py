@@ -48,9 +48,8 @@ RULES = [
     (WIDE, (64, 2, 30), "", "tiles"),
     (WIDE, (64, 32, 30), "T", "tiles"),
     (WIDE, (64, 31, 30), "T", "BLAS"),
-    # with narrow vectors, only if columns do not alias in the L1 cache
-    (NARROW, (1023, 50, 30), "", "tiles"),
-    (NARROW, (1024, 50, 30), "", "BLAS"),
+    # also if columns share sets of the L1 cache
+    (NARROW, (1024, 50, 30), "", "tiles"),
     (WIDE, (1024, 50, 30), "", "tiles"),
     # a transposed B changes nothing for tiles and rules out dots
     (WIDE, (64, 40, 128), "N T", "tiles"),

@@ -81,6 +81,24 @@ def test_tiles(dtype, transpose_A, transpose_B, data):
 
 
 @each_dtype
+@each_transposition
+@given(data=st.data())
+def test_tiles_of_matrices_whose_columns_share_sets_of_the_l1_cache(dtype, transpose_A, transpose_B, data):
+    """These are packed. An element of C is bitwise identical to that of smaller matrices, which are read in place."""
+    n = data.draw(st.sampled_from([63, 64, 127, 128, 129, 135, 143, 192, 250, 256]), label="n")
+    m = data.draw(st.sampled_from([31, 32, 33, 40, 127, *range(129, 136), 256, *range(257, 264), 300]), label="m")
+    k = data.draw(st.sampled_from([1, 2, 7, 64, 255, 256, 257, 512, 1024]), label="k")
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    top, left = data.draw(st.integers(n - 60, n - 1), label="top"), data.draw(st.integers(m - 31, m - 1), label="left")
+    for level in own_levels(dtype):
+        A, B, C = check_product(n, m, k, seed, level, Buffers, dtype, transpose_A, transpose_B, 0.25)
+        A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
+        part = np.full((n - top, m - left), np.nan, dtype, "F")
+        _testing.multiply(A, B, part, level, by="tiles", alpha=0.25)
+        np.testing.assert_array_equal(part, C[top:, left:])
+
+
+@each_dtype
 @given(data=st.data())
 def test_dot_products(dtype, data):
     """An element of C is bitwise identical whichever other rows and columns are computed."""
