@@ -129,8 +129,11 @@ cdef inline void sparse_linear_activate(
     char *A,                        # OUT (n_out, m), may be Z
     const fastnn_dropout *dropout,  # IN, or NULL
     ptrdiff_t first,                # as for linear_activate
+    int *finite = NULL,             # OUT cleared if X may not be finite: it makes every unit of Z so; or NULL
 ) noexcept nogil:
     net.ops.sparse_linear(layer.n_out, m, net.theta + layer.W, X.values, X.columns, X.bounds, order, Z)
+    if finite != NULL and not net.ops.all_finite(m, 1, Z, 0, layer.n_out):
+        finite[0] = False
     net.ops.activate(activation, layer.n_out, m, net.theta + layer.b, Z, A, dropout, first)
 
 

@@ -32,6 +32,7 @@ cdef struct TrainingBuffers:
     char *batch_X            # (n[0], m), or NULL if batches are read in place
     char *batch_Y            # (n_targets, m) or int32 (m), or NULL likewise
     char *batch_weights      # (weight_width, m), or NULL likewise
+    int *finite              # OUT cleared if X of a gathered or read example is not finite; or NULL: not checked
     char **Z                 # n_layers matrices (n[l], m)
     char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] if the layer's derivative does not need Z
     char **dZ                # two matrices (widest, m), used in turns

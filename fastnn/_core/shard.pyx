@@ -7,6 +7,7 @@ from fastnn._core.layer cimport (
     sparse_weight_gradient, weight_gradient)
 from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY, csrc, fastnn_dropout
 from fastnn._core.sparse cimport Csr, rows_in_range
+from fastnn._core.tuning cimport CHECKED_BLOCK_BYTES
 
 cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t stop) noexcept nogil:
     cdef ptrdiff_t j
@@ -72,6 +73,7 @@ cdef void forward(const TrainingBuffers *run, const Shard *shard) noexcept nogil
     cdef ptrdiff_t first
     cdef fastnn_dropout dropout
     cdef fastnn_dropout *drops
+    cdef int finite
     dropout.key[0], dropout.key[1] = run.dropout_key[0], run.dropout_key[1]
     for l in range(net.n_layers):
         layer = &net.layers[l]
@@ -80,7 +82,11 @@ cdef void forward(const TrainingBuffers *run, const Shard *shard) noexcept nogil
         dropout.stream, dropout.threshold = l, layer.threshold
         drops = &dropout if layer.threshold else NULL
         if A_prev == NULL:
-            sparse_linear_activate(net, layer, layer.activation, shard.m, &shard.rows, shard.order, Z, A, drops, first)
+            finite = True
+            sparse_linear_activate(net, layer, layer.activation, shard.m, &shard.rows, shard.order, Z, A, drops, first,
+                                   &finite if run.finite != NULL else NULL)
+            if not finite and not sparse_values_finite(run, shard):
+                run.finite[0] = False
         else:
             linear_activate(linear_kernel(net, layer, shard.m), net, layer, layer.activation, shard.m, A_prev, Z, A,
                             drops, first)
@@ -173,12 +179,51 @@ cdef char *X_of(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
 
 
 cdef void gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef ptrdiff_t n = run.net.layers[0].n_in
     cdef char *rows = run.X
-    if run.X == NULL or read_in_place(run):
+    if run.X == NULL:
+        return
+    if read_in_place(run):
+        if run.finite != NULL and not run.net.ops.all_finite(n, shard.m, shard.X, n, 1):
+            run.finite[0] = False
         return
     if shard.order == NULL:
         rows += shard.position * run.row_stride * run.net.itemsize
-    run.net.ops.gather(run.net.layers[0].n_in, shard.m, rows, run.row_stride, run.column_stride, shard.order, shard.X)
+    if run.finite != NULL:
+        gather_checked(run, shard, n, rows)
+    else:
+        run.net.ops.gather(n, shard.m, rows, run.row_stride, run.column_stride, shard.order, shard.X)
+
+
+# Gather X in blocks of rows; check that each is finite while it is in the cache.
+cdef void gather_checked(const TrainingBuffers *run, const Shard *shard, ptrdiff_t n, const char *rows) noexcept nogil:
+    cdef ptrdiff_t item = run.net.itemsize, block = max(1, CHECKED_BLOCK_BYTES // (n * item)), first = 0, count
+    cdef const char *source = rows
+    cdef const int64_t *order = NULL
+    cdef char *out
+    while first < shard.m:
+        count = min(block, shard.m - first)
+        out = shard.X + first * n * item
+        if shard.order != NULL:
+            order = shard.order + first
+        else:
+            source = rows + first * run.row_stride * item
+        run.net.ops.gather(n, count, source, run.row_stride, run.column_stride, order, out)
+        if not run.net.ops.all_finite(n, count, out, n, 1):
+            run.finite[0] = False
+        first += count
+
+
+# Whether the stored values of the rows of a sparse X are finite.
+cdef bint sparse_values_finite(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
+    cdef const Csr *X = &shard.rows
+    cdef ptrdiff_t j, row, length
+    for j in range(shard.m):
+        row = j if shard.order == NULL else shard.order[j]
+        length = X.bounds[row + 1] - X.bounds[row]
+        if not run.net.ops.all_finite(length, 1, X.values + X.bounds[row] * run.net.itemsize, length, 1):
+            return False
+    return True
 
 
 # Y (n_targets, m), or int32 labels (m)

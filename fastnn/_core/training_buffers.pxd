@@ -21,6 +21,7 @@ cdef class BoundTraining(BoundNetwork):
     cdef int n_ranges
     cdef double frozen_squares, frozen_absolutes  # sums over the weights of the frozen layers
     cdef uint32_t dropout_seed[2]
+    cdef int X_is_finite          # so far, if it is checked
 
     cdef int bind_objective(self, object objective) except -1
     cdef int bind_update(self, object update) except -1

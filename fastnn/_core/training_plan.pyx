@@ -90,7 +90,7 @@ cdef class TrainingPlan(TrainingStages):
         ------
         ValueError
             If the range is empty, outside the data or longer than the workspace, if a sparse X is damaged, or if the
-            plan has no update.
+            plan has no update. With `checks_X` also if X of these examples is not finite; the step was then made.
         RuntimeError
             If another thread is using this plan.
         """
@@ -106,6 +106,8 @@ cdef class TrainingPlan(TrainingStages):
                 J = self.mean_loss()
                 J += self.end_update(J)
         self.leave()
+        if self.run.finite != NULL and not self.X_is_finite:
+            raise ValueError("X holds NaN or infinity")
         return J
 
     def gradient(self, ptrdiff_t start, ptrdiff_t stop):
@@ -222,6 +224,16 @@ cdef class TrainingPlan(TrainingStages):
                                                  target + begins * itemsize, &squares)
         self.leave()
         return J
+
+    @property
+    def checks_X(self):
+        """Whether `step` checks that X of its examples is finite, which must be so; false at first."""
+        return self.run.finite != NULL
+
+    @checks_X.setter
+    def checks_X(self, bint value):
+        self.X_is_finite = True
+        self.run.finite = &self.X_is_finite if value else NULL
 
     @property
     def batch_weight(self):

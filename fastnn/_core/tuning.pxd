@@ -32,6 +32,10 @@ cdef enum:
     UNITS_GRANULE = 16              # units to which parts are rounded: one or two vectors
     MAX_CONVERTED_ELEMENTS = 1 << 16  # elements of X of another dtype or order up to which a copy saves the full checks
 
+# ---- The check of X while it is gathered in shard.pyx (python bench fixed_costs)
+cdef enum:
+    CHECKED_BLOCK_BYTES = 1 << 16   # bytes that are gathered, then checked while they are in the L2 cache
+
 # ---- The update in training_plan.pyx
 cdef enum:
     SLICE_GRANULE = 16              # elements to which slices are rounded, so that no two threads share a cache line

@@ -49,7 +49,8 @@ class SparseRows:
                    or not n_values <= min(len(csr.data), len(csr.indices)))
         if not damaged and n_values:
             named = csr.indices[bounds[0] : n_values]
-            damaged = len(named) > 0 and not 0 <= named.min() <= named.max() < csr.shape[1]
+            unsigned = named.view(f"u{named.itemsize}")  # a negative index is too large then
+            damaged = len(named) > 0 and not unsigned.max() < csr.shape[1]
         if damaged:
             raise ValueError(f"{what} is a damaged CSR matrix: its indptr and indices do not fit its shape")
         with np.errstate(all="ignore"):  # the check for finite values finds an overflow

@@ -90,8 +90,8 @@ class BaseMLP(FittedState, Internals, HiddenLayers, CallbackSupportMixin, ClassN
     # Methods in which classifier and regressor differ
 
     @abstractmethod
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        """Return X and y, validated by scikit-learn."""
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool, later: bool = False) -> tuple[Any, Any]:
+        """Return X and y, validated by scikit-learn. With `later`, X may not be finite: see `validated_X_y`."""
 
     @abstractmethod
     def _validate_validation_data(self, X: Any, y: Any) -> tuple[Any, Any]:

@@ -21,6 +21,10 @@ from fastnn.losses import Loss
 
 __all__ = ["BaseMLPClassifier"]
 
+# Labels are counted instead of sorted (python bench fixed_costs)
+MIN_COUNTED_LABELS = 1000  # from this many on
+MAX_LABEL_SPAN = 1 << 16  # between the lowest and the highest: the table of counts stays in the L2 cache
+
 
 class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type: ignore[misc]
     """Base class of `MLPClassifier`: encodes labels, chooses the output layer and loss, scores outputs."""
@@ -31,16 +35,16 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
             self._announced = True
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = self._validate_X_y(X, y, reset)
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool, later: bool = False) -> tuple[Any, Any]:
+        X, y = self._validate_X_y(X, y, reset, later)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = LabelBinarizer().fit(few_labels(y))
             self.classes_ = self._label_binarizer.classes_
             self._announced = False
         elif incremental or vars(self).get("_announced"):
             self._check_known_classes(y)
         else:
-            classes = unique_labels(y)
+            classes = present_classes(y)
             self._check_kind_of_labels(y, classes)
             if set(classes) != set(self.classes_):
                 raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call "
@@ -52,12 +56,12 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
         self._check_known_classes(y)
         return X, y
 
-    def _validate_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validated_X_y(self, X, as_labels(y), reset)
+    def _validate_X_y(self, X: Any, y: Any, reset: bool, later: bool = False) -> tuple[Any, Any]:
+        X, y = validated_X_y(self, X, as_labels(y), reset, later)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _check_known_classes(self, y: Any) -> None:
-        classes = unique_labels(y)
+        classes = present_classes(y)
         self._check_kind_of_labels(y, classes)
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has "
@@ -82,8 +86,8 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
                 raise ValueError(f"y has {matrix.shape[1]} columns of labels, but there are {len(self.classes_)} "
                                  f"classes: {self.classes_}")
             return matrix
-        codes = np.searchsorted(self.classes_, y)
-        labels: NDArray[Any] = codes.astype(np.int32) if kind == "multiclass" else codes > 0
+        codes = class_numbers(self.classes_, y)
+        labels: NDArray[Any] = codes.astype(np.int32, copy=False) if kind == "multiclass" else codes > 0
         return labels
 
     def _output_activation(self) -> str:
@@ -182,6 +186,48 @@ class BaseMLPClassifier(ClassifierMixin, ClassifierGradients, BaseMLP):  # type:
 
     def _score_name(self) -> str:
         return "accuracy"
+
+
+def few_labels(y: Any) -> Any:
+    """Return a short array that has the classes of y, or y: scikit-learn sorts all labels to find the classes.
+
+    Whole numbers close to each other are counted instead. Each class is repeated, because scikit-learn warns if more
+    than a quarter of the labels differ.
+    """
+    if not are_many(y) or label_span(y) > MAX_LABEL_SPAN:
+        return y
+    least = y.min()
+    classes = (np.flatnonzero(np.bincount(np.subtract(y, least, dtype=np.int64))) + least).astype(y.dtype)
+    return np.repeat(classes, 4) if 4 * len(classes) < len(y) else y
+
+
+def present_classes(y: Any) -> NDArray[Any]:
+    """Return the sorted classes of y as `unique_labels` does, which takes longer than a step of partial_fit."""
+    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and len(y):
+        classes: NDArray[Any] = np.unique(few_labels(y))
+        if 4 * len(classes) < len(y):  # else scikit-learn may warn
+            return classes
+    return np.asarray(unique_labels(y))
+
+
+def class_numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Return the index in `classes`, which are sorted, of each label (m,)."""
+    if not are_many(y) or classes.dtype.kind not in "iu" or label_span(classes) > MAX_LABEL_SPAN:
+        return np.asarray(np.searchsorted(classes, y))
+    numbers = np.zeros(label_span(classes), np.int32)
+    numbers[np.subtract(classes, classes[0], dtype=np.int64)] = np.arange(len(classes))
+    return np.asarray(numbers[np.subtract(y, classes[0], dtype=np.int64)])
+
+
+def are_many(y: Any) -> bool:
+    """Return whether labels are whole numbers in an array so large that counting is faster than sorting."""
+    return (type(y) is np.ndarray and y.ndim == 1 and len(y) >= MIN_COUNTED_LABELS and y.dtype.kind in "iu"
+            and np.can_cast(y.dtype, np.int64))
+
+
+def label_span(labels: NDArray[Any]) -> int:
+    """Return the number of whole numbers from the lowest to the highest label."""
+    return int(labels.max()) - int(labels.min()) + 1
 
 
 def weighted_accuracy(right: NDArray[np.bool_], weights: NDArray[Any] | None) -> float:

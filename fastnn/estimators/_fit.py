@@ -27,7 +27,7 @@ from fastnn.estimators._rollback import Rollback
 from fastnn.estimators._solver import Solver
 from fastnn.estimators._split import early_stopping_split
 from fastnn.estimators._stochastic import StochasticFit
-from fastnn.estimators._user_data import warn_if_merges
+from fastnn.estimators._user_data import validated_X, warn_if_merges
 from fastnn.estimators._validation import ValidationArguments, validation_data, validation_set
 from fastnn.optimizers import LBFGS
 
@@ -69,7 +69,9 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
                        recorded=recorded(estimator, validation is not None))
         callbacks = (*check_callbacks(estimator.callbacks, view), *tasks)
         estimator._check_scale(continues)
-        data = training_data(estimator, X, y, sample_weight, incremental, reset=not continues)
+        later = not (incremental or callbacks or validation is not None or sample_weight is not None)
+        later = later and checks_while_training(estimator, X)
+        data = training_data(estimator, X, y, sample_weight, incremental, reset=not continues, later=later)
         estimator._random_state = check_random_state(estimator.random_state)
         if continues:
             refuse_changes(estimator, hidden, estimator._n_outputs(data.encoded_y), changed)
@@ -81,7 +83,8 @@ def fit_estimator(estimator: Any, X: Any, y: Any, sample_weight: Any = None,
         estimator.n_outputs_ = network.architecture.n_outputs
         if changed or not continues or "_fitted_with" not in vars(estimator):
             remember_parameters(estimator)
-        train(estimator, network, data, validation, Call(incremental, continues, changed, callbacks, view, rollback))
+        train(estimator, network, data, validation,
+              Call(incremental, continues, changed, callbacks, view, rollback, later))
         estimator._hint_at_scale(data, incremental, continues)
 
 
@@ -107,6 +110,8 @@ class Call(NamedTuple):
     view : FitView
         Passed to the callbacks.
     rollback : Rollback
+    checks_X : bool
+        The first epoch checks that X is finite.
     """
 
     incremental: bool
@@ -115,6 +120,7 @@ class Call(NamedTuple):
     callbacks: tuple[Callback, ...]
     view: FitView
     rollback: Rollback
+    checks_X: bool
 
 
 def checked_parameters(estimator: Any, validates: bool, incremental: bool,
@@ -165,7 +171,12 @@ def fit_stochastic(estimator: Any, network: CoreNetwork, data: FitData, validati
     fit = StochasticFit(estimator, network, objective, solver, examples, rows=rows, validation=watched,
                         callbacks=call.callbacks, view=call.view, incremental=incremental, changed=call.changed)
     call.rollback.training_begins()
-    fit.run()
+    try:
+        fit.run(checks_X=call.checks_X)
+    except ValueError:
+        if call.checks_X:
+            validated_X(estimator, data.X)  # raises scikit-learn's error if X is not finite
+        raise
     if fit.skipped:
         raise ValueError(NOT_FINITE)  # before the end of the training: the steps that were made are kept
     if fit.early_stopping:
@@ -219,10 +230,21 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, call: Call) -
     estimator.best_loss_ = min(curve, default=estimator.loss_)
 
 
-def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incremental: bool, reset: bool) -> FitData:
-    """Validate and encode the training data."""
+def checks_while_training(estimator: Any, X: Any) -> bool:
+    """Return whether the first epoch can check that X is finite, while its rows are in the cache.
+
+    It reads every row of X as it is, and an error undoes the fit.
+    """
+    return (estimator.solver != "lbfgs" and not estimator.early_stopping
+            and getattr(estimator, "class_weight", None) is None  # mini-batches without weight make no step
+            and estimator.dtype in (None, getattr(X, "dtype", None)))
+
+
+def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, incremental: bool, reset: bool,
+                  later: bool = False) -> FitData:
+    """Validate and encode the training data; with `later`, X may not be finite."""
     given_X, given_y = X, y
-    X, y = estimator._validate_input(X, y, incremental, reset=reset)
+    X, y = estimator._validate_input(X, y, incremental, reset=reset, later=later)
     encoded_y = estimator._encode(y)
     warn_if_merges(estimator, given_X, given_y, encoded_y, trained_on=X)
     weights = check_sample_weight(sample_weight, X, encoded_y, estimator._n_targets(encoded_y))

@@ -39,9 +39,9 @@ HINT_BELOW = 0.1  # the least R2 or D2 of a fit without a hint
 class BaseMLPRegressor(RegressorMixin, RegressorGradients, BaseMLP):  # type: ignore[misc]
     """Base class of `MLPRegressor`: checks targets, chooses the output layer and loss, scores outputs."""
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool, later: bool = False) -> tuple[Any, Any]:
         refuse_no_numbers(y, "y")
-        X, y = validated_X_y(self, X, y, reset, y_numeric=True)
+        X, y = validated_X_y(self, X, y, reset, later, y_numeric=True)
         if y.dtype == np.longdouble:
             y = arrays.finite(y, np.dtype(np.float64), "y")
         if y.ndim == 2 and y.shape[1] == 1:

@@ -115,8 +115,18 @@ class StochasticFit:
         self.prints = self.verbose and self.verbose != "bar"
         self.constant_rates = solver.rates(len(self.batches), self.max_iter) if solver.has_constant_rate else None
 
-    def run(self) -> None:
+    def run(self, checks_X: bool = False) -> None:
         """Run the epochs.
+
+        Parameters
+        ----------
+        checks_X : bool
+            Check in the first epoch that X of the training examples is finite.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
 
         Warns
         -----
@@ -129,8 +139,10 @@ class StochasticFit:
             for callback in self.callbacks:
                 callback.on_fit_begin(self.view)
             with self._bound_plan() as plan:
+                plan.checks_X = checks_X
                 for _ in range(self.view.epochs):
                     self._run_epoch(plan)
+                    plan.checks_X = False
                     if (bar is not None or self.callbacks) and self._report(bar):
                         break
                     if self.records.no_improvement_count > self.patience and self._stops_stalled():

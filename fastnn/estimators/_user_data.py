@@ -31,8 +31,10 @@ def validated_X(estimator: Any, X: Any) -> Any:
         raise located(error, X=given) from error
 
 
-def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
+def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, later: bool = False, **options: Any) -> tuple[Any, Any]:
     """Return X (m, n_x) and y as scikit-learn's `validate_data` does; X in float32 if the estimator computes in it.
+
+    With `later`, X may hold NaN or infinity if the core can read it as it is.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -
     """
     given, X = X, _plain(X)
     single = estimator.dtype == "float32"
-    if _is_valid(X) and X.ndim == 2 and X.dtype in FLOATS and _is_valid(y) and len(X) == len(y):
+    if _is_valid_X(X, later) and _is_valid(y) and X.shape[0] == len(y):
         # scikit-learn would return the same arrays, later.
         X, y = validate_data(estimator, X, y, reset=reset, skip_check_array=True)
         return _as_single(X, given) if single and X.dtype != np.float32 else X, y
@@ -56,6 +58,19 @@ def validated_X_y(estimator: Any, X: Any, y: Any, reset: bool, **options: Any) -
     if single and X_checked.dtype != np.float32:
         X_checked = _as_single(X_checked, given)
     return X_checked, y_checked
+
+
+def _is_valid_X(X: Any, later: bool) -> bool:
+    """Return whether the core can read X, an array or a CSR matrix, and unless `later` whether it is finite."""
+    if is_sparse(X):
+        if X.format != "csr" or X.ndim != 2 or not all(X.shape) or type(X.data) is not np.ndarray:
+            return False
+        values = X.data
+    elif type(X) is np.ndarray and X.ndim == 2 and X.size:
+        values = X
+    else:
+        return False
+    return values.dtype in FLOATS and arrays.is_ready(values, values.dtype) and (later or arrays.is_finite(values))
 
 
 def _is_valid(array: Any) -> bool:
