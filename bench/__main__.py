@@ -31,6 +31,7 @@ BENCHES = {
     "small": "the functions of the course one by one",
     "loop": "the Python training loop, and the fixed cost of a fit",
     "shards": "one shard, two shards or two parts of each layer per step",
+    "fixed_costs": "small calls, an epoch on iris, validation, and searches by threads and processes",
     "teams": "the default number of threads against given ones, on idle and on busy cores",
     "spinning": "how long waiting threads spin before they sleep",
     "orders": "the storage order of W",
