@@ -57,11 +57,13 @@ def test_the_error_is_that_of_a_check_before_training(kind, bad, form, way):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("form", ["C", "csr_matrix"])
 @pytest.mark.parametrize("row", [0, 99, 100, 199, 299])
-def test_each_shard_is_checked(bad, form, row, tuning):
+@pytest.mark.parametrize("batch_size", [100, 4])
+def test_each_shard_or_part_is_checked(bad, form, row, batch_size, tuning):
+    """Threads take a shard each; of few examples, parts of each layer."""
     tuning(MIN_SHARD_WORK=0, MIN_SHARD_WORK_PER_PARAMETER=0)
     given_X = X.copy()
     given_X[row, 0] = bad
-    model = OURS["classifier"](**QUICK, n_threads=2, batch_size=100, shuffle=False)
+    model = OURS["classifier"](**QUICK, n_threads=2, batch_size=batch_size, shuffle=False)
     assert f"in column 0, row {row}" in error_of(model, FORMS[form](given_X))[1]
 
 
