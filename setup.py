@@ -1,7 +1,7 @@
 """Build the compiled core: one C library per SIMD level, then the Cython modules above them.
 
 Switches in the environment: FASTNN_DEBUG=1 (no optimisation, symbols), FASTNN_SANITIZE=1 (address and undefined
-behaviour, gcc or clang), FASTNN_OPENMP=0 (no threads).
+behaviour, gcc or clang), FASTNN_OPENMP=0 (POSIX threads instead of OpenMP).
 """
 
 import os
@@ -94,9 +94,10 @@ LEVELS = ["baseline", "avx2", "avx512"] if "x86_64" in TARGETS else ["baseline"]
 
 
 def openmp_flags() -> list[str]:
-    """The compiler's OpenMP flag, or nothing where it has none: the wheel then runs on one thread."""
+    """The compiler's OpenMP flag, or where it has none that of POSIX threads (csrc/threads)."""
+    without = [] if MSVC else ["-pthread"]
     if os.environ.get("FASTNN_OPENMP") == "0":
-        return []
+        return without
     if MSVC:
         return ["/openmp"]
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +107,7 @@ def openmp_flags() -> list[str]:
         try:
             subprocess.run(probe, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
-            return []
+            return without
     return ["-fopenmp"]
 
 
@@ -125,7 +126,7 @@ def extension(name: str, openmp: list[str]) -> Extension:
     with_kernels = name == "registry"
     return Extension(
         f"fastnn._core.{name}",
-        [f"fastnn/_core/{name}.pyx"],
+        [f"fastnn/_core/{name}.pyx", *(["csrc/threads/team.c"] if name == "team" else [])],
         include_dirs=["csrc", numpy.get_include()],
         libraries=[f"fastnn_{level}" for level in [*LEVELS, "dispatch"]][::-1] if with_kernels else [],
         # The target is the oldest NumPy that pyproject.toml allows; NumPy's own default rises with its versions.
@@ -138,8 +139,7 @@ def extension(name: str, openmp: list[str]) -> Extension:
     )
 
 
-# Modules with parallel regions or barriers.
-PARALLEL = {"joint_pass", "training_stages", "prediction_chunks", "prediction_plan", "_testing"}
+PARALLEL = {"team", "_testing"}  # modules with parallel regions
 OPENMP = openmp_flags()
 setup(
     libraries=[library(f"fastnn_{level}", f"csrc/levels/{level}.c", LEVEL_FLAGS[level]) for level in LEVELS]
@@ -147,7 +147,7 @@ setup(
     ext_modules=cythonize(
         [
             extension(name, OPENMP if name in PARALLEL else [])
-            for name in ["registry", "blas", "arrays", "conversion", "forkguard", "kernels", "course", "shard",
+            for name in ["registry", "team", "blas", "arrays", "conversion", "forkguard", "kernels", "course", "shard",
                          "joint_pass",
                          "network", "training_buffers", "training_stages", "training_plan", "prediction_chunks",
                          "prediction_plan", "_testing"]

@@ -1,4 +1,4 @@
-"""The run-time configuration: SIMD level, number of threads, CPU quota, BLAS. `show_config()` prints it."""
+"""The run-time configuration: SIMD level, threads and their team, CPU quota, BLAS. `show_config()` prints it."""
 
 import os
 import platform
@@ -9,11 +9,13 @@ from typing import Any
 
 from fastnn import _tuning
 from fastnn._core.registry import ALL_LEVELS, LEVELS
+from fastnn._core.team import KIND
 from fastnn._threads.blas_limit import blas_libraries, blas_threads
 from fastnn._threads.cpu_quota import cpu_quota
 from fastnn._version import __version__
 
-__all__ = ["blas_info", "blas_threads", "config", "cores", "cpu_quota", "show_config", "simd_level", "thread_count"]
+__all__ = ["blas_info", "blas_threads", "config", "cores", "cpu_quota", "show_config", "simd_level", "team_kind",
+           "thread_count"]
 
 
 def _requested_level() -> int:
@@ -89,6 +91,15 @@ def cores() -> int:
     return min(found, _tuning.MAX_TEAM)
 
 
+def team_kind() -> str:
+    """Return what runs the threads of a call: "openmp", "pthreads", or "none".
+
+    Compilers without OpenMP, such as Apple's clang, build fastnn with a team of POSIX threads. With "none" the calling
+    thread alone computes, whatever `thread_count` returns; only BLAS may use more.
+    """
+    return KIND
+
+
 def blas_info() -> list[dict[str, Any]]:
     """Return name, version, kernel, threads and file of the BLAS libraries that the core calls."""
     keys = ("internal_api", "version", "architecture", "num_threads", "filepath")
@@ -96,7 +107,7 @@ def blas_info() -> list[dict[str, Any]]:
 
 
 def config() -> dict[str, Any]:
-    """Return version, SIMD level, threads, cores, CPU quota, BLAS and platform as a dictionary."""
+    """Return version, SIMD level, threads and their team, cores, CPU quota, BLAS and platform as a dictionary."""
     import numpy
     import scipy
 
@@ -105,6 +116,7 @@ def config() -> dict[str, Any]:
         "simd": simd_level(),
         "simd_available": list(LEVELS),
         "threads": thread_count(),
+        "team": team_kind(),
         "cores": cores(),
         "cpu_quota": cpu_quota(),
         "blas": blas_info(),
@@ -116,12 +128,14 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print version, SIMD level, threads, cores, CPU quota (if there is one), BLAS and platform."""
+    """Print version, SIMD level, threads and their team, cores, CPU quota (if there is one), BLAS and platform."""
     values = config()
     blas = values.pop("blas")
     quota = values.pop("cpu_quota")
     if quota is not None:
         values["cores"] = f"{values['cores']}, of which a CPU quota allows {quota:g}"
+    if values["team"] == "none":
+        values["team"] = "none: this build computes on the calling thread, and BLAS on its own threads"
     for key, value in values.items():
         print(f"{key + ':':<16} {', '.join(value) if isinstance(value, list) else value}")
     for library in blas:

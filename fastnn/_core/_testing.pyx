@@ -6,6 +6,7 @@ Conventions as in `fastnn._core.kernels`, but the kernels run in the mode of the
 from cython.parallel cimport prange
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from fastnn._core.arrays cimport (
     dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer, rows_pointer)
@@ -17,13 +18,15 @@ from fastnn._core.kernels cimport Product, bind_product, csr_rows
 from fastnn._core.registry cimport (
     FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_epilogue, fastnn_ops, fastnn_update, function_code, rule_code)
 from fastnn._core.sparse cimport Csr
+from fastnn._core.team cimport fastnn_place, fastnn_take, fastnn_team_body, run_team, team_barrier
 from fastnn._core.team_policy cimport (
     FASTNN_ALONE, FASTNN_SAMPLE, FASTNN_TEAM, fastnn_decide, fastnn_record, fastnn_team_policy)
 
 from fastnn._core.registry import LEVELS
 
 __all__ = ["FLUSH", "TeamPolicy", "elementwise", "fastest", "floating_mode", "gather", "modes_of_team", "multiply",
-           "rates", "set_floating_mode", "sparse_weight_gradient", "sum_columns", "total_gradient", "update"]
+           "rates", "set_floating_mode", "sparse_weight_gradient", "sum_columns", "team_counts", "total_gradient",
+           "update"]
 
 FLUSH = <uint64_t>FASTNN_FLUSH  # the bits of a floating-point mode that flush subnormal numbers to zero
 
@@ -78,6 +81,51 @@ def modes_of_team(int team):
     for k in prange(team, schedule="static", num_threads=team, nogil=True):
         modes[k] = fastnn_floating_mode()
     return [modes[k] for k in range(team)]
+
+
+cdef struct Counting:
+    int barriers
+    ptrdiff_t threads      # that have come
+    ptrdiff_t[64] counts   # of each thread
+
+
+cdef void count_on_thread(Counting *counting, const fastnn_place *place) noexcept nogil:
+    cdef int _, other
+    fastnn_take(&counting.threads)
+    for _ in range(counting.barriers):
+        counting.counts[place.thread] += 1
+        team_barrier(place)
+        for other in range(place.count):
+            if counting.counts[other] != counting.counts[place.thread]:
+                fastnn_take(&counting.threads)
+        team_barrier(place)
+
+
+def team_counts(int team, int calls, int barriers):
+    """Run a function `calls` times in a team; return how often each of its threads passed a barrier.
+
+    The function passes pairs of `barriers`, between which it compares the counts of all threads.
+
+    Raises
+    ------
+    RuntimeError
+        If the counts differed, or a thread was missing.
+    """
+    cdef Counting counting
+    cdef int _, k, most = 0
+    if not 1 <= team <= 64:
+        raise ValueError(f"need a team of 1 to 64 threads, got {team}")
+    counting.barriers = barriers
+    memset(counting.counts, 0, sizeof(counting.counts))
+    for _ in range(calls):
+        counting.threads = 0
+        with nogil:
+            run_team(team, <fastnn_team_body>count_on_thread, <void *>&counting)
+        if most == 0:
+            most = counting.threads
+        if counting.threads != most or most > team:
+            raise RuntimeError(f"{counting.threads} threads and differences, {most} expected")
+    return [counting.counts[k] for k in range(most)]
 
 
 def sum_columns(M, double scale, out, int level=0):

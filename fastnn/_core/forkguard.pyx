@@ -1,8 +1,8 @@
 """Keep forks and calls into BLAS or OpenMP apart.
 
 OpenBLAS stops its threads before a fork but leaves its locks as they are: a product running in another thread would
-never end in the parent, nor the next one start in the child. OpenMP's threads do not survive a fork, and a child that
-enters a parallel region of its parent's team hangs.
+never end in the parent, nor the next one start in the child. The threads of a team do not survive a fork, and a child
+that enters a parallel region of OpenMP in its parent's team hangs.
 """
 import os
 import time

@@ -10,7 +10,7 @@ from fastnn._core.layer cimport (
     linear_backward_units, linear_kernel, linear_units, weight_gradient_part)
 from fastnn._core.registry cimport FASTNN_RELU, fastnn_dropout, fastnn_epilogue
 from fastnn._core.shard cimport Shard, columns, dZ_of, gather_X, make_shard, output_gradient
-from fastnn._core.team_policy cimport fastnn_barrier
+from fastnn._core.team cimport team_barrier
 from fastnn._core.tuning cimport MIN_UNITS_SPLIT, UNITS_GRANULE
 
 # A mini-batch, and the parts of each layer that one thread takes.
@@ -19,19 +19,19 @@ cdef struct Pass:
     int parts
     int begin, end  # of this thread's parts
     bint serial     # whether this thread does what is not cut into parts
-    bint alone      # without other threads
+    const fastnn_place *place
     ptrdiff_t start
     double weight
     Shard whole  # all examples
 
 
-cdef void joint_pass(const TrainingBuffers *run, int parts, int thread, int n_threads, ptrdiff_t start,
+cdef void joint_pass(const TrainingBuffers *run, int parts, const fastnn_place *place, ptrdiff_t start,
                      ptrdiff_t count, double weight, double *loss) noexcept nogil:
     cdef Pass this
     cdef Shard examples
     cdef int l, k
-    this.run, this.parts, this.serial, this.alone = run, parts, thread == 0, n_threads == 1
-    this.begin, this.end = parts * thread // n_threads, parts * (thread + 1) // n_threads
+    this.run, this.parts, this.place, this.serial = run, parts, place, place.thread == 0
+    this.begin, this.end = parts * place.thread // place.count, parts * (place.thread + 1) // place.count
     this.start, this.weight = start, weight
     this.whole = make_shard(run, 0, 1, start, count, weight)
     for k in range(this.begin, this.end):
@@ -141,8 +141,7 @@ cdef void backward(const Pass *this, int l) noexcept nogil:
 # ---- Parts
 
 cdef void wait(const Pass *this) noexcept nogil:
-    if not this.alone:
-        fastnn_barrier()
+    team_barrier(this.place)
 
 
 # Where part k of `total` units begins: at whole vectors.

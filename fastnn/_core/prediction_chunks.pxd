@@ -25,6 +25,18 @@ cdef struct Call:
     int parts                # number of parts into which the units of a large layer are split
     bint parallel_parts      # threads compute the parts in parallel; otherwise one thread computes all
     LayerDecision *layers    # (n_layers)
+    ptrdiff_t n_chunks
+    ptrdiff_t taken          # chunks that threads have taken
+    ptrdiff_t refused        # chunks whose X is not finite
+
+# A product of one layer whose units are split between threads.
+cdef struct Split:
+    int kernel
+    const Layer *layer
+    int parts
+    ptrdiff_t count      # of the rows
+    const char *A_prev   # IN (n[l], count)
+    char *Z              # OUT (n[l+1], count)
 
 
 # A bound network with scratch memory for each thread.
@@ -32,11 +44,13 @@ cdef class PredictionChunks(BoundNetwork):
     cdef ptrdiff_t block       # rows that a thread's scratch can hold: the upper limit of a call's block and chunk
     cdef ptrdiff_t per_thread  # elements of a thread's scratch
     cdef char *scratch         # (team, per_thread)
+    cdef Call *call            # that runs
+    cdef const Split *split    # that runs
 
+    # Compute all chunks of a call on a team; return whether X is finite.
+    cdef bint run_chunks(self, Call *call, int team) noexcept nogil
     # Compute all layers for the k-th chunk in a thread's scratch; return whether its X is finite.
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
-    # The same in any thread of a team.
-    cdef bint run_chunk_in_team(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
     cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil
     cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil
     cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil
@@ -45,8 +59,6 @@ cdef class PredictionChunks(BoundNetwork):
                      char *Z) noexcept nogil
     cdef void linear_part(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count, const char *A_prev,
                           char *Z) noexcept nogil
-    cdef void linear_part_in_team(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count,
-                                  const char *A_prev, char *Z) noexcept nogil
     cdef bint all_finite(self, const char *X, ptrdiff_t count) noexcept nogil
     cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil
     cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil

@@ -1,16 +1,27 @@
 """Chunks of rows through the layers of a bound network."""
-from cython.parallel cimport prange
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport uint64_t
 
-from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.gemm cimport BLAS, TILES
 from fastnn._core.layer cimport Layer, linear_activate, linear_activate_across, linear_units, sparse_linear_activate
 from fastnn._core.sparse cimport Csr
+from fastnn._core.team cimport fastnn_place, fastnn_take, fastnn_team_body, run_team
 from fastnn._core.tuning cimport MIN_PARALLEL_WORK, MIN_UNITS_SPLIT, UNITS_GRANULE
 
 
 cdef class PredictionChunks(BoundNetwork):
+    cdef bint run_chunks(self, Call *call, int team) noexcept nogil:
+        cdef ptrdiff_t k
+        call.n_chunks = (call.m + call.chunk - 1) // call.chunk
+        if team == 1:
+            for k in range(call.n_chunks):
+                if not self.run_chunk(call, k, 0):
+                    return False
+            return True
+        call.taken = call.refused = 0
+        self.call = call
+        run_team(team, <fastnn_team_body>chunks_on_thread, <void *>self)
+        return call.refused == 0
+
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil:
         cdef ptrdiff_t first = k * call.chunk, count = min(call.chunk, call.m - first)
         cdef char *scratch = self.scratch + thread * self.per_thread * self.net.itemsize
@@ -30,12 +41,6 @@ cdef class PredictionChunks(BoundNetwork):
             else:
                 self.layer(call, l, count, A_prev, A)
         return True
-
-    cdef bint run_chunk_in_team(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil:
-        cdef uint64_t mode = fastnn_flush_subnormals()
-        cdef bint finite = self.run_chunk(call, k, thread)
-        fastnn_restore_mode(mode)
-        return finite
 
     # Compute A[1] from X (n[0], count); return whether X is finite.
     cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil:
@@ -94,6 +99,7 @@ cdef class PredictionChunks(BoundNetwork):
         cdef Layer *layer = &self.net.layers[l]
         cdef int kernel = call.layers[l].kernel, s
         cdef ptrdiff_t rows = call.block if kernel == BLAS else count, length
+        cdef Split split
         while count > 0:
             length = min(rows, count)
             if parts == 1:
@@ -102,8 +108,9 @@ cdef class PredictionChunks(BoundNetwork):
                 for s in range(parts):
                     self.linear_part(kernel, layer, s, parts, length, A_prev, Z)
             else:
-                for s in prange(parts, schedule="static", num_threads=parts):
-                    self.linear_part_in_team(kernel, layer, s, parts, length, A_prev, Z)
+                split = Split(kernel, layer, parts, length, A_prev, Z)
+                self.split = &split
+                run_team(parts, <fastnn_team_body>parts_on_thread, <void *>self)
             A_prev, Z = A_prev + length * layer.n_in * self.net.itemsize, Z + length * layer.n_out * self.net.itemsize
             count -= length
 
@@ -112,12 +119,6 @@ cdef class PredictionChunks(BoundNetwork):
         cdef ptrdiff_t granules = layer.n_out // UNITS_GRANULE, start = granules * s // parts * UNITS_GRANULE
         cdef ptrdiff_t stop = layer.n_out if s == parts - 1 else granules * (s + 1) // parts * UNITS_GRANULE
         linear_units(kernel, &self.net, layer, start, stop - start, count, A_prev, Z, NULL)
-
-    cdef void linear_part_in_team(self, int kernel, const Layer *layer, int s, int parts, ptrdiff_t count,
-                                  const char *A_prev, char *Z) noexcept nogil:
-        cdef uint64_t mode = fastnn_flush_subnormals()
-        self.linear_part(kernel, layer, s, parts, count, A_prev, Z)
-        fastnn_restore_mode(mode)
 
     # ---- Finiteness of X (n[0], count)
 
@@ -148,3 +149,21 @@ cdef class PredictionChunks(BoundNetwork):
         if l == self.net.n_layers - 1:
             return call.out + first * self.net.layers[l].n_out * self.net.itemsize
         return self.scratch_of(l, scratch)
+
+
+# The chunks that one thread of the team takes, one after the other.
+cdef void chunks_on_thread(PredictionChunks plan, const fastnn_place *place) noexcept nogil:
+    cdef Call *call = plan.call
+    cdef ptrdiff_t k = fastnn_take(&call.taken)
+    while k < call.n_chunks:
+        if not plan.run_chunk(call, k, place.thread):
+            fastnn_take(&call.refused)
+        k = fastnn_take(&call.taken)
+
+
+# The parts of a layer's units that belong to one thread of the team.
+cdef void parts_on_thread(PredictionChunks plan, const fastnn_place *place) noexcept nogil:
+    cdef const Split *split = plan.split
+    cdef int s
+    for s in range(split.parts * place.thread // place.count, split.parts * (place.thread + 1) // place.count):
+        plan.linear_part(split.kernel, split.layer, s, split.parts, split.count, split.A_prev, split.Z)

@@ -2,7 +2,6 @@
 cimport cython
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
-from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
@@ -17,7 +16,8 @@ from fastnn._core.layer cimport Layer, has_epilogue, linear_kernel, outputs_acro
 from fastnn._core.prediction_chunks cimport Call, LayerDecision, PredictionChunks
 from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY
 from fastnn._core.sparse cimport rows_in_range
-from fastnn._core.team_policy cimport fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_policy
+from fastnn._core.team cimport clock
+from fastnn._core.team_policy cimport fastnn_decide, fastnn_record, fastnn_team_policy
 from fastnn._core.tuning cimport (
     MAX_CONVERTED_ELEMENTS, MIN_PARALLEL_WORK, MIN_ROWS_ACROSS, MIN_ROWS_SPLIT_BY_ROWS, MIN_ROWS_SPLIT_LARGE_LAYERS,
     MIN_UNITS_SPLIT, WEIGHT_BYTES_PER_ROW)
@@ -157,23 +157,17 @@ cdef class PredictionPlan(PredictionChunks):
 
     # Predict all rows; return whether X is finite.
     cdef bint predict(self, Call *call, bint raw) except -1:
-        cdef ptrdiff_t m = call.m, n_chunks, k
+        cdef ptrdiff_t m = call.m
         cdef bint by_rows = m >= self.min_rows_split, shared = self.team > 1 and m > 0 and not in_forked_child(), team
-        cdef int finite = True
+        cdef bint finite
         cdef fastnn_team_policy *policy = &self.policies[by_rows]
         self.enter()
         with nogil:
-            team = shared and fastnn_decide(policy, fastnn_clock())
+            team = shared and fastnn_decide(policy, clock())
             self.decide(call, raw, by_rows, team)
-            n_chunks = (m + call.chunk - 1) // call.chunk
-            if team and by_rows:
-                for k in prange(n_chunks, schedule="dynamic", num_threads=self.team):
-                    finite &= self.run_chunk_in_team(call, k, threadid())
-            else:
-                for k in range(n_chunks):
-                    finite &= self.run_chunk(call, k, 0)
+            finite = self.run_chunks(call, self.team if team and by_rows else 1)
             if shared:
-                fastnn_record(policy, fastnn_clock(), m)
+                fastnn_record(policy, clock(), m)
         self.leave()
         return finite
 

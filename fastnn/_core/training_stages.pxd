@@ -36,6 +36,7 @@ cdef class TrainingStages(BoundTraining):
     cdef int n_active               # its shards
     cdef double weight              # its total weight
     cdef fastnn_update update       # of its step
+    cdef int stages                 # that run: a bit set
     cdef bint has_gradient          # `gradient` was called and `apply` was not yet
 
     cdef int bind_team(self, int team, int n_parts) except -1
@@ -56,7 +57,6 @@ cdef class TrainingStages(BoundTraining):
     cdef double total_loss(self) noexcept nogil
     cdef double gradient_norm(self) noexcept nogil
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil
-    cdef void share_pass(self, int thread, int n_threads) noexcept nogil
     cdef int parts(self, int stage) noexcept nogil
     cdef void run_part(self, int stage, int k) noexcept nogil
     cdef void part_of_range(self, int s, int r, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil

@@ -1,17 +1,15 @@
 """The stages of a training step, and the threads that share them."""
-from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport NAN, isfinite, sqrt
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 
-from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport in_forked_child
 from fastnn._core.joint_pass cimport joint_pass
 from fastnn._core.registry cimport csrc, fastnn_update
 from fastnn._core.shard cimport shard_pass, total_weight
-from fastnn._core.team_policy cimport (
-    fastnn_barrier, fastnn_clock, fastnn_decide, fastnn_record, fastnn_team_size)
+from fastnn._core.team cimport clock, fastnn_place, fastnn_team_body, run_team, team_barrier
+from fastnn._core.team_policy cimport fastnn_decide, fastnn_record
 from fastnn._core.tuning cimport SLICE_GRANULE
 
 
@@ -83,50 +81,18 @@ cdef class TrainingStages(BoundTraining):
 
     # Run a bit set of stages, on the team or on the calling thread. Each stage waits for the previous one to finish.
     cdef void run_stages(self, int stages, int call) noexcept nogil:
-        cdef int i, k
-        cdef uint64_t mode = 0
         cdef bint shared = self.team > 1 and self.n_slices > 1 and not in_forked_child()
-        if not shared or not fastnn_decide(&self.policies[call], fastnn_clock()):
-            for i in range(N_STAGES):
-                if stages >> i & 1:
-                    for k in range(self.parts(1 << i)):
-                        self.run_part(1 << i, k)
-        else:
-            with parallel(num_threads=self.team):
-                mode = fastnn_flush_subnormals()
-                if stages & PASS and self.n_parts > 1:
-                    self.share_pass(threadid(), fastnn_team_size())
-                    fastnn_barrier()
-                elif stages & PASS:
-                    for k in prange(self.n_active, schedule="static"):
-                        self.run_part(PASS, k)
-                    fastnn_barrier()
-                if stages & REDUCE:
-                    for k in prange(self.n_slices, schedule="static"):
-                        self.run_part(REDUCE, k)
-                    fastnn_barrier()
-                if stages & PENALIZE:
-                    for k in prange(self.n_slices, schedule="static"):
-                        self.run_part(PENALIZE, k)
-                    fastnn_barrier()
-                if stages & UPDATE:
-                    for k in prange(self.n_slices, schedule="static"):
-                        self.run_part(UPDATE, k)
-                fastnn_restore_mode(mode)
+        cdef bint together = shared and fastnn_decide(&self.policies[call], clock())
+        self.stages = stages
+        run_team(self.team if together else 1, <fastnn_team_body>stages_on_thread, <void *>self)
         if shared:
-            fastnn_record(&self.policies[call], fastnn_clock(), self.count)
-
-    # The work of one of `n_threads` threads in a pass over one shard.
-    cdef void share_pass(self, int thread, int n_threads) noexcept nogil:
-        joint_pass(&self.run, self.n_parts, thread, n_threads, self.start, self.count, self.weight, self.shard_loss)
+            fastnn_record(&self.policies[call], clock(), self.count)
 
     cdef int parts(self, int stage) noexcept nogil:
         return self.n_active if stage == PASS else self.n_slices
 
     cdef void run_part(self, int stage, int k) noexcept nogil:
-        if stage == PASS and self.n_parts > 1:
-            self.share_pass(0, 1)
-        elif stage == PASS:
+        if stage == PASS:
             self.shard_loss[k] = shard_pass(&self.run, k, self.n_active, self.start, self.count, self.weight)
         elif stage == REDUCE:
             self.reduce_slice(k)
@@ -201,3 +167,18 @@ cdef class TrainingStages(BoundTraining):
                                                self.states[1])
         if not self.clip_norm > 0:
             self.slice_penalty[s] = penalty
+
+
+# The parts of all stages that belong to one thread of the team.
+cdef void stages_on_thread(TrainingStages plan, const fastnn_place *place) noexcept nogil:
+    cdef int i, k, parts
+    for i in range(N_STAGES):
+        if plan.stages >> i & 1:
+            if 1 << i == PASS and plan.n_parts > 1:
+                joint_pass(&plan.run, plan.n_parts, place, plan.start, plan.count, plan.weight, plan.shard_loss)
+            else:
+                parts = plan.parts(1 << i)
+                for k in range(parts * place.thread // place.count, parts * (place.thread + 1) // place.count):
+                    plan.run_part(1 << i, k)
+            if plan.stages >> (i + 1):
+                team_barrier(place)

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from fastnn import Network, runtime
+from fastnn._core import _testing
 from fastnn._core.registry import ALL_LEVELS, LEVELS
 from fastnn._threads.policy import parallelism
 
@@ -580,6 +581,47 @@ def test_level_that_the_machine_lacks_warns_and_falls_back(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert runtime._requested_level() == 0
+
+
+def test_the_team_is_the_one_of_the_build():
+    assert runtime.team_kind() == runtime.config()["team"] in ("openmp", "pthreads", "none")
+    threads = _testing.team_counts(2, 1, 0)
+    assert len(threads) == 1 + (runtime.team_kind() != "none")
+
+
+def test_a_build_without_threads_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(runtime, "KIND", "none")
+    runtime.show_config()
+    assert "team:            none: this build computes on the calling thread" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("team", [1, 2, 3, 7])
+def test_a_team_runs_a_function_in_each_thread_and_its_barriers_hold(team):
+    """`team_counts` raises an error if the threads see different counts between two barriers."""
+    calls, barriers = 200, 5
+    counts = _testing.team_counts(team, calls, barriers)
+    assert len(counts) <= team and counts == [calls * barriers] * len(counts)
+
+
+def test_several_callers_have_a_team_each():
+    calls = [lambda team=team: _testing.team_counts(team, 300, 3) for team in (2, 3, 2, 2)]
+    for counts in in_threads(calls):
+        assert counts == [900] * len(counts)
+
+
+@needs_fork
+def test_a_process_with_idle_teams_ends():
+    """Also its forked child, which has none of them."""
+    out = run("""
+import os
+from fastnn._core import _testing
+for team in (2, 3):
+    _testing.team_counts(team, 10, 2)
+child = os.fork()
+if child:
+    print(os.waitpid(child, 0)[1])
+""")
+    assert out == "0\n"
 
 
 def test_show_config(capsys):
