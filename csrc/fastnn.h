@@ -196,6 +196,9 @@ typedef struct {
                        const void *B, ptrdiff_t ldb, /* IN (k, m) */
                        void *C, ptrdiff_t ldc,       /* OUT (n, m) */
                        const fastnn_epilogue *epilogue); /* IN, or NULL */
+
+    /* Do multiply-adds in registers only, and return their number; for benchmarks: no product can be faster. */
+    ptrdiff_t (*multiply_adds)(ptrdiff_t rounds);
 } fastnn_ops;
 
 /* A row of the registry as data. */

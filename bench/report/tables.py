@@ -121,7 +121,7 @@ def by_kernel(row: dict, product: str) -> str:
 
 def kernels_tables(rows: list[dict], isa: str) -> dict[str, str]:
     found, products = {}, ("Z", "dW", "dA")
-    of = [row for row in rows if row["part"] == "products"]
+    of = [row for row in rows if row["part"] == "products" and "targets" not in row]
     for dtype in sorted(several(of, "dtype")):
         found[f"products {dtype}"] = table(
             ["W", "m", *products], [[f"{row['n_prev']} -> {row['n']}", str(row["m"]),

@@ -1,7 +1,11 @@
 """The matrix products of the layers, by BLAS and by each kernel of csrc/gemm."""
 
 import numpy as np
+import targets
 from measure import microseconds, take_turns
+
+PEAK = "multiply-add in registers"
+PRODUCTS = ("Z", "dW", "dA")
 
 SHAPES = [  # n[l-1], n[l], m
     (4, 100, 150), (30, 100, 200), (64, 100, 200), (100, 10, 200), (100, 3, 150), (64, 64, 32), (64, 10, 32),
@@ -33,10 +37,20 @@ def kernels(n_prev: int, n: int, m: int, product: str) -> list[str]:
     return ["", "tiles", "matvec"] if m == 1 and (n if product == "Z" else n_prev) >= 16 else ["", "tiles"]
 
 
-def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> float:
-    """Microseconds of a product by the kernel `by`."""
+def chosen(n_prev: int, n: int, m: int, product: str, dtype: str) -> str:
+    """The kernel that a network uses."""
     from fastnn import runtime
-    from fastnn._core._testing import multiply
+    from fastnn._core._testing import fastest
+
+    flags = transposes(product, row_major := stored_row_major(n_prev, n))
+    shape = {"Z": (n, m, n_prev), "dA": (n_prev, m, n), "dW": (n_prev, n, m) if row_major else (n, n_prev, m)}
+    return fastest(runtime.LEVEL, dtype, *shape[product], **flags)
+
+
+def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> float:
+    """Microseconds of a product by the kernel `by`, "" for BLAS; of a multiply-add in registers if it is PEAK."""
+    from fastnn import runtime
+    from fastnn._core._testing import multiply, multiply_adds
     from fastnn._model.workspace import aligned_empty
 
     rng = np.random.default_rng(0)
@@ -46,6 +60,10 @@ def work(n_prev: int, n: int, m: int, dtype: str, product: str, by: str) -> floa
         M[...] = rng.standard_normal((rows, columns))
         return M
 
+    if product == PEAK:
+        rounds = 10**5
+        return microseconds(lambda: multiply_adds(dtype, rounds, runtime.LEVEL), seconds=0.03) / multiply_adds(
+            dtype, rounds, runtime.LEVEL)
     row_major = stored_row_major(n_prev, n)
     A_prev, dA, dZ, Z = matrix(n_prev, m), matrix(n_prev, m), matrix(n, m), matrix(n, m)
     W = matrix(n_prev, n) if row_major else matrix(n, n_prev)
@@ -63,15 +81,27 @@ def run(options) -> list[dict]:
     if runtime.simd_level() == "baseline":
         print("the SIMD level baseline has no kernels for products: they are BLAS's")
         return []
-    print("us, 1 thread")
+    print("us, 1 thread; of the shapes with a target: the part of the peak rate that the chosen kernel reaches")
     rows = []
     for dtype in options.dtypes.split(","):
         for n_prev, n, m in SHAPES:
             shape = {"n_prev": n_prev, "n": n, "m": m, "dtype": dtype}
             cases = {f"{product} {by or 'BLAS'}": {**shape, "product": product, "by": by}
-                     for product in ("Z", "dW", "dA") for by in kernels(n_prev, n, m, product)}
+                     for product in PRODUCTS for by in kernels(n_prev, n, m, product)}
+            if (n_prev, n, m) in targets.PEAK_SHAPES:
+                cases[PEAK] = {**shape, "product": PEAK, "by": ""}
             t = take_turns("products", cases, 1, options.turns)
+            peak = t.pop(PEAK, None)
             print(f"{dtype} {n_prev:>6} -> {n:>4}, m={m:>3}:  "
                   + "  ".join(f"{name} {us:8.2f}" for name, us in t.items()), flush=True)
             rows.append({**shape, **t})
+            if peak:
+                rows[-1]["peak"] = 1 / peak
+                print(f"    peak {1 / peak:.0f} multiply-adds per us; parts of it:", end="")
+                for product in PRODUCTS:
+                    part = peak * n_prev * n * m / t[f"{product} {chosen(n_prev, n, m, product, dtype)}"]
+                    print(f"  {product} {part:.3f}", end="")
+                    rows.append({"cell": f"{product} of {n_prev} -> {n}, {m} examples, {dtype}",
+                                 "targets": {"products: part of the FMA peak": part}})
+                print(flush=True)
     return rows

@@ -307,3 +307,19 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
     for (ptrdiff_t i = 0; i < LANES; i++)
         if (product.nan_probe[i] != 0) *epilogue->finite = 0;
 }
+
+/* Multiply and add in as many registers as a tile has accumulators, without reading memory. */
+static ptrdiff_t FN(multiply_adds)(ptrdiff_t rounds)
+{
+    FN(vector) sum[ACCUMULATORS], a = {0}, b = {0};
+    UNROLL for (int i = 0; i < ACCUMULATORS; i++) {
+        sum[i] = a;
+        IN_REGISTER(sum[i]); /* for the compiler an unknown value, so it computes each sum */
+    }
+    for (ptrdiff_t r = 0; r < rounds; r++) {
+        IN_REGISTER(a);
+        UNROLL for (int i = 0; i < ACCUMULATORS; i++) sum[i] = FN(vector_fma)(a, b, sum[i]);
+    }
+    UNROLL for (int i = 0; i < ACCUMULATORS; i++) IN_REGISTER(sum[i]);
+    return rounds * ACCUMULATORS * LANES;
+}

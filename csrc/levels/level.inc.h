@@ -44,9 +44,11 @@
 #undef FN
 
 #if defined(FASTNN_VECTOR)
-#define PRODUCTS_ENTRY(suffix) FASTNN_VECTOR, DOT_FEW_ROWS, multiply_##suffix, matvec_##suffix, dot_kernel_##suffix
+#define PRODUCTS_ENTRY(suffix)                                                                    \
+    FASTNN_VECTOR, DOT_FEW_ROWS, multiply_##suffix, matvec_##suffix, dot_kernel_##suffix,         \
+        multiply_adds_##suffix
 #else
-#define PRODUCTS_ENTRY(suffix) 0, 0, NULL, NULL, NULL
+#define PRODUCTS_ENTRY(suffix) 0, 0, NULL, NULL, NULL, NULL
 #endif
 
 #define TABLE_ENTRY(suffix)                                                                       \

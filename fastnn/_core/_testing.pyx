@@ -25,8 +25,8 @@ from fastnn._core.team_policy cimport (
 from fastnn._core.registry import LEVELS
 
 __all__ = ["FLUSH", "TeamPolicy", "elementwise", "fastest", "floating_mode", "gather", "modes_of_team", "multiply",
-           "rates", "set_floating_mode", "sparse_weight_gradient", "sum_columns", "team_counts", "total_gradient",
-           "update"]
+           "multiply_adds", "rates", "set_floating_mode", "sparse_weight_gradient", "sum_columns", "team_counts",
+           "total_gradient", "update"]
 
 FLUSH = <uint64_t>FASTNN_FLUSH  # the bits of a floating-point mode that flush subnormal numbers to zero
 
@@ -174,6 +174,16 @@ def fastest(int level, dtype, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, *, bint tra
     cdef int kernel = fastest_kernel(operations(level, code), code, transpose_A, transpose_B, n, m, k,
                                      m if transpose_B else k)
     return {BLAS: "BLAS", TILES: "tiles", DOTS: "dots", MATVEC: "matvec"}[kernel]
+
+
+def multiply_adds(str dtype, ptrdiff_t rounds, int level):
+    """Do multiply-adds in registers; return their number, or 0 if the level has no kernels for products."""
+    cdef const fastnn_ops *ops = operations(level, FASTNN_FLOAT32 if dtype == "float32" else FASTNN_FLOAT64)
+    cdef ptrdiff_t done = 0
+    if ops.multiply_adds != NULL:
+        with nogil:
+            done = ops.multiply_adds(rounds)
+    return done
 
 
 def multiply(A, B, C, level=None, *, bint transpose_A=False, bint transpose_B=False, double alpha=1.0,

@@ -97,6 +97,7 @@ cdef extern from "fastnn.h" nogil:
         void (*dot_kernel)(ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha, const void *A, ptrdiff_t lda,
                            const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
                            const fastnn_epilogue *epilogue) noexcept nogil
+        ptrdiff_t (*multiply_adds)(ptrdiff_t rounds) noexcept nogil
 
     ctypedef struct fastnn_activation_facts:
         const char *name
