@@ -29,6 +29,8 @@ MAX_SERIAL_BLAS_WORK = 200_000
 
 # Bytes of activations in a block of rows that goes through all layers: it fits in the L2 cache.
 FORWARD_BLOCK_BYTES = 256 * 1024
+# Rows that such a block has at least: each block reads all of W (python bench predict).
+MIN_FORWARD_BLOCK_ROWS = 128
 # Rows evaluated at a time: the outputs of all rows would be a copy of a large part of the data.
 EVALUATION_BLOCK_ROWS = 16384
 # Rows whose caches are held at a time for the gradient over all examples.

@@ -61,7 +61,7 @@ class Predictor:
         sizes, itemsize = architecture.sizes, architecture.dtype.itemsize
         work = [n_prev * n for n_prev, n in pairwise(sizes)]  # multiply-adds of each layer per row
         row_bytes = (sizes[0] + 2 * max(sizes[1:])) * itemsize
-        self.block = min(max(_tuning.FORWARD_BLOCK_BYTES // row_bytes // 16 * 16, 32), 1024)
+        self.block = min(max(_tuning.FORWARD_BLOCK_BYTES // row_bytes // 16 * 16, _tuning.MIN_FORWARD_BLOCK_ROWS), 1024)
         self.chunk = block_rows(sizes[0] + sizes[-1], itemsize, self.block)
         self.max_rows_single_thread = (_tuning.MIN_PARALLEL_PREDICTION_WORK - 1) // sum(work)
         self.max_rows_blas_serial = (_tuning.MAX_SERIAL_BLAS_WORK - 1) // max(work)
