@@ -26,9 +26,11 @@
 /* Packing where lines compete for the same sets of the L1 cache, which has 64 sets of 8 lines on most CPUs. 64-byte
    vectors use whole lines and were not faster with it. */
 #define PACKS_ALIASING (FASTNN_VECTOR < 64)
-#define SHARED_SETS_BYTES 256    /* columns of A this far apart, or a multiple of it, use a quarter of the sets or fewer */
-#define SHARED_SET_BYTES 4096    /* columns of B this far apart, or a multiple of it, use the same sets */
-#define MIN_COLUMNS_PACK_A 32    /* columns of C from which packing op(A) pays off */
+#define FEW_SETS_BYTES 256       /* columns a multiple of this apart use a quarter of the sets or fewer, */
+#define TWO_SETS_BYTES 2048      /* two of them, */
+#define ONE_SET_BYTES 4096       /* or a single one */
+#define MIN_COLUMNS_PACK_A 32    /* columns of C from which packing A pays off if it uses two sets or B is transposed, */
+#define MIN_COLUMNS_PACK_A_OF_FEW_SETS 128 /* and otherwise */
 #define MIN_COLUMNS_PACK_B 32    /* columns of C from which packing a transposed B pays off, */
 #define MIN_VECTORS_PACK_B 16    /* and vectors of rows of C */
 #define TILES_PACKED_TOGETHER 8  /* tiles of op(B) written side by side: more would compete for sets of the L1 cache */

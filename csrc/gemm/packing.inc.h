@@ -2,8 +2,8 @@
 
 /* Copy `rows` rows of a panel; `vectors` is their number rounded up, a constant wherever this is inlined. */
 FASTNN_INLINE void FN(copy_rows)(const int vectors, ptrdiff_t rows, ptrdiff_t terms,
-                                 const real *restrict A, ptrdiff_t lda,            /* IN (rows, terms) */
-                                 real *restrict packed, ptrdiff_t height)          /* OUT (height, terms): its first rows */
+                                 const real *restrict A, ptrdiff_t lda,   /* IN (rows, terms) */
+                                 real *restrict packed, ptrdiff_t height) /* OUT (height, terms): its first rows */
 {
     for (ptrdiff_t p = 0; p < terms; p++, A += lda, packed += height)
         UNROLL for (int i = 0; i < vectors; i++)
@@ -33,8 +33,8 @@ static void FN(pack_A)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdiff_
 }
 
 #if PACKS_ALIASING
-/* Copy `count` tiles of a row-major op(B), each in one piece, row by row, in whole vectors: the next rows overwrite what
-   is copied too much. The last rows, which another tile or nothing follows, are copied element by element. */
+/* Copy `count` tiles of a row-major op(B), each in one piece, row by row, in whole vectors: the next rows overwrite
+   what is copied too much. The last rows, which another tile or nothing follows, are copied element by element. */
 FASTNN_INLINE void FN(copy_tiles)(const int vectors, ptrdiff_t terms, ptrdiff_t count, ptrdiff_t width,
                                   const real *restrict B, ptrdiff_t ldb,         /* IN (count * width, terms) */
                                   real *restrict packed, ptrdiff_t packed_width) /* OUT (packed_width, terms, count) */

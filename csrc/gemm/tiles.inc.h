@@ -283,10 +283,12 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
 {
     FN(product) product;
     real *sums = epilogue && epilogue->relu_mask_source ? epilogue->sums : NULL;
-    const ptrdiff_t item = (ptrdiff_t)sizeof(real);
+    const ptrdiff_t stride_A = lda * (ptrdiff_t)sizeof(real), stride_B = ldb * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t min_columns =
+        transpose_B || stride_A % TWO_SETS_BYTES == 0 ? MIN_COLUMNS_PACK_A : MIN_COLUMNS_PACK_A_OF_FEW_SETS;
     product.transpose_A = transpose_A;
     product.transpose_B = transpose_B;
-    product.packs_A = PACKS_ALIASING && !transpose_A && m >= MIN_COLUMNS_PACK_A && lda * item % SHARED_SETS_BYTES == 0;
+    product.packs_A = PACKS_ALIASING && !transpose_A && m >= min_columns && stride_A % FEW_SETS_BYTES == 0;
     product.n = n;
     product.m = m;
     product.k = k;
@@ -298,7 +300,7 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
     product.nan_probe = (FN(vector)){0};
     if (sums) memset(sums, 0, (size_t)n * sizeof(real));
 #if PACKS_ALIASING
-    if (n >= MIN_VECTORS_PACK_B * LANES && (transpose_B ? m >= MIN_COLUMNS_PACK_B : ldb * item % SHARED_SET_BYTES == 0))
+    if (n >= MIN_VECTORS_PACK_B * LANES && (transpose_B ? m >= MIN_COLUMNS_PACK_B : stride_B % ONE_SET_BYTES == 0))
         FN(multiply_packed)(&product, R(alpha), C, ldc);
     else
 #endif
