@@ -29,8 +29,8 @@
 #define FEW_SETS_BYTES 256       /* columns a multiple of this apart use a quarter of the sets or fewer, */
 #define TWO_SETS_BYTES 2048      /* two of them, */
 #define ONE_SET_BYTES 4096       /* or a single one */
-#define MIN_COLUMNS_PACK_A 32    /* columns of C from which packing A pays off if it uses two sets or B is transposed, */
-#define MIN_COLUMNS_PACK_A_OF_FEW_SETS 128 /* and otherwise */
+#define MIN_COLUMNS_PACK_A 32    /* columns of C from which packing op(A) pays off if it uses two sets, */
+#define MIN_COLUMNS_PACK_A_OF_FEW_SETS 128 /* and if it uses more and B is not transposed */
 #define MIN_COLUMNS_PACK_B 32    /* columns of C from which packing a transposed B pays off, */
 #define MIN_VECTORS_PACK_B 16    /* and vectors of rows of C */
 #define TILES_PACKED_TOGETHER 8  /* tiles of op(B) written side by side: more would compete for sets of the L1 cache */
