@@ -114,17 +114,12 @@ typedef double vector_at_f64 __attribute__((vector_size(FASTNN_VECTOR), aligned(
 #define vector_fma_f64(a, b, c) ((vector_f64)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define broadcast_f32(x) ((vector_f32)_mm256_set1_ps(x))
 #define broadcast_f64(x) ((vector_f64)_mm256_set1_pd(x))
-#elif defined(__aarch64__)
+#else /* 16: NEON */
 #define vector_fma_f32(a, b, c) ((vector_f32)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #define vector_fma_f64(a, b, c) ((vector_f64)vfmaq_f64((float64x2_t)(c), (float64x2_t)(a), (float64x2_t)(b)))
 /* In a register as a scalar: fmla multiplies by a lane of it, while ld1r would take a turn of the units that do fmla. */
 FASTNN_INLINE vector_f32 broadcast_f32(float x) { IN_REGISTER(x); return (vector_f32)vdupq_n_f32(x); }
 FASTNN_INLINE vector_f64 broadcast_f64(double x) { IN_REGISTER(x); return (vector_f64)vdupq_n_f64(x); }
-#else /* for tests of 16-byte vectors on x86-64 */
-#define vector_fma_f32(a, b, c) ((vector_f32)_mm_fmadd_ps((__m128)(a), (__m128)(b), (__m128)(c)))
-#define vector_fma_f64(a, b, c) ((vector_f64)_mm_fmadd_pd((__m128d)(a), (__m128d)(b), (__m128d)(c)))
-#define broadcast_f32(x) ((vector_f32)_mm_set1_ps(x))
-#define broadcast_f64(x) ((vector_f64)_mm_set1_pd(x))
 #endif
 #endif
 
