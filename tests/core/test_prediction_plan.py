@@ -182,10 +182,12 @@ def test_fast_path_refuses_what_it_can_neither_read_nor_convert(dtype):
 def test_fast_path_converts_rows_as_numpy_does(dtype, form):
     net = Task([3, 4, 2], ["relu", "softmax"], "cross_entropy", dtype, rows=5)
     plan = prediction_plan(net)
-    X = np.random.default_rng(0).integers(-90, 90, (5, 3)).astype(dtype)
-    given = {"F order": np.asfortranarray, "every second row": lambda X: np.repeat(X, 2, 0)[::2],
-             "every second column": lambda X: np.repeat(X, 2, 1)[:, ::2],
-             "backwards": lambda X: X[::-1, ::-1].copy()[::-1, ::-1]}.get(form, lambda X: X.astype(form))(X)
+    integers = np.random.default_rng(0).integers(-90, 90, (5, 3))
+    layouts = {"F order": np.asfortranarray, "every second row": lambda X: np.repeat(X, 2, 0)[::2],
+               "every second column": lambda X: np.repeat(X, 2, 1)[:, ::2],
+               "backwards": lambda X: X[::-1, ::-1].copy()[::-1, ::-1]}
+    # From integers, because C leaves open what a negative float is as an unsigned integer.
+    given = layouts[form](integers.astype(dtype)) if form in layouts else integers.astype(form)
     np.testing.assert_array_equal(plan.fast_path(given), plan.fast_path(np.ascontiguousarray(given, dtype)))
 
 
