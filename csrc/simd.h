@@ -37,7 +37,6 @@
 #endif
 
 #if defined(__GNUC__)
-#define NOINLINE __attribute__((noinline))
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define PREFETCH(address) ((void)(address))

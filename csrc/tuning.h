@@ -34,7 +34,7 @@
 #define MIN_COLUMNS_PACK_B 32    /* columns of C from which packing a transposed B pays off, */
 #define MIN_VECTORS_PACK_B 16    /* and vectors of rows of C */
 #define TILES_PACKED_TOGETHER 8  /* tiles of op(B) written side by side: more would compete for sets of the L1 cache */
-#define PACKED_B_COLUMNS (REAL_BITS == 32 ? NC : NC / 2) /* columns per block of a packed op(B): 256 KiB of stack */
+#define PACKED_B_COLUMNS (REAL_BITS == 32 ? NC : NC / 2) /* columns per block of a packed op(B): 256 KiB */
 #define PACKED_B_ELEMENTS (KC * (PACKED_B_COLUMNS + NR)) /* the last tile may be narrower than the space it takes */
 
 /* Register tiles: accumulators, a column of op(A) and an element of op(B) fill the vector registers. MR is the height

@@ -267,16 +267,6 @@ static void FN(multiply_blocks)(FN(product) *product, real alpha,
     }
 }
 
-#if PACKS_ALIASING
-/* Like multiply_blocks, with a packed op(B). The buffer is not in the frame of small products. */
-static NOINLINE void FN(multiply_packed)(FN(product) *product, real alpha,
-                                         real *C, ptrdiff_t ldc) /* OUT (n, m) */
-{
-    real packed_B[PACKED_B_ELEMENTS];
-    FN(multiply_blocks)(product, alpha, C, ldc, packed_B);
-}
-#endif
-
 static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,
                          const void *A, ptrdiff_t lda, const void *B, ptrdiff_t ldb, void *C, ptrdiff_t ldc,
                          const fastnn_epilogue *epilogue)
@@ -284,6 +274,8 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
     FN(product) product;
     real *sums = epilogue && epilogue->relu_mask_source ? epilogue->sums : NULL;
     const ptrdiff_t stride_A = lda * (ptrdiff_t)sizeof(real), stride_B = ldb * (ptrdiff_t)sizeof(real);
+    const int packs_B = PACKS_ALIASING && n >= MIN_VECTORS_PACK_B * LANES &&
+                        (transpose_B ? m >= MIN_COLUMNS_PACK_B : stride_B % ONE_SET_BYTES == 0);
     const ptrdiff_t min_columns =
         transpose_B || stride_A % TWO_SETS_BYTES == 0 ? MIN_COLUMNS_PACK_A : MIN_COLUMNS_PACK_A_OF_FEW_SETS;
     product.transpose_A = transpose_A;
@@ -299,12 +291,10 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
     product.epilogue = epilogue;
     product.nan_probe = (FN(vector)){0};
     if (sums) memset(sums, 0, (size_t)n * sizeof(real));
-#if PACKS_ALIASING
-    if (n >= MIN_VECTORS_PACK_B * LANES && (transpose_B ? m >= MIN_COLUMNS_PACK_B : stride_B % ONE_SET_BYTES == 0))
-        FN(multiply_packed)(&product, R(alpha), C, ldc);
-    else
-#endif
-        FN(multiply_blocks)(&product, R(alpha), C, ldc, NULL);
+    /* A packed op(B) is too large for a small stack. Without memory for it, B is read in place. */
+    real *packed_B = packs_B ? malloc(PACKED_B_ELEMENTS * sizeof(real)) : NULL;
+    FN(multiply_blocks)(&product, R(alpha), C, ldc, packed_B);
+    free(packed_B);
     for (ptrdiff_t i = 0; sums && i < n; i++) sums[i] *= R(epilogue->scale);
     for (ptrdiff_t i = 0; i < LANES; i++)
         if (product.nan_probe[i] != 0) *epilogue->finite = 0;

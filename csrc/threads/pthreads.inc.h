@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FASTNN_STACK_BYTES (2u << 20) /* of a thread: a product keeps a packed panel of up to 200 KiB; macOS gives 512 */
+#define FASTNN_STACK_BYTES (2u << 20) /* of a thread: a product keeps a packed panel of up to 96 KiB; macOS gives 512 */
 #define FASTNN_SPINS 1000             /* looks at a word before a waiting thread sleeps: 10 to 50 us */
 #define FASTNN_ACTIVE_SPINS 1000000   /* with OMP_WAIT_POLICY=active */
 

@@ -144,10 +144,10 @@ cdef void wait(const Pass *this) noexcept nogil:
     team_barrier(this.place)
 
 
-# Where part k of `total` units begins: at whole vectors.
+# Where part k of `total` units begins: at whole vectors. No part is shorter than a vector unless all units are: the
+# matrix-vector kernel would write to the part before, which another thread computes.
 cdef ptrdiff_t part_start(const Pass *this, int k, ptrdiff_t total) noexcept nogil:
-    cdef ptrdiff_t granules = (total + UNITS_GRANULE - 1) // UNITS_GRANULE
-    return min(total, granules * k // this.parts * UNITS_GRANULE)
+    return total if k == this.parts else total // UNITS_GRANULE * k // this.parts * UNITS_GRANULE
 
 
 # The examples of part k.

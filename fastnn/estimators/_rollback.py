@@ -37,8 +37,11 @@ class Rollback:
         self.steps = 0
         self.kept_in_training = (Exception, KeyboardInterrupt) if continues and incremental else (KeyboardInterrupt,)
         self.before = dict(vars(estimator))
-        given = estimator.random_state
-        self.stream = (given, given.get_state()) if isinstance(given, np.random.RandomState) else None
+        given: Any = estimator.random_state
+        if given is None:
+            given = np.random  # its functions are those of the global generator
+        self.stream = (given, given.get_state()) if given is np.random or isinstance(
+            given, np.random.RandomState) else None
         network = self.before.get("_network")
         self.solver: Any = self.before.get("_optimizer")
         self.hyperparameters = {} if self.solver is None else dict(vars(self.solver))
