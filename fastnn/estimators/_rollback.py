@@ -37,11 +37,9 @@ class Rollback:
         self.steps = 0
         self.kept_in_training = (Exception, KeyboardInterrupt) if continues and incremental else (KeyboardInterrupt,)
         self.before = dict(vars(estimator))
-        given: Any = estimator.random_state
-        if given is None:
-            given = np.random  # its functions are those of the global generator
-        self.stream = (given, given.get_state()) if given is np.random or isinstance(
-            given, np.random.RandomState) else None
+        given: Any = np.random if estimator.random_state is None else estimator.random_state
+        draws = given is np.random or isinstance(given, np.random.RandomState)  # np.random: the global generator
+        self.stream = (given, given.get_state()) if draws else None
         network = self.before.get("_network")
         self.solver: Any = self.before.get("_optimizer")
         self.hyperparameters = {} if self.solver is None else dict(vars(self.solver))
