@@ -13,7 +13,7 @@ import pytest
 
 from fastnn import Network
 from fastnn._threads.policy import parallelism
-from fastnn._tuning import EVALUATION_BLOCK_ROWS, FORWARD_BLOCK_BYTES
+from fastnn._tuning import EVALUATION_BLOCK_ROWS, FORWARD_BLOCK_BYTES, MIN_FORWARD_BLOCK_ROWS
 
 MiB = 2**20
 # Python's own objects, the shuffle's chunk (512 KiB), the validation and metric of a block of rows; the project allows
@@ -156,16 +156,17 @@ def test_saving_and_loading_take_no_copy_more_than_the_arrays(tmp_path):
 
 
 def test_fit_releases_its_memory():
-    """Except the optimiser's state, which the next fit continues."""
+    """Except the optimiser's state, which the next fit continues, and the blocks of the prediction's two threads."""
     X, y = examples(2000, 300)
     net = Network([300, 1000, 3], random_state=0)
+    block = max(FORWARD_BLOCK_BYTES, MIN_FORWARD_BLOCK_ROWS * 4 * (300 + 2 * 1000))
     net.fit(X, y, epochs=1, n_threads=1)
     tracemalloc.start()
     try:
         for _ in range(3):
             net.fit(X, y, epochs=1, n_threads=1)
-            net.predict(X)
-        assert tracemalloc.get_traced_memory()[0] < 2 * FORWARD_BLOCK_BYTES + MiB
+            net.predict(X, n_threads=2)
+        assert tracemalloc.get_traced_memory()[0] < 2 * block + MiB
     finally:
         tracemalloc.stop()
 
