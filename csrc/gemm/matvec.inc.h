@@ -75,7 +75,7 @@ static void FN(streamed_strip)(ptrdiff_t rows, ptrdiff_t terms, real alpha, int 
     const ptrdiff_t whole = rows / LANES / VECTORS_PER_LINE * VECTORS_PER_LINE;
     const ptrdiff_t ahead = MIN(rows, STREAMED_AHEAD_BYTES / (ptrdiff_t)sizeof(real)), turn = (rows - ahead) / LANES;
     ptrdiff_t p = 0;
-    sum[0] = (FN(vector)){0}; /* outside the loop, of which compilers do not know that it runs */
+    sum[0] = (FN(vector)){0}; /* before the loop: compilers do not know that there is a vector */
     for (ptrdiff_t v = 1; v < vectors; v++) sum[v] = (FN(vector)){0};
     for (; p + STREAMED_COLUMNS <= terms; p += STREAMED_COLUMNS, A += STREAMED_COLUMNS * lda) {
         const real *next = p + 2 * STREAMED_COLUMNS <= terms ? A + STREAMED_COLUMNS * lda : A;

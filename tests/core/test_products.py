@@ -55,6 +55,13 @@ def check_product(n, m, k, seed, level, buffers, dtype, transpose_A, transpose_B
     return A, B, C
 
 
+def check_part(A, B, C, top, left, level):
+    """Check that tiles compute C[top:, left:] bitwise identically from these rows of A and columns of B alone."""
+    part = np.full(C[top:, left:].shape, np.nan, C.dtype, "F")
+    _testing.multiply(np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:]), part, level, by="tiles", alpha=0.25)
+    np.testing.assert_array_equal(part, C[top:, left:])
+
+
 @each_dtype
 @each_transposition
 @pytest.mark.parametrize("alpha", [1.0, 1 / 3, -2.5, 0.0])
@@ -74,10 +81,7 @@ def test_tiles(dtype, transpose_A, transpose_B, data):
     top, left = data.draw(st.integers(0, n - 1), label="top"), data.draw(st.integers(0, m - 1), label="left")
     for level in own_levels(dtype):
         A, B, C = check_product(n, m, k, seed, level, Buffers, dtype, transpose_A, transpose_B, 0.25)
-        A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
-        part = np.full((n - top, m - left), np.nan, dtype, "F")
-        _testing.multiply(A, B, part, level, by="tiles", alpha=0.25)
-        np.testing.assert_array_equal(part, C[top:, left:])
+        check_part(A, B, C, top, left, level)
 
 
 @each_dtype
@@ -92,10 +96,7 @@ def test_tiles_of_matrices_whose_columns_share_sets_of_the_l1_cache(dtype, trans
     top, left = data.draw(st.integers(n - 60, n - 1), label="top"), data.draw(st.integers(m - 31, m - 1), label="left")
     for level in own_levels(dtype):
         A, B, C = check_product(n, m, k, seed, level, Buffers, dtype, transpose_A, transpose_B, 0.25)
-        A, B = np.asfortranarray(A[top:]), np.asfortranarray(B[:, left:])
-        part = np.full((n - top, m - left), np.nan, dtype, "F")
-        _testing.multiply(A, B, part, level, by="tiles", alpha=0.25)
-        np.testing.assert_array_equal(part, C[top:, left:])
+        check_part(A, B, C, top, left, level)
 
 
 @each_dtype

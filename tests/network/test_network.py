@@ -511,7 +511,7 @@ def test_fast_path_refuses_the_same_input():
                 net.predict(X, n_threads=n_threads)
 
 
-def test_a_network_is_freed_at_once():
+def test_a_network_is_freed_without_the_garbage_collector():
     """Its parameters and the plans of its predictions are in no reference cycle, which would wait for the collector."""
     net = Network([3, 4], dtype="float64")
     net.predict(np.zeros((2, 3)), n_threads=1)
