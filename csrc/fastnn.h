@@ -67,6 +67,35 @@ typedef struct {
     uint32_t threshold;       /* rate * 2^32 */
 } fastnn_dropout;
 
+/* How a column of X enters A[0]. */
+enum {
+    FASTNN_PLAIN,    /* unchanged, in one row */
+    FASTNN_NUMBER,   /* x, then n_outputs rows U cos(2 pi v x + c) + d */
+    FASTNN_CATEGORY, /* the learned vector of the code that x holds, in vector_size rows */
+    FASTNN_KINDS
+};
+
+typedef struct {
+    int kind;        /* FASTNN_PLAIN ... */
+    ptrdiff_t row;   /* its first row of A[0] */
+    ptrdiff_t index; /* number: its place among the numbers; category: its first row of `vectors`; plain: unused */
+    ptrdiff_t count; /* category: codes 0 .. count - 1, at least one; others: unused */
+} fastnn_column;
+
+/* The input stage, X (n_columns, m) to A[0] (width, m). Arrays of parameters are C-ordered; N numbers, F frequencies,
+   K outputs. Offsets are in elements from the start of an arena, of the parameters or of a gradient. */
+typedef struct {
+    ptrdiff_t n_columns, width, n_frequencies, n_outputs, vector_size;
+    const fastnn_column *columns; /* IN (n_columns) */
+    ptrdiff_t scale;       /* (width) factors of the rows of A[0]; -1 for none */
+    ptrdiff_t frequencies; /* v (N, F) */
+    ptrdiff_t phases;      /* c (N, F) */
+    ptrdiff_t weights;     /* U (N, K, F) */
+    ptrdiff_t biases;      /* d (N, K) */
+    ptrdiff_t vectors;     /* (sum of the counts, vector_size) */
+    ptrdiff_t first, stop; /* the elements of the arena that belong to the input stage */
+} fastnn_inputs;
+
 /* The steps applied to each element of a product C (n, m) before it is stored, in this order. */
 typedef struct {
     const void *bias;             /* IN (n) added to each column, or NULL */
@@ -172,6 +201,21 @@ typedef struct {
     void (*elementwise)(int function, ptrdiff_t count,
                         const void *x,   /* IN (count) */
                         void *out);      /* OUT (count) */
+
+    /* A[0] from X: the embedding of each column, times the factors of its rows. A code that is no integer of
+       0 .. count - 1 counts as 0. */
+    void (*embed)(const fastnn_inputs *inputs, ptrdiff_t m,
+                  const void *X,     /* IN (n_columns, m) */
+                  const void *theta, /* IN the arena of the parameters */
+                  void *A);          /* OUT (width, m) */
+
+    /* The derivatives of the input stage's parameters, times `scale`. */
+    void (*embed_backward)(const fastnn_inputs *inputs, ptrdiff_t m,
+                           const void *X,     /* IN (n_columns, m) */
+                           const void *theta, /* IN the arena of the parameters */
+                           const void *dA,    /* IN (width, m) */
+                           double scale,
+                           void *gradient);   /* OUT an arena: its elements first .. stop - 1 */
 
     /* Bytes of a vector in the product kernels below; 0 if the level has none: they are NULL and BLAS multiplies. */
     ptrdiff_t vector;

@@ -58,6 +58,7 @@
         update_##suffix, total_gradient_##suffix, sparse_linear_##suffix,                         \
         sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
         softmax_across_##suffix, log_probabilities_##suffix, elementwise_##suffix,                \
+        embed_##suffix, embed_backward_##suffix,                                                  \
         PRODUCTS_ENTRY(suffix)                                                                    \
     }
 

@@ -1,7 +1,7 @@
 # Checked pointers to NumPy arrays. Every buffer that the compiled core reads or writes is bound here.
 from libc.stddef cimport ptrdiff_t
 
-from fastnn._core.registry cimport fastnn_loss, fastnn_ops
+from fastnn._core.registry cimport fastnn_inputs, fastnn_loss, fastnn_ops
 from fastnn._core.sparse cimport Csr
 
 # Return the address of an array after checking that it is contiguous and aligned, has this dtype code or item size and
@@ -27,6 +27,12 @@ cdef ptrdiff_t bind_csr(object arrays, int dtype, Csr *X, list held) except -1
 # unit of a target. Return the number of targets.
 cdef ptrdiff_t bind_loss(fastnn_loss *loss, str name, object parameter, double ceiling, double factor, ptrdiff_t n,
                          list held) except -1
+
+# Set the input stage of an arena of `size` elements: `table` from Embedding.table, `sizes` (n_frequencies, n_outputs,
+# vector_size), `offsets` of scale (-1: none), frequencies, phases, weights, biases and vectors, which must lie in this
+# order. Return the rows of A[0].
+cdef ptrdiff_t bind_inputs(fastnn_inputs *inputs, object table, object sizes, object offsets, ptrdiff_t size,
+                           list held) except -1
 
 # Return FASTNN_FLOAT32 or FASTNN_FLOAT64; raise a TypeError for any other array or object.
 cdef int dtype_code(object array) except -1

@@ -1,8 +1,11 @@
 """Checked pointers to NumPy arrays."""
 cimport numpy as cnp
+from libc.limits cimport INT_MAX
 from libc.stdint cimport int32_t, int64_t
 
-from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_loss, fastnn_ops, loss_code
+from fastnn._core.registry cimport (
+    FASTNN_CATEGORY, FASTNN_FLOAT32, FASTNN_FLOAT64, FASTNN_KINDS, FASTNN_NUMBER, FASTNN_PLAIN, csrc, fastnn_column,
+    fastnn_inputs, fastnn_loss, fastnn_ops, loss_code)
 from fastnn._core.sparse cimport Csr
 
 cnp.import_array()
@@ -120,6 +123,48 @@ cdef ptrdiff_t bind_loss(fastnn_loss *loss, str name, object parameter, double c
     if n % loss.per_target:
         raise ValueError(f"{name} needs {loss.per_target} output units for each target, got {n}")
     return n // loss.per_target
+
+
+cdef ptrdiff_t bind_inputs(fastnn_inputs *inputs, object table, object sizes, object offsets, ptrdiff_t size,
+                           list held) except -1:
+    cdef ptrdiff_t i, row = 0, n_numbers = 0, n_codes = 0
+    cdef const fastnn_column *column
+    if not isinstance(table, cnp.ndarray) or table.dtype.itemsize != sizeof(fastnn_column) or table.ndim != 1:
+        raise TypeError("expected the table of an Embedding")
+    if not 1 <= min(sizes) <= max(sizes) <= INT_MAX:
+        raise ValueError(f"n_frequencies, n_outputs and vector_size must be from 1 to {INT_MAX}, got {sizes}")
+    inputs.columns = <const fastnn_column *>checked(table, -1, "the table of an Embedding", held)
+    inputs.n_columns = table.size
+    inputs.n_frequencies, inputs.n_outputs, inputs.vector_size = sizes
+    inputs.scale, inputs.frequencies, inputs.phases, inputs.weights, inputs.biases, inputs.vectors = offsets
+    for i in range(inputs.n_columns):
+        column = &inputs.columns[i]
+        if (column.row != row or not 0 <= column.kind < FASTNN_KINDS
+                or column.kind == FASTNN_NUMBER and column.index != n_numbers
+                or column.kind == FASTNN_CATEGORY
+                and (column.index != n_codes or not 1 <= column.count <= size - n_codes)):
+            raise ValueError(f"the table of an Embedding is wrong at column {i}")
+        row += (1 if column.kind == FASTNN_PLAIN else 1 + inputs.n_outputs if column.kind == FASTNN_NUMBER
+                else inputs.vector_size)
+        n_numbers += column.kind == FASTNN_NUMBER
+        n_codes += column.count if column.kind == FASTNN_CATEGORY else 0
+    inputs.width = row
+    n_frequencies, n_outputs, vector_size = sizes
+    parts = [(inputs.frequencies, n_numbers * n_frequencies), (inputs.phases, n_numbers * n_frequencies),
+             (inputs.weights, n_numbers * n_outputs * n_frequencies), (inputs.biases, n_numbers * n_outputs),
+             (inputs.vectors, n_codes * vector_size)]
+    if inputs.scale >= 0:
+        parts.insert(0, (inputs.scale, row))
+    stop = parts[0][0]
+    for start, count in parts:
+        if start < stop or start + count > size:
+            raise ValueError(f"the parameters of an input stage must lie one after another in an arena of {size} "
+                             f"elements, got the offsets {tuple(offsets)}")
+        stop = start + count
+    if parts[0][0] < 0:
+        raise ValueError(f"offsets must not be negative, got {tuple(offsets)}")
+    inputs.first, inputs.stop = parts[0][0], stop
+    return row
 
 
 cdef const fastnn_ops *operations(int level, int dtype) except NULL:

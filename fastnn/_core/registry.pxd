@@ -21,6 +21,10 @@ cdef extern from "fastnn.h" nogil:
         FASTNN_F_LOG
         FASTNN_FUNCTIONS
         FASTNN_SHUFFLE_ROUNDS
+        FASTNN_PLAIN
+        FASTNN_NUMBER
+        FASTNN_CATEGORY
+        FASTNN_KINDS
 
     ctypedef struct fastnn_loss:
         int kind
@@ -53,6 +57,28 @@ cdef extern from "fastnn.h" nogil:
         uint32_t key[2]
         uint32_t stream
         uint32_t threshold
+
+    ctypedef struct fastnn_column:
+        int kind
+        ptrdiff_t row
+        ptrdiff_t index
+        ptrdiff_t count
+
+    ctypedef struct fastnn_inputs:
+        ptrdiff_t n_columns
+        ptrdiff_t width
+        ptrdiff_t n_frequencies
+        ptrdiff_t n_outputs
+        ptrdiff_t vector_size
+        const fastnn_column *columns
+        ptrdiff_t scale
+        ptrdiff_t frequencies
+        ptrdiff_t phases
+        ptrdiff_t weights
+        ptrdiff_t biases
+        ptrdiff_t vectors
+        ptrdiff_t first
+        ptrdiff_t stop
 
     ctypedef struct fastnn_epilogue:
         const void *bias
@@ -87,6 +113,10 @@ cdef extern from "fastnn.h" nogil:
         void (*softmax_across)(ptrdiff_t n, ptrdiff_t m, void *Z, void *A) noexcept nogil
         void (*log_probabilities)(int activation, ptrdiff_t n, ptrdiff_t m, void *Z) noexcept nogil
         void (*elementwise)(int function, ptrdiff_t count, const void *x, void *out) noexcept nogil
+        void (*embed)(const fastnn_inputs *inputs, ptrdiff_t m, const void *X, const void *theta,
+                      void *A) noexcept nogil
+        void (*embed_backward)(const fastnn_inputs *inputs, ptrdiff_t m, const void *X, const void *theta,
+                               const void *dA, double scale, void *gradient) noexcept nogil
         ptrdiff_t vector
         ptrdiff_t dots_tile_rows
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,

@@ -10,6 +10,9 @@ KEEPS_Z: Final[tuple[str, ...]]
 RECTIFIERS: Final[tuple[str, ...]]
 BY_UNITS: Final[tuple[str, ...]]
 FROM_Z: Final[tuple[str, ...]]
+PLAIN: Final[int]
+NUMBER: Final[int]
+CATEGORY: Final[int]
 STATES: Final[dict[str, int]]
 
 def activation_code(name: str) -> int: ...

@@ -26,6 +26,9 @@ BY_UNITS = tuple([name for code, name in enumerate(ACTIVATIONS) if csrc.activati
 # Losses computed from Z[L], with the output activation inside them; the others are computed from A[L].
 FROM_Z = tuple([name for code, name in enumerate(LOSSES) if csrc.losses[code].from_z])
 
+# The kinds of columns of X in an input stage.
+PLAIN, NUMBER, CATEGORY = FASTNN_PLAIN, FASTNN_NUMBER, FASTNN_CATEGORY
+
 # The number of state arenas of each rule.
 STATES = {name: csrc.rules[code].states for code, name in enumerate(RULES)}
 

@@ -61,7 +61,7 @@ def test_rows_of_a_table_have_the_same_number_of_cells(page):
 
 # ---- docs/reference/api.md
 
-MODULES = ("callbacks", "initializers", "losses", "metrics", "optimizers", "runtime", "schedules")
+MODULES = ("callbacks", "embeddings", "initializers", "losses", "metrics", "optimizers", "runtime", "schedules")
 # Offered by a public module to the rest of the package, not to users.
 INTERNAL = {"blas_threads", "check", "default", "fill", "get", "resolve", "weighted_sum"}
 ESTIMATORS = {"MLPClassifier", "MLPRegressor", "from_sklearn"}

@@ -27,6 +27,7 @@ LAYERS = {
     "fastnn._tuning": 2, "fastnn._threads": 2, "fastnn.runtime": 2, "fastnn._data.checks": 2, "fastnn._data.sparse": 2,
     "fastnn._data.arrays": 2, "fastnn._data.frames": 2, "fastnn._data.precision": 2, "fastnn._data.functions": 2,
     "fastnn._monitor": 3, "fastnn.losses": 3, "fastnn.optimizers": 3, "fastnn.schedules": 3, "fastnn.initializers": 3,
+    "fastnn.embeddings": 3,
     "fastnn._model": 4,
     "fastnn._data": 5,
     "fastnn._prediction": 6, "fastnn.metrics": 6,
@@ -40,8 +41,8 @@ UNPICKLES = "fastnn.estimators._functions"
 # Imports of the same or a higher layer, all inside functions: a plot of the history.
 EXCEPTIONS = {("fastnn.history", "fastnn.plot")}
 # Documented in docs/reference/api.md; every other module begins with an underscore.
-PUBLIC = {"callbacks", "datasets", "estimators", "functional", "gradcheck", "graph", "history", "initializers",
-          "losses", "metrics", "network", "optimizers", "plot", "reference", "runtime", "schedules"}
+PUBLIC = {"callbacks", "datasets", "embeddings", "estimators", "functional", "gradcheck", "graph", "history",
+          "initializers", "losses", "metrics", "network", "optimizers", "plot", "reference", "runtime", "schedules"}
 SCRIPT = ("fastnn.__main__", "fastnn._demo")  # the console script, which uses the public names
 
 
