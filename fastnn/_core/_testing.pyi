@@ -50,11 +50,3 @@ def total_gradient(
 def sparse_weight_gradient(
     dZ: Array, X: Csr, order: Array | None, scale: float, dW: Array, level: int = 0
 ) -> None: ...
-def embed(
-    X: Array, theta: Array, A: Array, *, table: Array, sizes: tuple[int, int, int], offsets: tuple[int, ...],
-    level: int = 0,
-) -> None: ...
-def embed_backward(
-    X: Array, theta: Array, dA: Array, scale: float, gradient: Array, *, table: Array, sizes: tuple[int, int, int],
-    offsets: tuple[int, ...], level: int = 0,
-) -> None: ...

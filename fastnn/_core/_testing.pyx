@@ -9,16 +9,14 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from fastnn._core.arrays cimport (
-    bind_inputs, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer,
-    rows_pointer)
+    dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_pointer, pointer, rows_pointer)
 from fastnn._core.blas cimport matmul
 from fastnn._core.floating_mode cimport FASTNN_FLUSH, fastnn_floating_mode, fastnn_set_floating_mode
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.gemm cimport BLAS, DOTS, MATVEC, TILES, fastest_kernel, product
 from fastnn._core.kernels cimport Product, bind_product, csr_rows
 from fastnn._core.registry cimport (
-    FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_epilogue, fastnn_inputs, fastnn_ops, fastnn_update, function_code,
-    rule_code)
+    FASTNN_FLOAT32, FASTNN_FLOAT64, csrc, fastnn_epilogue, fastnn_ops, fastnn_update, function_code, rule_code)
 from fastnn._core.sparse cimport Csr
 from fastnn._core.team cimport fastnn_place, fastnn_take, fastnn_team_body, run_team, team_barrier
 from fastnn._core.team_policy cimport (
@@ -26,9 +24,9 @@ from fastnn._core.team_policy cimport (
 
 from fastnn._core.registry import LEVELS
 
-__all__ = ["FLUSH", "TeamPolicy", "elementwise", "embed", "embed_backward", "fastest", "floating_mode", "gather",
-           "modes_of_team", "multiply", "multiply_adds", "rates", "set_floating_mode", "sparse_weight_gradient",
-           "sum_columns", "team_counts", "total_gradient", "update"]
+__all__ = ["FLUSH", "TeamPolicy", "elementwise", "fastest", "floating_mode", "gather", "modes_of_team", "multiply",
+           "multiply_adds", "rates", "set_floating_mode", "sparse_weight_gradient", "sum_columns", "team_counts",
+           "total_gradient", "update"]
 
 FLUSH = <uint64_t>FASTNN_FLUSH  # the bits of a floating-point mode that flush subnormal numbers to zero
 
@@ -332,34 +330,3 @@ def sparse_weight_gradient(dZ, tuple X, order, double scale, dW, int level=0):
     cdef char *dw = matrix_pointer(dW, dtype, shape, "dW", written=True)
     with nogil:
         ops.sparse_weight_gradient(n, m, n_prev, scale, dz, csr.values, csr.columns, csr.bounds, rows, dw)
-
-
-def embed(X, theta, A, *, table, sizes, offsets, int level=0):
-    """Compute `A` (width, m) OUT from `X` (n_columns, m) IN and the arena `theta` (P,) IN.
-
-    `table`, `sizes` and `offsets` as `bind_inputs` takes them.
-    """
-    cdef int dtype = dtype_code(theta)
-    cdef const fastnn_ops *ops = operations(level, dtype)
-    cdef fastnn_inputs inputs
-    cdef ptrdiff_t width = bind_inputs(&inputs, table, sizes, offsets, theta.size, None), m = matrix_shape(X, "X")[1]
-    cdef char *x = matrix_pointer(X, dtype, (inputs.n_columns, m), "X")
-    cdef char *t = pointer(theta, dtype, -1, "theta", None)
-    cdef char *a = matrix_pointer(A, dtype, (width, m), "A", written=True)
-    with nogil:
-        ops.embed(&inputs, m, x, t, a)
-
-
-def embed_backward(X, theta, dA, double scale, gradient, *, table, sizes, offsets, int level=0):
-    """Compute the elements of the input stage in the arena `gradient` (P,) OUT from `X` (n_columns, m) IN, the arena
-    `theta` (P,) IN and `dA` (width, m) IN; the rest as in `embed`."""
-    cdef int dtype = dtype_code(theta)
-    cdef const fastnn_ops *ops = operations(level, dtype)
-    cdef fastnn_inputs inputs
-    cdef ptrdiff_t width = bind_inputs(&inputs, table, sizes, offsets, theta.size, None), m = matrix_shape(X, "X")[1]
-    cdef char *x = matrix_pointer(X, dtype, (inputs.n_columns, m), "X")
-    cdef char *t = pointer(theta, dtype, -1, "theta", None)
-    cdef char *da = matrix_pointer(dA, dtype, (width, m), "dA")
-    cdef char *g = output_pointer(gradient, dtype, theta.size, "gradient", None)
-    with nogil:
-        ops.embed_backward(&inputs, m, x, t, da, scale, g)

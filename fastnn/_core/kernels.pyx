@@ -12,20 +12,21 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from numpy.random cimport bitgen_t
 
 from fastnn._core.arrays cimport (
-    bind_csr, bind_loss, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations, output_index_pointer,
-    output_pointer, pointer)
+    bind_csr, bind_inputs, bind_loss, dtype_code, index_pointer, matrix_pointer, matrix_shape, operations,
+    output_index_pointer, output_pointer, pointer)
 from fastnn._core.blas cimport check_dimension, matmul
 from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport begin_call, end_call
 from fastnn._core.registry cimport (
-    FASTNN_SHUFFLE_ROUNDS, FASTNN_SIGMOID, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_loss,
-    fastnn_ops, refuse_unit_weights)
+    FASTNN_SHUFFLE_ROUNDS, FASTNN_SIGMOID, FASTNN_SOFTMAX, activation_code, csrc, fastnn_dropout, fastnn_inputs,
+    fastnn_loss, fastnn_ops, refuse_unit_weights)
 from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
 
-__all__ = ["activate", "activate_backward", "all_finite", "legacy_shuffle", "log_probabilities", "loss", "multiply",
-           "permutation", "random_words", "shuffle", "sparse_linear", "subnormals_as_zero"]
+__all__ = ["activate", "activate_backward", "all_finite", "embed", "embed_backward", "legacy_shuffle",
+           "log_probabilities", "loss", "multiply", "permutation", "random_words", "shuffle", "sparse_linear",
+           "subnormals_as_zero"]
 
 
 cdef class subnormals_as_zero:
@@ -126,6 +127,37 @@ def loss(str name, Z, Y, weights, dZ, int level=0, parameter=0.0, double ceiling
     with nogil:
         result = ops.loss(&settings, n, m, z, y, w, dz)
     return result
+
+
+def embed(X, theta, A, *, table, sizes, offsets, int level=0):
+    """Compute `A` (width, m) OUT from `X` (n_columns, m) IN and the arena `theta` (P,) IN.
+
+    `table`, `sizes` and `offsets` as `bind_inputs` takes them.
+    """
+    cdef int dtype = dtype_code(theta)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef fastnn_inputs inputs
+    cdef ptrdiff_t width = bind_inputs(&inputs, table, sizes, offsets, theta.size, None), m = matrix_shape(X, "X")[1]
+    cdef char *x = matrix_pointer(X, dtype, (inputs.n_columns, m), "X")
+    cdef char *t = pointer(theta, dtype, -1, "theta", None)
+    cdef char *a = matrix_pointer(A, dtype, (width, m), "A", written=True)
+    with nogil:
+        ops.embed(&inputs, m, x, t, a)
+
+
+def embed_backward(X, theta, dA, double scale, gradient, *, table, sizes, offsets, int level=0):
+    """Compute the elements of the input stage in the arena `gradient` (P,) OUT from `X` (n_columns, m) IN, the arena
+    `theta` (P,) IN and `dA` (width, m) IN; the rest as in `embed`."""
+    cdef int dtype = dtype_code(theta)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    cdef fastnn_inputs inputs
+    cdef ptrdiff_t width = bind_inputs(&inputs, table, sizes, offsets, theta.size, None), m = matrix_shape(X, "X")[1]
+    cdef char *x = matrix_pointer(X, dtype, (inputs.n_columns, m), "X")
+    cdef char *t = pointer(theta, dtype, -1, "theta", None)
+    cdef char *da = matrix_pointer(dA, dtype, (width, m), "dA")
+    cdef char *g = output_pointer(gradient, dtype, theta.size, "gradient", None)
+    with nogil:
+        ops.embed_backward(&inputs, m, x, t, da, scale, g)
 
 
 def all_finite(X, int level=0):
