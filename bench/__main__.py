@@ -27,6 +27,7 @@ BENCHES = {
     "arm64": "the inner loops of the products on arm64 CPUs, simulated by llvm-mca",
     "scaling": "time per step against batch size, width and depth",
     "estimators": "whole fits of MLPClassifier against scikit-learn's",
+    "tables": "errors and times of TabularClassifier and TabularRegressor on real tables, against RealMLP and others",
     "course": "full-batch gradient descent against a student's NumPy",
     "small": "the functions of the course one by one",
     "loop": "the Python training loop, and the fixed cost of a fit",
@@ -62,6 +63,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtypes", default="float32", help="dtypes, separated by commas (default float32)")
     parser.add_argument("--isa", choices=isa.ISAS, help="confine all systems to this instruction set")
     parser.add_argument("--other", default="", help="versions: Python of an environment with another fastnn")
+    parser.add_argument("--data", default="tables", help="tables: folder of the CSV files (default ./tables)")
+    parser.add_argument("--seeds", default="0,1,2", help="tables: seeds, separated by commas (default 0,1,2)")
+    parser.add_argument("--earlier", default="", help="tables: --json file whose fits complete this run")
     parser.add_argument("--json", default="", help="also write the figures to this file")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)  # the arguments of one measured process
     parser.add_argument("--fork-for", default="", help=argparse.SUPPRESS)  # the system of forked processes

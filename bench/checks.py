@@ -1,10 +1,13 @@
 """The figures of a run beside their targets."""
 
 from collections.abc import Callable, Iterator
+from statistics import mean
 from typing import NamedTuple
 
 import targets
 from peers import SYSTEMS
+from tabular import scores
+from tabular.systems import LIGHTGBM, MLPS, OUR_ENSEMBLE, OURS, REALMLP
 from targets import Limit
 
 
@@ -106,8 +109,31 @@ def estimators(rows: list[dict], isa: str) -> Iterator[Check]:
                     row["scikit-learn"]["us"] / row["fastnn"]["us"], Limit(row["target"], lowest=True))
 
 
+def tables(rows: list[dict], isa: str) -> Iterator[Check]:
+    """Errors averaged over the seeds; times at the largest number of threads."""
+    sizes = {table: row["rows"] for table, row in scores.tables(rows).items()}
+    if errors := scores.ratios(rows, OURS, REALMLP):
+        yield Check(f"mean of {len(errors)} tables", f"error of fastnn / {REALMLP}", mean(errors.values()),
+                    Limit(targets.TABLE_MEAN))
+    for table, value in errors.items():
+        yield Check(table, f"error of fastnn / {REALMLP}", value, Limit(targets.TABLE_WORST))
+    for system in MLPS:
+        for table, value in scores.ratios(rows, OURS, system).items():
+            yield Check(table, f"error of fastnn / {system}", value, Limit(targets.TABLE_SKLEARN))
+    if gains := scores.ratios(rows, OUR_ENSEMBLE, OURS):
+        yield Check(f"mean of {len(gains)} tables", "error of 5 models / 1 model", mean(gains.values()),
+                    Limit(targets.TABLE_ENSEMBLE))
+    if len(wins := scores.ratios(rows, OUR_ENSEMBLE, LIGHTGBM)) >= scores.ALL_TABLES:
+        yield Check(f"{len(wins)} tables", f"tables on which 5 models have a lower error than {LIGHTGBM}",
+                    sum(value < 1 for value in wins.values()), Limit(targets.TABLE_WINS, lowest=True))
+    for table, value in scores.ratios(rows, OURS, REALMLP, "seconds", scores.most_threads(rows, REALMLP)).items():
+        if sizes[table] > targets.TABLE_TIME_ROWS:
+            yield Check(table, f"time of fastnn / {REALMLP}", value, Limit(targets.TABLE_TIME))
+
+
 SUITES: dict[str, Callable[[list[dict], str], Iterator[Check]]] = {
-    "step": step, "predict": predict, "fit": fit, "memory": memory, "scaling": scaling, "estimators": estimators}
+    "step": step, "predict": predict, "fit": fit, "memory": memory, "scaling": scaling, "estimators": estimators,
+    "tables": tables}
 
 
 def single(rows: list[dict]) -> list[Check]:

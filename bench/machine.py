@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "jax", "jaxlib", "torch", "onnxruntime", "onnx", "skl2onnx",
-            "openvino", "ai-edge-litert")
+            "openvino", "ai-edge-litert", "pandas", "pytabkit", "lightgbm")
 
 
 def caches() -> dict[str, str]:

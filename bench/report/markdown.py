@@ -11,7 +11,8 @@ LABELS = {"JAX scanned": "JAX", "torch eager": "PyTorch"}  # names in tables and
 
 PICTURES = {"step": "Time of a training step relative to fastnn", "predict": "Time of a prediction relative to fastnn",
             "scaling": "Time per step against batch size, width and depth",
-            "accuracy": "Time to 88 % test accuracy on Fashion-MNIST"}  # by the start of the file's name
+            "accuracy": "Time to 88 % test accuracy on Fashion-MNIST",
+            "tables": "Error on real tables relative to RealMLP-TD"}  # by the start of the file's name
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

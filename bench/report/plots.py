@@ -8,6 +8,8 @@ import numpy as np
 import targets
 from networks import NETWORKS, dashed
 from peers import SYSTEMS
+from tabular import scores
+from tabular.systems import REALMLP
 
 from report.markdown import LABELS, several
 from report.runs import Run
@@ -145,9 +147,30 @@ def fit(rows: list[dict], isa: str, folder: Path) -> None:
     plt.close(figure)
 
 
+def tables(rows: list[dict], isa: str, folder: Path) -> None:
+    """Errors relative to RealMLP-TD's, a point for each system and table."""
+    of = {name: scores.ratios(rows, name, REALMLP) for name in scores.systems(rows) if name != REALMLP}
+    of = {name: values for name, values in of.items() if values}
+    if not of:
+        return
+    names = [name for name in scores.tables(rows) if any(name in values for values in of.values())]
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.42 * len(names)))
+    places = range(len(names))[::-1]  # the first table on top
+    for i, (system, values) in enumerate(of.items()):
+        axes.plot([values.get(name, np.nan) for name in names], places, "o" if system.startswith("fastnn") else "D",
+                  color=list(COLOURS.values())[i], markersize=6 - (i > 1), linestyle="", label=system)
+    axes.axvline(1, color="#888888", linewidth=1)
+    axes.set_yticks(places, names)
+    axes.yaxis.grid(True, color="#DDDDDD", linewidth=0.6)
+    axes.set_xlabel(f"error or RMSE of the test rows / that of {REALMLP} (lower is better)")
+    legend(figure, axes)
+    figure.savefig(folder / "tables.png")
+    plt.close(figure)
+
+
 def draw(run: Run, folder: Path) -> None:
     """Draw the figures of all benchmarks of a run."""
     folder.mkdir(parents=True, exist_ok=True)
-    for bench, plot in {"step": step, "predict": predict, "scaling": scaling, "fit": fit}.items():
+    for bench, plot in {"step": step, "predict": predict, "scaling": scaling, "fit": fit, "tables": tables}.items():
         if rows := run.rows(bench):
             plot(rows, run.isa, folder)

@@ -6,6 +6,7 @@ from networks import NETWORKS
 
 from report.markdown import cells, digits, labels, network, present, quotient, ratio, several, table, winner
 from report.runs import Run
+from report.tabular import tables_tables
 
 
 def step_tables(rows: list[dict], isa: str) -> dict[str, str]:
@@ -176,4 +177,5 @@ def environment_table(files: list[dict]) -> str:
 
 
 TABLES = {"step": step_tables, "predict": predict_tables, "fit": fit_tables, "memory": memory_tables,
-          "scaling": scaling_tables, "kernels": kernels_tables, "products": products_tables}
+          "scaling": scaling_tables, "kernels": kernels_tables, "products": products_tables,
+          "tables": tables_tables}
