@@ -110,8 +110,8 @@ def run_generated(options) -> list[dict]:
         m, parameters = PARTS[part]
         row = in_process("tables", {"part": "generated", "rows": m, "n_threads": n_threads, **parameters}, n_threads)
         print(f"{m:,} rows x 30 columns, {n_threads} threads{settings(parameters)}: {row['seconds']:.2f} s, error "
-              f"{row['value']:.4f} (of the commonest class: {row['baseline']:.4f}), peak memory {row['extra_MB']:.0f} MB "
-              f"without the table of {row['table_MB']:.0f} MB", flush=True)
+              f"{row['value']:.4f} (of the commonest class: {row['baseline']:.4f}), peak memory "
+              f"{row['extra_MB']:.0f} MB without the table of {row['table_MB']:.0f} MB", flush=True)
         rows.append({"part": "generated", "cell": f"{m:,} rows x 30 columns", "rows": m, "threads": n_threads, **row,
                      "targets": figures[part](row)})
     return rows
