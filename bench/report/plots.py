@@ -160,6 +160,11 @@ def tables(rows: list[dict], isa: str, folder: Path) -> None:
         axes.plot([values.get(name, np.nan) for name in names], places, "o" if system.startswith("fastnn") else "D",
                   color=list(COLOURS.values())[i], markersize=6 - (i > 1), linestyle="", label=system)
     axes.axvline(1, color="#888888", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xticks([tick for tick in (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 4, 6, 8)
+                     if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]])
+    axes.xaxis.set_major_formatter(PLAIN)
+    axes.xaxis.set_minor_formatter("")
     axes.set_yticks(places, names)
     axes.yaxis.grid(True, color="#DDDDDD", linewidth=0.6)
     axes.set_xlabel(f"error or RMSE of the test rows / that of {REALMLP} (lower is better)")

@@ -17,15 +17,19 @@ def lowest_bold(values: list[float | None], form: Callable[[float], str]) -> lis
 
 
 def error_text(row: dict) -> Callable[[float], str]:
-    """Errors in percent, RMSE with four digits."""
-    return (lambda value: f"{100 * value:.2f} %") if row["metric"] == "error" else (lambda value: f"{value:.4g}")
+    """Errors in percent, RMSE with at least four digits."""
+    if row["metric"] == "error":
+        return lambda value: f"{100 * value:.2f} %"
+    return lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def compared(rows: list[dict], system: str, name: str | None, bound: float) -> str:
     """The ratio of errors to RealMLP-TD's on one table, or its mean over the tables."""
     found = scores.ratios(rows, system, REALMLP)
     value = found.get(name) if name else mean(found.values()) if found else None
-    return ratio(value, bound if system == OURS else None)
+    if value is None or system != OURS:
+        return "" if value is None else f"{value:.3f}"
+    return f"{value:.3f} (≤ {bound:g})" if value <= bound else f"**{value:.3f}, missed** (≤ {bound:g})"
 
 
 def errors(rows: list[dict]) -> str:

@@ -383,8 +383,9 @@ def test_report_shows_errors_and_times_on_tables(report, tmp_path):
         table_fit("abalone", "fastnn", 2.12, 4.0, metric="RMSE"), GENERATED])
     phoneme, abalone, mean = rows_of(summary, "tables errors")
     assert phoneme["fastnn"] == "**9.50 %**" and phoneme["LightGBM"] == "12.00 %"
-    assert phoneme["fastnn / RealMLP-TD"] == "0.95 (≤ 1.04)" and mean["fastnn / RealMLP-TD"] == "**1.00, missed** (≤ 1)"
-    assert abalone["RealMLP-TD"] == "**2**" and abalone["fastnn / RealMLP-TD"] == "**1.06, missed** (≤ 1.04)"
+    assert phoneme["fastnn / RealMLP-TD"] == "0.950 (≤ 1.04)"
+    assert mean["fastnn / RealMLP-TD"] == "**1.005, missed** (≤ 1)"
+    assert abalone["RealMLP-TD"] == "**2**" and abalone["fastnn / RealMLP-TD"] == "**1.060, missed** (≤ 1.04)"
     phoneme, abalone = rows_of(summary, "tables times")
     assert phoneme["fastnn, 1 thread"] == "3" and phoneme["fastnn, 2 threads"] == "2"
     assert phoneme["fastnn / RealMLP-TD"] == "0.05 (≤ 0.1)" and abalone["fastnn, 1 thread"] == ""
