@@ -28,7 +28,7 @@ _ESTIMATORS = ("MLPClassifier", "MLPRegressor", "from_sklearn")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("plot", "estimators"):  # loaded when they are asked for
+    if name in ("plot", "estimators", "preprocessing"):  # loaded when they are asked for
         return import_module(f"fastnn.{name}")
     if name in _ESTIMATORS:
         return getattr(import_module("fastnn.estimators"), name)

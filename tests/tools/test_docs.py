@@ -65,7 +65,7 @@ MODULES = ("callbacks", "embeddings", "initializers", "losses", "metrics", "opti
 # Offered by a public module to the rest of the package, not to users.
 INTERNAL = {"blas_threads", "check", "default", "fill", "get", "resolve", "weighted_sum"}
 ESTIMATORS = {"MLPClassifier", "MLPRegressor", "from_sklearn"}
-PACKAGES = ("datasets", "estimators", "functional", "gradcheck", "graph", "plot", "reference")
+PACKAGES = ("datasets", "estimators", "functional", "gradcheck", "graph", "plot", "preprocessing", "reference")
 
 
 def sections():
@@ -79,7 +79,7 @@ def sections():
 
 @pytest.mark.parametrize("module", ["fastnn", *(f"fastnn.{name}" for name in (*MODULES, *PACKAGES))])
 def test_the_reference_page_lists_every_public_name(module):
-    for package, optional in (("estimators", "sklearn"), ("plot", "matplotlib")):
+    for package, optional in (("estimators", "sklearn"), ("preprocessing", "sklearn"), ("plot", "matplotlib")):
         if module == f"fastnn.{package}":
             pytest.importorskip(optional)
     loaded = importlib.import_module(module)

@@ -19,6 +19,7 @@ SOURCES = {
 }
 STDLIB = sys.stdlib_module_names
 RUN_TIME = {"numpy", "scipy", "threadpoolctl"}  # what the wheel requires
+NEED_SKLEARN = ("fastnn.estimators", "fastnn.preprocessing")
 OPTIONAL = {"sklearn", "joblib", "matplotlib", "tqdm"}  # scikit-learn needs joblib
 # A module imports lower layers and its own; above the network (layer 8), lower layers and its own folder only.
 # The longest prefix that matches gives the layer.
@@ -30,7 +31,7 @@ LAYERS = {
     "fastnn.embeddings": 3,
     "fastnn._model": 4,
     "fastnn._data": 5,
-    "fastnn._prediction": 6, "fastnn.metrics": 6,
+    "fastnn._prediction": 6, "fastnn.metrics": 6, "fastnn.preprocessing": 6,
     "fastnn._training": 7, "fastnn.callbacks": 7, "fastnn.history": 7,
     "fastnn.network": 8, "fastnn._network": 8,
     "fastnn.datasets": 9, "fastnn.estimators": 9, "fastnn.functional": 9, "fastnn.gradcheck": 9, "fastnn.graph": 9,
@@ -42,7 +43,8 @@ UNPICKLES = "fastnn.estimators._functions"
 EXCEPTIONS = {("fastnn.history", "fastnn.plot")}
 # Documented in docs/reference/api.md; every other module begins with an underscore.
 PUBLIC = {"callbacks", "datasets", "embeddings", "estimators", "functional", "gradcheck", "graph", "history",
-          "initializers", "losses", "metrics", "network", "optimizers", "plot", "reference", "runtime", "schedules"}
+          "initializers", "losses", "metrics", "network", "optimizers", "plot", "preprocessing", "reference",
+          "runtime", "schedules"}
 SCRIPT = ("fastnn.__main__", "fastnn._demo")  # the console script, which uses the public names
 
 
@@ -75,7 +77,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     assert tops - STDLIB <= {"fastnn", "scipy", "numpy", "threadpoolctl", "__mp_main__"} | {
         name for name in tops if name.startswith("_cython") or name == "cython_runtime"}
     own = {name for name in extra if name.startswith("fastnn")}
-    assert not own & {f"fastnn.{name}" for name in ("estimators", "functional", "gradcheck", "graph", "reference")}
+    assert not own & {f"fastnn.{name}" for name in ("estimators", "functional", "gradcheck", "graph", "preprocessing",
+                                                "reference")}
     assert not any(name.startswith("fastnn.plot") for name in own)
     assert len(extra) <= len(own) + 40, sorted(set(extra) - own)
 
@@ -200,7 +203,7 @@ def test_third_party_imports(module):
         if package == "fastnn" or package in STDLIB:
             continue
         assert package in RUN_TIME | OPTIONAL, f"{module}:{line} imports {target}"
-        if package in OPTIONAL and not module.startswith("fastnn.estimators"):
+        if package in OPTIONAL and not module.startswith(NEED_SKLEARN):
             assert not top, f"{module}:{line} needs {target} at import"
 
 

@@ -1,0 +1,159 @@
+"""What an encoder learns of each column: the scale of numbers, the labels of categories."""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.preprocessing._tables import Table
+from fastnn.preprocessing._values import Labels, Numbers, Place, as_labels, as_numbers, is_number
+
+__all__ = ["ColumnInfo", "learn_category", "learn_column", "learn_number", "scale_of_counts"]
+
+# Numbers beyond these bounds are multiplied by a power of two, so that neither differences nor reciprocals overflow.
+LARGE, LARGE_UNIT = 2.0**1000, 2.0**-30
+SMALL, SMALL_UNIT = 2.0**-900, 2.0**200
+MAX = float(np.finfo(np.float64).max)
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column of the table that an encoder was fitted to.
+
+    Attributes
+    ----------
+    name : object
+        Its name, or its number if the columns have no names.
+    kind : {"number", "category"}
+    encoding : {"number", "constant", "one-hot", "code"}
+        A scaled number; 0, because all numbers were equal or missing; a column per category (a single column of -1 and
+        1 for two); or a column of codes.
+    gaps : int
+        Missing values in the training table.
+    outputs : tuple of int
+        Its columns in the output.
+    indicator : int or None
+        The one of these that is 1 where the number is missing and 0 elsewhere.
+    median, scale : float or None
+        Of numbers: x becomes scale (x - median) before it is clipped. With ``scaling="standard"`` `median` is the mean.
+        None if all are missing.
+    unit : float
+        1, or for numbers near the limits of float64 a power of two by which they are multiplied first; median and scale
+        are those of the products.
+    categories : tuple or None
+        Of categories: the labels that occur, in the order of their columns or codes 1, 2, ...
+    counts : tuple of int or None
+        How often each label occurs.
+    """
+
+    name: Hashable
+    kind: Literal["number", "category"]
+    encoding: Literal["number", "constant", "one-hot", "code"]
+    gaps: int
+    outputs: tuple[int, ...] = ()
+    indicator: int | None = None
+    median: float | None = None
+    scale: float | None = None
+    unit: float = 1.0
+    categories: tuple[Any, ...] | None = field(default=None, repr=False)
+    counts: tuple[int, ...] | None = field(default=None, repr=False)
+
+
+def learn_column(table: Table, j: int, is_category: bool, settings: Any) -> ColumnInfo:
+    """Return the description of column j, without its outputs.
+
+    Parameters
+    ----------
+    table : Table
+    j : int
+    is_category : bool
+        Numbers are categories. Other entries than numbers always are.
+    settings : TableEncoder
+    """
+    place = table.place(j)
+    entries = table.read(j, as_labels=is_category)
+    if is_category or isinstance(entries, Labels):
+        return learn_category(as_labels(entries, place), place, settings.max_one_hot)
+    return learn_number(entries, place, settings.scaling, settings.quantile_range)
+
+
+# ---- categories
+
+
+def learn_category(entries: Labels, place: Place, max_one_hot: int) -> ColumnInfo:
+    """Return the description of a column of labels."""
+    counts = np.bincount(entries.codes + 1, minlength=len(entries.labels) + 1)
+    gaps, counts = int(counts[0]), counts[1:]
+    order = [i for i in range(len(entries.labels)) if counts[i]]
+    if not entries.ordered:
+        order.sort(key=lambda i: _sort_key(entries.labels[i]))
+    return ColumnInfo(place.column, "category", "one-hot" if len(order) <= max_one_hot else "code", gaps,
+                      categories=tuple(entries.labels[i] for i in order), counts=tuple(int(counts[i]) for i in order))
+
+
+def _sort_key(label: Any) -> tuple[str, Any]:
+    """Numbers by value, then texts in the order of their code points, then others by their representation."""
+    if isinstance(label, bool) or is_number(type(label)):
+        return "", label
+    return type(label).__name__, label if isinstance(label, (str, bytes)) else repr(label)
+
+
+# ---- numbers
+
+
+def learn_number(entries: Numbers, place: Place, scaling: str, quantile_range: tuple[float, float]) -> ColumnInfo:
+    """Return the description of a column of numbers."""
+    x = as_numbers(entries, place)
+    missing = np.isnan(x)
+    if gaps := int(np.count_nonzero(missing)):
+        x = x[~missing]
+    if not len(x):
+        return ColumnInfo(place.column, "number", "constant", gaps)
+    low, high = float(x.min()), float(x.max())
+    unit = _unit(max(abs(low), abs(high)))
+    x *= unit
+    span = (high - low if unit == 1 else high * unit - low * unit)
+    center, scale = _statistics(x, span, scaling, quantile_range)
+    return ColumnInfo(place.column, "number", "number" if scale else "constant", gaps, median=center, scale=scale,
+                      unit=unit)
+
+
+def _unit(largest: float) -> float:
+    return LARGE_UNIT if largest > LARGE else SMALL_UNIT if 0 < largest < SMALL else 1.0
+
+
+def _statistics(x: NDArray[np.float64], span: float, scaling: str | None,
+                quantile_range: tuple[float, float]) -> tuple[float, float]:
+    """Return what is subtracted from numbers and what they are multiplied by; their order in x changes."""
+    if span == 0:
+        return float(x[0]), 0.0
+    if scaling == "standard":
+        origin = float(x[0])  # the mean of equal numbers is exact, and large offsets cost no digits
+        center = origin + float(np.mean(x - origin))
+        return center, 1 / math.sqrt(float(np.mean(np.square((x - center) / span)))) / span
+    low, center, high = map(float, np.quantile(x, (quantile_range[0], 0.5, quantile_range[1]), overwrite_input=True))
+    return center, min(1 / (high - low), MAX) if high > low else 2 / span
+
+
+def scale_of_counts(values: NDArray[np.float64], counts: NDArray[Any],
+                    quantile_range: tuple[float, float]) -> tuple[float, float]:
+    """Return median and scale of a column in which each of these values occurs so many times.
+
+    They are those that `_statistics` would return with robust scaling.
+    """
+    order = np.argsort(values)
+    values, ends = values[order], np.cumsum(counts[order])
+
+    def quantile(q: float) -> float:
+        position = q * (ends[-1] - 1)
+        low, high = values[np.searchsorted(ends, [math.floor(position), math.ceil(position)], side="right")]
+        return float(low + (high - low) * (position - math.floor(position)))
+
+    present = values[np.diff(ends, prepend=0) > 0]
+    low, center, high = map(quantile, (quantile_range[0], 0.5, quantile_range[1]))
+    if high > low:
+        return center, 1 / (high - low)
+    return center, 2 / float(present[-1] - present[0]) if present[-1] > present[0] else 0.0

@@ -1,0 +1,226 @@
+"""Tables of pandas, polars and pyarrow, arrays and lists of rows, read by column and by rows.
+
+A table library is never imported: its tables are read by their own methods.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn._data.arrays import refuse_masked
+from fastnn._data.frames import column_names
+from fastnn._data.sparse import is_sparse
+from fastnn.preprocessing._values import Labels, Numbers, Place, from_array, from_objects, refuse_dates, used_labels
+
+__all__ = ["Table", "open_table"]
+
+Reader = Callable[[int, int, Place, bool], Numbers | Labels]  # of rows start .. stop - 1; True: rather as labels
+
+
+class Table:
+    """A table that the user passed.
+
+    Attributes
+    ----------
+    names : list or None
+        The names of its columns.
+    n_rows, n_columns : int
+    """
+
+    def __init__(self, names: list[Any] | None, n_rows: int, n_columns: int, opener: Callable[[int], Reader],
+                 rows: Callable[[], Sequence[Sequence[Any]]] | None) -> None:
+        self.names, self.n_rows, self.n_columns = names, n_rows, n_columns
+        self._opener, self._rows = opener, rows
+        self._open: dict[int, Reader] = {}
+
+    def place(self, j: int, first_row: int = 0) -> Place:
+        """Return where a column is, for error messages."""
+        return Place(j if self.names is None else self.names[j], first_row)
+
+    def read(self, j: int, start: int = 0, stop: int | None = None, as_labels: bool = False) -> Numbers | Labels:
+        """Return rows start .. stop - 1 of column j as numbers or labels; with `as_labels`, whole numbers exactly."""
+        place = self.place(j, start)
+        if (reader := self._open.get(j)) is None:
+            reader = self._open[j] = self._opener(j)
+        return reader(start, self.n_rows if stop is None else stop, place, as_labels)
+
+    def rows(self) -> Sequence[Sequence[Any]] | None:
+        """Return the rows as Python's objects, None if that would not save time."""
+        return None if self._rows is None else self._rows()
+
+
+def open_table(X: Any) -> Table:
+    """Return X as a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is none: sparse, lazy, structured or masked, or has not two dimensions.
+    """
+    if type(X) is np.ndarray:
+        return _open_array(X)
+    if is_sparse(X) or hasattr(X, "tocsr"):
+        raise TypeError("Sparse data is not supported: X must be a dense table or array: pass X.toarray()")
+    if hasattr(X, "collect") and hasattr(X, "collect_schema"):
+        raise TypeError("X is a LazyFrame, which has no values yet: pass X.collect()")
+    if isinstance(X, (str, bytes, dict, set)) or X is None or np.isscalar(X):
+        raise TypeError(f"X must be a table or an array of shape (m, n), got {type(X).__name__}")
+    refuse_masked(X, "X")
+    if (names := column_names(X)) is not None:
+        return _open_frame(X, names)
+    if isinstance(X, (list, tuple)):
+        return _open_rows(X)
+    try:
+        array = np.asarray(X)
+    except Exception as error:  # anything that a foreign __array__ raises
+        raise TypeError(f"X must be a table or an array of shape (m, n): {error}") from error
+    return _open_array(array)
+
+
+def _open_array(X: NDArray[Any]) -> Table:
+    if X.dtype.names is not None:
+        raise TypeError("X is a structured array: pass a table, such as pandas.DataFrame(X), or an array (m, n)")
+    if X.ndim != 2:
+        hint = (". Reshape your data: X.reshape(-1, 1) has a single column, X.reshape(1, -1) a single row"
+                if X.ndim < 2 else "")
+        raise ValueError(f"X must have shape (m, n), got {X.shape}: Expected 2D array, got {X.ndim}D array "
+                         f"instead{hint}")
+
+    def opener(j: int) -> Reader:
+        return _array_reader(X[:, j])
+
+    return Table(None, X.shape[0], X.shape[1], opener, X.tolist if X.dtype.kind in "OUST" else None)
+
+
+def _open_rows(X: Sequence[Any]) -> Table:
+    """Return a list of rows as a table; its columns are never in memory at the same time."""
+    if not len(X):
+        return _open_array(np.asarray(X))
+    for i, row in enumerate(X):
+        if not isinstance(row, (list, tuple, np.ndarray)):
+            if i == 0:
+                return _open_array(np.asarray(X))  # raises, or is an array of arrays of another library
+            raise ValueError(f"X must hold rows of the same length, got a {type(row).__name__} as row {i}")
+        if len(row) != len(X[0]):
+            raise ValueError(f"X must hold rows of the same length, got {len(X[0])} entries in row 0 and {len(row)} "
+                             f"in row {i}")
+    if isinstance(X[0], np.ndarray) and X[0].ndim != 1:
+        return _open_array(np.asarray(X))
+
+    def opener(j: int) -> Reader:
+        return lambda start, stop, place, as_labels: _from_cells([row[j] for row in X[start:stop]], place)
+
+    return Table(None, len(X), len(X[0]), opener, lambda: X)
+
+
+def _from_cells(cells: list[Any], place: Place) -> Numbers | Labels:
+    for i, cell in enumerate(cells):
+        if isinstance(cell, (list, tuple)):
+            raise ValueError(f"X must have shape (m, n), got a {type(cell).__name__} in {place.row(i)}")
+    return from_objects(cells, place)
+
+
+def _open_frame(X: Any, names: Sequence[Any]) -> Table:
+    names = list(names)
+    if len(set(names)) < len(names):
+        repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))
+        raise ValueError(f"X has several columns of the same name: {', '.join(map(repr, repeated))}")
+    if hasattr(X, "iloc"):
+        return Table(names, len(X), len(names), lambda j: _pandas_reader(X.iloc[:, j]), lambda: X.to_numpy(object))
+    if hasattr(X, "get_columns"):
+        series = X.get_columns()
+        return Table(names, len(X), len(names), lambda j: _polars_reader(series[j]), X.rows)
+    columns = X.columns
+    return Table(names, X.num_rows, len(names), lambda j: _arrow_reader(columns[j]),
+                 lambda: list(zip(*(column.to_pylist() for column in columns), strict=True)))
+
+
+# ---- readers of a column
+
+
+def _array_reader(array: NDArray[Any]) -> Reader:
+    return lambda start, stop, place, as_labels: from_array(array[start:stop], place)
+
+
+def _pandas_reader(series: Any) -> Reader:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        return _array_reader(series.to_numpy())
+    array = series.array
+    if dtype.name == "category":
+        categories, codes, ordered = array.categories, np.asarray(array.codes), bool(array.ordered)
+        return lambda start, stop, place, as_labels: used_labels(
+            codes[start:stop], lambda found: categories[found].tolist(), place, ordered)
+    kind = getattr(dtype, "kind", "O")
+
+    def read(start: int, stop: int, place: Place, as_labels: bool) -> Numbers | Labels:
+        part = array[start:stop]
+        if kind in "mM":
+            refuse_dates(dtype, place)
+        if kind in "iuf" and not as_labels:
+            if kind != "f" and not part.isna().any():
+                return from_array(np.asarray(part.to_numpy(dtype=np.dtype(f"{kind}8"))), place)
+            return Numbers(part.to_numpy(dtype=np.float64, na_value=np.nan))
+        if kind in "iub" or dtype.name.startswith(("string", "str")):
+            codes, found = part.factorize()
+            return used_labels(codes, lambda used: np.asarray(found, object)[used].tolist(), place)
+        return from_array(np.asarray(part), place)
+
+    return read
+
+
+def _polars_reader(series: Any) -> Reader:
+    dtype = series.dtype
+
+    def read(start: int, stop: int, place: Place, as_labels: bool) -> Numbers | Labels:
+        part = series[start:stop]
+        if dtype.is_temporal():
+            refuse_dates(dtype, place)
+        if dtype.is_nested():
+            raise TypeError(f"X must hold numbers or labels, got {dtype} in {place}")
+        name = str(dtype)
+        if name.startswith(("Int", "UInt", "Float")) and "128" not in name:
+            if not (as_labels and part.null_count()):
+                return from_array(part.to_numpy(), place)
+            codes, found = np.full(len(part), -1, np.intp), part.is_not_null().to_numpy()
+            entries, codes[found] = np.unique(part.drop_nulls().to_numpy(), return_inverse=True)
+            return used_labels(codes, lambda used: entries[used].tolist(), place)
+        return from_objects(part.to_list(), place)
+
+    return read
+
+
+def _arrow_reader(column: Any) -> Reader:
+    name = str(column.type)
+
+    def read(start: int, stop: int, place: Place, as_labels: bool) -> Numbers | Labels:
+        part = column.slice(start, stop - start)
+        if name.startswith(("timestamp", "date", "time", "duration", "month_day_nano")):
+            refuse_dates(name, place)
+        whole, real = name.startswith(("int", "uint")), name in ("halffloat", "float", "double")
+        if real or (whole and not (as_labels and part.null_count)):
+            numbers = part.to_numpy() if hasattr(part, "chunks") else part.to_numpy(zero_copy_only=False)
+            return from_array(numbers, place)
+        if name.startswith("dictionary") or name in ("string", "large_string", "string_view") or whole:
+            return _from_dictionary(part if name.startswith("dictionary") else part.dictionary_encode(), place)
+        if name.startswith(("list", "large_list", "fixed_size_list", "struct", "map", "union")):
+            raise TypeError(f"X must hold numbers or labels, got {name} in {place}")
+        return from_objects(part.to_pylist(), place)
+
+    return read
+
+
+def _from_dictionary(encoded: Any, place: Place) -> Labels:
+    """Return the labels of a DictionaryArray of pyarrow or of chunks of them."""
+    chunks = encoded.unify_dictionaries().chunks if hasattr(encoded, "chunks") else [encoded]
+    codes = [np.empty(0, np.intp)]
+    for chunk in chunks:
+        indices = chunk.indices.to_numpy(zero_copy_only=False)  # floats with NaN if some are missing
+        codes.append(np.where(np.isnan(indices), -1, indices).astype(np.intp))
+
+    def labels(used: NDArray[Any]) -> list[Any]:
+        return list(chunks[0].dictionary.take(used).to_pylist()) if len(used) else []
+
+    return used_labels(np.concatenate(codes), labels, place, bool(chunks and chunks[0].type.ordered))

@@ -1,0 +1,181 @@
+"""TableEncoder: what numbers, categories and missing values become, whatever kind of table they come in."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from helpers.table_cases import COLUMNS, NAMED, NAMES, PLAIN, ROWS, TABLES, rows_of
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastnn.embeddings import Embedding
+from fastnn.preprocessing import ColumnInfo, TableEncoder
+
+
+@parametrize_with_checks([TableEncoder(), TableEncoder(max_one_hot=0, indicators=True, scaling="standard")])
+def test_scikit_learn_accepts_it(estimator, check):
+    check(estimator)
+
+
+def encode_number(values, clip=3.0):
+    """The recipe's formulas, in float64."""
+    x = np.array(values, float)
+    low, median, high = np.nanquantile(x, [0.25, 0.5, 0.75])
+    span = np.nanmax(x) - np.nanmin(x)
+    x = (x - median) * (1 / (high - low) if high > low else 2 / span if span else 0)
+    x = np.where(np.isnan(x), 0, x)
+    return x / np.sqrt(1 + (x / clip) ** 2) if clip else x
+
+
+def expected():
+    """The encoded table of `table_cases`."""
+    def flags(name, on, off):
+        return [1.0 if value == on else -1.0 if value == off else 0.0 for value in COLUMNS[name]]
+
+    columns = [encode_number(COLUMNS["size"]), [0, 1, 0, 0, 0, 0], encode_number(COLUMNS["count"]),
+               encode_number(COLUMNS["rooms"]), [0, 1, 0, 0, 0, 0], flags("new", True, False),
+               flags("sold", True, False), flags("sex", "m", "f"),
+               *([float(value == colour) for value in COLUMNS["colour"]] for colour in ("blue", "green", "red"))]
+    return np.array(columns, float).T.astype(np.float32)
+
+
+# ---- every kind of table
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_every_kind_of_table_gives_the_same_matrix(form):
+    encoder = TableEncoder()
+    encoded = encoder.fit_transform(TABLES[form])
+    np.testing.assert_array_equal(encoded, expected())
+    assert encoded.dtype == np.float32 and encoded.flags.c_contiguous
+    assert encoder.numbers_ == [0, 2, 3] and encoder.codes_ == {}
+    assert [column.gaps for column in encoder.columns_] == [1, 0, 1, 0, 2, 1, 1]
+    assert [column.kind for column in encoder.columns_] == ["number"] * 3 + ["category"] * 4
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_a_single_row_gives_what_it_gives_in_the_table(form):
+    encoder = TableEncoder(max_one_hot=2).fit(TABLES[form])
+    whole = encoder.transform(TABLES[form])
+    for i in range(len(ROWS)):
+        np.testing.assert_array_equal(encoder.transform(rows_of(form, i, i + 1)), whole[i:i + 1])
+
+
+@pytest.mark.parametrize("form", NAMED)
+def test_columns_are_found_by_name(form):
+    encoder = TableEncoder().fit(PLAIN)
+    np.testing.assert_array_equal(encoder.feature_names_in_, NAMES)
+    table = NAMED[form]
+    if form.startswith("pandas"):
+        other = table[NAMES[::-1]].assign(extra=0)
+    elif form.startswith("polars"):
+        other = table.select(NAMES[::-1]).with_columns(extra=0)
+    else:
+        other = table.select(NAMES[::-1])
+    np.testing.assert_array_equal(encoder.transform(other), expected())
+    names = NAMES[:3] + NAMES[5:]
+    lacking = table[names] if form.startswith("pandas") else table.select(names)
+    with pytest.raises(ValueError, match="X lacks 2 of the 7 columns of the training table: 'new', 'sold'"):
+        encoder.transform(lacking)
+
+
+# ---- categories
+
+
+def test_more_values_than_max_one_hot_become_codes():
+    X = [[str(i % 12)] for i in range(30)]
+    encoder = TableEncoder().fit(X)
+    labels = sorted({row[0] for row in X})
+    np.testing.assert_array_equal(encoder.transform(X)[:, 0], [1 + labels.index(row[0]) for row in X])
+    assert encoder.codes_ == {0: 13} and encoder.numbers_ == []
+    assert encoder.columns_[0].categories == tuple(labels)
+    np.testing.assert_array_equal(encoder.transform([["unseen"], [None]]), [[0], [0]])
+    assert encoder.embedding(vector_size=4) == Embedding(categories={0: 13}, vector_size=4)
+
+
+def test_unseen_and_missing_categories_are_zeros():
+    encoder = TableEncoder().fit([["a", "x"], ["b", "y"], ["c", "x"]])
+    np.testing.assert_array_equal(encoder.transform([["z", "z"], [None, np.nan]]), np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("chosen", [["zip"], [1], [-1], [False, True], np.array([False, True]), np.array([1]),
+                                    pd.Index(["zip"])], ids=str)
+def test_numbers_can_be_categories(chosen):
+    table = pd.DataFrame({"size": [1.0, 2.0, 4.0], "zip": [10115, 80331, 10115]})
+    encoder = TableEncoder(chosen).fit(table)
+    assert encoder.columns_[1].categories == (10115, 80331)
+    np.testing.assert_array_equal(encoder.transform(table)[:, 1], [-1, 1, -1])
+    with_gap = table.astype({"zip": float}).assign(zip=[np.nan, 80331.0, 5.0])
+    np.testing.assert_array_equal(encoder.transform(with_gap)[:, 1], [0, 1, 0])
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_scaled_categories_are_those_of_the_published_model(scale):
+    """0/1 columns centred, scaled and clipped: rare ones 2 / sqrt(1 + 4/9), ones of a third 1 / sqrt(1 + 1/9)."""
+    X = np.array([["a"] * 60 + ["b"] * 30 + ["c"] * 10], object).T
+    values = np.unique(TableEncoder(scale_categories=scale).fit_transform(X), axis=0)
+    rare, third = 2 / np.sqrt(1 + 4 / 9), 1 / np.sqrt(1 + 1 / 9)
+    wanted = [[-third, 0, rare], [-third, third, 0], [0, 0, 0]] if scale else np.eye(3)[::-1]
+    np.testing.assert_allclose(values, np.array(wanted), rtol=1e-6)
+
+
+# ---- numbers
+
+
+def test_numbers_that_are_equal_or_missing_are_zero():
+    X = np.array([[7.0, np.nan, 1.0], [7.0, np.nan, 2.0], [7.0, np.nan, 3.0]])
+    encoder = TableEncoder().fit(X)
+    assert [column.encoding for column in encoder.columns_] == ["constant", "constant", "number"]
+    assert encoder.numbers_ == [2]
+    np.testing.assert_array_equal(encoder.transform(np.array([[9.0, 3.0, 2.0]])), [[0, 0, 0]])
+
+
+def test_small_differences_of_large_numbers_survive():
+    X = 1.6e9 + np.array([[-1.0], [0.0], [1.0], [0.5]])
+    expected = encode_number((X - 1.6e9)[:, 0])
+    for data in (X, pd.DataFrame(X), (4 * X).astype(np.int64), X.tolist()):
+        np.testing.assert_array_equal(TableEncoder().fit_transform(data)[:, 0], expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("factor", [5e-324, 1e-310, 1e-200, 1e200, 3e307])
+def test_the_scale_of_numbers_is_without_limits(factor):
+    X = factor * np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
+    for data in (X, X.tolist(), pd.DataFrame(X)):
+        encoded = TableEncoder().fit(data).transform(data)
+        np.testing.assert_allclose(encoded[:, 0], encode_number([0, 1, 2, 3, 5]), rtol=1e-6)
+
+
+# ---- fitted encoders
+
+
+@pytest.mark.parametrize("form", NAMED)
+@pytest.mark.parametrize("max_one_hot", [0, 8])
+def test_state_restores_the_encoder(form, max_one_hot):
+    encoder = TableEncoder(["count"], max_one_hot=max_one_hot, clip=None).fit(NAMED[form])
+    other = TableEncoder.from_state(*encoder.state())
+    assert other.columns_ == encoder.columns_ and other.get_params() == encoder.get_params()
+    np.testing.assert_array_equal(other.transform(NAMED[form]), encoder.transform(NAMED[form]))
+    np.testing.assert_array_equal(other.get_feature_names_out(), encoder.get_feature_names_out())
+
+
+def test_encoders_are_cloned_pickled_and_composed():
+    encoder = TableEncoder(max_one_hot=2).fit(PLAIN)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(encoder)).transform(PLAIN), encoder.transform(PLAIN))
+    np.testing.assert_array_equal(clone(encoder).fit_transform(PLAIN), encoder.transform(PLAIN))
+    union = ColumnTransformer([("a", TableEncoder(), NAMES[:3]), ("b", TableEncoder(), NAMES[3:])])
+    np.testing.assert_array_equal(make_pipeline(union).fit_transform(PLAIN), expected())
+    assert union.get_feature_names_out()[1] == "a__size_missing"
+
+
+@pytest.mark.parametrize("library, kind", [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])
+def test_set_output_names_the_columns(library, kind):
+    encoder = TableEncoder().set_output(transform=library)
+    table = encoder.fit_transform(PLAIN)
+    assert isinstance(table, kind)
+    assert list(table.columns) == ["size", "size_missing", "count", "rooms", "rooms_missing", "new_True", "sold_True",
+                                   "sex_m", "colour_blue", "colour_green", "colour_red"]
+    assert isinstance(encoder.columns_[0], ColumnInfo)
