@@ -138,7 +138,9 @@ class Network(PredictingNetwork):
         epochs : int
             Total number of epochs, including those completed before `resume`.
         steps_per_epoch : int, optional
-            The number of mini-batches in an epoch, for an endless iterable of batches.
+            The number of mini-batches in an epoch, for an endless iterable of batches. With X as an array: an epoch is
+            this many mini-batches of a new order of all examples, and leaves out the others; m // batch_size leaves
+            out an incomplete last one.
         shuffle : bool
             Use a new random order of the examples in each epoch. Data read in chunks are shuffled by chunk and within
             each chunk. The order of batches from an iterable is kept.

@@ -54,16 +54,16 @@ def make_feed(source: Examples | SlicedSource | BatchSource, batch_size: int | L
     Raises
     ------
     ValueError
-        If `steps_per_epoch` is given and the number of examples is known.
+        If `steps_per_epoch` is given for an X read by slices, or is more than the mini-batches of an array.
     """
     if isinstance(source, BatchSource):
         return StreamFeed(source, None if isinstance(batch_size, str) else batch_size, shuffle, steps_per_epoch)
-    if steps_per_epoch is not None:
-        raise ValueError("steps_per_epoch goes with batches from an iterable or callable: else an epoch takes all "
-                         "examples")
     size = AUTO_BATCH_SIZE if isinstance(batch_size, str) else batch_size or source.n_examples
     if isinstance(source, Examples):
-        return ArrayFeed(source, size, shuffle, rows)
+        return ArrayFeed(source, size, shuffle, rows, steps_per_epoch)
+    if steps_per_epoch is not None:
+        raise ValueError("steps_per_epoch goes with arrays, or with batches from an iterable or callable: an epoch of "
+                         "an X that is read by slices takes all examples")
     return StreamFeed(source, size, shuffle)
 
 
@@ -93,15 +93,28 @@ class ArrayFeed:
         that a pseudo-random permutation which is computed in chunks.
     rows : ndarray of int64, optional
         Use only these examples.
+    steps_per_epoch : int, optional
+        Mini-batches of an epoch, of a new order each time; the other examples are left out. By default all, of which
+        the last may be smaller.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer mini-batches than `steps_per_epoch`.
     """
 
-    def __init__(self, examples: Examples, batch_size: int, shuffle: bool,
-                 rows: NDArray[np.int64] | None = None) -> None:
+    def __init__(self, examples: Examples, batch_size: int, shuffle: bool, rows: NDArray[np.int64] | None = None,
+                 steps_per_epoch: int | None = None) -> None:
         self.examples, self.rows = examples, rows
         self.m = len(examples) if rows is None else len(rows)
         self.batch_size = min(batch_size, self.m)
-        self.steps: int | None = -(-self.m // self.batch_size)
-        self.shuffle = shuffle and self.m > self.batch_size  # the order within a single batch does not matter
+        available = -(-self.m // self.batch_size)
+        if steps_per_epoch is not None and steps_per_epoch > available:
+            raise ValueError(f"steps_per_epoch={steps_per_epoch}, but {self.m} examples are {available} mini-batches")
+        self.steps: int | None = steps_per_epoch or available
+        self.limited = None if self.steps == available else self.steps
+        # The order within a single batch of all examples does not matter.
+        self.shuffle = shuffle and self.m > self.batch_size
         self.stored = rows is not None or self.m <= _tuning.MAX_STORED_ORDER_ROWS
         chunk = max(1, _tuning.SHUFFLE_CHUNK_ROWS // self.batch_size) * self.batch_size
         size = len(examples) if self.stored else chunk
@@ -111,6 +124,11 @@ class ArrayFeed:
 
     def batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """Start an epoch: see `BatchFeed`."""
+        batches = self._all_batches(rng)
+        return batches if self.limited is None else islice(batches, self.limited)
+
+    def _all_batches(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """Draw a new order; return the bounds of its mini-batches."""
         if not self.shuffle or self.order is None:
             return batch_bounds(self.m, self.batch_size)
         if not self.stored:
@@ -133,7 +151,8 @@ class ArrayFeed:
     def describe(self) -> dict[str, Any]:
         """Return everything that must not change when a checkpoint is resumed: see `BatchFeed`."""
         return {"examples": len(self.examples), "weighted": self.examples.weights is not None,
-                "batch_size": self.batch_size, "shuffle": self.shuffle}
+                "batch_size": self.batch_size, "shuffle": self.shuffle,
+                **({} if self.limited is None else {"steps_per_epoch": self.limited})}
 
 
 class StreamFeed:

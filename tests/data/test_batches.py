@@ -24,6 +24,10 @@ from helpers.stream_cases import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fastnn
+from fastnn._data.examples import Examples
+from fastnn._data.feeds import ArrayFeed
+
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
@@ -160,9 +164,44 @@ def test_steps_per_epoch_counts_pieces_and_is_an_upper_limit():
     for bad, error in ((0, ValueError), (1.5, TypeError), (True, TypeError)):
         with pytest.raises(error, match="steps_per_epoch must be"):
             net.fit(cut(50, X, LABELS), steps_per_epoch=bad)
-    for data in (X, Recorded(X)):
-        with pytest.raises(ValueError, match="steps_per_epoch goes with batches"):
-            net.fit(data, LABELS, steps_per_epoch=3)
+    with pytest.raises(ValueError, match="steps_per_epoch goes with arrays, or with batches"):
+        net.fit(Recorded(X), LABELS, steps_per_epoch=3)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_fewer_steps_take_the_examples_that_a_whole_epoch_takes_first(stored, tuning):
+    tuning(MAX_STORED_ORDER_ROWS=M if stored else 1, SHUFFLE_CHUNK_ROWS=100)
+    taken = []
+    for steps in (None, 2):
+        feed = ArrayFeed(Examples(X, LABELS, None), 50, True, steps_per_epoch=steps)
+        rng = np.random.default_rng(0)
+        for _ in range(2):  # the second epoch starts from a new order
+            batches = [feed.order[start:stop].tolist() for start, stop in feed.batches(rng)]
+        taken.append(batches)
+    whole, part = taken
+    assert part == whole[:2] and len(whole) == -(-M // 50)
+
+
+def test_steps_per_epoch_of_an_array():
+    net, expected = make(), make()
+    net.fit(X, LABELS, batch_size=50, steps_per_epoch=2, shuffle=False, epochs=1)
+    for batch in cut(50, X, LABELS)[:2]:
+        expected.partial_fit(*batch)
+    assert state(net) == state(expected)
+    whole = -(-M // 50)
+    net, expected = make(), make()
+    net.fit(X, LABELS, batch_size=50, steps_per_epoch=whole, epochs=2)
+    expected.fit(X, LABELS, batch_size=50, epochs=2)
+    assert state(net) == state(expected)
+    with pytest.raises(ValueError, match=f"steps_per_epoch={whole + 1}, but {M} examples are {whole} mini-batches"):
+        net.fit(X, LABELS, batch_size=50, steps_per_epoch=whole + 1)
+
+
+def test_a_schedule_of_an_array_spans_the_steps_that_are_made():
+    net = make()
+    rates = fastnn.schedules.Cosine(0.1)
+    history = net.fit(X, LABELS, batch_size=50, steps_per_epoch=3, epochs=2, learning_rate=rates)
+    assert history["learning_rate"] == [rates(2, 6), rates(5, 6)]
 
 
 BAD = {
