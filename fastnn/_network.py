@@ -309,8 +309,13 @@ class PredictingNetwork(NetworkOutputs):
         OSError
             If it cannot be read.
         """
+        return cls._of_values(files.read(path))
+
+    @classmethod
+    def _of_values(cls, values: NetworkValues) -> Self:
+        """Return the network of a file, with a new generator."""
         network = cls.__new__(cls)
-        network._set_values(files.read(path), np.random.default_rng())
+        network._set_values(values, np.random.default_rng())
         return network
 
     def __copy__(self) -> Self:

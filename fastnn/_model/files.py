@@ -13,7 +13,7 @@ from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
 
-__all__ = ["CHECKPOINT", "KIND", "NetworkValues", "describe", "read", "write"]
+__all__ = ["CHECKPOINT", "KIND", "NetworkValues", "check_kind", "describe", "read", "restored", "write"]
 
 KIND = "fastnn.Network"
 CHECKPOINT = "fastnn.Checkpoint"  # a network and the state of its training: see `checkpoints`
@@ -71,11 +71,30 @@ def read(path: str | os.PathLike[str]) -> NetworkValues:
     """
     header, arrays = file_format.read(path)
     try:
-        if header.get("kind") not in (KIND, CHECKPOINT):
-            raise ValueError(f"it holds {header.get('kind')!r}")
-        network = _allocate(header, arrays)
+        return restored(header, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise file_format.ModelFileError(f"{os.fspath(path)!r} holds no network: {error}") from error
+
+
+def check_kind(header: dict[str, Any], *kinds: str) -> None:
+    """Raise a ValueError, which says what reads the file, unless a header is of one of these kinds."""
+    kind = header.get("kind")
+    if kind not in kinds:
+        reader = {KIND: KIND, CHECKPOINT: KIND}.get(kind, kind) if isinstance(kind, str) else ""
+        hint = f", which {reader}.load reads" if reader.startswith("fastnn.") else ""
+        raise ValueError(f"it holds {kind!r}{hint}")
+
+
+def restored(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> NetworkValues:
+    """Return the network of a header and arrays of `describe`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the header is incomplete or wrong, or the arrays do not match it.
+    """
+    check_kind(header, KIND, CHECKPOINT)
+    network = _allocate(header, arrays)
     for symbol, views in zip("Wb", network.parameters.views(), strict=True):
         for l, view in enumerate(views, 1):
             view[...] = arrays[f"{symbol}{l}"]
