@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnn.preprocessing._columns import ColumnInfo, scale_of_counts
 from fastnn.preprocessing._tables import Table
-from fastnn.preprocessing._values import Labels, Numbers, Place, as_labels, as_numbers, is_number
+from fastnn.preprocessing._values import Labels, Numbers, Place, as_floats, as_labels, is_number, refuse_infinity
 
 __all__ = ["FEW_ROWS", "Plan"]
 
@@ -37,17 +37,12 @@ class _NumberEncoder:
 
     def write(self, entries: Numbers | Labels, place: Place, out: NDArray[Any]) -> None:
         """Encode a block of entries (m,) into the rows `out` (m, width)."""
-        x = np.zeros(len(out)) if self.all_missing else as_numbers(entries, place)
-        missing = np.isnan(x)
-        x *= self.unit
-        x -= self.center
-        x *= self.scale
-        np.clip(x, -self.limit, self.limit, out=x)
-        x[missing] = 0
-        if not self.scale:
-            x[:] = 0  # not NaN, which an overflow times 0 is
-        if self.clip:
-            _clip(x, _squares(x, self.clip))
+        x = np.zeros(len(out)) if self.all_missing else as_floats(entries, place)
+        missing: Any = False
+        if not _scale(x, None if self.unit == 1 else self.unit, self.center, self.scale, self.clip, self.limit):
+            refuse_infinity(entries, place)
+            missing = np.isnan(as_floats(entries, place))
+            _repair(x, self.clip, self.limit)
         out[:, self.first] = x
         if self.indicator is not None:
             out[:, self.indicator] = np.where(missing, self.flags[1], self.flags[0])
@@ -57,7 +52,7 @@ class _NumberEncoder:
         missing = False
         if self.all_missing or value is None:
             x, missing = 0.0, value is None
-        elif isinstance(value, (float, int, np.floating)):
+        elif isinstance(value, (float, int)) or _is_numpy_number(value):
             try:
                 x = float(value)
             except OverflowError:
@@ -83,26 +78,37 @@ class _NumberEncoder:
 class _CategoryEncoder:
     """The outputs of each label of one column."""
 
-    def __init__(self, column: ColumnInfo, values: NDArray[np.float64]) -> None:
+    def __init__(self, column: ColumnInfo, values: NDArray[np.float64], dtype: np.dtype[Any]) -> None:
         labels = column.categories or ()
         self.first, self.stop = column.outputs[0], column.outputs[-1] + 1
         self.index = {label: code for code, label in enumerate(labels, 1)}
-        self.values = values  # (K + 1, outputs), those of missing and unknown labels first
+        self.values = values.astype(dtype)  # (K + 1, outputs), those of missing and unknown labels first
         self.rows = values.tolist()
         self.texts = bool(labels) and all(isinstance(label, str) for label in labels)
-        self.numbers = bool(labels) and all(map(_is_number, labels))
+        self.numbers = bool(labels) and all(_is_number(type(label)) for label in labels)
 
-    def write(self, entries: Numbers | Labels, place: Place, out: NDArray[Any]) -> None:
-        """Encode a block of entries (m,) into the rows `out` (m, width)."""
+    def write(self, entries: Numbers | Labels, place: Place, out: NDArray[Any],
+              known: tuple[list[Any], NDArray[np.intp]] | None = None) -> tuple[list[Any], NDArray[np.intp]]:
+        """Encode a block of entries (m,) into the rows `out` (m, width).
+
+        `known` is what was returned for the block before: its labels and their codes.
+        """
         codes, labels, _ = as_labels(entries, place)
-        for number, label in enumerate(labels):
-            if (self.texts and not isinstance(label, str)) or (self.numbers and not _is_number(label)):
-                held = "texts" if self.texts else "numbers"
-                i = (codes == number).argmax()
-                raise TypeError(f"X must hold categories that are {held} in {place}, as in fit, got {label!r} in row "
-                                f"{i + place.first_row}")
-        translated = np.array([*(self.index.get(label, 0) for label in labels), 0], np.intp)
-        out[:, self.first:self.stop] = self.values[translated[codes]]
+        if known is None or known[0] is not labels:
+            known = labels, self._translated(codes, labels, place)
+        out[:, self.first:self.stop] = self.values[known[1][codes]]
+        return known
+
+    def _translated(self, codes: NDArray[Any], labels: list[Any], place: Place) -> NDArray[np.intp]:
+        """Return the code of each label, and last that of a missing one."""
+        kinds = set(map(type, labels))
+        wrong = ({kind for kind in kinds if not issubclass(kind, str)} if self.texts else
+                 {kind for kind in kinds if not _is_number(kind)} if self.numbers else set())
+        for number, label in enumerate(labels if wrong else ()):
+            if type(label) in wrong and (places := codes == number).any():
+                raise TypeError(f"X must hold {'texts' if self.texts else 'numbers'} in {place}, as in fit, got "
+                                f"{label!r} in row {int(places.argmax()) + place.first_row}")
+        return np.array([*(self.index.get(label, 0) for label in labels), 0], np.intp)
 
     def append(self, value: Any, row: list[float]) -> None:
         """Encode one value at the end of a row."""
@@ -111,7 +117,7 @@ class _CategoryEncoder:
             if self.numbers:
                 raise _NotFew
             code = self.index.get(value, 0)
-        elif isinstance(value, (float, int)):  # True and False, too
+        elif isinstance(value, (float, int)) or _is_numpy_number(value):  # True and False, too
             if value == value:
                 if self.texts or value in (math.inf, -math.inf):
                     raise _NotFew
@@ -121,8 +127,12 @@ class _CategoryEncoder:
         row.extend(self.rows[code])
 
 
-def _is_number(label: Any) -> bool:
-    return isinstance(label, bool) or is_number(type(label))
+def _is_number(kind: type) -> bool:
+    return kind is bool or is_number(kind)
+
+
+def _is_numpy_number(value: Any) -> bool:
+    return isinstance(value, np.generic) and value.dtype.kind in "iufb" and value.dtype.itemsize <= 8
 
 
 class Plan:
@@ -155,7 +165,7 @@ class Plan:
                 if scaled and column.encoding == "one-hot":
                     for output in values.T:
                         self._rescale(output, np.array([column.gaps, *(column.counts or ())]), settings.quantile_range)
-                self.encoders.append(_CategoryEncoder(column, values))
+                self.encoders.append(_CategoryEncoder(column, values, self.dtype))
         self._prepare_arrays()
 
     def _rescale(self, values: NDArray[np.float64], counts: NDArray[Any], quantile_range: tuple[float, float]) -> None:
@@ -173,12 +183,15 @@ class Plan:
                            if isinstance(encoder, _CategoryEncoder)}
         self.number_columns = np.array(list(numbers), np.intp)
         self.number_outputs = np.array([encoder.first for encoder in numbers.values()], np.intp)
-        self.units = np.array([encoder.unit for encoder in numbers.values()])
+        units = np.array([encoder.unit for encoder in numbers.values()])
+        self.units = units if (units != 1).any() else None
         self.centers = np.array([encoder.center for encoder in numbers.values()])
         self.scales = np.array([encoder.scale for encoder in numbers.values()])
-        self.scaled_by_unit = bool((self.units != 1).any())
         self.only_numbers = len(numbers) == self.n_columns == self.width
-        self.indicated = {j: encoder for j, encoder in numbers.items() if encoder.indicator is not None}
+        indicated = {j: encoder for j, encoder in numbers.items() if encoder.indicator is not None}
+        self.indicated_columns = np.array(list(indicated), np.intp)
+        self.indicators = np.array([encoder.indicator for encoder in indicated.values()], np.intp)
+        self.flags = np.array([encoder.flags for encoder in indicated.values()], self.dtype).reshape(-1, 2).T
 
     # ---- an array of numbers
 
@@ -198,37 +211,19 @@ class Plan:
             return
         given = X if len(self.number_columns) == self.n_columns else X[:, self.number_columns]
         x = given.astype(np.float64)
-        if self.scaled_by_unit:
-            x *= self.units
-        x -= self.centers
-        x *= self.scales
-        squares = _squares(x, self.clip) if self.clip else np.abs(x)
-        missing = None
-        if not squares.max() <= self.limit:
-            missing = self._repair(given, x, first_row)
-            squares = _squares(x, self.clip) if self.clip else x
-        if self.clip:
-            _clip(x, squares)
+        complete = _scale(x, self.units, self.centers, self.scales, self.clip, self.limit)
+        if not complete:
+            if np.isinf(given.astype(np.float64)).any():
+                for k, j in enumerate(self.number_columns):
+                    refuse_infinity(Numbers(given[:, k]), Place(int(j), first_row))
+            _repair(x, self.clip, self.limit)
         if self.only_numbers:
             out[...] = x
-        else:
-            out[:, self.number_outputs] = x
-            self._indicate(X, out, missing)
-
-    def _indicate(self, X: NDArray[Any], out: NDArray[Any], missing: NDArray[Any] | None) -> None:
-        for j, encoder in self.indicated.items():
-            absent, present = encoder.flags[1], encoder.flags[0]
-            out[:, encoder.indicator] = present if missing is None else np.where(np.isnan(X[:, j]), absent, present)
-
-    def _repair(self, given: NDArray[Any], x: NDArray[np.float64], first_row: int) -> NDArray[Any]:
-        """Replace missing numbers by 0 and limit large ones; return where numbers are missing."""
-        columns = [as_numbers(Numbers(given[:, k]), Place(int(j), first_row))  # refuses infinity
-                   for k, j in enumerate(self.number_columns)]
-        missing = np.isnan(np.stack(columns, axis=1))
-        np.clip(x, -self.limit, self.limit, out=x)
-        x[missing] = 0
-        x[:, self.scales == 0] = 0
-        return missing
+            return
+        out[:, self.number_outputs] = x
+        if len(self.indicators):
+            out[:, self.indicators] = self.flags[0] if complete else np.where(
+                np.isnan(X[:, self.indicated_columns]), self.flags[1], self.flags[0])
 
     def _categories(self, X: NDArray[Any], out: NDArray[Any]) -> None:
         for j, encoder in self.categories.items():
@@ -256,12 +251,17 @@ class Plan:
             except _NotFew:
                 pass
         out = np.empty((table.n_rows, self.width), self.dtype)
+        known: dict[int, Any] = {}
         with np.errstate(all="ignore"):
             for start in range(0, table.n_rows, BLOCK_ROWS):
                 stop = min(start + BLOCK_ROWS, table.n_rows)
                 for j, encoder in zip(order, self.encoders, strict=True):
                     entries = table.read(j, start, stop, isinstance(encoder, _CategoryEncoder))
-                    encoder.write(entries, table.place(j, start), out[start:stop])
+                    place, block = table.place(j, start), out[start:stop]
+                    if isinstance(encoder, _CategoryEncoder):
+                        known[j] = encoder.write(entries, place, block, known.get(j))
+                    else:
+                        encoder.write(entries, place, block)
         return out
 
     def few_rows(self, rows: Sequence[Sequence[Any]], order: Sequence[int]) -> NDArray[Any]:
@@ -283,6 +283,28 @@ def _values(column: ColumnInfo) -> NDArray[np.float64]:
     if n_labels == 0:
         return np.zeros((1, 1))
     return np.array([[0.0], [-1.0], [1.0]]) if n_labels == 2 else np.eye(n_labels + 1, n_labels, -1)
+
+
+def _scale(x: NDArray[np.float64], unit: Any, center: Any, scale: Any, clip: float | None, limit: float) -> bool:
+    """Scale and clip numbers in place, columns of (m, n) by arrays (n,); return False, unclipped, if some need care."""
+    if unit is not None:
+        x *= unit
+    x -= center
+    x *= scale
+    squares = _squares(x, clip) if clip else np.abs(x)
+    if not squares.max() <= limit:
+        return False
+    if clip:
+        _clip(x, squares)
+    return True
+
+
+def _repair(x: NDArray[np.float64], clip: float | None, limit: float) -> None:
+    """Finish what `_scale` left: missing numbers become 0, as do numbers times 0, and large ones are limited."""
+    x[np.isnan(x)] = 0
+    np.clip(x, -limit, limit, out=x)
+    if clip:
+        _clip(x, _squares(x, clip))
 
 
 def _squares(x: NDArray[np.float64], clip: float) -> NDArray[np.float64]:

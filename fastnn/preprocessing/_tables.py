@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnn._data.arrays import refuse_masked
 from fastnn._data.frames import column_names
 from fastnn._data.sparse import is_sparse
-from fastnn.preprocessing._values import Labels, Numbers, Place, from_array, from_objects, refuse_dates, used_labels
+from fastnn.preprocessing._values import Labels, Numbers, Place, from_array, from_objects, refuse_dates, with_categories
 
 __all__ = ["Table", "open_table"]
 
@@ -29,7 +29,7 @@ class Table:
     n_rows, n_columns : int
     """
 
-    def __init__(self, names: list[Any] | None, n_rows: int, n_columns: int, opener: Callable[[int], Reader],
+    def __init__(self, names: list[Any] | None, n_rows: int, n_columns: int, opener: Callable[[int, Place], Reader],
                  rows: Callable[[], Sequence[Sequence[Any]]] | None) -> None:
         self.names, self.n_rows, self.n_columns = names, n_rows, n_columns
         self._opener, self._rows = opener, rows
@@ -43,7 +43,7 @@ class Table:
         """Return rows start .. stop - 1 of column j as numbers or labels; with `as_labels`, whole numbers exactly."""
         place = self.place(j, start)
         if (reader := self._open.get(j)) is None:
-            reader = self._open[j] = self._opener(j)
+            reader = self._open[j] = self._opener(j, self.place(j))
         return reader(start, self.n_rows if stop is None else stop, place, as_labels)
 
     def rows(self) -> Sequence[Sequence[Any]] | None:
@@ -88,7 +88,7 @@ def _open_array(X: NDArray[Any]) -> Table:
         raise ValueError(f"X must have shape (m, n), got {X.shape}: Expected 2D array, got {X.ndim}D array "
                          f"instead{hint}")
 
-    def opener(j: int) -> Reader:
+    def opener(j: int, place: Place) -> Reader:
         return _array_reader(X[:, j])
 
     return Table(None, X.shape[0], X.shape[1], opener, X.tolist if X.dtype.kind in "OUST" else None)
@@ -109,7 +109,7 @@ def _open_rows(X: Sequence[Any]) -> Table:
     if isinstance(X[0], np.ndarray) and X[0].ndim != 1:
         return _open_array(np.asarray(X))
 
-    def opener(j: int) -> Reader:
+    def opener(j: int, place: Place) -> Reader:
         return lambda start, stop, place, as_labels: _from_cells([row[j] for row in X[start:stop]], place)
 
     return Table(None, len(X), len(X[0]), opener, lambda: X)
@@ -128,12 +128,13 @@ def _open_frame(X: Any, names: Sequence[Any]) -> Table:
         repeated = list(dict.fromkeys(name for name in names if names.count(name) > 1))
         raise ValueError(f"X has several columns of the same name: {', '.join(map(repr, repeated))}")
     if hasattr(X, "iloc"):
-        return Table(names, len(X), len(names), lambda j: _pandas_reader(X.iloc[:, j]), lambda: X.to_numpy(object))
+        return Table(names, len(X), len(names), lambda j, place: _pandas_reader(X.iloc[:, j], place),
+                     lambda: _pandas_rows(X))
     if hasattr(X, "get_columns"):
         series = X.get_columns()
-        return Table(names, len(X), len(names), lambda j: _polars_reader(series[j]), X.rows)
+        return Table(names, len(X), len(names), lambda j, place: _polars_reader(series[j]), X.rows)
     columns = X.columns
-    return Table(names, X.num_rows, len(names), lambda j: _arrow_reader(columns[j]),
+    return Table(names, X.num_rows, len(names), lambda j, place: _arrow_reader(columns[j], place),
                  lambda: list(zip(*(column.to_pylist() for column in columns), strict=True)))
 
 
@@ -144,15 +145,23 @@ def _array_reader(array: NDArray[Any]) -> Reader:
     return lambda start, stop, place, as_labels: from_array(array[start:stop], place)
 
 
-def _pandas_reader(series: Any) -> Reader:
+def _pandas_rows(frame: Any) -> Sequence[Sequence[Any]]:
+    if len(frame) > 1:
+        rows: Sequence[Sequence[Any]] = frame.to_numpy(object)
+        return rows
+    entry = frame.iat  # the fastest way to read single entries of columns of several dtypes
+    return [[entry[0, j] for j in range(frame.shape[1])]]
+
+
+def _pandas_reader(series: Any, place: Place) -> Reader:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         return _array_reader(series.to_numpy())
     array = series.array
     if dtype.name == "category":
-        categories, codes, ordered = array.categories, np.asarray(array.codes), bool(array.ordered)
-        return lambda start, stop, place, as_labels: used_labels(
-            codes[start:stop], lambda found: categories[found].tolist(), place, ordered)
+        labels, codes, ordered = array.categories.tolist(), np.asarray(array.codes), bool(array.ordered)
+        from_objects(labels, place)  # refuses dates
+        return lambda start, stop, place, as_labels: with_categories(codes[start:stop], labels, ordered)
     kind = getattr(dtype, "kind", "O")
 
     def read(start: int, stop: int, place: Place, as_labels: bool) -> Numbers | Labels:
@@ -165,7 +174,7 @@ def _pandas_reader(series: Any) -> Reader:
             return Numbers(part.to_numpy(dtype=np.float64, na_value=np.nan))
         if kind in "iub" or dtype.name.startswith(("string", "str")):
             codes, found = part.factorize()
-            return used_labels(codes, lambda used: np.asarray(found, object)[used].tolist(), place)
+            return with_categories(codes, np.asarray(found, object).tolist())
         return from_array(np.asarray(part), place)
 
     return read
@@ -184,16 +193,18 @@ def _polars_reader(series: Any) -> Reader:
         if name.startswith(("Int", "UInt", "Float")) and "128" not in name:
             if not (as_labels and part.null_count()):
                 return from_array(part.to_numpy(), place)
-            codes, found = np.full(len(part), -1, np.intp), part.is_not_null().to_numpy()
-            entries, codes[found] = np.unique(part.drop_nulls().to_numpy(), return_inverse=True)
-            return used_labels(codes, lambda used: entries[used].tolist(), place)
+            codes, present = np.full(len(part), -1, np.intp), part.is_not_null().to_numpy()
+            found, codes[present] = np.unique(part.drop_nulls().to_numpy(), return_inverse=True)
+            return with_categories(codes, found.tolist())
         return from_objects(part.to_list(), place)
 
     return read
 
 
-def _arrow_reader(column: Any) -> Reader:
+def _arrow_reader(column: Any, place: Place) -> Reader:
     name = str(column.type)
+    if name.startswith("dictionary"):
+        return _dictionary_reader(column, place)
 
     def read(start: int, stop: int, place: Place, as_labels: bool) -> Numbers | Labels:
         part = column.slice(start, stop - start)
@@ -201,10 +212,11 @@ def _arrow_reader(column: Any) -> Reader:
             refuse_dates(name, place)
         whole, real = name.startswith(("int", "uint")), name in ("halffloat", "float", "double")
         if real or (whole and not (as_labels and part.null_count)):
-            numbers = part.to_numpy() if hasattr(part, "chunks") else part.to_numpy(zero_copy_only=False)
-            return from_array(numbers, place)
-        if name.startswith("dictionary") or name in ("string", "large_string", "string_view") or whole:
-            return _from_dictionary(part if name.startswith("dictionary") else part.dictionary_encode(), place)
+            return from_array(part.to_numpy() if hasattr(part, "chunks") else part.to_numpy(zero_copy_only=False),
+                              place)
+        if whole or name in ("string", "large_string", "string_view"):
+            encoded = _unified(part.dictionary_encode())
+            return with_categories(_dictionary_codes(encoded), _dictionary_labels(encoded))
         if name.startswith(("list", "large_list", "fixed_size_list", "struct", "map", "union")):
             raise TypeError(f"X must hold numbers or labels, got {name} in {place}")
         return from_objects(part.to_pylist(), place)
@@ -212,15 +224,29 @@ def _arrow_reader(column: Any) -> Reader:
     return read
 
 
-def _from_dictionary(encoded: Any, place: Place) -> Labels:
-    """Return the labels of a DictionaryArray of pyarrow or of chunks of them."""
-    chunks = encoded.unify_dictionaries().chunks if hasattr(encoded, "chunks") else [encoded]
+def _dictionary_reader(column: Any, place: Place) -> Reader:
+    encoded, ordered = _unified(column), bool(column.type.ordered)
+    labels = _dictionary_labels(encoded)
+    from_objects(labels, place)  # refuses dates
+    return lambda start, stop, place, as_labels: with_categories(
+        _dictionary_codes(encoded.slice(start, stop - start)), labels, ordered)
+
+
+def _unified(encoded: Any) -> Any:
+    """Return an array of pyarrow with dictionaries so that its chunks share one."""
+    return encoded.unify_dictionaries() if hasattr(encoded, "chunks") else encoded
+
+
+def _dictionary_codes(encoded: Any) -> NDArray[np.intp]:
+    """Return the codes of a DictionaryArray of pyarrow, or of chunks that share their dictionary; -1 if missing."""
     codes = [np.empty(0, np.intp)]
-    for chunk in chunks:
+    for chunk in encoded.chunks if hasattr(encoded, "chunks") else [encoded]:
         indices = chunk.indices.to_numpy(zero_copy_only=False)  # floats with NaN if some are missing
         codes.append(np.where(np.isnan(indices), -1, indices).astype(np.intp))
+    return np.concatenate(codes)
 
-    def labels(used: NDArray[Any]) -> list[Any]:
-        return list(chunks[0].dictionary.take(used).to_pylist()) if len(used) else []
 
-    return used_labels(np.concatenate(codes), labels, place, bool(chunks and chunks[0].type.ordered))
+def _dictionary_labels(encoded: Any) -> list[Any]:
+    """Return the labels of a DictionaryArray of pyarrow, or of chunks that share their dictionary."""
+    chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+    return list(chunks[0].dictionary.to_pylist()) if chunks else []

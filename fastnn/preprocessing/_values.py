@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fastnn._data.arrays import DATES, MISSING
 
-__all__ = ["Labels", "Numbers", "Place", "as_labels", "as_numbers", "from_array", "from_objects", "is_number",
-           "refuse_dates", "used_labels"]
+__all__ = ["Labels", "Numbers", "Place", "as_floats", "as_labels", "from_array", "from_objects", "is_number",
+           "refuse_dates", "refuse_infinity", "with_categories"]
 
 DATES_ADVICE = ("derive numbers or categories from it, such as year, month, day of the week, hour, or the days elapsed "
                 "since a date")
@@ -141,6 +141,9 @@ def _labelled(values: Sequence[Any], place: Place) -> Labels:
 
 def _without_missing(codes: NDArray[Any], labels: list[Any]) -> Labels:
     """Return labels as Python's objects; those that stand for a missing value become -1."""
+    kinds = set(map(type, labels))
+    if kinds <= {str} or kinds <= {int} or kinds <= {bool}:
+        return Labels(codes, labels)
     renumber = np.empty(len(labels), np.intp)
     kept: dict[Any, int] = {}
     for number, label in enumerate(labels):
@@ -163,60 +166,49 @@ def _is_hashable(value: Any) -> bool:
     return True
 
 
-def used_labels(codes: NDArray[Any], labels: Any, place: Place, ordered: bool = False) -> Labels:
-    """Return the labels that occur, which may be few of a column's categories.
+def with_categories(codes: NDArray[Any], labels: list[Any], ordered: bool = False) -> Labels:
+    """Return a column of declared categories, some of which may not occur.
 
     Parameters
     ----------
     codes : ndarray (m,)
-        Negative where the label is missing.
-    labels : callable
-        Maps an array of codes to their labels.
-    place : Place
+        Of integers, negative where the label is missing.
+    labels : list
+        Of all blocks of a column the same object, of which `Plan.table` looks up the labels once.
     ordered : bool
-
-    Raises
-    ------
-    TypeError
-        If the labels are dates, times or durations.
     """
-    found, codes = np.unique(codes.astype(np.intp, copy=False), return_inverse=True)
-    n_missing = int(np.count_nonzero(found < 0))
-    entries = labels(found[n_missing:])
-    for label in entries:
-        if isinstance(label, DATES):
-            refuse_dates(repr(label), place)
-    codes = codes.reshape(-1) - n_missing
-    codes[codes < 0] = -1
-    return _without_missing(codes, entries)._replace(ordered=ordered)
+    entries = _without_missing(codes.astype(np.intp), labels)
+    return entries._replace(ordered=ordered)
 
 
 # ---- conversion
 
 
-def as_numbers(entries: Numbers | Labels, place: Place) -> NDArray[np.float64]:
+def as_floats(entries: Numbers | Labels, place: Place) -> NDArray[np.float64]:
     """Return the entries as new float64 (m,), NaN where one is missing.
 
     Raises
     ------
     TypeError
         If the labels are not numbers.
-    ValueError
-        If a number is infinite.
     """
-    if isinstance(entries, Numbers):
-        with np.errstate(over="ignore"):
-            values = entries.values.astype(np.float64)
-    else:
-        values = _numeric_labels(entries, place)
-    if not np.isfinite(values).all() and (infinite := np.isinf(values)).any():
-        i = int(infinite.argmax())
-        given = entries.values[i] if isinstance(entries, Numbers) else values[i]
-        if np.isfinite(given):
-            raise ValueError(f"X holds a number beyond the range of float64 in {place.row(i)}")
-        raise ValueError(f"X holds infinity in {place.row(i)}: replace it by NaN, which means missing, or by a finite "
-                         "number")
-    return values
+    if isinstance(entries, Labels):
+        return _numeric_labels(entries, place)
+    with np.errstate(over="ignore"):
+        return entries.values.astype(np.float64)
+
+
+def refuse_infinity(entries: Numbers | Labels, place: Place) -> None:
+    """Raise a ValueError if a number is infinite or beyond the range of float64."""
+    values = as_floats(entries, place)
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return
+    i = int(infinite.argmax())
+    if np.isfinite(entries.values[i] if isinstance(entries, Numbers) else values[i]):
+        raise ValueError(f"X holds a number beyond the range of float64 in {place.row(i)}")
+    raise ValueError(f"X holds infinity in {place.row(i)}: replace it by NaN, which means missing, or by a finite "
+                     "number")
 
 
 def _numeric_labels(entries: Labels, place: Place) -> NDArray[np.float64]:
@@ -240,7 +232,7 @@ def as_labels(entries: Numbers | Labels, place: Place) -> Labels:
         return entries
     values = entries.values
     if values.dtype.kind == "f":
-        as_numbers(entries, place)  # refuses infinity
+        refuse_infinity(entries, place)
     found, codes = np.unique(values, return_inverse=True)
     labels = found.tolist() if values.dtype.itemsize <= 8 else found.astype(np.float64).tolist()
     return _without_missing(codes.reshape(-1), labels)
