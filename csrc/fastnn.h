@@ -217,6 +217,26 @@ typedef struct {
                            double scale,
                            void *gradient);   /* OUT an arena: its elements first .. stop - 1 */
 
+    /* A = (1 - t) Z + t g(Z) with Z + b for Z, then dropout. Not with softmax. */
+    void (*activate_mixed)(int activation, ptrdiff_t n, ptrdiff_t m,
+                           const void *b,   /* IN (n) or NULL */
+                           const void *t,   /* IN (n) */
+                           void *Z,         /* IN (n, m) W A_prev; OUT W A_prev + b */
+                           void *A,         /* OUT (n, m), not Z */
+                           const fastnn_dropout *dropout, /* IN or NULL */
+                           ptrdiff_t first);              /* index of Z's first element within the mini-batch */
+
+    /* dZ = dA * ((1 - t) + t g'(Z)), db = scale * (sum of dZ over the examples) and dt = scale * (sum of
+       dA * (g(Z) - Z)); dA is 0 where a unit was dropped. */
+    void (*activate_mixed_backward)(int activation, ptrdiff_t n, ptrdiff_t m,
+                                    const void *t,       /* IN (n) */
+                                    const void *Z,       /* IN (n, m) */
+                                    const void *dropped, /* IN (n, m): A as dropout marked it, or NULL */
+                                    void *dZ,            /* IN (n, m) dA; OUT dZ */
+                                    double scale,
+                                    void *db,            /* OUT (n), or NULL */
+                                    void *dt);           /* OUT (n), or NULL */
+
     /* Bytes of a vector in the product kernels below; 0 if the level has none: they are NULL and BLAS multiplies. */
     ptrdiff_t vector;
     ptrdiff_t dots_tile_rows; /* rows of C up to which dot_kernel is the fastest for any number of columns */

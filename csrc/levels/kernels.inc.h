@@ -7,6 +7,7 @@
 #include "elementwise/softmax.inc.h"
 #include "elementwise/dropout.inc.h"
 #include "elementwise/activations.inc.h"
+#include "elementwise/mixtures.inc.h"
 #include "elementwise/logarithms.inc.h"
 #include "elementwise/loss_blocks.inc.h"
 #include "elementwise/losses.inc.h"

@@ -59,6 +59,7 @@
         sparse_weight_gradient_##suffix, gather_##suffix, all_finite_##suffix,                    \
         softmax_across_##suffix, log_probabilities_##suffix, elementwise_##suffix,                \
         embed_##suffix, embed_backward_##suffix,                                                  \
+        activate_mixed_##suffix, activate_mixed_backward_##suffix,                                \
         PRODUCTS_ENTRY(suffix)                                                                    \
     }
 

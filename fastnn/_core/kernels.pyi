@@ -19,6 +19,14 @@ def activate_backward(
     name: str, cache: Array, dZ: Array, scale: float = 1.0, db: Array | None = None, level: int = 0, *,
     dropped: Array | None = None,
 ) -> None: ...
+def activate_mixed(
+    name: str, Z: Array, b: Array | None, t: Array, A: Array, level: int = 0, *,
+    dropout: tuple[int, int, int, int] | None = None, first: int = 0,
+) -> None: ...
+def activate_mixed_backward(
+    name: str, t: Array, Z: Array, dZ: Array, scale: float = 1.0, db: Array | None = None, dt: Array | None = None,
+    level: int = 0, *, dropped: Array | None = None,
+) -> None: ...
 def log_probabilities(name: str, Z: Array, level: int = 0) -> None: ...
 def loss(
     name: str, Z: Array, Y: Array, weights: Array | None, dZ: Array, level: int = 0,

@@ -24,9 +24,9 @@ from fastnn._core.sparse cimport Csr, rows_in_range
 
 cnp.import_array()
 
-__all__ = ["activate", "activate_backward", "all_finite", "embed", "embed_backward", "legacy_shuffle",
-           "log_probabilities", "loss", "multiply", "permutation", "random_words", "shuffle", "sparse_linear",
-           "subnormals_as_zero"]
+__all__ = ["activate", "activate_backward", "activate_mixed", "activate_mixed_backward", "all_finite", "embed",
+           "embed_backward", "legacy_shuffle", "log_probabilities", "loss", "multiply", "permutation", "random_words",
+           "shuffle", "sparse_linear", "subnormals_as_zero"]
 
 
 cdef class subnormals_as_zero:
@@ -39,6 +39,13 @@ cdef class subnormals_as_zero:
 
     def __exit__(self, *_):
         fastnn_restore_mode(self.callers_mode)
+
+
+cdef int activation_of_units(str name) except -1:
+    cdef int activation = activation_code(name)
+    if not csrc.activations[activation].by_units:
+        raise ValueError(f"{name} depends on all units of an example: it has no mixture")
+    return activation
 
 
 def activate(str name, Z, b, A, int level=0, *, dropout=None, ptrdiff_t first=0):
@@ -77,6 +84,44 @@ def activate_backward(str name, cache, dZ, double scale=1.0, db=None, int level=
     cdef char *marks = NULL if dropped is None else matrix_pointer(dropped, dtype, shape, "dropped")
     with nogil:
         ops.activate_backward(activation, n, m, c, marks, dz, scale, sums)
+
+
+def activate_mixed(str name, Z, b, t, A, int level=0, *, dropout=None, ptrdiff_t first=0):
+    """Compute A = (1 - t) (Z + b) + t g(Z + b) for a name in BY_UNITS: `t` (n,) or (n, 1) IN; `A` is not `Z`; the rest
+    as in `activate`."""
+    cdef int dtype = dtype_code(Z), activation = activation_of_units(name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(Z, "Z")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    cdef char *z = matrix_pointer(Z, dtype, shape, "Z", written=True)
+    cdef char *a = matrix_pointer(A, dtype, shape, "A", written=True)
+    cdef char *bias = NULL if b is None else pointer(b, dtype, n, "b", None)
+    cdef char *shares = pointer(t, dtype, n, "t", None)
+    cdef fastnn_dropout drop
+    cdef bint drops = dropout is not None
+    if drops:
+        drop.key[0], drop.key[1], drop.stream, drop.threshold = dropout
+    if first < 0 or (a == z and n * m > 0):
+        raise ValueError("A must not be Z, and first must not be negative")
+    with nogil:
+        ops.activate_mixed(activation, n, m, bias, shares, z, a, &drop if drops else NULL, first)
+
+
+def activate_mixed_backward(str name, t, Z, dZ, double scale=1.0, db=None, dt=None, int level=0, *, dropped=None):
+    """Compute dZ = dA * ((1 - t) + t g'(Z)): `t` (n,) or (n, 1) IN; `Z` (n, m) IN; `dt` (n,) or (n, 1) OUT scale * sum
+    of dA * (g(Z) - Z) over the examples, or None; the rest as in `activate_backward`."""
+    cdef int dtype = dtype_code(dZ), activation = activation_of_units(name)
+    cdef const fastnn_ops *ops = operations(level, dtype)
+    shape = matrix_shape(dZ, "dZ")
+    cdef ptrdiff_t n = shape[0], m = shape[1]
+    cdef char *z = matrix_pointer(Z, dtype, shape, "Z")
+    cdef char *dz = matrix_pointer(dZ, dtype, shape, "dZ", written=True)
+    cdef char *shares = pointer(t, dtype, n, "t", None)
+    cdef char *sums = NULL if db is None else output_pointer(db, dtype, n, "db", None)
+    cdef char *share_sums = NULL if dt is None else output_pointer(dt, dtype, n, "dt", None)
+    cdef char *marks = NULL if dropped is None else matrix_pointer(dropped, dtype, shape, "dropped")
+    with nogil:
+        ops.activate_mixed_backward(activation, n, m, shares, z, marks, dz, scale, sums, share_sums)
 
 
 def log_probabilities(str name, Z, int level=0):

@@ -117,6 +117,11 @@ cdef extern from "fastnn.h" nogil:
                       void *A) noexcept nogil
         void (*embed_backward)(const fastnn_inputs *inputs, ptrdiff_t m, const void *X, const void *theta,
                                const void *dA, double scale, void *gradient) noexcept nogil
+        void (*activate_mixed)(int activation, ptrdiff_t n, ptrdiff_t m, const void *b, const void *t, void *Z,
+                               void *A, const fastnn_dropout *dropout, ptrdiff_t first) noexcept nogil
+        void (*activate_mixed_backward)(int activation, ptrdiff_t n, ptrdiff_t m, const void *t, const void *Z,
+                                        const void *dropped, void *dZ, double scale, void *db,
+                                        void *dt) noexcept nogil
         ptrdiff_t vector
         ptrdiff_t dots_tile_rows
         void (*multiply)(bint transpose_A, bint transpose_B, ptrdiff_t n, ptrdiff_t m, ptrdiff_t k, double alpha,

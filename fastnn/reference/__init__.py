@@ -10,7 +10,13 @@ unknown names and negative weights raise ValueError, complex numbers raise TypeE
 positive weight.
 """
 
-from fastnn.reference.activations import ACTIVATIONS, activate, activate_backward
+from fastnn.reference.activations import (
+    ACTIVATIONS,
+    activate,
+    activate_backward,
+    activate_mixed,
+    activate_mixed_backward,
+)
 from fastnn.reference.dropout import dropout_mask, random_words
 from fastnn.reference.losses import LOSSES, cost, one_hot, output_gradient
 from fastnn.reference.network import ReferenceNetwork
@@ -25,6 +31,8 @@ __all__ = [
     "ReferenceNetwork",
     "activate",
     "activate_backward",
+    "activate_mixed",
+    "activate_mixed_backward",
     "backward",
     "clip",
     "cost",

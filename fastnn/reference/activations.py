@@ -137,3 +137,45 @@ def activate_backward(name: str, dA: ArrayLike, Z: ArrayLike) -> Array:
         A = _softmax(Z)
         return A * (dA - column_sums(dA * A))
     return dA * _DERIVATIVE[name](Z)
+
+
+def _units(name: str, t: ArrayLike, Z: Array) -> Array:
+    """Check the arguments of a mixture and return t (n, 1)."""
+    known("activation", name, tuple(_DERIVATIVE))
+    shares: Array = float64(t)
+    if shares.shape != (len(Z), 1):
+        raise ValueError(f"t must have the shape {(len(Z), 1)}, one row per unit of Z, got {shares.shape}")
+    return shares
+
+
+def activate_mixed(name: str, t: ArrayLike, Z: ArrayLike) -> Array:
+    """Return A = (1 - t) Z + t g(Z), with a share t of the activation for each unit.
+
+    Parameters
+    ----------
+    name : str
+        One of `ACTIVATIONS`, except softmax.
+    t : array_like, (n, 1)
+    Z : array_like, (n, m)
+    """
+    Z = float64(Z)
+    t = _units(name, t, Z)
+    return (1 - t) * Z + t * _ACTIVATE[name](Z)
+
+
+def activate_mixed_backward(name: str, dA: ArrayLike, t: ArrayLike, Z: ArrayLike) -> tuple[Array, Array]:
+    """Return dZ = dA * ((1 - t) + t g'(Z)) and dt (n, 1), the sum of dA * (g(Z) - Z) over the examples.
+
+    Parameters
+    ----------
+    name : str
+        One of `ACTIVATIONS`, except softmax.
+    t : array_like, (n, 1)
+    dA, Z : array_like, (n, m)
+    """
+    dA, Z = float64(dA), float64(Z)
+    t = _units(name, t, Z)
+    if dA.shape != Z.shape:
+        raise ValueError(f"dA must have the shape of Z, {Z.shape}, got {dA.shape}")
+    dt: Array = np.sum(dA * (_ACTIVATE[name](Z) - Z), axis=1, keepdims=True)
+    return dA * ((1 - t) + t * _DERIVATIVE[name](Z)), dt

@@ -8,11 +8,12 @@ from helpers.activation_facts import facts
 from helpers.buffers import Buffers
 from helpers.kernel_cases import (
     LEVELS,
+    activation_error,
     arrays,
     assert_sums,
     assert_within,
-    column_softmax_error,
     each_dtype,
+    largest,
     shapes,
     smallest,
     unit_roundoff,
@@ -24,32 +25,6 @@ from fastnn import reference
 from fastnn._core import _testing, kernels, registry
 
 # ---- Activations ----------------------------------------------------------------------------------------------------
-
-# Beyond 1e4 the softmax only says which unit is the largest.
-SOFTMAX_LARGEST_Z = 1e4
-
-
-def largest(name, default=None):
-    """The largest Z to test; `default` replaces a limit above it."""
-    limit = SOFTMAX_LARGEST_Z if name == "softmax" else facts(name).largest_Z
-    return limit if default is None else min(limit, default)
-
-
-def activation_error(name, Z, A, dtype, has_b):
-    u, tiny = unit_roundoff(dtype), smallest(dtype)
-    moved = u * np.abs(Z) * has_b  # by the rounding of Z + b
-    with np.errstate(over="ignore"):
-        if name == "softmax":
-            return A * column_softmax_error(Z, A, u, moved) + 4 * tiny
-        slope = np.abs(reference.activate_backward(name, np.ones_like(Z), Z))
-        # the reference's erfc magnifies the rounding of its argument by z^2
-        magnified = np.minimum(Z**2, 1e4) * 4 * np.finfo(np.float64).eps if name == "gelu" else 0
-        return (
-            slope * moved
-            + (facts(name).roundings * u + magnified) * np.abs(A)
-            + (8 + 4 * np.minimum(np.abs(Z), 100)) * tiny
-        )
-
 
 @each_dtype
 @pytest.mark.parametrize("name", registry.ACTIVATIONS)

@@ -38,6 +38,25 @@ def valid_call(name, dtype="float64"):
             "db": v(5),
             "dropped": F(5, 4),
         },
+        "activate_mixed": lambda: {
+            "name": "tanh",
+            "Z": F(5, 4),
+            "b": v(5),
+            "t": v(5),
+            "A": F(5, 4),
+            "dropout": (1, 2, 3, 2**31),
+            "first": 7,
+        },
+        "activate_mixed_backward": lambda: {
+            "name": "tanh",
+            "t": v(5),
+            "Z": F(5, 4),
+            "dZ": F(5, 4),
+            "scale": 0.5,
+            "db": v(5),
+            "dt": v(5),
+            "dropped": F(5, 4),
+        },
         "loss": lambda: {
             "name": "huber",
             "Z": F(5, 4),
@@ -92,6 +111,8 @@ def valid_call(name, dtype="float64"):
 CALLS = (
     "activate",
     "activate_backward",
+    "activate_mixed",
+    "activate_mixed_backward",
     "loss",
     "cross_entropy",
     "sum_columns",
@@ -107,6 +128,8 @@ CALLS = (
 OUTPUTS = {
     "activate": ("Z", "A"),
     "activate_backward": ("dZ", "db"),
+    "activate_mixed": ("Z", "A"),
+    "activate_mixed_backward": ("dZ", "db", "dt"),
     "loss": ("dZ",),
     "unit_weights": ("dZ",),
     "cross_entropy": ("dZ",),
@@ -207,6 +230,8 @@ def test_wrong_names_and_ranges_are_refused():
     for name, key in (
         ("activate", "name"),
         ("activate_backward", "name"),
+        ("activate_mixed", "name"),
+        ("activate_mixed_backward", "name"),
         ("loss", "name"),
         ("elementwise", "name"),
         ("update", "rule"),
@@ -214,6 +239,13 @@ def test_wrong_names_and_ranges_are_refused():
         for value in ("", "Relu", "relu ", None):
             with pytest.raises((TypeError, ValueError)):
                 function(name)(**valid_call(name) | {key: value})
+    for name in ("activate_mixed", "activate_mixed_backward"):
+        with pytest.raises(ValueError, match="softmax depends on all units"):
+            function(name)(**valid_call(name) | {"name": "softmax"})
+    Z = np.ones((5, 4), order="F")
+    for wrong in ({"Z": Z, "A": Z}, {"first": -1}):
+        with pytest.raises(ValueError, match="A must not be Z, and first must not be negative"):
+            kernels.activate_mixed(**valid_call("activate_mixed") | wrong)
     with pytest.raises(ValueError, match="one weight per example"):
         kernels.loss(**valid_call("cross_entropy") | {"weights": np.ones((5, 4), order="F")})
     for start, stop in ((-1, 3), (4, 3), (0, 7), (7, 7), (2**40, 2**41)):

@@ -461,6 +461,11 @@ def test_errors_of_other_arguments_name_what_is_expected():
     assert "dA must have the shape of Z" in error_of(reference.activate_backward, "relu", np.ones(3), np.ones(4))
     assert "got 'cubic'" in error_of(reference.activate, "cubic", 1)
     assert "got 'cubic'" in error_of(reference.activate_backward, "cubic", 1, 1)
+    Z, t = np.ones((2, 3)), np.ones((2, 1))
+    assert "got 'softmax'" in error_of(reference.activate_mixed, "softmax", t, Z)
+    assert "t must have the shape (2, 1)" in error_of(reference.activate_mixed, "relu", t[0], Z)
+    assert "t must have the shape (2, 1)" in error_of(reference.activate_mixed_backward, "relu", Z, t.T, Z)
+    assert "dA must have the shape of Z" in error_of(reference.activate_mixed_backward, "relu", Z.T, t, Z)
 
     X, W, names = np.ones((3, 7)), ones((4, 3), (2, 4)), ["relu", "softmax"]
     Z, A = reference.forward(X, W, ones((4, 1), (2, 1)), names)

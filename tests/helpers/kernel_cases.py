@@ -7,8 +7,10 @@ Where a result may be subnormal, a few times the smallest subnormal number are a
 
 import numpy as np
 import pytest
+from helpers.activation_facts import facts
 from hypothesis import strategies as st
 
+from fastnn import reference
 from fastnn._core import registry
 
 LEVELS = range(len(registry.LEVELS))
@@ -16,6 +18,8 @@ DTYPES = ("float32", "float64")
 # Around the kernels' blocks (1024 elements, loss blocks of 2048 and 256 columns), primes, vectors and remainders.
 SIZES = (1, 2, 3, 5, 7, 10, 13, 17, 31, 33, 64, 100, 127, 257, 1023, 1024, 1025, 2049)
 LARGEST = 4200  # elements
+# Beyond 1e4 the softmax only says which unit is the largest.
+SOFTMAX_LARGEST_Z = 1e4
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -76,6 +80,29 @@ def column_softmax_error(Z, A, u, moved):
     top = np.max(Z, axis=0, keepdims=True, initial=-np.inf)
     own = moved + np.max(moved, axis=0, keepdims=True, initial=0) + u * (np.abs(Z - top) + 8)
     return np.expm1(own + np.sum(A * own, axis=0, keepdims=True) + (len(Z) + 4) * u)
+
+
+def largest(name, default=None):
+    """The largest Z to test; `default` replaces a limit above it."""
+    limit = SOFTMAX_LARGEST_Z if name == "softmax" else facts(name).largest_Z
+    return limit if default is None else min(limit, default)
+
+
+def activation_error(name, Z, A, dtype, has_b):
+    """Absolute error of A = g(Z), where Z is a sum that was rounded if `has_b`."""
+    u, tiny = unit_roundoff(dtype), smallest(dtype)
+    moved = u * np.abs(Z) * has_b  # by the rounding of Z + b
+    with np.errstate(over="ignore"):
+        if name == "softmax":
+            return A * column_softmax_error(Z, A, u, moved) + 4 * tiny
+        slope = np.abs(reference.activate_backward(name, np.ones_like(Z), Z))
+        # the reference's erfc magnifies the rounding of its argument by z^2
+        magnified = np.minimum(Z**2, 1e4) * 4 * np.finfo(np.float64).eps if name == "gelu" else 0
+        return (
+            slope * moved
+            + (facts(name).roundings * u + magnified) * np.abs(A)
+            + (8 + 4 * np.minimum(np.abs(Z), 100)) * tiny
+        )
 
 
 def assert_sums(out, M, scale, dtype):
