@@ -13,8 +13,8 @@ __all__ = ["category_columns", "check_quantiles", "column_order"]
 
 def check_quantiles(quantiles: Any) -> None:
     """Raise a ValueError unless the argument is a pair of increasing levels."""
-    pair = np.asarray(quantiles, np.float64)
-    if pair.shape != (2,) or not 0 <= pair[0] < pair[1] <= 1:
+    pair = list(quantiles)
+    if not (len(pair) == 2 and all(isinstance(level, numbers.Real) for level in pair) and 0 <= pair[0] < pair[1] <= 1):
         raise ValueError(f"quantile_range must be two levels with 0 <= low < high <= 1, got {quantiles!r}")
 
 

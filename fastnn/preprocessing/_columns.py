@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastnn.preprocessing._tables import Table
 from fastnn.preprocessing._values import Labels, Numbers, Place, as_floats, as_labels, is_number, refuse_infinity
 
-__all__ = ["ColumnInfo", "learn_category", "learn_column", "learn_number", "scale_of_counts"]
+__all__ = ["ColumnInfo", "category_encoding", "learn_column", "number_encoding", "scale_of_counts"]
 
 # Numbers beyond these bounds are multiplied by a power of two, so that neither differences nor reciprocals overflow.
 LARGE, LARGE_UNIT = 2.0**1000, 2.0**-30
@@ -29,8 +29,8 @@ class ColumnInfo:
         Its name, or its number if the columns have no names.
     kind : {"number", "category"}
     encoding : {"number", "constant", "one-hot", "code"}
-        A scaled number; 0, because all numbers were equal or missing; a column per category (a single column of -1 and
-        1 for two); or a column of codes.
+        A scaled number; 0, because all values were equal numbers or missing; a column per category (a single column of
+        -1 and 1 for two); or a column of codes.
     gaps : int
         Missing values in the training table.
     outputs : tuple of int
@@ -75,15 +75,15 @@ def learn_column(table: Table, j: int, is_category: bool, settings: Any) -> Colu
     """
     place = table.place(j)
     entries = table.read(j, as_labels=is_category)
-    if is_category or isinstance(entries, Labels):
-        return learn_category(as_labels(entries, place), place, settings.max_one_hot)
-    return learn_number(entries, place, settings.scaling, settings.quantile_range)
+    if is_category or (isinstance(entries, Labels) and (entries.codes >= 0).any()):
+        return _learn_category(as_labels(entries, place), place, settings.max_one_hot)
+    return _learn_number(entries, place, settings.scaling, settings.quantile_range)
 
 
 # ---- categories
 
 
-def learn_category(entries: Labels, place: Place, max_one_hot: int) -> ColumnInfo:
+def _learn_category(entries: Labels, place: Place, max_one_hot: int) -> ColumnInfo:
     """Return the description of a column of labels."""
     counts = np.bincount(entries.codes + 1, minlength=len(entries.labels) + 1)
     gaps, counts = int(counts[0]), counts[1:]
@@ -91,8 +91,16 @@ def learn_category(entries: Labels, place: Place, max_one_hot: int) -> ColumnInf
     if not entries.ordered:
         plain = set(map(type, entries.labels)) in ({str}, {int}, {float}, {bool})
         order.sort(key=lambda i: entries.labels[i] if plain else _sort_key(entries.labels[i]))
-    return ColumnInfo(place.column, "category", "one-hot" if len(order) <= max_one_hot else "code", gaps,
-                      categories=tuple(entries.labels[i] for i in order), counts=tuple(int(counts[i]) for i in order))
+    labels = [entries.labels[i] for i in order]
+    if all(type(label) is float and label.is_integer() for label in labels):  # whole numbers beside NaN
+        labels = list(map(int, labels))
+    return ColumnInfo(place.column, "category", category_encoding(len(labels), max_one_hot), gaps,
+                      categories=tuple(labels), counts=tuple(int(counts[i]) for i in order))
+
+
+def category_encoding(n_labels: int, max_one_hot: int) -> Literal["one-hot", "code"]:
+    """Return the encoding of a column of so many labels."""
+    return "one-hot" if n_labels <= max_one_hot else "code"
 
 
 def _sort_key(label: Any) -> tuple[str, Any]:
@@ -105,8 +113,9 @@ def _sort_key(label: Any) -> tuple[str, Any]:
 # ---- numbers
 
 
-def learn_number(entries: Numbers, place: Place, scaling: str, quantile_range: tuple[float, float]) -> ColumnInfo:
-    """Return the description of a column of numbers."""
+def _learn_number(entries: Numbers | Labels, place: Place, scaling: str,
+                  quantile_range: tuple[float, float]) -> ColumnInfo:
+    """Return the description of a column of numbers, or without any values."""
     x = as_floats(entries, place)
     if not np.isfinite(x).all():
         refuse_infinity(entries, place)
@@ -120,8 +129,12 @@ def learn_number(entries: Numbers, place: Place, scaling: str, quantile_range: t
     x *= unit
     span = (high - low if unit == 1 else high * unit - low * unit)
     center, scale = _statistics(x, span, scaling, quantile_range)
-    return ColumnInfo(place.column, "number", "number" if scale else "constant", gaps, median=center, scale=scale,
-                      unit=unit)
+    return ColumnInfo(place.column, "number", number_encoding(scale), gaps, median=center, scale=scale, unit=unit)
+
+
+def number_encoding(scale: float) -> Literal["number", "constant"]:
+    """Return the encoding of a column of numbers with this scale."""
+    return "number" if scale else "constant"
 
 
 def _unit(largest: float) -> float:

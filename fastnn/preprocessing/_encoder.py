@@ -68,11 +68,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     codes_ : dict of int to int
         The columns of the output that hold codes, and their numbers of codes K + 1.
     n_features_in_ : int
+        Columns of the training table.
     n_features_out_ : int
+        Columns of the output.
     n_samples_ : int
         Rows of the training table.
     feature_names_in_ : ndarray of str
-        The names of the columns, if all are texts.
+        The names of its columns, if all are texts.
 
     References
     ----------
@@ -84,8 +86,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> from fastnn.preprocessing import TableEncoder
     >>> encoder = TableEncoder().fit([[1.0, "red"], [2.0, "blue"], [3.0, None], [None, "red"]])
     >>> encoder.transform([[2.0, "red"], [2.5, "green"]])
-    array([[0.       , 0.       , 1.       ],
-           [0.4932..., 0.       , 0.       ]], dtype=float32)
+    array([[0.        , 0.        , 1.        ],
+           [0.49319696, 0.        , 0.        ]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -148,8 +150,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for column in columns:
             n_labels, indicator = len(column.categories or ()), None
             n_outputs = n_labels if column.encoding == "one-hot" and n_labels > 2 else 1
-            if column.kind == "number" and (self.indicators is True or (self.indicators == "auto"
-                                                                        and 0 < column.gaps < n_rows)):
+            if column.median is not None and (self.indicators is True or (self.indicators == "auto" and column.gaps)):
                 indicator, n_outputs = first + 1, 2
             if column.encoding == "code" and self.dtype == "float32" and n_labels >= 1 << 24:
                 raise ValueError(f"column {column.name!r} has {n_labels} categories, more than float32 can number: use "
@@ -205,8 +206,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _order(self, table: Table) -> Sequence[int]:
         """Return the places of the fitted columns in a table."""
-        if table.names is None and "feature_names_in_" in self.__dict__:
+        if table.names is None:
             self._warn_about_names()
+        elif self._names is None and all(isinstance(name, str) for name in table.names):
+            warnings.warn("X has feature names, but TableEncoder was fitted without feature names", UserWarning,
+                          stacklevel=4)
         return column_order(table, self._names, self.n_features_in_)
 
     def _warn_about_names(self) -> None:

@@ -1,18 +1,18 @@
 """A fitted encoder as JSON values and arrays, and back."""
 
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.preprocessing._columns import ColumnInfo
+from fastnn.preprocessing._columns import ColumnInfo, category_encoding, number_encoding
 
 __all__ = ["from_state", "state"]
 
-KINDS = {"number": ("number", "constant"), "category": ("one-hot", "code")}
 SIMPLE = (str, int, float, bool, type(None))
 
 
@@ -29,8 +29,7 @@ def state(encoder: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise TypeError(f"the column name {name!r} is of type {type(name).__name__}; a file can hold texts and "
                             "numbers")
     parameters = {name: _plain(value) for name, value in encoder._plan.parameters.items()}
-    described = [{"kind": column.kind, "encoding": column.encoding, "gaps": column.gaps,
-                  "all_missing": column.median is None, "n_categories": len(column.categories or ())}
+    described = [{"kind": column.kind, "gaps": column.gaps, "all_missing": column.median is None}
                  for column in columns]
     labels = [list(column.categories or ()) for column in columns]
     arrays = {
@@ -65,7 +64,7 @@ def from_state(cls: Any, description: Mapping[str, Any], arrays: Mapping[str, ND
     """Return the encoder of class `cls` that `state` described."""
     try:
         return _restored(cls, description, arrays)
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, ValueError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, ValueError, ArithmeticError) as error:
         raise ValueError(f"not the state of a TableEncoder: {error}") from None
 
 
@@ -81,10 +80,10 @@ def _restored(cls: Any, description: Mapping[str, Any], arrays: Mapping[str, NDA
     if not (n and type(n_rows) is int and n_rows > 0 and len(labels) == n == len(scales) and scales.shape[1:] == (3,)
             and np.isfinite(scales).all() and (names is None or len(names) == len(set(names)) == n)):
         raise ValueError("its parts do not fit each other")
-    counts = iter(arrays["counts"].tolist())
+    counts: Iterator[int] = iter(arrays["counts"].tolist())
     columns = []
     for j, (entry, own_labels, row) in enumerate(zip(described, labels, scales.tolist(), strict=True)):
-        columns.append(_column(entry, j if names is None else names[j], own_labels, row, counts))
+        columns.append(_column(entry, j if names is None else names[j], own_labels, row, counts, encoder.max_one_hot))
     if next(counts, None) is not None or any(
             column.gaps + sum(column.counts or (0,)) != n_rows if column.kind == "category" else column.gaps > n_rows
             for column in columns):
@@ -93,21 +92,23 @@ def _restored(cls: Any, description: Mapping[str, Any], arrays: Mapping[str, NDA
     return encoder
 
 
-def _column(entry: Mapping[str, Any], name: Any, labels: list[Any], row: list[float], counts: Any) -> ColumnInfo:
-    kind, encoding, gaps = entry["kind"], entry["encoding"], entry["gaps"]
-    if encoding not in KINDS[kind] or type(gaps) is not int or gaps < 0 or type(name) not in SIMPLE:
+def _column(entry: Mapping[str, Any], name: Any, labels: list[Any], row: list[float], counts: Iterator[int],
+            max_one_hot: int) -> ColumnInfo:
+    kind, gaps = entry["kind"], entry["gaps"]
+    if kind not in ("number", "category") or type(gaps) is not int or gaps < 0 or type(name) not in SIMPLE:
         raise ValueError("a column is of no known kind")
     if kind == "number":
         median, scale, unit = row
-        if not (math.frexp(unit)[0] == 0.5 and scale >= 0):
+        if not (unit > 0 and math.frexp(unit)[0] == 0.5 and scale >= 0):
             raise ValueError("a column has no scale")
         if entry["all_missing"]:
-            return ColumnInfo(name, kind, encoding, gaps)
-        return ColumnInfo(name, kind, encoding, gaps, median=median, scale=scale, unit=unit)
-    if len(labels) != entry["n_categories"] or any(type(label) not in SIMPLE for label in labels) or (
+            return ColumnInfo(name, "number", "constant", gaps)
+        return ColumnInfo(name, "number", number_encoding(scale), gaps, median=median, scale=scale, unit=unit)
+    if any(type(label) not in SIMPLE or label is None or label != label for label in labels) or (
             len(set(labels)) < len(labels)):
         raise ValueError("a column has no valid categories")
-    own = tuple(next(counts) for _ in labels)
-    if any(count < 1 for count in own):
+    own = tuple(itertools.islice(counts, len(labels)))
+    if len(own) < len(labels) or any(count < 1 for count in own):
         raise ValueError("a category does not occur")
-    return ColumnInfo(name, kind, encoding, gaps, categories=tuple(labels), counts=own)
+    return ColumnInfo(name, "category", category_encoding(len(labels), max_one_hot), gaps, categories=tuple(labels),
+                      counts=own)

@@ -110,16 +110,18 @@ def _open_rows(X: Sequence[Any]) -> Table:
         return _open_array(np.asarray(X))
 
     def opener(j: int, place: Place) -> Reader:
-        return lambda start, stop, place, as_labels: _from_cells([row[j] for row in X[start:stop]], place)
+        return lambda start, stop, place, as_labels: _from_cells([row[j] for row in X[start:stop]], place,
+                                                                 as_labels)
 
     return Table(None, len(X), len(X[0]), opener, lambda: X)
 
 
-def _from_cells(cells: list[Any], place: Place) -> Numbers | Labels:
-    for i, cell in enumerate(cells):
-        if isinstance(cell, (list, tuple)):
-            raise ValueError(f"X must have shape (m, n), got a {type(cell).__name__} in {place.row(i)}")
-    return from_objects(cells, place)
+def _from_cells(cells: list[Any], place: Place, as_labels: bool) -> Numbers | Labels:
+    nested = tuple(kind for kind in set(map(type, cells)) if issubclass(kind, (list, tuple, np.ndarray)))
+    if nested:
+        i = next(i for i, cell in enumerate(cells) if isinstance(cell, nested))
+        raise ValueError(f"X must have shape (m, n), got a {type(cells[i]).__name__} in {place.row(i)}")
+    return from_objects(cells, place, as_labels)
 
 
 def _open_frame(X: Any, names: Sequence[Any]) -> Table:
@@ -142,7 +144,7 @@ def _open_frame(X: Any, names: Sequence[Any]) -> Table:
 
 
 def _array_reader(array: NDArray[Any]) -> Reader:
-    return lambda start, stop, place, as_labels: from_array(array[start:stop], place)
+    return lambda start, stop, place, as_labels: from_array(array[start:stop], place, as_labels)
 
 
 def _pandas_rows(frame: Any) -> Sequence[Sequence[Any]]:
@@ -175,7 +177,7 @@ def _pandas_reader(series: Any, place: Place) -> Reader:
         if kind in "iub" or dtype.name.startswith(("string", "str")):
             codes, found = part.factorize()
             return with_categories(codes, np.asarray(found, object).tolist())
-        return from_array(np.asarray(part), place)
+        return from_array(np.asarray(part), place, as_labels)
 
     return read
 
@@ -196,7 +198,7 @@ def _polars_reader(series: Any) -> Reader:
             codes, present = np.full(len(part), -1, np.intp), part.is_not_null().to_numpy()
             found, codes[present] = np.unique(part.drop_nulls().to_numpy(), return_inverse=True)
             return with_categories(codes, found.tolist())
-        return from_objects(part.to_list(), place)
+        return from_objects(part.to_list(), place, as_labels)
 
     return read
 
@@ -219,7 +221,7 @@ def _arrow_reader(column: Any, place: Place) -> Reader:
             return with_categories(_dictionary_codes(encoded), _dictionary_labels(encoded))
         if name.startswith(("list", "large_list", "fixed_size_list", "struct", "map", "union")):
             raise TypeError(f"X must hold numbers or labels, got {name} in {place}")
-        return from_objects(part.to_pylist(), place)
+        return from_objects(part.to_pylist(), place, as_labels)
 
     return read
 

@@ -58,7 +58,7 @@ def refuse_dates(what: Any, place: Place) -> NoReturn:
 # ---- reading
 
 
-def from_array(array: NDArray[Any], place: Place) -> Numbers | Labels:
+def from_array(array: NDArray[Any], place: Place, as_labels: bool = False) -> Numbers | Labels:
     """Return an array (m,) of any dtype as numbers or labels.
 
     Raises
@@ -81,11 +81,11 @@ def from_array(array: NDArray[Any], place: Place) -> Numbers | Labels:
         raise ValueError(f"Complex data not supported: {place} has dtype {array.dtype}")
     if kind == "V":
         raise TypeError(f"X must hold numbers or labels, got dtype {array.dtype} in {place}")
-    return from_objects(array.tolist(), place)
+    return from_objects(array.tolist(), place, as_labels)
 
 
-def from_objects(values: Sequence[Any], place: Place) -> Numbers | Labels:
-    """Return Python objects as numbers if all are, else as labels; None, NaN and NA are missing.
+def from_objects(values: Sequence[Any], place: Place, as_labels: bool = False) -> Numbers | Labels:
+    """Return Python objects as numbers if all are, else, or if wanted, as labels; None, NaN and NA are missing.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def from_objects(values: Sequence[Any], place: Place) -> Numbers | Labels:
             raise ValueError(f"Complex data not supported: X holds a {kind.__name__} in {place}")
     present = kinds - absent
     flags = {kind for kind in present if issubclass(kind, (bool, np.bool_))}
-    if present != flags and all(kind in flags or is_number(kind) for kind in present):
+    if not as_labels and present != flags and all(kind in flags or is_number(kind) for kind in present):
         return Numbers(_floats(values, absent, place))
     if not present:
         return Numbers(np.full(len(values), np.nan))
@@ -113,8 +113,9 @@ def _floats(values: Sequence[Any], absent: set[type], place: Place) -> NDArray[n
     if absent:
         values = [math.nan if type(value) in absent else value for value in values]
     try:
-        return np.array(values, np.float64)
-    except (TypeError, ValueError, OverflowError, ArithmeticError):
+        with np.errstate(over="ignore"):
+            return np.array(values, np.float64)
+    except (TypeError, ValueError, ArithmeticError):
         pass
     for i, value in enumerate(values):
         try:
@@ -229,6 +230,9 @@ def as_labels(entries: Numbers | Labels, place: Place) -> Labels:
         If a number is infinite.
     """
     if isinstance(entries, Labels):
+        for number, label in enumerate(entries.labels):
+            if isinstance(label, float) and math.isinf(label) and (places := entries.codes == number).any():
+                refuse_infinity(Numbers(np.where(places, label, 0)), place)
         return entries
     values = entries.values
     if values.dtype.kind == "f":

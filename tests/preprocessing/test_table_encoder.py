@@ -1,10 +1,16 @@
 """TableEncoder: what numbers, categories and missing values become, whatever kind of table they come in."""
 
+import doctest
+import inspect
 import pickle
+import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from helpers.table_cases import COLUMNS, NAMED, NAMES, PLAIN, ROWS, TABLES, rows_of
 from sklearn.base import clone
@@ -179,3 +185,115 @@ def test_set_output_names_the_columns(library, kind):
     assert list(table.columns) == ["size", "size_missing", "count", "rooms", "rooms_missing", "new_True", "sold_True",
                                    "sex_m", "colour_blue", "colour_green", "colour_red"]
     assert isinstance(encoder.columns_[0], ColumnInfo)
+
+
+def test_names_of_the_output_are_unique():
+    table = pd.DataFrame({"a": ["b", "c", "d"], "a_b": [1.0, 2.0, None], "a_b_missing": [1.0, 2.0, 3.0]})
+    names = TableEncoder().fit(table).get_feature_names_out()
+    assert names.tolist() == ["a_b", "a_c", "a_d", "a_b_2", "a_b_missing", "a_b_missing_2"]
+    np.testing.assert_array_equal(TableEncoder().fit([["x"], ["y"]]).get_feature_names_out(["sex"]), ["sex_y"])
+
+
+def test_changed_parameters_take_effect_in_the_next_fit():
+    encoder = TableEncoder(clip=None).fit(PLAIN)
+    before, state = encoder.transform(PLAIN), encoder.state()
+    encoder.set_params(clip=1.0, dtype="float64")
+    np.testing.assert_array_equal(encoder.transform(PLAIN), before)
+    assert encoder.state()[0] == state[0]
+    assert encoder.fit_transform(PLAIN).dtype == np.float64
+
+
+def test_every_parameter_is_documented_with_its_default():
+    documented = dict(re.findall(r"^    (\w+) : .*, default=(.*)$", TableEncoder.__doc__, re.MULTILINE))
+    assert documented == {name: repr(parameter.default)
+                          for name, parameter in inspect.signature(TableEncoder).parameters.items()}
+
+
+def test_every_fitted_attribute_is_documented():
+    public = {name for name in vars(TableEncoder().fit(PLAIN)) if name.endswith("_") and not name.startswith("_")}
+    attributes = TableEncoder.__doc__.split("Attributes\n")[1].split("References\n")[0]
+    assert set(re.findall(r"^    (\w+_) : ", attributes, re.MULTILINE)) == public
+
+
+def test_the_example_of_the_docstring_runs():
+    runner = doctest.DocTestRunner()
+    for test in doctest.DocTestFinder(recurse=False).find(TableEncoder, globs={}):
+        assert test.examples
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+# ---- more about categories
+
+
+def test_declared_categories_without_examples_count_as_unknown():
+    """Nothing would be learned about their columns or vectors."""
+    column = pd.Categorical(["low", "high", "low", None], categories=["none", "low", "high"], ordered=True)
+    encoder = TableEncoder().fit(pd.DataFrame({"dose": column}))
+    assert encoder.columns_[0].categories == ("low", "high")  # in their order
+    table = pd.DataFrame({"dose": pd.Categorical(["none", "high"], categories=["high", "none"])})
+    np.testing.assert_array_equal(encoder.transform(table), [[0], [1]])
+
+
+def test_categories_may_be_of_several_types():
+    X = np.array([["a"], [2], [True], [1.5], [None], [b"a"]], object)
+    encoder = TableEncoder().fit(X)
+    assert encoder.columns_[0].categories == (True, 1.5, 2, b"a", "a")
+    np.testing.assert_array_equal(encoder.transform(X)[[0, 1, 2, 3, 5]], np.eye(5)[[4, 2, 0, 1, 3]])
+
+
+def test_large_whole_numbers_remain_distinct_categories():
+    ids = [2**60, 2**60 + 1, None]
+    for column in (pd.array(ids, "Int64"), pd.array(ids, "int64[pyarrow]"), pd.Series(ids, dtype=object)):
+        encoder = TableEncoder(["id"]).fit(pd.DataFrame({"id": column}))
+        assert encoder.columns_[0].categories == (2**60, 2**60 + 1)
+        np.testing.assert_array_equal(encoder.transform(pd.DataFrame({"id": column})), [[-1], [1], [0]])
+    for table in (pl.DataFrame({"id": ids}), pa.table({"id": ids})):
+        np.testing.assert_array_equal(TableEncoder([0]).fit_transform(table), [[-1], [1], [0]])
+
+
+def test_many_rows_and_categories_are_encoded_in_blocks():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 50_000, 100_000)
+    labels = np.array([f"id {k}" for k in range(50_000)], object)[codes]
+    expected = np.unique(labels.astype(str), return_inverse=True)[1] + 1
+    for column in (labels, pd.Categorical(labels), pd.array(labels, "string"), pa.array(labels)):
+        table = pa.table({"id": column}) if isinstance(column, pa.Array) else pd.DataFrame({"id": column})
+        encoder = TableEncoder().fit(table)
+        np.testing.assert_array_equal(encoder.transform(table)[:, 0], expected)
+        assert encoder.codes_ == {0: len(np.unique(codes)) + 1}
+
+
+# ---- more about numbers
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "i1", "u1", "i4", "u8", ">f8", ">i2"])
+def test_every_dtype_of_numbers_is_encoded_in_float64(dtype):
+    X = np.array([[1, 5], [2, 7], [3, 7], [9, 100]], dtype)
+    expected = np.column_stack([encode_number(X[:, 0]), encode_number(X[:, 1])]).astype(np.float32)
+    np.testing.assert_array_equal(TableEncoder().fit_transform(X), expected)
+    np.testing.assert_array_equal(TableEncoder().fit_transform(X.astype(object)), expected)
+    np.testing.assert_allclose(TableEncoder(dtype="float64").fit_transform(X), expected, rtol=1e-7)
+
+
+def test_decimals_and_fractions_are_numbers():
+    X = [[Decimal("0.1"), Fraction(1, 3)], [Decimal("0.5"), None], [Decimal("NaN"), Fraction(2)], [2, 3.5]]
+    expected = np.array([[float("nan") if value is None else float(value) for value in row] for row in X])
+    np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform(expected))
+
+
+def test_standard_scaling_uses_mean_and_standard_deviation():
+    X = 1e9 + np.array([[1.0], [2.0], [3.0], [np.nan], [10.0]])
+    encoder = TableEncoder(scaling="standard", clip=None, dtype="float64", indicators=False).fit(X)
+    expected = (X - np.nanmean(X)) / np.nanstd(X)
+    np.testing.assert_allclose(encoder.transform(X), np.nan_to_num(expected), rtol=1e-6, atol=1e-6)  # 1e9 eps / 3.5
+
+
+@pytest.mark.parametrize("indicators, names", [
+    ("auto", ["a", "a_missing", "b"]), (True, ["a", "a_missing", "b", "b_missing"]), (False, ["a", "b"])])
+def test_indicators_mark_missing_numbers(indicators, names):
+    encoder = TableEncoder(indicators=indicators).fit(pd.DataFrame({"a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0]}))
+    assert encoder.get_feature_names_out().tolist() == names
+    encoded = encoder.transform(pd.DataFrame({"a": [None, 2.0], "b": [None, 2.0]}, dtype=float))
+    for name, values in zip(names, encoded.T, strict=True):
+        np.testing.assert_array_equal(values, [1, 0] if name.endswith("missing") else [0, 0])
