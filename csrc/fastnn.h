@@ -42,7 +42,8 @@ typedef struct {
     const double *levels; /* IN (per_target) instead of `parameter`; not read if per_target is below 2 */
 } fastnn_loss;
 
-/* One update of the parameter arena theta, shared by all slices of a step. */
+/* One update of the parameter arena theta, shared by all slices of a step. Groups of parameters have their own rates
+   and their own `shrink`. */
 typedef struct {
     int rule;                 /* FASTNN_SGD ... */
     double rate;              /* learning rate; Adam, NAdam: including the bias correction (prepare_update) */
@@ -52,7 +53,8 @@ typedef struct {
     double epsilon;           /* added outside the square root */
     double l2, l1;            /* J includes l2/2 * sum of W^2 + l1 * sum of |W| over the first n_decayed elements */
     double weight_decay;      /* decoupled weight decay, as a fraction of the learning rate */
-    double shrink;            /* decoupled weight decay: W is multiplied by this before the step; 1 if unused */
+    double decay;             /* learning rate * weight_decay (prepare_update) */
+    double shrink;            /* decoupled weight decay: theta is multiplied by this before the step; 1 if unused */
     double clip;              /* the gradient is multiplied by this; 1 if unused */
     ptrdiff_t n_decayed;      /* number of weights, which precede the biases in the arena */
     ptrdiff_t size;           /* elements of the arena: the distance between two shards' gradients */
@@ -302,7 +304,7 @@ typedef struct {
     /* The kernels of a level, or NULL if this build or machine lacks it. */
     const fastnn_ops *(*table)(int level, int dtype);
 
-    /* Set the learning-rate fields of `u` for step t = 1, 2, ...: rate, gradient_rate and shrink. */
+    /* Set the learning-rate fields of `u` for step t = 1, 2, ...: rate, gradient_rate, decay and shrink. */
     void (*prepare_update)(fastnn_update *u,  /* IN/OUT */
                            double t, double learning_rate);
 

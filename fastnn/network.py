@@ -1,7 +1,7 @@
 """Network: a dense neural network of any depth, its training, prediction and storage."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -91,7 +91,8 @@ class Network(PredictingNetwork):
             early_stopping: int | EarlyStopping | None = None,
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
             progress: bool = False, resume: str | os.PathLike[str] | None = None,
-            n_threads: int | None = None, frozen_layers: Sequence[int] | None = ()) -> History:
+            n_threads: int | None = None, frozen_layers: Sequence[int] | None = (),
+            groups: Mapping[str, optimizers.Group] | None = None) -> History:
         """Train on (X, y); a second call continues where the first one ended.
 
         Training starts from the current parameters. It continues with the optimiser's state of the previous fit if rule
@@ -177,6 +178,10 @@ class Network(PredictingNetwork):
             The numbers l of layers whose W[l] and b[l] stay as they are, from 1 to L, or from -1, the last, downwards.
             Their penalties remain part of J, and their dropout is used. The backward pass ends at the lowest layer
             that is trained.
+        groups : dict of {str: fastnn.optimizers.Group}, optional
+            Factors of the learning rate and of the weight decay for groups of parameters: "W", the weights, and "b",
+            the biases. ``{"W": Group([1, 1, 0.5]), "b": Group(0.1)}`` trains the weights of the third layer at half
+            and all biases at a tenth of the learning rate. Groups that are not named have the factor 1.
 
         Returns
         -------
@@ -205,10 +210,11 @@ class Network(PredictingNetwork):
             prediction while the validation loss fell.
         """
         settings = FitSettings.check(
-            self._architecture.output, len(self.activations), self._objective.dropout, optimizer=optimizer,
+            self._architecture.output, self._parameters.layout, self._objective.dropout, optimizer=optimizer,
             learning_rate=learning_rate, clip_norm=clip_norm, batch_size=batch_size, epochs=epochs,
             steps_per_epoch=steps_per_epoch, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
-            callbacks=callbacks, progress=progress, resume=resume, n_threads=n_threads, frozen_layers=frozen_layers)
+            callbacks=callbacks, progress=progress, resume=resume, n_threads=n_threads, frozen_layers=frozen_layers,
+            groups=groups)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction,
@@ -233,14 +239,15 @@ class Network(PredictingNetwork):
                     optimizer: str | optimizers.Optimizer = "adam",
                     learning_rate: float | schedules.Schedule | None = None, batch_size: int | str | None = "auto",
                     shuffle: bool = True, n_threads: int | None = None,
-                    frozen_layers: Sequence[int] | None = ()) -> History:
+                    frozen_layers: Sequence[int] | None = (),
+                    groups: Mapping[str, optimizers.Group] | None = None) -> History:
         """Make one pass over (X, y), continuing the optimiser's state: `fit` with ``epochs=1``.
 
         A learning-rate schedule starts again in each call.
         """
         return self.fit(X, y, sample_weight=sample_weight, optimizer=optimizer, learning_rate=learning_rate,
                         batch_size=batch_size, epochs=1, shuffle=shuffle, n_threads=n_threads,
-                        frozen_layers=frozen_layers)
+                        frozen_layers=frozen_layers, groups=groups)
 
     def gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:

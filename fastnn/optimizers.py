@@ -1,12 +1,16 @@
 """Optimisers: hyperparameters and state. The updates themselves are compiled kernels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from fastnn._core.registry import STATES
 from fastnn._data import checks, functions
 
-__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RMSprop", "get"]
+__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Group", "Momentum", "NAdam", "Nesterov", "Optimizer", "RMSprop",
+           "get"]
 
 
 @dataclass(frozen=True)
@@ -224,6 +228,44 @@ class LBFGS(Optimizer):
     def hyperparameters(self) -> dict[str, float]:
         """None of the compiled core's."""
         return {}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Factors of the learning rate and of the weight decay for a group of parameters: see `Network.fit`.
+
+    Updates of the group are made with alpha * learning_rate. Before each of them, decoupled weight decay multiplies its
+    parameters by 1 - alpha * learning_rate * weight_decay * (the optimiser's weight_decay).
+
+    Parameters
+    ----------
+    learning_rate : float or sequence of float, default 1.0
+        Non-negative. With 0 the group keeps its parameters and the optimiser's state, as in `frozen_layers`. A sequence
+        holds a factor for each layer in which the group has parameters.
+    weight_decay : float or sequence of float, optional
+        Non-negative, likewise. By default 1 for the weights W and 0 for all other groups.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a factor is negative or not finite.
+    """
+
+    learning_rate: float | Sequence[float] = 1.0
+    weight_decay: float | Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "learning_rate", _factors(self.learning_rate, "learning_rate"))
+        if self.weight_decay is not None:
+            object.__setattr__(self, "weight_decay", _factors(self.weight_decay, "weight_decay"))
+
+
+def _factors(value: Any, name: str) -> float | tuple[float, ...]:
+    """Return a non-negative factor, or a tuple of them."""
+    if isinstance(value, (str, bytes, dict, set, frozenset)) or not np.iterable(value):
+        return float(checks.number(value, f"{name} of a group", minimum=0))
+    return tuple(float(checks.number(one, f"{name} of layer {l} of a group", minimum=0))
+                 for l, one in enumerate(value, 1))
 
 
 BY_NAME: dict[str, type[Optimizer]] = {

@@ -15,7 +15,8 @@ static inline void prepare_update(fastnn_update *u, /* IN/OUT */
 {
     u->rate = learning_rate;
     u->gradient_rate = 0;
-    u->shrink = 1 - learning_rate * u->weight_decay;
+    u->decay = learning_rate * u->weight_decay;
+    u->shrink = 1 - u->decay;
     if (u->rule == FASTNN_ADAM) {
         u->rate *= sqrt(1 - pow(u->beta_2, t)) / (1 - pow(u->beta_1, t));
     } else if (u->rule == FASTNN_NADAM) {
@@ -182,11 +183,11 @@ static void FN(divide_by_root_mean_square)(const fastnn_update *u, ptrdiff_t cou
     }
 }
 
-/* Decoupled weight decay (Loshchilov & Hutter 2019) of the weights among theta[start:stop]. */
-static void FN(decay)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop, real *restrict theta)
+/* Decoupled weight decay (Loshchilov & Hutter 2019) of theta (count) IN/OUT. */
+static void FN(decay)(const fastnn_update *u, ptrdiff_t count, real *restrict theta)
 {
     const real shrink = R(u->shrink);
-    for (ptrdiff_t i = start; i < MIN(stop, u->n_decayed); i++) theta[i] *= shrink;
+    for (ptrdiff_t i = 0; i < count; i++) theta[i] *= shrink;
 }
 
 /* Does the rule divide g by its root mean square? */
@@ -233,7 +234,7 @@ static double FN(update)(const fastnn_update *u, ptrdiff_t start, ptrdiff_t stop
             g = buffer;
         }
         if (rms) FN(divide_by_root_mean_square)(u, count, buffer, first);
-        if (u->shrink != 1) FN(decay)(u, i, end, theta);
+        if (u->shrink != 1) FN(decay)(u, count, theta + i);
         FN(step)(u, count, g, theta + i, first, second);
     }
     return penalty;

@@ -259,7 +259,7 @@ cdef fastnn_update arguments(str rule, object theta, object gradients, dict hype
     u.beta_1, u.beta_2 = hyperparameters.get("beta_1", 0.0), hyperparameters.get("beta_2", 0.0)
     u.epsilon = hyperparameters.get("epsilon", 0.0)
     u.l2, u.l1 = hyperparameters.get("l2", 0.0), hyperparameters.get("l1", 0.0)
-    u.weight_decay = 0
+    u.weight_decay = u.decay = 0
     u.shrink, u.clip = hyperparameters.get("shrink", 1.0), hyperparameters.get("clip", 1.0)
     u.n_decayed = hyperparameters.get("n_decayed", 0)
     u.size, u.n_shards = theta.size, gradients.shape[0]

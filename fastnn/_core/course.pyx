@@ -306,7 +306,7 @@ def moved(object value, object gradient, double learning_rate, str symbol, str d
     cdef const double *dw = data(derivative)
     cdef double *w = data(result)
     cdef fastnn_update u = fastnn_update(rule=FASTNN_SGD, rate=learning_rate, gradient_rate=0, momentum=0, beta_1=0,
-                                         beta_2=0, epsilon=0, l2=0, l1=0, weight_decay=0, shrink=1, clip=1,
+                                         beta_2=0, epsilon=0, l2=0, l1=0, weight_decay=0, decay=0, shrink=1, clip=1,
                                          n_decayed=0, size=size, n_shards=1)
     with nogil:
         ops.update(&u, 0, size, dw, w, NULL, NULL)

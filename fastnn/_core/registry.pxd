@@ -47,6 +47,7 @@ cdef extern from "fastnn.h" nogil:
         double l2
         double l1
         double weight_decay
+        double decay
         double shrink
         double clip
         ptrdiff_t n_decayed

@@ -6,6 +6,13 @@ from fastnn._core.registry cimport fastnn_update
 from fastnn._core.shard cimport TrainingBuffers
 
 
+# Consecutive parameters of one group, with the factors of their learning rate and of their decoupled weight decay.
+cdef struct Group:
+    ptrdiff_t start, stop  # elements of the arena
+    double rate
+    double decay           # of (learning rate * weight decay), itself a multiple of `rate`
+
+
 # A network with the examples, the objective, the update and the workspace of a training run, checked once.
 # `TrainingPlan` documents the values; bind_network comes first, the others in this order.
 cdef class BoundTraining(BoundNetwork):
@@ -19,6 +26,8 @@ cdef class BoundTraining(BoundNetwork):
     cdef bint drops
     cdef ptrdiff_t *ranges        # (n_ranges, 2) starts and stops of the trained parameters in the arena, in order
     cdef int n_ranges
+    cdef Group *groups            # (n_groups) the ranges, cut where factors differ
+    cdef int n_groups
     cdef double frozen_squares, frozen_absolutes  # sums over the weights of the frozen layers
     cdef uint32_t dropout_seed[2]
     cdef int X_is_finite          # so far, if it is checked
@@ -26,7 +35,10 @@ cdef class BoundTraining(BoundNetwork):
     cdef int bind_objective(self, object objective) except -1
     cdef int bind_update(self, object update) except -1
     cdef int bind_dropout(self, object rates, object seed) except -1
-    cdef int bind_frozen(self, object frozen) except -1
-    cdef void add_range(self, bint frozen, ptrdiff_t offset, ptrdiff_t count) noexcept
+    cdef int bind_trained(self, object frozen, object groups) except -1
+    cdef void add_layers(self) noexcept
+    cdef void add_groups(self, list rows) noexcept
+    cdef void add_group(self, ptrdiff_t start, ptrdiff_t stop, double rate, double decay) noexcept
+    cdef bint is_trained(self, ptrdiff_t offset, ptrdiff_t count) noexcept
     cdef int bind_examples(self, object examples) except -1
     cdef int bind_workspace(self, object workspace, object parallelism) except -1

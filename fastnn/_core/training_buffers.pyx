@@ -1,4 +1,5 @@
 """The buffers of a training run, checked once and bound to C pointers."""
+from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -14,6 +15,7 @@ cdef class BoundTraining(BoundNetwork):
     def __dealloc__(self):
         free(self.run.Z)
         free(self.ranges)
+        free(self.groups)
 
     cdef int bind_objective(self, object objective) except -1:
         cdef Layer *first = &self.net.layers[0]
@@ -65,37 +67,87 @@ cdef class BoundTraining(BoundNetwork):
             self.drops |= layers[l].threshold != 0
         return 0
 
-    cdef int bind_frozen(self, object frozen) except -1:
+    cdef int bind_trained(self, object frozen, object groups) except -1:
         cdef Layer *layers = self.net.layers
+        cdef Layer *layer
         cdef int L = self.net.n_layers, l
+        cdef list rows = None if groups is None else check_groups(groups, self.net.size)
         if frozen is not None:
             for l in frozen.layers:
                 if not 0 <= l < L:
                     raise ValueError(f"frozen layers must be from 0 to {L - 1}, got {l}")
                 layers[l].frozen = True
             self.frozen_squares, self.frozen_absolutes = frozen.squares, frozen.absolutes
-        while self.run.lowest < L and layers[self.run.lowest].frozen:
+        l = 2 * L + 1 if rows is None else len(rows)
+        self.ranges = <ptrdiff_t *>calloc(2 * l, sizeof(ptrdiff_t))
+        self.groups = <Group *>calloc(l, sizeof(Group))
+        if self.ranges == NULL or self.groups == NULL:
+            raise MemoryError
+        if rows is None:
+            self.add_layers()
+        else:
+            self.add_groups(rows)
+        while self.run.lowest < L:
+            layer = &layers[self.run.lowest]
+            if self.is_trained(layer.W, layer.n_in * layer.n_out) or self.is_trained(layer.b, layer.n_out):
+                break
             self.run.lowest += 1
         if self.run.lowest == L:
             raise ValueError("all layers are frozen")
-        self.ranges = <ptrdiff_t *>calloc(4 * L, sizeof(ptrdiff_t))
-        if self.ranges == NULL:
-            raise MemoryError
-        for l in range(L):
-            self.add_range(layers[l].frozen, layers[l].W, layers[l].n_in * layers[l].n_out)
-        for l in range(L):
-            self.add_range(layers[l].frozen, layers[l].b, layers[l].n_out)
         return 0
 
-    # Append the range of `count` elements from the byte `offset` on to the ranges, or extend the last one by it.
-    cdef void add_range(self, bint frozen, ptrdiff_t offset, ptrdiff_t count) noexcept:
-        cdef ptrdiff_t start = offset // self.net.itemsize
-        if frozen:
-            return
+    # Every layer that is not frozen, and what follows the layers in the arena. Weight decay leaves biases alone.
+    cdef void add_layers(self) noexcept:
+        cdef ptrdiff_t start = 0, stop = 0
+        cdef Layer *layer
+        cdef int l
+        for l in range(self.net.n_layers):
+            layer = &self.net.layers[l]
+            start = layer.W // self.net.itemsize
+            if not layer.frozen:
+                self.add_group(start, start + layer.n_in * layer.n_out, 1, 1)
+        for l in range(self.net.n_layers):
+            layer = &self.net.layers[l]
+            start = layer.b // self.net.itemsize
+            stop = start + layer.n_out
+            if not layer.frozen:
+                self.add_group(start, stop, 1, 0)
+        if stop < self.net.size:
+            self.add_group(stop, self.net.size, 1, 0)
+
+    # Rows of `check_groups`; a layer is frozen if none of them has a part of its W.
+    cdef void add_groups(self, list rows) noexcept:
+        cdef Layer *layer
+        cdef int l
+        for start, stop, rate, decay in rows:
+            self.add_group(start, stop, rate, decay)
+        for l in range(self.net.n_layers):
+            layer = &self.net.layers[l]
+            layer.frozen = not self.is_trained(layer.W, layer.n_in * layer.n_out)
+
+    # Append a group, and its range; extend the last ones where this makes no difference.
+    cdef void add_group(self, ptrdiff_t start, ptrdiff_t stop, double rate, double decay) noexcept:
+        cdef Group *last = self.groups + max(0, self.n_groups - 1)
+        if self.settings.weight_decay == 0:
+            decay = 0
+        if self.n_groups > 0 and last.stop == start and last.rate == rate and last.decay == decay:
+            last.stop = stop
+        else:
+            self.groups[self.n_groups] = Group(start, stop, rate, decay)
+            self.n_groups += 1
         if self.n_ranges == 0 or self.ranges[2 * self.n_ranges - 1] != start:
             self.ranges[2 * self.n_ranges] = start
             self.n_ranges += 1
-        self.ranges[2 * self.n_ranges - 1] = start + count
+        self.ranges[2 * self.n_ranges - 1] = stop
+
+    # Whether any of the `count` parameters from this byte of the arena on is trained.
+    cdef bint is_trained(self, ptrdiff_t offset, ptrdiff_t count) noexcept:
+        cdef ptrdiff_t start = offset // self.net.itemsize
+        cdef int r
+        for r in range(self.n_ranges):
+            if self.ranges[2 * r] < start + count and start < self.ranges[2 * r + 1]:
+                return True
+        return False
 
     cdef int bind_examples(self, object examples) except -1:
         cdef TrainingBuffers *run = &self.run
@@ -174,3 +226,20 @@ cdef bint needs_batch_buffers(const TrainingBuffers *run, ptrdiff_t n) noexcept:
     cdef bint in_place = run.X == NULL or (not shuffled and run.column_stride == 1 and run.row_stride == n)
     return (not in_place and run.batch_X == NULL or shuffled and run.batch_Y == NULL
             or shuffled and run.sample_weight != NULL and run.batch_weights == NULL)
+
+
+# The rows (start, stop, rate, decay) of `groups` as a list of tuples, in an arena of this size.
+cdef list check_groups(object groups, ptrdiff_t size):
+    cdef list rows = []
+    cdef ptrdiff_t start, stop, end = 0
+    cdef double rate, decay
+    for start, stop, rate, decay in groups:
+        if not end <= start < stop <= size:
+            raise ValueError(f"groups must be ranges in order, from 0 to {size}, got {start} to {stop} after {end}")
+        if not (0 < rate < INFINITY and 0 <= decay < INFINITY):
+            raise ValueError(f"a group needs a positive rate and a decay of at least 0, got {rate} and {decay}")
+        rows.append((start, stop, rate, decay))
+        end = stop
+    if not rows:
+        raise ValueError("all layers are frozen")
+    return rows

@@ -57,13 +57,18 @@ cdef class TrainingPlan(TrainingStages):
         `layers`: indices from 0 of the layers whose parameters and states stay as they are; `squares`, `absolutes`:
         the sums over their weights, which the reported J contains. The gradients of these parameters are undefined in
         `workspace.gradients`. None if all layers are trained.
+    groups : sequence of (start, stop, rate, decay), optional
+        The trained ranges of the arena, in order, and the factors of each: its learning rate is learning_rate * rate,
+        and decoupled weight decay multiplies it by 1 - learning_rate * rate * weight_decay * decay. A layer is frozen
+        if none of them has a part of its W; `frozen` then gives its sums alone. By default all layers that are not
+        frozen, with rate 1, and decay 1 for W and 0 for all else.
     """
 
     cdef readonly object workspace  # as given
 
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, architecture, parameters, objective, update, examples, workspace, parallelism, *, int level,
-                  frozen=None):
+                  frozen=None, groups=None):
         cdef int blas_threads = parallelism.blas_threads, team = parallelism.team
         self.workspace = workspace
         self.bind_network(level, architecture, parameters, BLAS_ONLY if blas_threads > 1 else FASTEST_KERNEL, True)
@@ -72,7 +77,7 @@ cdef class TrainingPlan(TrainingStages):
             self.bind_update(update)
             self.bind_dropout(objective.dropout, update.dropout_seed)
         self.bind_examples(examples)
-        self.bind_frozen(frozen)
+        self.bind_trained(frozen, groups)
         self.bind_workspace(workspace, parallelism)
         self.bind_team(team, parallelism.n_parts)
 

@@ -59,7 +59,7 @@ cdef class TrainingStages(BoundTraining):
     cdef ptrdiff_t slice_start(self, int s) noexcept nogil
     cdef int parts(self, int stage) noexcept nogil
     cdef void run_part(self, int stage, int k) noexcept nogil
-    cdef void part_of_range(self, int s, int r, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil
+    cdef void part_of_slice(self, int s, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil
     cdef double frozen_penalty(self) noexcept nogil
     cdef double sum_slice(self, const fastnn_update *u, int s, double *squares) noexcept nogil
     cdef void reduce_slice(self, int s) noexcept nogil

@@ -10,6 +10,7 @@ from fastnn._core.registry cimport csrc, fastnn_update
 from fastnn._core.shard cimport shard_pass, total_weight
 from fastnn._core.team cimport clock, fastnn_place, fastnn_team_body, run_team, team_barrier
 from fastnn._core.team_policy cimport fastnn_decide, fastnn_record
+from fastnn._core.training_buffers cimport Group
 from fastnn._core.tuning cimport SLICE_GRANULE
 
 
@@ -106,10 +107,10 @@ cdef class TrainingStages(BoundTraining):
         cdef ptrdiff_t length = (self.net.size + self.n_slices - 1) // self.n_slices
         return min(s * ((length + SLICE_GRANULE - 1) // SLICE_GRANULE * SLICE_GRANULE), self.net.size)
 
-    # The part of slice s in the r-th range of trained parameters; empty if start >= stop.
-    cdef void part_of_range(self, int s, int r, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil:
-        start[0] = max(self.slice_start(s), self.ranges[2 * r])
-        stop[0] = min(self.slice_start(s + 1), self.ranges[2 * r + 1])
+    # Confine a range to slice s; it is empty if start >= stop.
+    cdef void part_of_slice(self, int s, ptrdiff_t *start, ptrdiff_t *stop) noexcept nogil:
+        start[0] = max(self.slice_start(s), start[0])
+        stop[0] = min(self.slice_start(s + 1), stop[0])
 
     # The L2 and L1 terms of the frozen layers.
     cdef double frozen_penalty(self) noexcept nogil:
@@ -132,7 +133,8 @@ cdef class TrainingStages(BoundTraining):
         cdef int r
         squares[0] = 0
         for r in range(self.n_ranges):
-            self.part_of_range(s, r, &start, &stop)
+            start, stop = self.ranges[2 * r], self.ranges[2 * r + 1]
+            self.part_of_slice(s, &start, &stop)
             if start < stop:
                 penalty += self.net.ops.total_gradient(u, start, stop, self.run.gradients, self.net.theta,
                                                        self.run.gradients + start * self.net.itemsize, &part)
@@ -150,6 +152,7 @@ cdef class TrainingStages(BoundTraining):
         cdef fastnn_update u = self.update
         cdef double norm, penalty = 0
         cdef ptrdiff_t start, stop
+        cdef const Group *group
         cdef int r
         if self.clip_norm > 0:
             norm = self.gradient_norm()
@@ -160,9 +163,13 @@ cdef class TrainingStages(BoundTraining):
                 u.clip = self.clip_norm / norm
         if not isfinite(self.total_loss()):
             return
-        for r in range(self.n_ranges):
-            self.part_of_range(s, r, &start, &stop)
+        for r in range(self.n_groups):
+            group = &self.groups[r]
+            start, stop = group.start, group.stop
+            self.part_of_slice(s, &start, &stop)
             if start < stop:
+                u.rate, u.gradient_rate = self.update.rate * group.rate, self.update.gradient_rate * group.rate
+                u.shrink = 1 - self.update.decay * (group.rate * group.decay)
                 penalty += self.net.ops.update(&u, start, stop, self.run.gradients, self.net.theta, self.states[0],
                                                self.states[1])
         if not self.clip_norm > 0:

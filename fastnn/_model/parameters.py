@@ -1,9 +1,9 @@
 """The parameters of a network: one arena with the views W and b."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,7 +15,7 @@ from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.workspace import aligned_empty, copied, writable
 
-__all__ = ["ParameterLayout", "ParameterViews", "Parameters", "activation_codes", "weight_orders"]
+__all__ = ["GroupRange", "ParameterLayout", "ParameterViews", "Parameters", "activation_codes", "weight_orders"]
 
 
 def weight_orders(sizes: Sequence[int]) -> tuple[bool, ...]:
@@ -69,6 +69,24 @@ class ParameterViews(Sequence[NDArray[Any]]):
         return list, (self._views,)
 
 
+class GroupRange(NamedTuple):
+    """Consecutive parameters of one group: elements start .. stop of the arena.
+
+    Attributes
+    ----------
+    name : str
+        The name of the group, such as "W".
+    layer : int or None
+        The number l of the layer, from 1, for groups that have a part in several layers.
+    start, stop : int
+    """
+
+    name: str
+    layer: int | None
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True)
 class ParameterLayout:
     """The place of each W and b in a flat arena: all weights first, then all biases.
@@ -104,6 +122,15 @@ class ParameterLayout:
             b.append(arena[start : start + n].reshape(n, 1))
             start += n
         return ParameterViews(W, "W"), ParameterViews(b, "b")
+
+    def groups(self) -> Iterator[GroupRange]:
+        """Yield the groups of parameters that may have their own learning rate, in the order of the arena."""
+        start = 0
+        sizes = {"W": [n_prev * n for n_prev, n in pairwise(self.sizes)], "b": self.sizes[1:]}
+        for name, counts in sizes.items():
+            for l, count in enumerate(counts, 1):
+                yield GroupRange(name, l, start, start + count)
+                start += count
 
     def move(self, arena: NDArray[Any], other: "ParameterLayout") -> NDArray[Any]:
         """Return a copy of `arena` (P,) in the layout `other` of the same sizes."""

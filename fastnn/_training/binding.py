@@ -17,9 +17,12 @@ from fastnn._model.parameters import Parameters
 from fastnn._model.workspace import Workspace, aligned_empty
 from fastnn._threads.policy import SERIAL, Parallelism
 from fastnn._threads.policy import parallelism as choose_parallelism
+from fastnn._training.groups import TrainedGroups
 from fastnn._training.optimizer_state import OptimizerState
 
 __all__ = ["bind", "bound_plan", "gradients", "whole_gradient"]
+
+ALL = TrainedGroups()
 
 
 class Update(NamedTuple):
@@ -104,20 +107,21 @@ class StepWorkspace(NamedTuple):
 
 def bind(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
          state: OptimizerState | None, *, batch_size: int, order: NDArray[np.int64] | None = None,
-         clip_norm: float = 0.0, parallelism: Parallelism = SERIAL, frozen: tuple[int, ...] = ()) -> TrainingPlan:
+         clip_norm: float = 0.0, parallelism: Parallelism = SERIAL,
+         trained: TrainedGroups = ALL) -> TrainingPlan:
     """Allocate the workspace of a run and bind everything into a plan; without a state, for gradients only."""
     update = None if state is None else Update.of(state, clip_norm)
     bound = BoundExamples.of(examples, order)
     workspace = StepWorkspace.allocate(architecture, parameters.size, bound, batch_size, parallelism.n_shards)
     return TrainingPlan(architecture, parameters, objective, update, bound, workspace, parallelism,
-                        level=runtime.LEVEL, frozen=Frozen.of(parameters, frozen))
+                        level=runtime.LEVEL, frozen=Frozen.of(parameters, trained.frozen), groups=trained.rows)
 
 
 @contextmanager
 def bound_plan(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
                state: OptimizerState | None, *, batch_size: int, n_threads: int,
                order: NDArray[np.int64] | None = None, clip_norm: float = 0.0,
-               frozen: tuple[int, ...] = ()) -> Iterator[TrainingPlan]:
+               trained: TrainedGroups = ALL) -> Iterator[TrainingPlan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
     work_sizes = examples.work_sizes(architecture.sizes)
     parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size,
@@ -126,7 +130,7 @@ def bound_plan(architecture: Architecture, objective: Objective, parameters: Par
         if not confirmed:
             parallelism = parallelism._replace(n_shards=1, team=1, n_parts=1)
         yield bind(architecture, objective, parameters, examples, state, batch_size=batch_size, order=order,
-                   clip_norm=clip_norm, parallelism=parallelism, frozen=frozen)
+                   clip_norm=clip_norm, parallelism=parallelism, trained=trained)
 
 
 def gradients(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,

@@ -20,6 +20,7 @@ GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's: ea
 LIMITS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 NOT_COMPARED = {"kind", "init", "target_ndim"}
 NOT_IN_OLDER = {"validation_fraction", "validation_split", "class_weight"}  # nor compared if they are missing
+NOTHING: dict[str, Any] = {"frozen": [], "groups": {}}  # which is not written
 
 
 def write(path: str | os.PathLike[str], state: FitState) -> None:
@@ -134,10 +135,9 @@ class SavedFit:
     def _compare(self, state: FitState) -> None:
         """Raise a ValueError if the network or the settings differ from those of the checkpoint."""
         described = self.header.get("run")
-        nothing: dict[str, Any] = {"frozen": []}  # which is not written
-        here = nothing | files.describe(state.values)[0] | state.requirements
+        here = NOTHING | files.describe(state.values)[0] | state.requirements
         older = {key: here[key] for key in NOT_IN_OLDER}
-        there = nothing | older | self.header | (described if isinstance(described, dict) else {})
+        there = NOTHING | older | self.header | (described if isinstance(described, dict) else {})
         for key, value in here.items():
             if key not in NOT_COMPARED and there.get(key) != value:
                 raise ValueError(f"{self.path!r} cannot be resumed here: it has {key}={there.get(key)}, this fit "

@@ -76,7 +76,7 @@ class FitLoop:
         values = state.values
         with bound_plan(values.architecture, values.objective, values.parameters, self.feed.examples, update,
                         batch_size=rows, n_threads=self.settings.n_threads, order=self.feed.order,
-                        clip_norm=self.settings.clip_norm, frozen=self.settings.frozen) as plan:
+                        clip_norm=self.settings.clip_norm, trained=state.trained) as plan:
             reason = state.stop_reason()
             if reason is None and isinstance(optimizer, LBFGS):
                 reason = self._minimize(plan, optimizer)

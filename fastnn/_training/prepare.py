@@ -19,6 +19,7 @@ from fastnn._model.files import NetworkValues
 from fastnn._prediction.evaluate import evaluate
 from fastnn._prediction.predictor import Predictor
 from fastnn._training import checkpoints
+from fastnn._training.groups import TrainedGroups
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn._training.schedule_state import ScheduleState
 from fastnn._training.settings import FitSettings
@@ -113,6 +114,7 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
         monitor=None if rule is None else MetricMonitor(rule.monitor, rule.mode, rule.min_delta, rule.patience,
                                                         recorded, "early_stopping"),
         best=BestParameters(parameters.theta), held_rows=parts.held_rows,
+        trained=TrainedGroups.of(parameters.layout, settings.groups, settings.frozen),
         requirements=_requirements(settings, recorded, parts.held_out, feed, data))
     _refuse_unknown_direction(settings)
     for callback in settings.callbacks:
@@ -182,9 +184,11 @@ def _requirements(settings: FitSettings, recorded: tuple[str, ...], held_out: So
                   feed: BatchFeed, data: FitData) -> dict[str, Any]:
     """Return everything that must not change when a checkpoint is resumed, as JSON values."""
     n_validation = False if held_out is None else held_out.n_examples
+    used = {"frozen": list(settings.frozen),
+            "groups": {name: repr(settings.groups[name]) for name in sorted(settings.groups)}}
     return {"optimizer": repr(settings.optimizer), "learning_rate": repr(settings.schedule),
             "clip_norm": settings.clip_norm, "early_stopping": repr(settings.early_stopping),
             "recorded": list(recorded), "validation": True if n_validation is None else n_validation,
             "validation_fraction": None if data.validation_fraction is None else float(data.validation_fraction),
             "validation_split": str(data.validation_split), "class_weight": as_json(data.class_weight),
-            **({"frozen": list(settings.frozen)} if settings.frozen else {}), **feed.describe()}
+            **{key: value for key, value in used.items() if value}, **feed.describe()}

@@ -7,11 +7,13 @@ from fastnn import callbacks as callback_objects
 from fastnn import metrics as metric_objects
 from fastnn import optimizers, runtime, schedules
 from fastnn._data import checks
+from fastnn._model.parameters import ParameterLayout
 from fastnn._training import lbfgs
+from fastnn._training.groups import check_groups
 from fastnn._training.progress import progress_bar
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.metrics import Metric
-from fastnn.optimizers import LBFGS, Optimizer
+from fastnn.optimizers import LBFGS, Group, Optimizer
 from fastnn.schedules import Schedule
 
 __all__ = ["FitSettings"]
@@ -39,6 +41,8 @@ class FitSettings:
     n_threads : int
     frozen : tuple of int
         Indices from 0 of the layers that are not trained.
+    groups : dict of Group
+        By their names; empty for none.
     """
 
     optimizer: Optimizer
@@ -54,13 +58,14 @@ class FitSettings:
     progress_bar: Any
     n_threads: int
     frozen: tuple[int, ...]
+    groups: dict[str, Group]
 
     @classmethod
-    def check(cls, output: str, n_layers: int, dropout: tuple[float, ...], *, optimizer: Any, learning_rate: Any,
-              clip_norm: Any, batch_size: Any, epochs: Any, steps_per_epoch: Any, shuffle: Any, metrics: Any,
-              early_stopping: Any, callbacks: Any, progress: Any, resume: Any, n_threads: Any,
-              frozen_layers: Any) -> "FitSettings":
-        """Check the arguments of `Network.fit`, for a network of this output, number of layers and dropout.
+    def check(cls, output: str, layout: ParameterLayout, dropout: tuple[float, ...], *, optimizer: Any,
+              learning_rate: Any, clip_norm: Any, batch_size: Any, epochs: Any, steps_per_epoch: Any, shuffle: Any,
+              metrics: Any, early_stopping: Any, callbacks: Any, progress: Any, resume: Any, n_threads: Any,
+              frozen_layers: Any, groups: Any) -> "FitSettings":
+        """Check the arguments of `Network.fit`, for a network of this output, layout of parameters and dropout.
 
         Raises
         ------
@@ -73,16 +78,17 @@ class FitSettings:
             "metrics": metric_objects.get(metrics, output),
             "progress_bar": progress_bar() if checks.flag(progress, "progress") else None,
             "n_threads": runtime.thread_count(n_threads),
-            "frozen": checks.frozen_layers(frozen_layers, n_layers),
+            "frozen": checks.frozen_layers(frozen_layers, len(layout.sizes) - 1),
             "clip_norm": 0.0 if clip_norm is None else checks.number(clip_norm, "clip_norm", above=0),
             "steps_per_epoch": None if steps_per_epoch is None else checks.count(steps_per_epoch, "steps_per_epoch"),
             "optimizer": optimizers.get(optimizer),
         }
         if isinstance(checked["optimizer"], LBFGS):
             lbfgs.check_unused(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
-                               clip_norm=clip_norm, resume=resume, dropout=dropout or None,
+                               clip_norm=clip_norm, resume=resume, dropout=dropout or None, groups=groups or None,
                                checkpoints=next((one for one in chosen if isinstance(one, Checkpoint)), None))
             batch_size = None
         return cls(callbacks=chosen, early_stopping=rule,
+                   groups=check_groups(groups, checked["optimizer"], layout),
                    schedule=schedules.get(1e-3 if learning_rate is None else learning_rate),
                    batch_size=checks.batch_size(batch_size), shuffle=checks.flag(shuffle, "shuffle"), **checked)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._model.files import NetworkValues
+from fastnn._training.groups import TrainedGroups
 from fastnn._training.optimizer_state import OptimizerState
 from fastnn._training.schedule_state import ScheduleState
 from fastnn._training.stopping import BestParameters, MetricMonitor
@@ -31,6 +32,7 @@ class FitState(FitView):
     best : BestParameters
     held_rows : ndarray of int64 or None
         The positions of the validation examples, if they were split off the training data.
+    trained : TrainedGroups
     requirements : dict
         Everything that must not change when a checkpoint is resumed, as JSON values.
     """
@@ -42,6 +44,7 @@ class FitState(FitView):
     monitor: MetricMonitor | None
     best: BestParameters
     held_rows: NDArray[np.int64] | None
+    trained: TrainedGroups
     requirements: dict[str, Any]
 
     @property

@@ -14,6 +14,7 @@ from fastnn._data import checks
 from fastnn._data.arrays import ignoring_underflow
 from fastnn._model.objective import Objective
 from fastnn._training import binding, lbfgs
+from fastnn._training.groups import TrainedGroups
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
 from fastnn.estimators._arguments import check_callbacks, check_parameters, recorded, with_python_values
@@ -217,8 +218,8 @@ def fit_lbfgs(estimator: Any, network: CoreNetwork, data: FitData, call: Call) -
         with binding.bound_plan(architecture, objective, parameters, examples, None,
                                 batch_size=min(len(examples), _tuning.GRADIENT_BLOCK_ROWS),
                                 n_threads=runtime.thread_count(estimator.n_threads),
-                                frozen=checks.frozen_layers(estimator.frozen_layers, len(architecture.activations))
-                                ) as plan:
+                                trained=TrainedGroups(frozen=checks.frozen_layers(
+                                    estimator.frozen_layers, len(architecture.activations)))) as plan:
             evaluate = partial(binding.whole_gradient, plan, examples)
             reason, result = lbfgs.minimize(optimizer, parameters.theta, evaluate, estimator.max_iter, after_iteration)
     finally:

@@ -21,6 +21,7 @@ from fastnn._data.weights import by_example
 from fastnn._model.objective import Objective
 from fastnn._prediction.evaluate import evaluate
 from fastnn._training import binding, loop
+from fastnn._training.groups import TrainedGroups
 from fastnn._training.progress import progress_bar
 from fastnn._training.view import FitView
 from fastnn.callbacks import Callback
@@ -175,7 +176,8 @@ class StochasticFit:
             self.network.architecture, self.objective, self.network.parameters, self.examples, self.solver.state,
             batch_size=self.batch_size, order=self.order, n_threads=runtime.thread_count(self.n_threads),
             clip_norm=0.0 if estimator.clip_norm is None else float(estimator.clip_norm),
-            frozen=checks.frozen_layers(estimator.frozen_layers, len(self.network.architecture.activations)))
+            trained=TrainedGroups(frozen=checks.frozen_layers(
+                estimator.frozen_layers, len(self.network.architecture.activations))))
 
     def _run_epoch(self, plan: TrainingPlan) -> None:
         """Run the steps of an epoch, then record and score it."""

@@ -103,7 +103,7 @@ def reference_step(rule, theta, g, states, hyper):
     optimizer = reference.Optimizer(rule, **numbers)
     first, second = (state.copy() for state in states)
     optimizer._state, optimizer.t = [(first, second)], hyper["t"] - 1  # there is no public way to set them
-    theta = theta * np.where(decayed_part(hyper, theta.size), hyper["shrink"], 1)
+    theta = theta * hyper["shrink"]
     optimizer.update([theta], [g], hyper["alpha"])
     return theta, first, second
 

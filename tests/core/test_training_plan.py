@@ -72,6 +72,14 @@ def numbers_of(net, rule, t, **hyperparameters):
     return HYPER[rule] | rates | {"n_decayed": sum(W_l.size for W_l in net.W)}
 
 
+def update_by_kernel(rule, theta, gradient, states, level, numbers):
+    """One update of an arena: weight decay shrinks the weights alone."""
+    end = numbers["n_decayed"]
+    for start, stop, more in ((0, end, {}), (end, theta.size, {"shrink": 1.0})):
+        _testing.update(rule, theta, gradient[np.newaxis], *states, start=start, stop=stop, level=level,
+                        **numbers | more)
+
+
 @each_dtype
 @pytest.mark.parametrize(("loss", "output"), PAIRS)
 @settings(max_examples=40)
@@ -124,7 +132,7 @@ def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype
             assert abs(step_J - J) <= errors.J
             numbers = numbers_of(net, rule, step + 1, weight_decay=weight_decay)
             with kernels.subnormals_as_zero():  # as in a plan
-                _testing.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+                update_by_kernel(rule, theta, out, states, level, numbers)
             assert [
                 theta.tobytes(),
                 *[state.tobytes() for state in states],
@@ -381,7 +389,7 @@ def test_a_clipped_step_scales_the_gradient_to_the_norm(rule, dtype, data):
         theta, states = buffers["theta"].copy(), [state.copy() for state in buffers["states"]]
         norm = np.sqrt(_testing.total_gradient(theta, out[np.newaxis], np.empty_like(out), level)[1])
         numbers = numbers_of(net, rule, 1, weight_decay=0.1) | {"clip": min(1.0, clip_norm / norm)}
-        _testing.update(rule, theta, out[np.newaxis], *states, level=level, **numbers)
+        update_by_kernel(rule, theta, out, states, level, numbers)
         assert plan.step(0, 9, 0.25) == pytest.approx(J, rel=1e-15)  # the penalties are added one by one here
         expected = [theta.tobytes(), *[state.tobytes() for state in states], np.ones(1, np.int64).tobytes()]
         assert changed_by_a_step(buffers) == expected

@@ -198,7 +198,7 @@ def plan_arguments(*, blas=False, with_update=True, **values):
     parts["objective"].loss = parts.pop("loss")
     if not with_update:
         parts["update"] = None
-    return parts | {name: values[name] for name in ("level", "frozen") if name in values}
+    return parts | {name: values[name] for name in ("level", "frozen", "groups") if name in values}
 
 
 def changed_by_a_step(buffers):

@@ -28,8 +28,8 @@ def as_source(net, X, y, sample_weight=None, **settings):
 def prepared_fit(net, X, y, *, validation_fraction=None, **arguments):
     """The `PreparedFit` of a call of `Network.fit` with these arguments."""
     defaults = {name: parameter.default for name, parameter in inspect.signature(Network.fit).parameters.items()}
-    names = set(inspect.signature(FitSettings.check).parameters) - {"output", "n_layers", "dropout"}
-    settings = FitSettings.check(net.activations[-1], len(net.activations), net._objective.dropout,
+    names = set(inspect.signature(FitSettings.check).parameters) - {"output", "layout", "dropout"}
+    settings = FitSettings.check(net.activations[-1], net._parameters.layout, net._objective.dropout,
                                  **{name: arguments.get(name, defaults[name]) for name in names})
     data = FitData(X, y, validation_fraction=validation_fraction)
     return prepare(net, net._values(), net._predictor, net._state, net._rng, data, settings, None)
