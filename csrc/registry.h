@@ -24,7 +24,8 @@
     UNITS(gelu, GELU, 1, 1) \
     UNITS(silu, SILU, 1, 1) \
     UNITS(softplus, SOFTPLUS, 1, 1) \
-    UNITS(exp, EXP, 0, 0)
+    UNITS(exp, EXP, 0, 0) \
+    UNITS(mish, MISH, 1, 1)
 
 /* UNITS rows sum a term for each output unit and take Y (n[L], m); COLUMNS rows compute one term for all units of an
    example and take labels, or with `dense` Y (n[L], m); TARGETS rows compute a term for each target from several output

@@ -34,7 +34,7 @@ class Network(PredictingNetwork):
         logistic regression.
     activation : str or sequence of str, default "relu"
         The activation of all hidden layers, or one for each: sigmoid, tanh, relu, leaky_relu, identity, softmax, elu,
-        selu, gelu, silu, softplus, exp (all of `fastnn.reference.ACTIVATIONS`).
+        selu, gelu, silu, softplus, exp, mish (all of `fastnn.reference.ACTIVATIONS`).
     output : str, default "softmax"
         The activation of the output layer.
     loss : str or fastnn.losses.Loss, default "auto"

@@ -10,6 +10,11 @@
 #define FASTNN_SELU_ALPHA 1.6732632423543772848170429916717
 #endif
 
+/* Mish (Misra 2019): z tanh(softplus(z)). With e = e^-|z| the tangent is p / (p + q), p = 1 + 2 e and q = 2 e^2 for
+   z >= 0, p = e (2 + e) and q = 2 for z < 0: nothing cancels or overflows. */
+FASTNN_INLINE real FN(mish_p)(real z, real e) { return z < 0 ? e * (2 + e) : 1 + 2 * e; }
+FASTNN_INLINE real FN(mish_q)(real z, real e) { return z < 0 ? R(2) : 2 * e * e; }
+
 /* g(z). */
 FASTNN_INLINE real FN(g_sigmoid)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(g_tanh)(real z) { return FN(v_tanh)(z); }
@@ -29,6 +34,11 @@ FASTNN_INLINE real FN(g_silu)(real z)
 }
 FASTNN_INLINE real FN(g_softplus)(real z) { return FN(v_softplus)(z); }
 FASTNN_INLINE real FN(g_exp)(real z) { return FN(v_exp)(z); }
+FASTNN_INLINE real FN(g_mish)(real z)
+{
+    const real e = FN(vm_exp_neg_abs)(z), p = FN(mish_p)(z, e), a = z * (p / (p + FN(mish_q)(z, e)));
+    return z < -R(FLT_MAX) ? R(-0.0) : a; /* -inf * 0 */
+}
 
 /* g'(z), from a = g(z) or from z. */
 FASTNN_INLINE real FN(d_sigmoid)(real a) { return a * (1 - a); }
@@ -55,6 +65,13 @@ FASTNN_INLINE real FN(d_silu)(real z)
 }
 FASTNN_INLINE real FN(d_softplus)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(d_exp)(real a) { return a; }
+FASTNN_INLINE real FN(d_mish)(real z) /* w + z (1 - w^2) sigmoid(z), w = p / (p + q), 1 - w = q / (p + q) */
+{
+    const real e = FN(vm_exp_neg_abs)(z), p = FN(mish_p)(z, e), q = FN(mish_q)(z, e), sum = p + q;
+    const real w = p / sum, rest = q / sum, s = (z < 0 ? e : 1) / (1 + e);
+    const real bounded = z > R(800) ? R(800) : z < R(-800) ? R(-800) : z; /* inf * 0 */
+    return FN(fma)(bounded * s, rest * (1 + w), w);
+}
 
 /* The three loops of an activation over `count` elements; b and the sums of dZ are (count) too. */
 #define ACTIVATION_LOOPS(name, ...)                                                                         \

@@ -28,9 +28,9 @@ class MLPClassifier(BaseMLPClassifier):
     ----------
     hidden_layer_sizes : array-like of shape (n_layers - 2,), default=(100,)
         Number of units in each hidden layer.
-    activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'softplus'} \
-            or array-like of str, default='relu'
-        Activation function of the hidden layers. Only in fastnn: the last six, and a sequence of one name per layer.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'softplus', \
+            'mish'} or array-like of str, default='relu'
+        Activation function of the hidden layers. Only in fastnn: the last seven, and a sequence of one name per layer.
     solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'rmsprop'}, default='adam'
         Optimiser. Only in fastnn: 'adamw', whose decoupled weight decay is `alpha`, and 'rmsprop'.
     alpha : float, default=0.0001

@@ -46,6 +46,15 @@ def _normal_pdf(Z: Array) -> Array:
     return np.exp(-(np.clip(Z, -FAR, FAR) ** 2) / 2) / math.sqrt(2 * math.pi)  # clamped, so the square cannot overflow
 
 
+def _softplus(Z: Array) -> Array:
+    return np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
+
+
+def _mish_derivative(Z: Array) -> Array:
+    s = _softplus(Z)
+    return np.tanh(s) + np.clip(Z, -FAR, FAR) * 4 * _sigmoid_derivative(2 * s) * _sigmoid(Z)  # tanh' as below
+
+
 def _exp(Z: Array) -> Array:
     with np.errstate(over="ignore"):  # infinity is the intended result
         return np.exp(Z)
@@ -80,8 +89,9 @@ _ACTIVATE: dict[str, Callable[[Array], Array]] = {
     "selu": lambda Z: SELU_SCALE * np.where(Z > 0, Z, SELU_ALPHA * _elu(Z)),
     "gelu": lambda Z: np.maximum(Z, -FAR) * _normal_cdf(Z),
     "silu": lambda Z: np.maximum(Z, -FAR) * _sigmoid(Z),
-    "softplus": lambda Z: np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z))),
+    "softplus": _softplus,
     "exp": _exp,
+    "mish": lambda Z: np.maximum(Z, -FAR) * np.tanh(_softplus(Z)),
 }
 
 # At a kink (z = 0), the left-hand derivative. Softmax is missing, because it depends on all units of a column.
@@ -97,6 +107,7 @@ _DERIVATIVE: dict[str, Callable[[Array], Array]] = {
     "silu": lambda Z: _sigmoid(Z) + np.clip(Z, -FAR, FAR) * _sigmoid_derivative(Z),
     "softplus": _sigmoid,
     "exp": _exp,
+    "mish": _mish_derivative,
 }
 
 ACTIVATIONS = tuple(_ACTIVATE)
@@ -110,8 +121,8 @@ def activate(name: str, Z: ArrayLike) -> Array:
     Parameters
     ----------
     name : str
-        One of `ACTIVATIONS`. leaky_relu has slope 0.01, elu has alpha 1, gelu is the exact z Phi(z), softmax runs over
-        the units (axis 0).
+        One of `ACTIVATIONS`. leaky_relu has slope 0.01, elu has alpha 1, gelu is the exact z Phi(z), mish is
+        z tanh(softplus(z)), softmax runs over the units (axis 0).
     Z : array_like, (n, m)
     """
     known("activation", name, ACTIVATIONS)

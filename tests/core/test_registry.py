@@ -42,8 +42,8 @@ def test_every_loss_and_rule_has_a_python_class():
 
 
 def test_facts_of_the_present_rows():
-    assert {"gelu", "silu", "softplus"} <= set(registry.KEEPS_Z) <= set(registry.BY_UNITS)
-    assert {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"} <= set(registry.RECTIFIERS)
+    assert {"gelu", "silu", "softplus", "mish"} <= set(registry.KEEPS_Z) <= set(registry.BY_UNITS)
+    assert {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "mish"} <= set(registry.RECTIFIERS)
     assert not {"softmax"} & set(registry.BY_UNITS)
     assert {"cross_entropy", "binary_cross_entropy", "poisson"} <= set(registry.FROM_Z)
     assert not {"squared_error", "absolute", "huber", "quantile", "gaussian"} & set(registry.FROM_Z)

@@ -34,6 +34,12 @@ KINKED = ["relu", "leaky_relu", "elu", "selu"]
 
 # ---- Activations ----------------------------------------------------------------------------------------------------
 
+def mish_tangent(z):
+    """tanh(softplus(z)), and 1 less that."""
+    e = np.exp(z)
+    return e * (e + 2) / (e * (e + 2) + 2), 2 / (e * (e + 2) + 2)
+
+
 # Each activation in SciPy, and its derivative in closed form.
 SCIPY = {
     "sigmoid": (sp.expit, lambda z: sp.expit(z) * sp.expit(-z)),
@@ -53,6 +59,10 @@ SCIPY = {
     "silu": (lambda z: z * sp.expit(z), lambda z: sp.expit(z) + z * sp.expit(z) * sp.expit(-z)),
     "softplus": (lambda z: -sp.log_expit(-z), sp.expit),
     "exp": (lambda z: np.exp(z), lambda z: np.exp(z)),
+    "mish": (  # from e^z alone: tanh(log(1 + e)) = (e^2 + 2 e) / (e^2 + 2 e + 2)
+        lambda z: z * mish_tangent(z)[0],
+        lambda z: mish_tangent(z)[0] + z * mish_tangent(z)[1] * (1 + mish_tangent(z)[0]) * sp.expit(z),
+    ),
 }
 
 
@@ -60,15 +70,15 @@ SCIPY = {
 @given(Z=columns)
 def test_activation_agrees_with_scipy(name, Z):
     """Each side has at most 20 rounding errors (two functions, four operations). exp amplifies the rounding error of
-    its argument by the size of the argument, up to max(|z|, z^2/2). The derivatives of gelu and silu subtract numbers
-    below 2.
+    its argument by the size of the argument, up to max(|z|, z^2/2). The derivatives of gelu, silu and mish subtract
+    numbers below 2.
     """
     g, g_prime = SCIPY[name]
     magnified = 20 * EPS * (1 + np.abs(Z) + Z**2 / 2)
     A, expected = reference.activate(name, Z), g(Z)
     assert np.all(np.abs(A - expected) <= magnified * np.abs(expected) + 1e-300)
     dZ, expected = reference.activate_backward(name, np.ones_like(Z), Z), g_prime(Z)
-    cancelling = 2 * 20 * EPS if name in ("gelu", "silu") else 0
+    cancelling = 2 * 20 * EPS if name in ("gelu", "silu", "mish") else 0
     assert np.all(np.abs(dZ - expected) <= magnified * np.abs(expected) + cancelling + 1e-300)
 
 
@@ -153,6 +163,7 @@ LIMITS = {  # g(-inf), g(inf), g'(-inf), g'(inf)
     "silu": (0, np.inf, 0, 1),
     "softplus": (0, np.inf, 0, 1),
     "exp": (0, np.inf, 0, np.inf),
+    "mish": (0, np.inf, 0, 1),
 }
 
 

@@ -137,7 +137,7 @@ ACTIVATIONS = {
     "leaky_relu": lambda Z: np.where(Z > 0, Z, 0.01 * Z),
     "elu": lambda Z: np.where(Z > 0, Z, np.expm1(np.minimum(Z, 0))),
     "silu": lambda Z: Z * scipy.special.expit(Z), "gelu": lambda Z: Z * scipy.special.ndtr(Z),
-    "softplus": lambda Z: np.logaddexp(Z, 0),
+    "softplus": lambda Z: np.logaddexp(Z, 0), "mish": lambda Z: Z * np.tanh(np.logaddexp(Z, 0)),
     "selu": lambda Z: 1.0507009873554805 * np.where(Z > 0, Z, 1.6732632423543772 * np.expm1(np.minimum(Z, 0))),
 }
 

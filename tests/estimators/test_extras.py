@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fastnn import reference, schedules
 
 CORE = {"logistic": "sigmoid"}
-HIDDEN = ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus"]
+HIDDEN = ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "mish"]
 LOSSES = {"absolute_error": "absolute", "squared_error": "squared_error", "huber": "huber", "quantile": "quantile",
           "poisson": "poisson"}
 

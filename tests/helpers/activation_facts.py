@@ -49,6 +49,12 @@ def silu_error(Z, A, u):
     return 16 * u * (s + 2 * np.clip(np.abs(Z), 0, 800) * s * sp.expit(-Z))
 
 
+def mish_error(Z, A, u):
+    """w + z (1 - w^2) s: in the kernel w within 9 roundings, the product within 30; 26 for w in the reference."""
+    w, s = np.tanh(np.logaddexp(0, Z)), sp.expit(Z)
+    return 32 * u * (w + np.clip(np.abs(Z), 0, 800) / np.cosh(np.clip(np.logaddexp(0, Z), 0, 300)) ** 2 * s)
+
+
 # a (1 - a), (1 - a)(1 + a), a + 1, ...: the rounding of A, the functions of the reference, the operations of the kernel
 FACTS = {
     "sigmoid": Facts(0.25, 0.1, 0, lambda Z, A, u: 16 * u * A),
@@ -63,6 +69,7 @@ FACTS = {
     "softplus": Facts(1, 0.25, 0, lambda Z, A, u: 16 * u * sp.expit(Z)),
     # g' = g'' = g grows without bound (`smoothness`); beyond 88 it is infinite in float32
     "exp": Facts(np.inf, np.inf, 0, lambda Z, A, u: u * A, largest_Z=60.0, largest_b=20.0),
+    "mish": Facts(1.09, 0.65, 0, mish_error, roundings=26),  # the reference's tanh, log1p and exp
 }
 
 

@@ -328,7 +328,7 @@ def test_bad_return_cache(value):
     refuses(net, lambda: net.forward(X, return_cache=value), TypeError, "return_cache must be True or False, got ")
 
 
-NAMES = "sigmoid, tanh, relu, leaky_relu, identity, softmax, elu, selu, gelu, silu, softplus, exp"
+NAMES = "sigmoid, tanh, relu, leaky_relu, identity, softmax, elu, selu, gelu, silu, softplus, exp, mish"
 LOSSES = "auto, cross_entropy, binary_cross_entropy, poisson, squared_error, absolute, huber, quantile, gaussian"
 CONSTRUCTOR = [
     *[({"layer_sizes": value}, TypeError, r"layer_sizes must be a sequence \[n\[0\], \.\.\., n\[L\]\], got ")

@@ -16,8 +16,8 @@ import fastnn
 from fastnn import Network, reference
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax", "elu", "selu", "gelu", "silu",
-               "softplus"]
-RELU_FAMILY = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus"}
+               "softplus", "mish"]
+RELU_FAMILY = {"relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "mish"}
 LOSS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
 

@@ -16,7 +16,7 @@ from fastnn import ModelFileError, Network
 from fastnn._model import file_format
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "identity", "softmax", "elu", "selu", "gelu", "silu",
-               "softplus"]
+               "softplus", "mish"]
 X = np.random.default_rng(0).standard_normal((50, 7))
 
 

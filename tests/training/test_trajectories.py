@@ -53,6 +53,7 @@ NETS = {
         {"weighted": True, "l2": 0.01},
     ),
     "gelu, silu, softplus": ([6, 20, 15, 10, 3], ["gelu", "silu", "softplus", "softmax"], "cross_entropy", {}),
+    "mish": ([6, 15, 10, 2], ["mish", "mish", "identity"], "squared_error", {}),
     "elu, selu, regression": ([6, 20, 15, 2], ["elu", "selu", "identity"], "squared_error", {"weighted": True}),
     "several sigmoid outputs": (
         [7, 12, 4],
