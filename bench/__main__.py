@@ -28,6 +28,7 @@ BENCHES = {
     "scaling": "time per step against batch size, width and depth",
     "estimators": "whole fits of MLPClassifier against scikit-learn's",
     "tables": "errors and times of TabularClassifier and TabularRegressor on real tables, against RealMLP and others",
+    "encoder": "TableEncoder on a million rows of 30 columns, and on single rows",
     "course": "full-batch gradient descent against a student's NumPy",
     "small": "the functions of the course one by one",
     "loop": "the Python training loop, and the fixed cost of a fit",

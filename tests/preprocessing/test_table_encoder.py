@@ -4,6 +4,7 @@ import doctest
 import inspect
 import pickle
 import re
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
@@ -297,3 +298,29 @@ def test_indicators_mark_missing_numbers(indicators, names):
     encoded = encoder.transform(pd.DataFrame({"a": [None, 2.0], "b": [None, 2.0]}, dtype=float))
     for name, values in zip(names, encoded.T, strict=True):
         np.testing.assert_array_equal(values, [1, 0] if name.endswith("missing") else [0, 0])
+
+
+# ---- memory
+
+
+@pytest.mark.parametrize("form", ["array", "column-major", "pandas", "polars", "pyarrow"])
+def test_transform_needs_little_memory_beside_its_output(form):
+    """A block of rows in float64 and its squares; a fit needs a few copies of one column."""
+    m, n = 200_000, 10
+    X = np.random.default_rng(0).normal(size=(m, n))
+    names = list(map(str, range(n)))
+    table = {"array": lambda: X, "column-major": lambda: np.asfortranarray(X), "pandas": lambda: pd.DataFrame(X),
+             "polars": lambda: pl.DataFrame(X, schema=names), "pyarrow": lambda: pa.table(list(X.T), names)}[form]()
+    encoder = TableEncoder().fit(table)
+    assert peak(lambda: encoder.fit(table)) < 6 * 8 * m  # values, those present, flags
+    assert peak(lambda: encoder.transform(table)) < 4 * m * n + 2**21
+
+
+def peak(call):
+    """The peak memory of the call in bytes, beyond the memory before it."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
