@@ -198,6 +198,10 @@ def _polars_reader(series: Any) -> Reader:
             codes, present = np.full(len(part), -1, np.intp), part.is_not_null().to_numpy()
             found, codes[present] = np.unique(part.drop_nulls().to_numpy(), return_inverse=True)
             return with_categories(codes, found.tolist())
+        if name == "String":
+            found = part.unique().drop_nulls()
+            codes = part.replace_strict(found, np.arange(len(found)), default=-1).to_numpy()
+            return with_categories(codes, found.to_list())
         return from_objects(part.to_list(), place, as_labels)
 
     return read
