@@ -13,15 +13,17 @@ from fastnn._data import checks, sources
 from fastnn._data.sources import Data
 from fastnn._model import files, pickled
 from fastnn._model.architecture import Architecture
+from fastnn._model.attributes import NetworkAttributes
 from fastnn._model.files import NetworkValues
 from fastnn._model.objective import Objective
-from fastnn._model.parameters import Parameters, ParameterViews
-from fastnn._prediction import labels
+from fastnn._model.parameters import Parameters
+from fastnn._prediction import labels, start
 from fastnn._prediction.dropout_samples import check_companions
 from fastnn._prediction.evaluate import evaluate
 from fastnn._prediction.outputs import NetworkOutputs
 from fastnn._prediction.predictor import Cache, Predictor
 from fastnn._training.optimizer_state import OptimizerState
+from fastnn.embeddings import Embedding
 from fastnn.history import History
 from fastnn.losses import BY_NAME, Loss
 from fastnn.metrics import Metric
@@ -34,16 +36,19 @@ TRANSIENT = frozenset({"_W", "_b", "_predictor", "_shapes_predictions", "_gives_
                        "_in_training"})
 
 
-class PredictingNetwork(NetworkOutputs):
+class PredictingNetwork(NetworkAttributes, NetworkOutputs):
     """The base class of `Network`, which describes the parameters and attributes."""
 
     history: History | None
 
     def __init__(self, layer_sizes: Sequence[int], *, activation: str | Sequence[str] = "relu",
                  output: str = "softmax", loss: str | Loss = "auto", init: str = "auto", l2: float = 0.0,
-                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, dtype: DTypeLike = "float32",
+                 l1: float = 0.0, dropout: float | Sequence[float] = 0.0, embedding: Embedding | None = None,
+                 scale_inputs: bool = False, activation_mixture: bool = False, dtype: DTypeLike = "float32",
                  random_state: int | np.random.Generator | None = None) -> None:
-        architecture = Architecture.check(layer_sizes, activation=activation, output=output, dtype=dtype)
+        architecture = Architecture.check(layer_sizes, activation=activation, output=output, dtype=dtype,
+                                          embedding=embedding, scale_inputs=scale_inputs,
+                                          activation_mixture=activation_mixture)
         objective = Objective.check(architecture, loss=loss, l2=l2, l1=l1, dropout=dropout)
         init = initializers.check(init)
         n_targets = architecture.n_outputs // objective.loss.per_target
@@ -76,76 +81,37 @@ class PredictingNetwork(NetworkOutputs):
             self._parameters = parameters
             self._connect()
 
-    def initialize(self) -> Self:
-        """Draw new weights, set the biases to zero and reset the optimiser's state."""
+    def initialize(self, X: ArrayLike | None = None) -> Self:
+        """Draw new parameters and reset the optimiser's state.
+
+        The biases are 0, the factors of `scale_inputs` and the shares of `activation_mixture` 1.
+
+        Parameters
+        ----------
+        X : array_like (m, n[0]), optional
+            A sample of rows. With it, W and b do not follow `init`: W is drawn from N(0, 1), and each unit scaled so
+            that its Z has variance 1 over these rows; b is minus a random convex combination of its Z of five of them,
+            layer by layer (Holzmüller, Grinsztajn & Steinwart 2024, arXiv 2407.04491).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is not (m, n[0]) finite real numbers, or sparse. The network is then unchanged.
+        """
+        features = None if X is None else start.sample(X, self._architecture)
         self._replace_parameters(self._parameters.writable())
-        for W, activation in zip(self.W, self.activations, strict=True):
-            initializers.fill(W, self._init, activation, self._rng)
-        self._parameters.biases.fill(0)
+        start.draw(self._architecture, self._parameters, self._init, self._rng)
+        if features is not None:
+            start.fit_to(features, self._architecture, self._parameters, self._rng)
         self._state = None
         return self
-
-    # Attributes
-
-    @property
-    def W(self) -> ParameterViews:
-        """The weights: W[0] is W[1] in textbook notation, of shape (n[1], n[0])."""
-        return self._W
-
-    @property
-    def b(self) -> ParameterViews:
-        """The biases: b[0] is b[1] in textbook notation, of shape (n[1], 1)."""
-        return self._b
-
-    @property
-    def layer_sizes(self) -> tuple[int, ...]:
-        """n[0], ..., n[L]."""
-        return self._architecture.sizes
-
-    @property
-    def activations(self) -> tuple[str, ...]:
-        """The activation of each layer, the output's last."""
-        return self._architecture.activations
-
-    @property
-    def loss_name(self) -> str:
-        """The name of the loss that `fit` minimises."""
-        return self._objective.loss.name
-
-    @property
-    def init(self) -> str:
-        """The name of the initialiser."""
-        return self._init
-
-    @property
-    def l2(self) -> float:
-        """The L2 coefficient."""
-        return self._objective.l2
-
-    @property
-    def l1(self) -> float:
-        """The L1 coefficient."""
-        return self._objective.l1
-
-    @property
-    def dropout(self) -> tuple[float, ...]:
-        """The dropout rate of each hidden layer."""
-        return self._objective.dropout or (0.0,) * (len(self.layer_sizes) - 2)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of parameters and outputs."""
-        return self._architecture.dtype
-
-    @property
-    def n_parameters(self) -> int:
-        """P, the number of weights and biases."""
-        return self._parameters.size
 
     def __repr__(self) -> str:
         hidden, loss = list(self.activations[:-1]), self._objective.loss
         shown = loss.name if loss == BY_NAME[loss.name]() else loss
         further = f", l1={self.l1:g}" * (self.l1 > 0) + f", dropout={list(self.dropout)}" * any(self.dropout)
+        further += f", embedding={self.embedding}" if self.embedding is not None else ""
+        further += ", scale_inputs=True" * self.scale_inputs + ", activation_mixture=True" * self.activation_mixture
         return (f"Network({list(self.layer_sizes)}, activation={hidden}, output={self.activations[-1]!r}, "
                 f"loss={shown!r}, init={self.init!r}, l2={self.l2:g}{further}, dtype={self.dtype.name!r})")
 

@@ -10,6 +10,7 @@ from fastnn import optimizers, runtime, schedules
 from fastnn._data.examples import Examples
 from fastnn._data.sources import Data
 from fastnn._data.split import FitData
+from fastnn._model.parameters import ParameterLayout
 from fastnn._model.workspace import aligned_empty
 from fastnn._network import PredictingNetwork
 from fastnn._training import binding
@@ -53,6 +54,13 @@ class Network(PredictingNetwork):
     dropout : float or sequence of float, default 0.0
         The fraction of hidden units that a training step drops, for all hidden layers or for each. The other units are
         scaled by 1 / (1 - rate), so that predictions need no scaling (inverted dropout).
+    embedding : fastnn.embeddings.Embedding, optional
+        How columns of X become rows of A[0]: numbers with learned periodic functions, categories as learned vectors.
+        W[1] is then (n[1], rows of A[0]). X must not be sparse with an embedding or factors.
+    scale_inputs : bool, default False
+        Multiply each row of A[0] by a learned factor, initially 1.
+    activation_mixture : bool, default False
+        A[l] = (1 - t) Z[l] + t g(Z[l]) in the hidden layers, with a learned t for each unit, initially 1.
     dtype : {"float32", "float64"}, default "float32"
     random_state : int, numpy.random.Generator or None
         Seeds the weights and the order of the examples.
@@ -252,11 +260,22 @@ class Network(PredictingNetwork):
     def gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                   n_threads: int | None = None) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]]]:
         """Return (J, [dW], [db]) over all examples; arguments as for `fit`, shapes as W and b."""
-        architecture, objective, parameters = self._architecture, self._objective, self._parameters
+        J, layout, gradient = self._gradient(X, y, sample_weight, n_threads)
+        dW, db = layout.views(gradient)
+        return J, list(dW), list(db)
+
+    def named_gradients(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
+                        n_threads: int | None = None) -> tuple[float, dict[str, NDArray[Any]]]:
+        """Return (J, gradients) over all examples, by the names of `parameters`; arguments as for `fit`."""
+        J, layout, gradient = self._gradient(X, y, sample_weight, n_threads)
+        return J, layout.named(gradient)
+
+    def _gradient(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None,
+                  n_threads: int | None) -> tuple[float, ParameterLayout, NDArray[Any]]:
+        architecture, objective = self._architecture, self._objective
         examples = Examples.check(X, y, sample_weight, architecture, objective.loss)
-        parameters = parameters.for_features(examples.X).writable()
+        parameters = self._parameters.for_features(examples.X).writable()
         gradient = aligned_empty(parameters.size, self.dtype)
         J = binding.gradients(architecture, objective, parameters, examples, gradient,
                               runtime.thread_count(n_threads))
-        dW, db = parameters.layout.views(gradient)
-        return J, list(dW), list(db)
+        return J, parameters.layout, gradient

@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t, uint32_t
 from fastnn._core.gemm cimport (
     BLAS, BLAS_ONLY, DOTS, TILES, KernelPolicy, fastest_kernel, multiply_by, vectors_bytes)
 from fastnn._core.registry cimport (
-    FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_epilogue, fastnn_ops)
+    FASTNN_IDENTITY, FASTNN_RELU, FASTNN_SOFTMAX, fastnn_dropout, fastnn_epilogue, fastnn_inputs,
+    fastnn_ops)
 from fastnn._core.sparse cimport Csr
 from fastnn._core.tuning cimport MAX_FILLED_EIGHTHS_ACROSS, MAX_UNITS_ACROSS, MIN_LANES_ACROSS
 
@@ -21,6 +22,7 @@ cdef struct Layer:
     double input_scale  # 1 / (1 - the previous layer's dropout rate): a factor of A_prev in each product
     ptrdiff_t W         # offsets of W and b in a parameter or gradient arena, in bytes
     ptrdiff_t b
+    ptrdiff_t mixture   # likewise of t (n_out), with which A = (1 - t) Z + t g(Z); 0 for A = g(Z)
 
 # A network's layers on its parameter arena.
 cdef struct Network:
@@ -31,7 +33,9 @@ cdef struct Network:
     int n_layers
     Layer *layers       # (n_layers)
     ptrdiff_t size      # P: elements of the parameter arena
-    ptrdiff_t widest    # max n[l], l >= 1
+    ptrdiff_t n_features  # n[0], columns of X: the rows of A[0] unless there is an input stage
+    const fastnn_inputs *inputs  # from X to A[0], or NULL: A[0] is X^T
+    ptrdiff_t widest    # max n[l], l >= 1; with an input stage at least the rows of A[0]
     char *theta         # (P) IN, of a training plan IN/OUT
 
 
@@ -71,6 +75,21 @@ cdef inline bint has_epilogue(int kernel, int activation) noexcept nogil:
     return (kernel == TILES or kernel == DOTS) and (activation == FASTNN_RELU or activation == FASTNN_IDENTITY)
 
 
+# A = g(Z + b), or the layer's mixture of it with Z + b.
+cdef inline void activate(
+    const Network *net, const Layer *layer, int activation, ptrdiff_t m,
+    char *Z,                        # IN (n_out, m) W A_prev; OUT Z + b unless A is Z
+    char *A,                        # OUT (n_out, m), may be Z without a mixture
+    const fastnn_dropout *dropout,  # IN, or NULL
+    ptrdiff_t first,                # as for linear_activate
+) noexcept nogil:
+    if layer.mixture:
+        net.ops.activate_mixed(activation, layer.n_out, m, net.theta + layer.b, net.theta + layer.mixture, Z, A,
+                               dropout, first)
+    else:
+        net.ops.activate(activation, layer.n_out, m, net.theta + layer.b, Z, A, dropout, first)
+
+
 # Z = W A_prev and A = g(Z + b), in one go if the kernel has an epilogue for g.
 cdef inline void linear_activate(
     int kernel, const Network *net, const Layer *layer, int activation, ptrdiff_t m,
@@ -82,13 +101,13 @@ cdef inline void linear_activate(
     int *finite = NULL,             # OUT, of tiles with an epilogue: cleared if A_prev may not be finite; or NULL
 ) noexcept nogil:
     cdef fastnn_epilogue epilogue
-    if has_epilogue(kernel, activation) and Z == A and dropout == NULL:
+    if has_epilogue(kernel, activation) and Z == A and dropout == NULL:  # Z is not A of a mixture
         epilogue.bias, epilogue.column_bias, epilogue.relu_mask_source = net.theta + layer.b, NULL, NULL
         epilogue.relu, epilogue.finite = activation == FASTNN_RELU, finite
         linear_units(kernel, net, layer, 0, layer.n_out, m, A_prev, Z, &epilogue)
     else:
         linear_units(kernel, net, layer, 0, layer.n_out, m, A_prev, Z, NULL)
-        net.ops.activate(activation, layer.n_out, m, net.theta + layer.b, Z, A, dropout, first)
+        activate(net, layer, activation, m, Z, A, dropout, first)
 
 
 # Whether to vectorise the output layer over examples instead of units: worthwhile if the units would leave at least
@@ -134,7 +153,7 @@ cdef inline void sparse_linear_activate(
     net.ops.sparse_linear(layer.n_out, m, net.theta + layer.W, X.values, X.columns, X.bounds, order, Z)
     if finite != NULL and not net.ops.all_finite(m, 1, Z, 0, layer.n_out):
         finite[0] = False
-    net.ops.activate(activation, layer.n_out, m, net.theta + layer.b, Z, A, dropout, first)
+    activate(net, layer, activation, m, Z, A, dropout, first)
 
 
 # ---- Backward
@@ -189,7 +208,7 @@ cdef inline int backward_kernel(const Network *net, const Layer *layer, ptrdiff_
 
 # Whether the kernel can apply the derivative of `previous` before dZ_prev leaves the registers.
 cdef inline bint has_backward_epilogue(int kernel, const Layer *previous) noexcept nogil:
-    return kernel == TILES and previous.activation == FASTNN_RELU and not previous.threshold
+    return kernel == TILES and previous.activation == FASTNN_RELU and not (previous.threshold or previous.mixture)
 
 
 # Units first .. first + count of dZ_prev = W^T dZ by the given kernel; if that has an epilogue, times relu's
@@ -216,14 +235,19 @@ cdef inline void linear_backward_units(
                 dZ_prev + offset, layer.n_in, applied)
 
 
-# dZ = dZ * g'(Z) and db = scale * its sum over the examples
+# dZ = dZ * g'(Z) and db = scale * its sum over the examples; of a mixture also dt
 cdef inline void activation_gradient(
     const Network *net, const Layer *layer, ptrdiff_t m, double scale,
     const char *Z,   # IN (n_out, m)
     const char *A,   # IN (n_out, m)
     char *dZ,        # IN/OUT (n_out, m)
-    char *gradient,  # OUT gradient arena, at layer.b
+    char *gradient,  # OUT gradient arena, at layer.b and layer.mixture
 ) noexcept nogil:
+    if layer.mixture:
+        net.ops.activate_mixed_backward(layer.activation, layer.n_out, m, net.theta + layer.mixture, Z,
+                                        A if layer.threshold else NULL, dZ, scale, gradient + layer.b,
+                                        gradient + layer.mixture)
+        return
     net.ops.activate_backward(layer.activation, layer.n_out, m, Z if layer.needs_z else A,
                               A if layer.threshold else NULL, dZ, scale, gradient + layer.b)
 
@@ -241,3 +265,20 @@ cdef inline void linear_activate_backward(
     linear_backward_units(kernel, net, layer, previous, 0, layer.n_in, m, scale, dZ, A_prev, dZ_prev, gradient)
     if not has_backward_epilogue(kernel, previous):
         activation_gradient(net, previous, m, scale, Z_prev, A_prev, dZ_prev, gradient)
+
+
+# ---- The input stage
+
+# The gradients of its parameters, from dZ of the first layer; dA[0] = W[1]^T dZ comes first.
+cdef inline void inputs_backward(
+    const Network *net, ptrdiff_t m, double scale,
+    const char *X,   # IN (n[0], m)
+    const char *dZ,  # IN (n[1], m)
+    char *dA,        # OUT (rows of A[0], m)
+    char *gradient,  # OUT gradient arena, at the parameters of the input stage
+) noexcept nogil:
+    cdef const Layer *layer = &net.layers[0]
+    multiply_by(backward_kernel(net, layer, m), net.ops, net.dtype, not layer.row_major, False, layer.n_in, m,
+                layer.n_out, layer.input_scale, net.theta + layer.W, stride_of_W(layer), dZ, layer.n_out, dA,
+                layer.n_in, NULL)
+    net.ops.embed_backward(net.inputs, m, X, net.theta, dA, scale, gradient)

@@ -2,7 +2,7 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport calloc, free
 
-from fastnn._core.arrays cimport dtype_code, operations, output_pointer, pointer
+from fastnn._core.arrays cimport bind_inputs, dtype_code, operations, output_pointer, pointer
 from fastnn._core.blas cimport check_dimension
 from fastnn._core.floating_mode cimport fastnn_flush_subnormals, fastnn_restore_mode
 from fastnn._core.forkguard cimport begin_call, end_call
@@ -16,23 +16,46 @@ cdef class BoundNetwork:
         free(self.net.layers)
 
     cdef int bind_network(self, int level, object architecture, object parameters, KernelPolicy policy,
-                          bint writable) except -1:
+                          bint writable, object parts) except -1:
         cdef Network *net = &self.net
         cdef Layer *last
-        sizes = architecture.sizes
+        sizes = architecture.sizes if parts is None else parts.widths
         self.held = []
         net.dtype, net.policy = dtype_code(parameters.theta), policy
         net.itemsize = 4 if net.dtype == FASTNN_FLOAT32 else 8
         net.ops = operations(level, net.dtype)
         net.layers = make_layers(sizes, architecture.activations, parameters.row_major, net.itemsize)
-        net.n_layers, net.widest = len(sizes) - 1, max(sizes[1:])
+        net.n_layers, net.widest, net.n_features = len(sizes) - 1, max(sizes[1:]), sizes[0]
         last = &net.layers[net.n_layers - 1]
         net.size = last.b // net.itemsize + last.n_out
+        if parts is not None:
+            net.size = self.bind_parts(parts, parameters.theta.size)
         if writable:
             net.theta = self.output(parameters.theta, (net.size,), "theta")
         else:
             net.theta = self.input(parameters.theta, (net.size,), "theta")
         return 0
+
+    cdef ptrdiff_t bind_parts(self, object parts, ptrdiff_t size) except -1:
+        cdef Network *net = &self.net
+        cdef ptrdiff_t stop = net.size
+        cdef int l, hidden = net.n_layers - 1
+        if parts.table is not None:
+            bind_inputs(&self.inputs, parts.table, parts.sizes, parts.offsets, size, self.held)
+            if self.inputs.width != net.layers[0].n_in or self.inputs.first != stop:
+                raise ValueError(f"the input stage must make {net.layers[0].n_in} rows, and its parameters follow the "
+                                 f"biases, got {self.inputs.width} rows and parameters from {self.inputs.first} on")
+            net.inputs, stop = &self.inputs, self.inputs.stop
+            net.n_features, net.widest = self.inputs.n_columns, max(net.widest, self.inputs.width)
+        if len(parts.mixtures) not in (0, hidden):
+            raise ValueError(f"need mixtures of {hidden} hidden layers, got {len(parts.mixtures)}")
+        for l in range(len(parts.mixtures)):
+            if parts.mixtures[l] != stop or not csrc.activations[net.layers[l].activation].by_units:
+                raise ValueError(f"layer {l + 1} must have an activation of single units, and its mixture lie at "
+                                 f"{stop} of the arena, got {parts.mixtures[l]}")
+            net.layers[l].mixture, net.layers[l].needs_z = stop * net.itemsize, True
+            stop += net.layers[l].n_out
+        return stop
 
     cdef char *input(self, object array, tuple shape, str name) except NULL:
         return in_shape(pointer(array, self.net.dtype, -1, name, self.held), array, shape, name, "C")

@@ -51,9 +51,13 @@ cdef class PredictionChunks(BoundNetwork):
     cdef bint run_chunks(self, Call *call, int team) noexcept nogil
     # Compute all layers for the k-th chunk in a thread's scratch; return whether its X is finite.
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil
-    cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil
-    cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil
-    cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil
+    cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *Z, char *A) noexcept nogil
+    cdef bint embedded_first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A0, char *Z,
+                                   char *A) noexcept nogil
+    cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *Z,
+                                 char *A) noexcept nogil
+    cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *Z,
+                    char *A) noexcept nogil
     cdef int parts_of(self, const Call *call, int l, ptrdiff_t count) noexcept nogil
     cdef void linear(self, const Call *call, int l, int parts, ptrdiff_t count, const char *A_prev,
                      char *Z) noexcept nogil
@@ -63,4 +67,5 @@ cdef class PredictionChunks(BoundNetwork):
     cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil
     cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil
     cdef char *scratch_of(self, int l, char *scratch) noexcept nogil
+    cdef char *Z_of(self, int l, char *scratch, char *A) noexcept nogil
     cdef char *output_of(self, const Call *call, int l, ptrdiff_t first, char *scratch) noexcept nogil

@@ -2,7 +2,8 @@
 from libc.stddef cimport ptrdiff_t
 
 from fastnn._core.gemm cimport BLAS, TILES
-from fastnn._core.layer cimport Layer, linear_activate, linear_activate_across, linear_units, sparse_linear_activate
+from fastnn._core.layer cimport (
+    Layer, activate, linear_activate, linear_activate_across, linear_units, sparse_linear_activate)
 from fastnn._core.sparse cimport Csr
 from fastnn._core.team cimport fastnn_place, fastnn_take, fastnn_team_body, run_team
 from fastnn._core.tuning cimport MIN_PARALLEL_WORK, MIN_UNITS_SPLIT, UNITS_GRANULE
@@ -25,64 +26,82 @@ cdef class PredictionChunks(BoundNetwork):
     cdef bint run_chunk(self, const Call *call, ptrdiff_t k, int thread) noexcept nogil:
         cdef ptrdiff_t first = k * call.chunk, count = min(call.chunk, call.m - first)
         cdef char *scratch = self.scratch + thread * self.per_thread * self.net.itemsize
+        cdef char *X
         cdef char *A_prev
         cdef char *A = self.output_of(call, 0, first, scratch)
+        cdef char *Z = self.Z_of(0, scratch, A)
         cdef int l
         if call.X == NULL:
-            if not self.sparse_first_layer(call, first, count, A):
+            if not self.sparse_first_layer(call, first, count, Z, A):
                 return False
-        elif not self.first_layer(call, count, self.gather_rows(call, first, count, scratch), A):
-            return False
+        else:
+            X = self.gather_rows(call, first, count, scratch)
+            if self.net.inputs != NULL:
+                if not self.embedded_first_layer(call, count, X, self.scratch_of(1, scratch), Z, A):
+                    return False
+            elif not self.first_layer(call, count, X, Z, A):
+                return False
         for l in range(1, self.net.n_layers):
             A_prev, A = A, self.output_of(call, l, first, scratch)
             if call.layers[l].across:
                 linear_activate_across(&self.net, &self.net.layers[l], call.layers[l].activation, count, A_prev,
                                        self.scratch_of(l, scratch), A)
             else:
-                self.layer(call, l, count, A_prev, A)
+                self.layer(call, l, count, A_prev, self.Z_of(l, scratch, A), A)
         return True
 
-    # Compute A[1] from X (n[0], count); return whether X is finite.
-    cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A) noexcept nogil:
+    # Compute A[1] from X (n[0], count); return whether X is finite. Z is A, or of a mixture a matrix of its own.
+    cdef bint first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *Z, char *A) noexcept nogil:
         cdef Layer *layer = &self.net.layers[0]
         cdef const LayerDecision *decision = &call.layers[0]
         cdef int finite = True, parts = self.parts_of(call, 0, count)
         if decision.kernel == BLAS:  # BLAS may skip terms, so A does not show whether X is finite
             if not self.all_finite(X, count):
                 return False
-            self.layer(call, 0, count, X, A)
+            self.layer(call, 0, count, X, Z, A)
         elif decision.kernel == TILES and decision.epilogue and parts == 1:
-            linear_activate(TILES, &self.net, layer, decision.activation, count, X, A, A, NULL, 0, &finite)
+            linear_activate(TILES, &self.net, layer, decision.activation, count, X, Z, A, NULL, 0, &finite)
             return finite or self.all_finite(X, count)
         else:
-            self.linear(call, 0, parts, count, X, A)
-            if not self.shows_finite(X, A, count):
+            self.linear(call, 0, parts, count, X, Z)
+            if not self.shows_finite(X, Z, count):
                 return False
-            self.net.ops.activate(decision.activation, layer.n_out, count, self.net.theta + layer.b, A, A, NULL, 0)
+            activate(&self.net, layer, decision.activation, count, Z, A, NULL, 0)
+        return True
+
+    # The same by way of A[0] (its rows, count), the output of the input stage. A code makes finite rows of any number.
+    cdef bint embedded_first_layer(self, const Call *call, ptrdiff_t count, const char *X, char *A0, char *Z,
+                                   char *A) noexcept nogil:
+        if not self.all_finite(X, count):
+            return False
+        self.net.ops.embed(self.net.inputs, count, X, self.net.theta, A0)
+        self.layer(call, 0, count, A0, Z, A)
         return True
 
     # Compute A[1] from `count` rows of a sparse X; return whether their values are finite.
-    cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *A) noexcept nogil:
+    cdef bint sparse_first_layer(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *Z,
+                                 char *A) noexcept nogil:
         cdef Csr rows = call.sparse_X
         cdef ptrdiff_t length
         rows.bounds += first
         length = rows.bounds[count] - rows.bounds[0]
         if not self.net.ops.all_finite(length, 1, rows.values + rows.bounds[0] * self.net.itemsize, length, 1):
             return False
-        sparse_linear_activate(&self.net, &self.net.layers[0], call.layers[0].activation, count, &rows, NULL, A, A,
+        sparse_linear_activate(&self.net, &self.net.layers[0], call.layers[0].activation, count, &rows, NULL, Z, A,
                                NULL, 0)
         return True
 
     # Compute A (n[l+1], count) from A_prev (n[l], count).
-    cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *A) noexcept nogil:
+    cdef void layer(self, const Call *call, int l, ptrdiff_t count, const char *A_prev, char *Z,
+                    char *A) noexcept nogil:
         cdef Layer *layer = &self.net.layers[l]
         cdef const LayerDecision *decision = &call.layers[l]
         cdef int parts = self.parts_of(call, l, count)
         if decision.epilogue and parts == 1:
-            linear_activate(decision.kernel, &self.net, layer, decision.activation, count, A_prev, A, A, NULL, 0)
+            linear_activate(decision.kernel, &self.net, layer, decision.activation, count, A_prev, Z, A, NULL, 0)
         else:
-            self.linear(call, l, parts, count, A_prev, A)
-            self.net.ops.activate(decision.activation, layer.n_out, count, self.net.theta + layer.b, A, A, NULL, 0)
+            self.linear(call, l, parts, count, A_prev, Z)
+            activate(&self.net, layer, decision.activation, count, Z, A, NULL, 0)
 
     # ---- Z = W A_prev, split by units
 
@@ -123,7 +142,7 @@ cdef class PredictionChunks(BoundNetwork):
     # ---- Finiteness of X (n[0], count)
 
     cdef bint all_finite(self, const char *X, ptrdiff_t count) noexcept nogil:
-        cdef ptrdiff_t n = self.net.layers[0].n_in
+        cdef ptrdiff_t n = self.net.n_features
         return self.net.ops.all_finite(n, count, X, n, 1)
 
     # Like all_finite, but check the first unit of Z = W X (n[1], count) before X. A NaN or infinity in X makes its
@@ -131,11 +150,12 @@ cdef class PredictionChunks(BoundNetwork):
     cdef bint shows_finite(self, const char *X, const char *Z, ptrdiff_t count) noexcept nogil:
         return (self.net.ops.all_finite(count, 1, Z, 0, self.net.layers[0].n_out) or self.all_finite(X, count))
 
-    # ---- Memory of a chunk: a thread's scratch holds X if it is gathered, and two matrices used by layers in turn
+    # ---- Memory of a chunk: a thread's scratch holds X if it is gathered, two matrices that layers use in turn, and Z
+    # of a mixture. The second of the two holds A[0] of an input stage first.
 
     # Return X (n[0], count) of the chunk: in place if its rows are contiguous, otherwise gathered.
     cdef char *gather_rows(self, const Call *call, ptrdiff_t first, ptrdiff_t count, char *scratch) noexcept nogil:
-        cdef ptrdiff_t n = self.net.layers[0].n_in
+        cdef ptrdiff_t n = self.net.n_features
         cdef char *rows = call.X + first * call.row_stride * self.net.itemsize
         if call.column_stride == 1 and call.row_stride == n:
             return rows
@@ -143,7 +163,12 @@ cdef class PredictionChunks(BoundNetwork):
         return scratch
 
     cdef char *scratch_of(self, int l, char *scratch) noexcept nogil:
-        return scratch + (self.net.layers[0].n_in + (l % 2) * self.net.widest) * self.block * self.net.itemsize
+        return scratch + (self.net.n_features + (l % 2) * self.net.widest) * self.block * self.net.itemsize
+
+    cdef char *Z_of(self, int l, char *scratch, char *A) noexcept nogil:
+        if self.net.layers[l].mixture == 0:
+            return A
+        return scratch + (self.net.n_features + 2 * self.net.widest) * self.block * self.net.itemsize
 
     cdef char *output_of(self, const Call *call, int l, ptrdiff_t first, char *scratch) noexcept nogil:
         if l == self.net.n_layers - 1:

@@ -34,11 +34,13 @@ cdef class PredictionPlan(PredictionChunks):
     architecture, parameters
         As for `TrainingPlan`; theta is read only.
     scratch : ndarray (team, per thread)
-        C-ordered; `scratch_size(sizes, block)` is what a thread needs.
+        C-ordered; `scratch_size(sizes, block, parts)` is what a thread needs.
     block : int
         Rows that a thread's scratch can hold.
     level : int
         Index into `registry.LEVELS`.
+    parts : Parts, optional
+        As for `TrainingPlan`.
     """
 
     cdef readonly int team
@@ -47,12 +49,12 @@ cdef class PredictionPlan(PredictionChunks):
     cdef LayerDecision *decisions    # (n_layers) of the current call
     cdef bint across                 # the output layer of many rows is vectorised over examples
 
-    def __cinit__(self, architecture, parameters, scratch, block, *, int level):  # no instance is unbound
-        self.bind_network(level, architecture, parameters, FASTEST_KERNEL, False)
+    def __cinit__(self, architecture, parameters, scratch, block, *, int level, parts=None):  # no instance is unbound
+        self.bind_network(level, architecture, parameters, FASTEST_KERNEL, False, parts)
         self.block = check_dimension(block, "the block")
         if self.block < 1:
             raise ValueError(f"the block must be at least 1, got {block}")
-        self.per_thread = self.scratch_size(architecture.sizes, block)
+        self.per_thread = self.scratch_size(architecture.sizes, block, parts)
         self.scratch = output_pointer(scratch, self.net.dtype, -1, "scratch", self.held)
         if scratch.ndim != 2 or scratch.shape[0] < 1 or scratch.shape[1] != self.per_thread:
             raise ValueError(f"scratch must be (team, {self.per_thread}), got shape {scratch.shape}")
@@ -67,9 +69,12 @@ cdef class PredictionPlan(PredictionChunks):
         free(self.decisions)
 
     @staticmethod
-    def scratch_size(sizes, block):
+    def scratch_size(sizes, block, parts=None):
         """Return the number of scratch elements that one thread needs."""
-        return (sizes[0] + 2 * max(sizes[1:])) * block
+        if parts is None:
+            return (sizes[0] + 2 * max(sizes[1:])) * block
+        widest = max(parts.widths[0 if parts.table is not None else 1:])
+        return (parts.n_features + (3 if parts.mixtures else 2) * widest) * block
 
     cpdef ptrdiff_t blas_work(self, ptrdiff_t m) noexcept:
         """Return the multiply-adds of the largest product that is left to BLAS if `m` rows are predicted."""
@@ -105,12 +110,14 @@ cdef class PredictionPlan(PredictionChunks):
         call.X = NULL
         if isinstance(X, tuple):
             call.m = bind_csr(X, self.net.dtype, &call.sparse_X, None)
+            if self.net.inputs != NULL:
+                raise ValueError("an input stage takes no sparse X")
             if first.row_major:
                 raise ValueError("a sparse X needs W[1] column-major")
             if not rows_in_range(&call.sparse_X, first.n_in, call.m, NULL):
                 raise ValueError(f"a sparse X must name columns from 0 to {first.n_in - 1}, within its arrays")
         else:
-            call.X = rows_pointer(X, self.net.dtype, first.n_in, &call.row_stride, &call.column_stride, None)
+            call.X = rows_pointer(X, self.net.dtype, self.net.n_features, &call.row_stride, &call.column_stride, None)
             call.m = X.shape[0]
         call.out = output_pointer(out, self.net.dtype, call.m * n_out, "out", None)
         if out.shape != (call.m, n_out) or not out.flags.c_contiguous:
@@ -139,7 +146,7 @@ cdef class PredictionPlan(PredictionChunks):
         if not cnp.PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2:
             return None
         shape[0], shape[1] = cnp.PyArray_DIM(X, 0), self.net.layers[self.net.n_layers - 1].n_out
-        if shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.net.layers[0].n_in:
+        if shape[0] < 1 or cnp.PyArray_DIM(X, 1) != self.net.n_features:
             return None
         if cnp.PyArray_TYPE(X) != typenum or not cnp.PyArray_ISNOTSWAPPED(X) or not cnp.PyArray_ISCARRAY_RO(X):
             if cnp.PyArray_SIZE(X) > MAX_CONVERTED_ELEMENTS:
@@ -151,7 +158,7 @@ cdef class PredictionPlan(PredictionChunks):
             if not converted:
                 return None
         out = cnp.PyArray_EMPTY(2, shape, typenum, 0)
-        call.X, call.row_stride, call.column_stride = <char *>cnp.PyArray_DATA(X), self.net.layers[0].n_in, 1
+        call.X, call.row_stride, call.column_stride = <char *>cnp.PyArray_DATA(X), self.net.n_features, 1
         call.m, call.out = shape[0], <char *>cnp.PyArray_DATA(out)
         return out if self.predict(&call, raw) else None
 
@@ -188,7 +195,7 @@ cdef class PredictionPlan(PredictionChunks):
             layer, decision = &self.net.layers[l], &self.decisions[l]
             decision.kernel = linear_kernel(&self.net, layer, block)
             decision.activation = FASTNN_IDENTITY if raw and l == L - 1 else layer.activation
-            decision.epilogue = has_epilogue(decision.kernel, decision.activation)
+            decision.epilogue = not layer.mixture and has_epilogue(decision.kernel, decision.activation)
             decision.across = l == L - 1 and self.across and call.m >= MIN_ROWS_ACROSS
             decision.split = call.parallel_parts or decision.kernel == BLAS
 

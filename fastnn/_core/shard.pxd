@@ -13,6 +13,7 @@ cdef struct TrainingBuffers:
     uint32_t dropout_key[2]  # of this step
     char *gradients          # (n_shards, P) OUT; nothing in it is defined for frozen layers
     int lowest               # index of the first layer that is not frozen, down to which the backward pass goes
+    bint trains_inputs       # it goes on to the parameters of the input stage; `lowest` is then 0
 
     # The examples
     ptrdiff_t rows
@@ -30,12 +31,13 @@ cdef struct TrainingBuffers:
     # The workspace of a mini-batch of up to max_batch examples; shards take consecutive columns of each matrix
     ptrdiff_t max_batch
     char *batch_X            # (n[0], m), or NULL if batches are read in place
+    char *A0                 # A[0] (its rows, m) of an input stage, or NULL without one
     char *batch_Y            # (n_targets, m) or int32 (m), or NULL likewise
     char *batch_weights      # (weight_width, m), or NULL likewise
     int *finite              # OUT cleared if X of a gathered or read example is not finite; or NULL: not checked
     char **Z                 # n_layers matrices (n[l], m)
     char **A                 # n_layers matrices (n[l], m); A[l] is Z[l] if the layer's derivative does not need Z
-    char **dZ                # two matrices (widest, m), used in turns
+    char **dZ                # two matrices (widest, m), used in turns, then for dA[0]
 
 
 cdef struct Shard:
@@ -43,6 +45,7 @@ cdef struct Shard:
     ptrdiff_t column       # of its first example in the workspace
     ptrdiff_t m            # examples
     char *X                # (n[0], m), in place or gathered; NULL for a sparse X
+    char *A0               # A[0] (its rows, m): X, or what the input stage makes of it
     Csr rows               # instead of X, from the first row on or, with an order, from the beginning
     const int64_t *order   # IN (m), or NULL
     double scale           # of its gradient

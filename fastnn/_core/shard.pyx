@@ -3,8 +3,8 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core.layer cimport (
-    Layer, Network, linear_activate, linear_activate_backward, linear_kernel, sparse_linear_activate,
-    sparse_weight_gradient, weight_gradient)
+    Layer, Network, inputs_backward, linear_activate, linear_activate_backward, linear_kernel,
+    sparse_linear_activate, sparse_weight_gradient, weight_gradient)
 from fastnn._core.registry cimport FASTNN_FLOAT32, FASTNN_IDENTITY, csrc, fastnn_dropout
 from fastnn._core.sparse cimport Csr, rows_in_range
 from fastnn._core.tuning cimport CHECKED_BLOCK_BYTES
@@ -19,7 +19,7 @@ cdef bint examples_in_range(const TrainingBuffers *run, ptrdiff_t start, ptrdiff
     if run.X != NULL:
         return True
     rows = sparse_rows(run, start)
-    return rows_in_range(&rows, run.net.layers[0].n_in, stop - start, order_from(run, start))
+    return rows_in_range(&rows, run.net.n_features, stop - start, order_from(run, start))
 
 
 cdef double total_weight(const TrainingBuffers *run, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
@@ -46,6 +46,7 @@ cdef Shard make_shard(const TrainingBuffers *run, int s, int S, ptrdiff_t start,
     shard.order = order_from(run, shard.position)
     shard.rows = sparse_rows(run, shard.position)
     shard.X = NULL if run.X == NULL else X_of(run, &shard)
+    shard.A0 = shard.X if run.net.inputs == NULL else columns(run, run.A0, run.net.inputs.width, &shard)
     return shard
 
 
@@ -66,7 +67,7 @@ cdef double shard_pass(const TrainingBuffers *run, int s, int S, ptrdiff_t start
 cdef void forward(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
     cdef const Network *net = run.net
     cdef const Layer *layer
-    cdef char *A_prev = shard.X
+    cdef char *A_prev = shard.A0
     cdef char *Z
     cdef char *A
     cdef int l
@@ -74,6 +75,8 @@ cdef void forward(const TrainingBuffers *run, const Shard *shard) noexcept nogil
     cdef fastnn_dropout dropout
     cdef fastnn_dropout *drops
     cdef int finite
+    if net.inputs != NULL:
+        net.ops.embed(net.inputs, shard.m, shard.X, net.theta, A_prev)
     dropout.key[0], dropout.key[1] = run.dropout_key[0], run.dropout_key[1]
     for l in range(net.n_layers):
         layer = &net.layers[l]
@@ -114,6 +117,7 @@ cdef double output_gradient(const TrainingBuffers *run, const Shard *shard) noex
 
 
 # ---- Backward: dW[l] of every layer that is not frozen, dZ and db of the layers before, down to the lowest of these
+# or, with an input stage, to its parameters
 
 cdef void backward(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
     cdef const Network *net = run.net
@@ -137,7 +141,11 @@ cdef void backward(const TrainingBuffers *run, const Shard *shard) noexcept nogi
     elif shard.X == NULL:
         sparse_weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, &shard.rows, shard.order, shard.gradient)
     else:
-        weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, shard.X, shard.gradient)
+        if not net.layers[0].frozen:
+            weight_gradient(net, &net.layers[0], shard.m, shard.scale, dZ, shard.A0, shard.gradient)
+        if run.trains_inputs:
+            inputs_backward(net, shard.m, shard.scale, shard.X, dZ, columns(run, run.dZ[1], net.widest, shard),
+                            shard.gradient)
 
 
 # ---- The shard's columns in the workspace
@@ -168,18 +176,18 @@ cdef const int64_t *order_from(const TrainingBuffers *run, ptrdiff_t position) n
 
 
 cdef bint read_in_place(const TrainingBuffers *run) noexcept nogil:
-    return run.order == NULL and run.column_stride == 1 and run.row_stride == run.net.layers[0].n_in
+    return run.order == NULL and run.column_stride == 1 and run.row_stride == run.net.n_features
 
 
 # X (n[0], m): in place if rows are contiguous and in order.
 cdef char *X_of(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
     if read_in_place(run):
         return run.X + shard.position * run.row_stride * run.net.itemsize
-    return columns(run, run.batch_X, run.net.layers[0].n_in, shard)
+    return columns(run, run.batch_X, run.net.n_features, shard)
 
 
 cdef void gather_X(const TrainingBuffers *run, const Shard *shard) noexcept nogil:
-    cdef ptrdiff_t n = run.net.layers[0].n_in
+    cdef ptrdiff_t n = run.net.n_features
     cdef char *rows = run.X
     if run.X == NULL:
         return

@@ -37,6 +37,7 @@ cdef class BoundTraining(BoundNetwork):
     cdef int bind_dropout(self, object rates, object seed) except -1
     cdef int bind_trained(self, object frozen, object groups) except -1
     cdef void add_layers(self) noexcept
+    cdef void add_part(self, bint frozen, ptrdiff_t offset, ptrdiff_t count, double decay) noexcept
     cdef void add_groups(self, list rows) noexcept
     cdef void add_group(self, ptrdiff_t start, ptrdiff_t stop, double rate, double decay) noexcept
     cdef bint is_trained(self, ptrdiff_t offset, ptrdiff_t count) noexcept

@@ -78,7 +78,7 @@ cdef class BoundTraining(BoundNetwork):
                     raise ValueError(f"frozen layers must be from 0 to {L - 1}, got {l}")
                 layers[l].frozen = True
             self.frozen_squares, self.frozen_absolutes = frozen.squares, frozen.absolutes
-        l = 2 * L + 1 if rows is None else len(rows)
+        l = 3 * L + 1 if rows is None else len(rows)
         self.ranges = <ptrdiff_t *>calloc(2 * l, sizeof(ptrdiff_t))
         self.groups = <Group *>calloc(l, sizeof(Group))
         if self.ranges == NULL or self.groups == NULL:
@@ -89,31 +89,37 @@ cdef class BoundTraining(BoundNetwork):
             self.add_groups(rows)
         while self.run.lowest < L:
             layer = &layers[self.run.lowest]
-            if self.is_trained(layer.W, layer.n_in * layer.n_out) or self.is_trained(layer.b, layer.n_out):
+            if (self.is_trained(layer.W, layer.n_in * layer.n_out) or self.is_trained(layer.b, layer.n_out)
+                    or layer.mixture and self.is_trained(layer.mixture, layer.n_out)):
                 break
             self.run.lowest += 1
+        if self.net.inputs != NULL and self.is_trained(self.inputs.first * self.net.itemsize,
+                                                       self.inputs.stop - self.inputs.first):
+            self.run.trains_inputs, self.run.lowest = True, 0
         if self.run.lowest == L:
             raise ValueError("all layers are frozen")
         return 0
 
-    # Every layer that is not frozen, and what follows the layers in the arena. Weight decay leaves biases alone.
+    # Every layer that is not frozen, with its mixture, and the input stage. Weight decay acts on W only.
     cdef void add_layers(self) noexcept:
-        cdef ptrdiff_t start = 0, stop = 0
         cdef Layer *layer
         cdef int l
         for l in range(self.net.n_layers):
             layer = &self.net.layers[l]
-            start = layer.W // self.net.itemsize
-            if not layer.frozen:
-                self.add_group(start, start + layer.n_in * layer.n_out, 1, 1)
+            self.add_part(layer.frozen, layer.W, layer.n_in * layer.n_out, 1)
+        for l in range(self.net.n_layers):
+            self.add_part(self.net.layers[l].frozen, self.net.layers[l].b, self.net.layers[l].n_out, 0)
+        if self.net.inputs != NULL:
+            self.add_part(False, self.inputs.first * self.net.itemsize, self.inputs.stop - self.inputs.first, 0)
         for l in range(self.net.n_layers):
             layer = &self.net.layers[l]
-            start = layer.b // self.net.itemsize
-            stop = start + layer.n_out
-            if not layer.frozen:
-                self.add_group(start, stop, 1, 0)
-        if stop < self.net.size:
-            self.add_group(stop, self.net.size, 1, 0)
+            self.add_part(layer.frozen or not layer.mixture, layer.mixture, layer.n_out, 0)
+
+    # Append `count` elements from this byte of the arena on, unless they are frozen.
+    cdef void add_part(self, bint frozen, ptrdiff_t offset, ptrdiff_t count, double decay) noexcept:
+        cdef ptrdiff_t start = offset // self.net.itemsize
+        if not frozen and count > 0:
+            self.add_group(start, start + count, 1, decay)
 
     # Rows of `check_groups`; a layer is frozen if none of them has a part of its W.
     cdef void add_groups(self, list rows) noexcept:
@@ -155,10 +161,12 @@ cdef class BoundTraining(BoundNetwork):
         X, order = examples.X, examples.order
         if isinstance(X, tuple):
             run.rows = bind_csr(X, self.net.dtype, &run.sparse_X, self.held)
+            if self.net.inputs != NULL:
+                raise ValueError("an input stage takes no sparse X")
             if first.row_major:
                 raise ValueError("a sparse X needs W[1] column-major")
         else:
-            run.X = rows_pointer(X, self.net.dtype, first.n_in, &run.row_stride, &run.column_stride, self.held)
+            run.X = rows_pointer(X, self.net.dtype, self.net.n_features, &run.row_stride, &run.column_stride, self.held)
             run.rows = X.shape[0]
         run.loss.dense = csrc.losses[run.loss.kind].takes_labels and getattr(examples.Y, "ndim", 1) == 2
         if csrc.losses[run.loss.kind].takes_labels and not run.loss.dense:
@@ -205,8 +213,10 @@ cdef class BoundTraining(BoundNetwork):
                 raise ValueError(f"layer {l + 1} needs Z and A apart")
         for l in range(2):
             run.dZ[l] = self.output(dZ[l], (self.net.widest, m), "dZ")
+        if self.net.inputs != NULL:
+            run.A0 = self.output(workspace.A0, (self.net.inputs.width, m), "A[0]")
         if workspace.batch_X is not None:
-            run.batch_X = self.output(workspace.batch_X, (layers[0].n_in, m), "batch X")
+            run.batch_X = self.output(workspace.batch_X, (self.net.n_features, m), "batch X")
         if workspace.batch_Y is not None and csrc.losses[run.loss.kind].takes_labels and not run.loss.dense:
             run.batch_Y = output_index_pointer(workspace.batch_Y, 4, m, "batch labels", self.held)
         elif workspace.batch_Y is not None:
@@ -215,7 +225,7 @@ cdef class BoundTraining(BoundNetwork):
             shape = (run.weight_width, m)
             run.batch_weights = self.output(workspace.batch_weights, shape if run.loss.unit_weights else shape[1:],
                                             "batch weights")
-        if needs_batch_buffers(run, layers[0].n_in):
+        if needs_batch_buffers(run, self.net.n_features):
             raise ValueError("examples that are not read in place need batch buffers")
         return 0
 

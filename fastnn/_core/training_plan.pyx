@@ -47,7 +47,7 @@ cdef class TrainingPlan(TrainingStages):
         `gradients` (n_shards, P), OUT; `Z`, `A`: lists of (n[l], batch), OUT, where A[l] is Z[l] if the derivative does
         not need Z; `dZ`: two (max n[l], batch), OUT; `batch_X` (n[0], batch), `batch_Y` (n[L], batch) or int32
         (batch,), `batch_weights` (batch,) or (n[L], batch): where a mini-batch is gathered, OUT, each None if it is
-        read in place.
+        read in place; with an input stage `A0`: A[0] (its rows, batch), OUT.
     parallelism
         `n_shards`; `team`: threads that share shards and slices; `blas_threads`: above 1, all products are left to
         BLAS and its threads; `n_parts`: above 1, the parts of each layer that threads share in a single shard.
@@ -56,22 +56,25 @@ cdef class TrainingPlan(TrainingStages):
     frozen
         `layers`: indices from 0 of the layers whose parameters and states stay as they are; `squares`, `absolutes`:
         the sums over their weights, which the reported J contains. The gradients of these parameters are undefined in
-        `workspace.gradients`. None if all layers are trained.
+        `workspace.gradients`. None if all layers are trained. A mixture belongs to its layer.
     groups : sequence of (start, stop, rate, decay), optional
         The trained ranges of the arena, in order, and the factors of each: its learning rate is learning_rate * rate,
         and decoupled weight decay multiplies it by 1 - learning_rate * rate * weight_decay * decay. A layer is frozen
         if none of them has a part of its W; `frozen` then gives its sums alone. By default all layers that are not
-        frozen, with rate 1, and decay 1 for W and 0 for all else.
+        frozen and the input stage, with rate 1, and decay 1 for W and 0 for all else.
+    parts : Parts, optional
+        The input stage and the mixtures: see `fastnn._model.parts.Parts`. None if there are layers only.
     """
 
     cdef readonly object workspace  # as given
 
     # Not __init__: no instance is unbound, and none is bound twice.
     def __cinit__(self, architecture, parameters, objective, update, examples, workspace, parallelism, *, int level,
-                  frozen=None, groups=None):
+                  frozen=None, groups=None, parts=None):
         cdef int blas_threads = parallelism.blas_threads, team = parallelism.team
         self.workspace = workspace
-        self.bind_network(level, architecture, parameters, BLAS_ONLY if blas_threads > 1 else FASTEST_KERNEL, True)
+        self.bind_network(level, architecture, parameters, BLAS_ONLY if blas_threads > 1 else FASTEST_KERNEL, True,
+                          parts)
         self.bind_objective(objective)
         if update is not None:
             self.bind_update(update)
@@ -262,5 +265,5 @@ cdef class TrainingPlan(TrainingStages):
                              f"examples, got {start} to {stop}")
         if not examples_in_range(&self.run, start, stop):
             raise ValueError(f"order must name rows, from 0 to {self.run.rows - 1}, and a sparse X columns, from 0 "
-                             f"to {self.net.layers[0].n_in - 1}, within its arrays")
+                             f"to {self.net.n_features - 1}, within its arrays")
         return self.enter()

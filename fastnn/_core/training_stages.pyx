@@ -20,8 +20,9 @@ cdef class TrainingStages(BoundTraining):
 
     cdef int bind_team(self, int team, int n_parts) except -1:
         self.team, self.n_parts = max(1, team), n_parts
-        if n_parts > 1 and (self.n_shards > 1 or self.run.X == NULL):
-            raise ValueError("parts need a single shard and a dense X")
+        if n_parts > 1 and (self.n_shards > 1 or self.run.X == NULL or self.net.inputs != NULL
+                            or self.net.layers[0].mixture):
+            raise ValueError("parts need a single shard, a dense X, no input stage and no mixtures")
         self.n_slices = max(self.n_shards, n_parts)
         if self.n_slices == 1:
             self.n_slices = self.team

@@ -13,6 +13,7 @@ from fastnn._data.sparse import SparseRows
 from fastnn._data.targets import encode_targets
 from fastnn._data.weights import WeightScale, by_example, example_weights, total_weight
 from fastnn._model.architecture import Architecture
+from fastnn._model.parts import refuse_sparse
 from fastnn.losses import Loss
 
 __all__ = ["Examples", "Source", "batch_bounds"]
@@ -66,6 +67,7 @@ class Examples:
         """
         features = checks.features(X, architecture.n_features, architecture.dtype, what=f"{prefix}X",
                                    first_row=first_row, warn=warn)
+        refuse_sparse(architecture, features, f"{prefix}X")
         m = len(features)
         Y = encode_targets(y, m, architecture, loss, f"{prefix}y", part=scale is not None, first_row=first_row,
                            warn=warn)

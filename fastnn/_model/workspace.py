@@ -44,24 +44,32 @@ class Workspace:
     Parameters
     ----------
     sizes : sequence of int
-        n[0], ..., n[L].
+        The rows of A[0], ..., A[L].
     activations : sequence of str
         One name per layer.
     m : int
         Examples.
     dtype : dtype
         Of every matrix.
+    inputs : bool, default False
+        There is an input stage.
+    mixture : bool, default False
+        The hidden layers have mixtures.
 
     Attributes
     ----------
     Z, A : list of ndarray (n[l], m), Fortran-ordered
         A[l] is Z[l] wherever the derivative can be computed from A.
     dZ : list of ndarray
-        Two (max n[l], m) that the backward pass uses in turns.
+        Two (max n[l], m) that the backward pass uses in turns; with an input stage as high as A[0] at least.
+    A0 : ndarray or None
+        A[0] of an input stage.
     """
 
-    def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike) -> None:
+    def __init__(self, sizes: Sequence[int], activations: Sequence[str], m: int, dtype: DTypeLike, *,
+                 inputs: bool = False, mixture: bool = False) -> None:
         self.Z = [aligned_empty((n, m), dtype, "F") for n in sizes[1:]]
-        self.A = [aligned_empty(Z.shape, dtype, "F") if name in KEEPS_Z else Z
-                  for Z, name in zip(self.Z, activations, strict=True)]
-        self.dZ = [aligned_empty((max(sizes[1:]), m), dtype, "F") for _ in range(2)]
+        keeps_Z = [name in KEEPS_Z or mixture for name in activations[:-1]] + [activations[-1] in KEEPS_Z]
+        self.A = [aligned_empty(Z.shape, dtype, "F") if keeps else Z for Z, keeps in zip(self.Z, keeps_Z, strict=True)]
+        self.dZ = [aligned_empty((max(sizes[0 if inputs else 1 :]), m), dtype, "F") for _ in range(2)]
+        self.A0 = aligned_empty((sizes[0], m), dtype, "F") if inputs else None

@@ -11,7 +11,8 @@ from fastnn._data import checks
 from fastnn._data.features import Features
 from fastnn._data.sparse import SparseRows
 from fastnn._prediction.blocks import for_each_block
-from fastnn._prediction.predictor import Predictor, linear
+from fastnn._prediction.layers import LayerCalls, linear
+from fastnn._prediction.predictor import Predictor
 from fastnn.losses import Gaussian, Loss
 
 __all__ = ["DropoutSampler", "check_companions"]
@@ -124,34 +125,33 @@ class DropoutSampler:
 
     def _before_dropout(self, X: NDArray[Any] | SparseRows) -> NDArray[Any]:
         """Return W[l] A[l-1] (n[l], m) of the first layer with dropout."""
-        parameters, names = self.predictor.parameters, self.predictor.architecture.activations
+        parameters = self.predictor.parameters
         if isinstance(X, SparseRows):
             parameters = parameters.column_major()
-        W, b = parameters.views()
-        A: NDArray[Any] | SparseRows = X if isinstance(X, SparseRows) else np.asfortranarray(X.T)
+        calls = LayerCalls(self.predictor.architecture, parameters)
+        A: NDArray[Any] | SparseRows = calls.inputs(X)
         for l in range(self.first):
-            Z = linear(W[l], A)
-            kernels.activate(names[l], Z, b[l], Z, runtime.LEVEL)
+            Z = linear(calls.W[l], A)
+            calls.activate(l, Z, Z)
             A = Z
-        return linear(W[self.first], A)
+        return linear(calls.W[self.first], A)
 
     def _outputs(self, first_Z: NDArray[Any], keys: list[tuple[int, int]], first_row: int) -> NDArray[Any]:
         """Return A[L] (n[L], samples * m) from the result of `_before_dropout`; each sample has m columns."""
-        names, (W, b) = self.predictor.architecture.activations, self.predictor.parameters.views()
+        calls = LayerCalls(self.predictor.architecture, self.predictor.parameters)
         rates = (*self.rates, 0.0)
         m = first_Z.shape[1]
         samples = [slice(s * m, (s + 1) * m) for s in range(len(keys))]
         A = np.empty((len(first_Z), len(keys) * m), first_Z.dtype, "F")
         for sample in samples:
             A[:, sample] = first_Z
-        for l in range(self.first, len(names)):
+        for l in range(self.first, len(rates)):
             if l > self.first:
-                A = linear(W[l], A, scale=1 / (1 - rates[l - 1]))
+                A = linear(calls.W[l], A, scale=1 / (1 - rates[l - 1]))
             if not rates[l]:
-                kernels.activate(names[l], A, b[l], A, runtime.LEVEL)
+                calls.activate(l, A, A)
                 continue
             for sample, key in zip(samples, keys, strict=True):
                 part = A[:, sample]
-                kernels.activate(names[l], part, b[l], part, runtime.LEVEL, first=first_row * len(A),
-                                 dropout=(*key, l, int(rates[l] * 2**32)))
+                calls.activate(l, part, part, first=first_row * len(A), dropout=(*key, l, int(rates[l] * 2**32)))
         return A

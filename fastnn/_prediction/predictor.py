@@ -18,10 +18,12 @@ from fastnn._data.sources import block_rows
 from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.parameters import Parameters
+from fastnn._model.parts import Parts, refuse_sparse
 from fastnn._model.workspace import aligned_empty
 from fastnn._prediction import labels
+from fastnn._prediction.layers import LayerCalls, linear
 
-__all__ = ["Cache", "Form", "Predictor", "linear"]
+__all__ = ["Cache", "Form", "Predictor"]
 
 NO_LIMIT = nullcontext()
 Conversion = Callable[[NDArray[Any]], NDArray[Any]]
@@ -58,7 +60,7 @@ class Predictor:
 
     def __init__(self, architecture: Architecture, parameters: Parameters) -> None:
         self.architecture, self.parameters = architecture, parameters
-        sizes, itemsize = architecture.sizes, architecture.dtype.itemsize
+        sizes, itemsize = architecture.widths, architecture.dtype.itemsize
         work = [n_prev * n for n_prev, n in pairwise(sizes)]  # multiply-adds of each layer per row
         row_bytes = (sizes[0] + 2 * max(sizes[1:])) * itemsize
         self.block = min(max(_tuning.FORWARD_BLOCK_BYTES // row_bytes // 16 * 16, _tuning.MIN_FORWARD_BLOCK_ROWS), 1024)
@@ -90,6 +92,7 @@ class Predictor:
 
         Returns None if X holds NaN or infinity.
         """
+        refuse_sparse(self.architecture, X)
         if isinstance(X, SparseRows) and self.parameters.row_major[0]:
             return self._column_major().outputs(X, raw=raw, n_threads=n_threads, out=out)
         if out is None:
@@ -138,18 +141,15 @@ class Predictor:
 
         This does not use a plan, because a plan overwrites Z with A and works in chunks.
         """
-        parameters, cache = self.parameters, Cache([], [])
-        dtype, activations = self.architecture.dtype, self.architecture.activations
-        A_prev: NDArray[Any] | SparseRows
-        if isinstance(X, SparseRows):
-            parameters, A_prev = parameters.column_major(), X
-        else:
-            A_prev = np.asfortranarray(X.T)
+        if isinstance(X, SparseRows) and self.parameters.row_major[0]:
+            return self._column_major().caches(X, n_threads)
+        calls, cache = LayerCalls(self.architecture, self.parameters), Cache([], [])
         threads = min(runtime.thread_count(n_threads), runtime.cores())
         with runtime.blas_threads(threads), kernels.subnormals_as_zero():
-            for W, b, name in zip(*parameters.views(), activations, strict=True):
-                Z, A = linear(W, A_prev), aligned_empty((len(W), len(X)), dtype, "F")
-                kernels.activate(name, Z, b, A, runtime.LEVEL)
+            A_prev: NDArray[Any] | SparseRows = calls.inputs(X)
+            for l, W in enumerate(calls.W):
+                Z, A = linear(W, A_prev), aligned_empty((len(W), len(X)), self.architecture.dtype, "F")
+                calls.activate(l, Z, A)
                 cache.Z.append(Z)
                 cache.A.append(A)
                 A_prev = A
@@ -203,20 +203,9 @@ class Predictor:
 def _bind(architecture: Architecture, parameters: Parameters, block: int, team: int) -> PredictionPlan:
     """Return a new plan for up to `team` threads. (A method would tie the parameters' memory into a cycle.)"""
     team = min(team, runtime.cores())
-    scratch = aligned_empty((team, PredictionPlan.scratch_size(architecture.sizes, block)), architecture.dtype)
-    return PredictionPlan(architecture, parameters, scratch, block, level=runtime.LEVEL)
-
-
-def linear(W: NDArray[Any], A_prev: NDArray[Any] | SparseRows, *, scale: float = 1.0) -> NDArray[Any]:
-    """Return scale W A_prev (n, m) of A_prev (n_prev, m) in Fortran order; or W X^T of sparse rows X, with scale 1."""
-    m = len(A_prev) if isinstance(A_prev, SparseRows) else A_prev.shape[1]
-    Z = aligned_empty((len(W), m), W.dtype, "F")
-    if isinstance(A_prev, SparseRows):
-        kernels.sparse_linear(W, A_prev.arrays, None, Z, runtime.LEVEL)
-    else:
-        row_major = not W.flags.f_contiguous
-        kernels.multiply(W.T if row_major else W, A_prev, Z, transpose_A=row_major, alpha=scale)
-    return Z
+    parts = Parts.of(architecture, parameters.layout)
+    scratch = aligned_empty((team, PredictionPlan.scratch_size(architecture.sizes, block, parts)), architecture.dtype)
+    return PredictionPlan(architecture, parameters, scratch, block, level=runtime.LEVEL, parts=parts)
 
 
 class _Results:

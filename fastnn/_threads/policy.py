@@ -43,7 +43,7 @@ def parallelism(sizes: Sequence[int], batch_size: int, n_threads: int, n_paramet
     n_parameters : int
         P, the size of the update and of a gradient arena.
     dense : bool
-        Whether X is dense; a sparse X cannot be cut into parts.
+        Whether layers can be cut into parts: not with a sparse X, an input stage or mixtures.
     """
     if n_threads == 1:
         return SERIAL

@@ -14,6 +14,7 @@ from fastnn._data.sparse import SparseRows
 from fastnn._model.architecture import Architecture
 from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
+from fastnn._model.parts import Parts
 from fastnn._model.workspace import Workspace, aligned_empty
 from fastnn._threads.policy import SERIAL, Parallelism
 from fastnn._threads.policy import parallelism as choose_parallelism
@@ -85,24 +86,26 @@ class StepWorkspace(NamedTuple):
     batch_X: NDArray[Any] | None
     batch_Y: NDArray[Any] | None
     batch_weights: NDArray[Any] | None
+    A0: NDArray[Any] | None
 
     @classmethod
     def allocate(cls, architecture: Architecture, n_parameters: int, examples: BoundExamples, batch_size: int,
                  n_shards: int) -> Self:
         """Return a workspace for mini-batches of up to `batch_size` examples, uninitialised."""
-        sizes, dtype = architecture.sizes, architecture.dtype
+        dtype = architecture.dtype
         X, Y, weights, order = examples
         batch_X = batch_Y = batch_weights = None
         if not isinstance(X, tuple) and (order is not None or not X.flags.c_contiguous):
-            batch_X = aligned_empty((sizes[0], batch_size), dtype, "F")
+            batch_X = aligned_empty((architecture.n_features, batch_size), dtype, "F")
         if order is not None:
             labels = Y.ndim == 1
             batch_Y = np.empty(batch_size, np.int32) if labels else aligned_empty((Y.shape[1], batch_size), dtype, "F")
             if weights is not None:
                 batch_weights = aligned_empty((*weights.shape[:0:-1], batch_size), dtype, "F")
-        layers = Workspace(sizes, architecture.activations, batch_size, dtype)
+        layers = Workspace(architecture.widths, architecture.activations, batch_size, dtype,
+                           inputs=architecture.has_inputs, mixture=architecture.activation_mixture)
         return cls(aligned_empty((n_shards, n_parameters), dtype), layers.Z, layers.A, layers.dZ, batch_X, batch_Y,
-                   batch_weights)
+                   batch_weights, layers.A0)
 
 
 def bind(architecture: Architecture, objective: Objective, parameters: Parameters, examples: Examples,
@@ -114,7 +117,8 @@ def bind(architecture: Architecture, objective: Objective, parameters: Parameter
     bound = BoundExamples.of(examples, order)
     workspace = StepWorkspace.allocate(architecture, parameters.size, bound, batch_size, parallelism.n_shards)
     return TrainingPlan(architecture, parameters, objective, update, bound, workspace, parallelism,
-                        level=runtime.LEVEL, frozen=Frozen.of(parameters, trained.frozen), groups=trained.rows)
+                        level=runtime.LEVEL, frozen=Frozen.of(parameters, trained.frozen), groups=trained.rows,
+                        parts=Parts.of(architecture, parameters.layout))
 
 
 @contextmanager
@@ -123,9 +127,9 @@ def bound_plan(architecture: Architecture, objective: Objective, parameters: Par
                order: NDArray[np.int64] | None = None, clip_norm: float = 0.0,
                trained: TrainedGroups = ALL) -> Iterator[TrainingPlan]:
     """Bind a plan with the shards and threads that suit it, and limit BLAS's threads while it is used."""
-    work_sizes = examples.work_sizes(architecture.sizes)
+    work_sizes = examples.work_sizes(architecture.widths)
     parallelism = choose_parallelism(work_sizes, batch_size, n_threads, parameters.size,
-                                     dense=not isinstance(examples.X, SparseRows))
+                                     dense=not (isinstance(examples.X, SparseRows) or architecture.has_parts))
     with runtime.blas_threads(parallelism.blas_threads) as confirmed:
         if not confirmed:
             parallelism = parallelism._replace(n_shards=1, team=1, n_parts=1)

@@ -1,7 +1,7 @@
 """Save and restore training checkpoints."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from fastnn._data import checks
 from fastnn._model import file_format, files
-from fastnn._model.parameters import ParameterLayout
 from fastnn._training.state import FitState
 from fastnn.history import History
 
@@ -20,7 +19,7 @@ GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's: ea
 LIMITS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 NOT_COMPARED = {"kind", "init", "target_ndim"}
 NOT_IN_OLDER = {"validation_fraction", "validation_split", "class_weight"}  # nor compared if they are missing
-NOTHING: dict[str, Any] = {"frozen": [], "groups": {}}  # which is not written
+NOTHING: dict[str, Any] = {"frozen": [], "groups": {}, **dict.fromkeys(files.PART_FIELDS)}  # which is not written
 
 
 def write(path: str | os.PathLike[str], state: FitState) -> None:
@@ -35,12 +34,12 @@ def write(path: str | os.PathLike[str], state: FitState) -> None:
         "best": state.best.state(),
     }
     for prefix, arena in _arenas(state).items():
-        arrays |= dict(_named(prefix, state.values.parameters.layout, arena))
+        arrays |= state.values.parameters.layout.stored(arena, prefix)
     records = [[record[key] for key in state.recorded] for record in state.history.records]
     arrays["history"] = np.array(records, np.float64)
     if state.held_rows is not None:
         arrays["held_rows"] = state.held_rows
-    file_format.write(path, header, arrays)
+    file_format.write(path, files.marked(header), arrays)
 
 
 def read(path: str | os.PathLike[str]) -> "SavedFit":
@@ -54,7 +53,7 @@ def read(path: str | os.PathLike[str]) -> "SavedFit":
         If it cannot be read.
     """
     header, arrays = file_format.read(path)
-    if header.get("kind") != files.CHECKPOINT:
+    if files.kind_of(header) != files.CHECKPOINT:
         raise file_format.ModelFileError(f"{os.fspath(path)!r} is no checkpoint of a run: "
                                          f"it holds {header.get('kind')!r}")
     return SavedFit(os.fspath(path), header, arrays)
@@ -126,7 +125,7 @@ class SavedFit:
         """Fill the arenas of the best parameters and of the optimiser; return an arena with the parameters."""
         theta = np.empty_like(state.theta)
         for prefix, arena in {**_arenas(state), "": theta}.items():
-            for name, view in _named(prefix, state.values.parameters.layout, arena):
+            for name, view in state.values.parameters.layout.stored(arena, prefix).items():
                 if self.arrays[name].shape != view.shape or self.arrays[name].dtype != view.dtype:
                     raise ValueError(f"its {name} has another shape or dtype")
                 view[...] = self.arrays[name]
@@ -147,13 +146,6 @@ class SavedFit:
 def _arenas(state: FitState) -> dict[str, NDArray[Any]]:
     """Return every arena except the parameters' own, by the prefix of its arrays' names."""
     return {"best.": state.best.copy, **{f"state{s}.": arena for s, arena in enumerate(state.optimizer_state.arenas)}}
-
-
-def _named(prefix: str, layout: ParameterLayout, arena: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield the name and the view of each W and b, so that files do not depend on the arena's storage order."""
-    for symbol, views in zip("Wb", layout.views(arena), strict=True):
-        for l, view in enumerate(views, 1):
-            yield f"{prefix}{symbol}{l}", view
 
 
 def encode_generator(rng: np.random.Generator) -> dict[str, Any]:

@@ -30,7 +30,7 @@ __all__ = ["GradientCheck", "check_activation", "check_function", "check_loss", 
 def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None,
                   step: float | None = None, entries: int | None = None,
                   random_state: int | np.random.Generator | None = None) -> GradientCheck:
-    """Check `Network.gradients` against numerical derivatives of `Network.loss`.
+    """Check `Network.gradients` against numerical derivatives of `Network.loss`; of other parameters `named_gradients`.
 
     The check works on a copy and never changes the network.
 
@@ -73,8 +73,12 @@ def check_network(network: Network, X: ArrayLike, y: ArrayLike, *, sample_weight
                          "hides small errors: build it with dtype='float64' and copy W and b into it")
     twin = network.copy()
     theta, layout = twin._parameters.theta, twin._parameters.layout
-    _, dW, db = twin.gradients(X, y, sample_weight=sample_weight)
     gradient = np.empty_like(theta)
+    if layout.extras:
+        gradients = twin.named_gradients(X, y, sample_weight=sample_weight)[1]
+        for name, _ in layout.extras:
+            layout.named(gradient)[name][...] = gradients[name]
+    _, dW, db = twin.gradients(X, y, sample_weight=sample_weight)
     for views, values in zip(layout.views(gradient), (dW, db), strict=True):
         for view, value in zip(views, values, strict=True):
             view[...] = value  # views[l] = value would raise for NaN, which the check must report
