@@ -33,9 +33,12 @@
 #define MIN_COLUMNS_PACK_A_OF_FEW_SETS 128 /* and if it uses more and B is not transposed */
 #define MIN_COLUMNS_PACK_B 32    /* columns of C from which packing a transposed B pays off, */
 #define MIN_VECTORS_PACK_B 16    /* and vectors of rows of C */
-#define TILES_PACKED_TOGETHER 8  /* tiles of op(B) written side by side: more would compete for sets of the L1 cache */
-#define PACKED_B_COLUMNS (REAL_BITS == 32 ? NC : NC / 2) /* columns per block of a packed op(B): 256 KiB */
-#define PACKED_B_ELEMENTS (KC * (PACKED_B_COLUMNS + NR)) /* the last tile may be narrower than the space it takes */
+#define TILES_PACKED_TOGETHER 16 /* tiles of op(B) written side by side: more would need more pages than the TLB holds */
+#define TILE_GAP (64 / (ptrdiff_t)sizeof(real)) /* elements between packed tiles, which begin in different sets */
+#define PACKED_B_COLUMNS 512     /* columns per block of a packed op(B): op(A) is packed once for each of them */
+
+/* 1: panels of MR vectors wherever op(A) is packed, so that fewer of them read the block of op(B). */
+#define TALLEST_IF_PACKED (FASTNN_VECTOR == 32)
 
 /* Register tiles: accumulators, a column of op(A) and an element of op(B) fill the vector registers. MR is the height
    of the tallest tile in vectors, NR the width of the widest in columns. The tallest tiles are faster for few

@@ -32,6 +32,12 @@ static void FN(pack_A)(int transpose, ptrdiff_t rows, ptrdiff_t height, ptrdiff_
     }
 }
 
+/* The elements that a packed block of op(B) (k, m) takes at most: the last tile may be narrower than its space. */
+FASTNN_INLINE ptrdiff_t FN(packed_B_size)(ptrdiff_t m, ptrdiff_t k)
+{
+    return (MIN(m, PACKED_B_COLUMNS) + NR) * (MIN(k, KC) + TILE_GAP);
+}
+
 #if PACKS_ALIASING
 /* Copy `count` tiles of a row-major op(B), each in one piece, row by row, in whole vectors: the next rows overwrite
    what is copied too much. The last rows, which another tile or nothing follows, are copied element by element. */
@@ -39,7 +45,7 @@ FASTNN_INLINE void FN(copy_tiles)(const int vectors, ptrdiff_t terms, ptrdiff_t 
                                   const real *restrict B, ptrdiff_t ldb,         /* IN (count * width, terms) */
                                   real *restrict packed, ptrdiff_t packed_width) /* OUT (packed_width, terms, count) */
 {
-    const ptrdiff_t tile = terms * packed_width;
+    const ptrdiff_t tile = terms * packed_width + TILE_GAP;
     const ptrdiff_t last = MAX(1, (vectors * LANES - 1) / packed_width); /* at least one: no read beyond B */
     ptrdiff_t p = 0;
     for (; p < terms - last; p++, B += ldb, packed += packed_width)
@@ -55,14 +61,14 @@ FASTNN_INLINE void FN(copy_tiles)(const int vectors, ptrdiff_t terms, ptrdiff_t 
 /* Copy a block of op(B): a row-major one tile by tile, a column-major one without the gaps between its columns. */
 static void FN(pack_B)(int transpose, ptrdiff_t terms, equal_parts tiles,
                        const real *restrict B, ptrdiff_t ldb, /* IN (terms, columns); transposed: (columns, terms) */
-                       real *restrict packed)                 /* OUT (PACKED_B_ELEMENTS) */
+                       real *restrict packed)                 /* OUT (packed_B_size) */
 {
     const ptrdiff_t columns = tiles.parts * tiles.size + tiles.longer, widest = tiles.size + (tiles.longer > 0);
     if (!transpose)
         for (ptrdiff_t j = 0; j < columns; j++)
             memcpy(packed + j * terms, B + j * ldb, (size_t)terms * sizeof(real));
     for (ptrdiff_t t = 0, width, count; transpose && t < tiles.parts; t += count, B += count * width) {
-        real *to = packed + t * terms * widest;
+        real *to = packed + t * (terms * widest + TILE_GAP);
         width = tiles.size + (t < tiles.longer);
         count = MIN(TILES_PACKED_TOGETHER, (t < tiles.longer ? tiles.longer : tiles.parts) - t);
         if (width <= LANES)

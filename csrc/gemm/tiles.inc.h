@@ -236,10 +236,11 @@ FASTNN_INLINE void FN(run_panel)(FN(product) *product, FN(panel) *panel, ptrdiff
 /* Compute C block by block. */
 static void FN(multiply_blocks)(FN(product) *product, real alpha,
                                 real *C, ptrdiff_t ldc, /* OUT (n, m) */
-                                real *packed_B)         /* scratch (PACKED_B_ELEMENTS), or NULL to read B in place */
+                                real *packed_B)         /* scratch (packed_B_size), or NULL to read B in place */
 {
     const ptrdiff_t n = product->n, m = product->m, k = product->k, ldb = product->ldb;
-    const int tallest = k <= MAX_TERMS_TALLEST || m <= ACCUMULATORS / MR, transpose_B = product->transpose_B;
+    const int transpose_B = product->transpose_B, packs_A = product->transpose_A || product->packs_A;
+    const int tallest = k <= MAX_TERMS_TALLEST || m <= ACCUMULATORS / MR || (TALLEST_IF_PACKED && packs_A);
     const equal_parts panels = cut((n + LANES - 1) / LANES, tallest ? MR : MR - 1);
     const ptrdiff_t widest = MIN(NR, ACCUMULATORS / MAX(1, panels.size + (panels.longer > 0)));
     const ptrdiff_t block_columns = packed_B ? PACKED_B_COLUMNS : NC;
@@ -256,7 +257,7 @@ static void FN(multiply_blocks)(FN(product) *product, real alpha,
                 B = packed_B;
                 panel.B_row = transpose_B ? tiles.size + (tiles.longer > 0) : 1;
                 panel.B_column = transpose_B ? 1 : panel.terms;
-                panel.packed_tile = transpose_B ? panel.B_row * panel.terms : 0;
+                panel.packed_tile = transpose_B ? panel.B_row * panel.terms + TILE_GAP : 0;
             }
 #endif
             for (ptrdiff_t s = 0, first = 0, vectors; s < panels.parts; s++, first += vectors) {
@@ -292,7 +293,7 @@ static void FN(multiply)(int transpose_A, int transpose_B, ptrdiff_t n, ptrdiff_
     product.nan_probe = (FN(vector)){0};
     if (sums) memset(sums, 0, (size_t)n * sizeof(real));
     /* A packed op(B) is too large for a small stack. Without memory for it, B is read in place. */
-    real *packed_B = packs_B ? malloc(PACKED_B_ELEMENTS * sizeof(real)) : NULL;
+    real *packed_B = packs_B ? malloc((size_t)FN(packed_B_size)(m, k) * sizeof(real)) : NULL;
     FN(multiply_blocks)(&product, R(alpha), C, ldc, packed_B);
     free(packed_B);
     for (ptrdiff_t i = 0; sums && i < n; i++) sums[i] *= R(epilogue->scale);
