@@ -37,7 +37,9 @@ class _NumberEncoder:
 
     def write(self, entries: Numbers | Labels, place: Place, out: NDArray[Any]) -> None:
         """Encode a block of entries (m,) into the rows `out` (m, width)."""
-        x = np.zeros(len(out)) if self.all_missing else as_floats(entries, place)
+        if self.all_missing and isinstance(entries, Labels):
+            entries = Numbers(np.zeros(len(out)))
+        x = as_floats(entries, place)
         missing: Any = False
         if not _scale(x, None if self.unit == 1 else self.unit, self.center, self.scale, self.clip, self.limit):
             refuse_infinity(entries, place)
@@ -50,8 +52,8 @@ class _NumberEncoder:
     def append(self, value: Any, row: list[float]) -> None:
         """Encode one value at the end of a row."""
         missing = False
-        if self.all_missing or value is None:
-            x, missing = 0.0, value is None
+        if _is_missing(value) or (self.all_missing and isinstance(value, str)):
+            x, missing = 0.0, True
         elif isinstance(value, (float, int)) or _is_numpy_number(value):
             try:
                 x = float(value)
@@ -95,12 +97,13 @@ class _CategoryEncoder:
         """
         codes, labels, _ = as_labels(entries, place)
         if known is None or known[0] is not labels:
-            known = labels, self._translated(codes, labels, place)
+            known = labels, np.array([*(self.index.get(label, 0) for label in labels), 0], np.intp)
+        self._refuse_other_labels(codes, labels, place)
         out[:, self.first:self.stop] = self.values[known[1][codes]]
         return known
 
-    def _translated(self, codes: NDArray[Any], labels: list[Any], place: Place) -> NDArray[np.intp]:
-        """Return the code of each label, and last that of a missing one."""
+    def _refuse_other_labels(self, codes: NDArray[Any], labels: list[Any], place: Place) -> None:
+        """Raise a TypeError if a label is of another kind than all those of the training table."""
         kinds = set(map(type, labels))
         wrong = ({kind for kind in kinds if not issubclass(kind, str)} if self.texts else
                  {kind for kind in kinds if not _is_number(kind)} if self.numbers else set())
@@ -108,7 +111,6 @@ class _CategoryEncoder:
             if type(label) in wrong and (places := codes == number).any():
                 raise TypeError(f"X must hold {'texts' if self.texts else 'numbers'} in {place}, as in fit, got "
                                 f"{label!r} in row {int(places.argmax()) + place.first_row}")
-        return np.array([*(self.index.get(label, 0) for label in labels), 0], np.intp)
 
     def append(self, value: Any, row: list[float]) -> None:
         """Encode one value at the end of a row."""
@@ -122,13 +124,17 @@ class _CategoryEncoder:
                 if self.texts or value in (math.inf, -math.inf):
                     raise _NotFew
                 code = self.index.get(value, 0)
-        elif value is not None:
+        elif not _is_missing(value):
             raise _NotFew
         row.extend(self.rows[code])
 
 
 def _is_number(kind: type) -> bool:
     return kind is bool or is_number(kind)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType"
 
 
 def _is_numpy_number(value: Any) -> bool:

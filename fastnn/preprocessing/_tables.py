@@ -30,7 +30,7 @@ class Table:
     """
 
     def __init__(self, names: list[Any] | None, n_rows: int, n_columns: int, opener: Callable[[int, Place], Reader],
-                 rows: Callable[[], Sequence[Sequence[Any]]] | None) -> None:
+                 rows: Callable[[], Sequence[Sequence[Any]] | None] | None) -> None:
         self.names, self.n_rows, self.n_columns = names, n_rows, n_columns
         self._opener, self._rows = opener, rows
         self._open: dict[int, Reader] = {}
@@ -147,12 +147,16 @@ def _array_reader(array: NDArray[Any]) -> Reader:
     return lambda start, stop, place, as_labels: from_array(array[start:stop], place, as_labels)
 
 
-def _pandas_rows(frame: Any) -> Sequence[Sequence[Any]]:
+def _pandas_rows(frame: Any) -> Sequence[Sequence[Any]] | None:
     if len(frame) > 1:
         rows: Sequence[Sequence[Any]] = frame.to_numpy(object)
-        return rows
-    entry = frame.iat  # the fastest way to read single entries of columns of several dtypes
-    return [[entry[0, j] for j in range(frame.shape[1])]]
+    else:
+        entry = frame.iat  # the fastest way to read single entries of columns of several dtypes
+        rows = [[entry[0, j] for j in range(frame.shape[1])]]
+    if any(type(entry).__name__ == "NAType" for row in rows for entry in row) and any(
+            getattr(dtype, "kind", "O") in "mM" for dtype in frame.dtypes):
+        return None  # the NA may be that of a date
+    return rows
 
 
 def _pandas_reader(series: Any, place: Place) -> Reader:

@@ -230,7 +230,7 @@ def as_labels(entries: Numbers | Labels, place: Place) -> Labels:
         If a number is infinite.
     """
     if isinstance(entries, Labels):
-        for number, label in enumerate(entries.labels):
+        for number, label in enumerate(entries.labels if float in set(map(type, entries.labels)) else ()):
             if isinstance(label, float) and math.isinf(label) and (places := entries.codes == number).any():
                 refuse_infinity(Numbers(np.where(places, label, 0)), place)
         return entries

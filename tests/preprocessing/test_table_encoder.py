@@ -139,6 +139,8 @@ def test_numbers_that_are_equal_or_missing_are_zero():
     assert [column.encoding for column in encoder.columns_] == ["constant", "constant", "number"]
     assert encoder.numbers_ == [2]
     np.testing.assert_array_equal(encoder.transform(np.array([[9.0, 3.0, 2.0]])), [[0, 0, 0]])
+    for m in (1, 20):  # nothing is known about the second column
+        np.testing.assert_array_equal(encoder.transform([[9.0, "text", 2.0]] * m), np.zeros((m, 3)))
 
 
 def test_small_differences_of_large_numbers_survive():
