@@ -19,6 +19,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from fastnn import Network
 from fastnn.embeddings import Embedding
 from fastnn.preprocessing import ColumnInfo, TableEncoder
 
@@ -128,6 +129,19 @@ def test_scaled_categories_are_those_of_the_published_model(scale):
     rare, third = 2 / np.sqrt(1 + 4 / 9), 1 / np.sqrt(1 + 1 / 9)
     wanted = [[-third, 0, rare], [-third, third, 0], [0, 0, 0]] if scale else np.eye(3)[::-1]
     np.testing.assert_allclose(values, np.array(wanted), rtol=1e-6)
+
+
+def test_a_network_embeds_the_numbers_and_codes_of_the_encoder():
+    encoder = TableEncoder(["count"], max_one_hot=2)
+    X = encoder.fit_transform(PLAIN)
+    assert encoder.codes_ == {2: 6, 8: 4} and encoder.numbers_ == [0, 3]
+    embedding = encoder.embedding(vector_size=5, n_outputs=2)
+    net = Network([encoder.n_features_out_, 4, 1], embedding=embedding, output="sigmoid", random_state=0)
+    net.fit(X, [0, 1, 0, 1, 0, 1], epochs=2)
+    assert net.parameters["vectors"].shape == (10, 5) and net.parameters["biases"].shape == (2, 2)
+    unknown = encoder.transform(PLAIN.assign(count=-1, colour="unseen"))
+    X[:, [2, 8]] = 0
+    np.testing.assert_array_equal(net.predict_proba(unknown), net.predict_proba(X))
 
 
 # ---- numbers
