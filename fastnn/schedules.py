@@ -1,70 +1,20 @@
 """Learning-rate schedules: each is a formula for the learning rate at position t of a run.
 
 A position is a step, that is one mini-batch (``per="step"``), or an epoch (``per="epoch"``), counted from 0. Pass a
-schedule to `Network.fit` as ``learning_rate``. Every fit starts the schedule at t = 0; only ``fit(resume=...)``
-continues it.
+schedule to `Network.fit` as ``learning_rate``, or as ``weight_decay_schedule`` or ``dropout_schedule``, of which the
+values are factors. Every fit starts its schedules at t = 0; only ``fit(resume=...)`` continues them.
 """
 
 from dataclasses import dataclass, field
-from math import cos, pi
+from math import cos, log2, pi
 from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fastnn._data import checks, functions
 from fastnn._monitor import check_monitor
+from fastnn._schedule import Ending, Schedule
 
-__all__ = ["Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "ReduceOnPlateau", "Schedule",
-           "StepDecay", "get"]
-
-
-class Schedule:
-    """Base class of the schedules: ``schedule(t, total)`` is the rate at position t of a run of `total` positions.
-
-    Instances are immutable. They compare equal and have the same `repr`, which checkpoints compare, if their parameters
-    are equal.
-    """
-
-    rate: float
-    per: str
-    total: int | None = None
-    units: ClassVar[tuple[str, ...]] = ("epoch", "step")
-
-    def __post_init__(self) -> None:
-        checks.number(self.rate, "rate", above=0)
-        checks.name(self.per, self.units, "per")
-        if self.total is not None:
-            checks.count(self.total, "total")
-
-    def __call__(self, t: int, total: int | None = None) -> float:
-        """Return the rate at position t; only schedules with an end use `total`."""
-        raise NotImplementedError
-
-    def rates(self, total: int) -> NDArray[np.float64]:
-        """Return the rates at positions 0, ..., total - 1 of a run of `total` positions, for inspection: (total,)."""
-        length = self.length(checks.count(total, "total"))
-        return np.array([self(t, length) for t in range(total)])
-
-    def length(self, run: int | None) -> int | None:
-        """Return the position at which the schedule ends in a run of `run` positions (None if unknown)."""
-        return run
-
-
-class Ending(Schedule):
-    """Base class of schedules that end: at their own `total` if given, else at the end of the run."""
-
-    def length(self, run: int | None) -> int:
-        """Return the position at which the schedule ends in a run of `run` positions (None if unknown).
-
-        Raises
-        ------
-        ValueError
-            If neither end is known.
-        """
-        if self.total is None and run is None:
-            raise ValueError(f"{type(self).__name__} needs total=: how many positions the run has is not known")
-        return self.total or run or 0
+__all__ = ["Constant", "CosLog", "Cosine", "Exponential", "FlatCosine", "InverseScaling", "OneCycle",
+           "ReduceOnPlateau", "Schedule", "StepDecay", "get"]
 
 
 @dataclass(frozen=True)
@@ -258,6 +208,69 @@ class OneCycle(Ending):
         if t < p:
             return _half_cosine(first, self.rate, t, p)
         return _half_cosine(self.rate, first / self.final_divide, t - p, T - p)
+
+
+@dataclass(frozen=True)
+class CosLog(Ending):
+    """Bumps, each longer than the last: alpha(t) = rate (1 - cos(2 pi log2(1 + (2^bumps - 1) t / total))) / 2.
+
+    The rate is 0 at t = 0, between two bumps and at t = total, which is after the last position of the run. Of
+    Holzmueller, Grinsztajn & Steinwart (2024, "Better by default"), with four bumps.
+
+    Parameters
+    ----------
+    rate : float
+        The highest rate, positive.
+    bumps : int, default 4
+        From 1 to 50.
+    total : int, optional
+        Position of the end; by default the length of the run.
+    per : {"step", "epoch"}, default "step"
+    """
+
+    rate: float
+    bumps: int = 4
+    total: int | None = None
+    per: str = "step"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.count(self.bumps, "bumps", 1, 50)
+
+    def __call__(self, t: int, total: int | None = None) -> float:
+        """Return the rate at position t of `total`."""
+        T = self.total or total or self.length(None)
+        return self.rate * (1 - cos(2 * pi * log2(1 + (2**self.bumps - 1) * min(t / T, 1)))) / 2
+
+
+@dataclass(frozen=True)
+class FlatCosine(Ending):
+    """A constant rate until t = flat * total, then half a cosine down to 0 at t = total.
+
+    Parameters
+    ----------
+    rate : float
+        The highest rate, positive.
+    flat : float, default 0.5
+        Fraction of the run with the constant rate, in [0, 1).
+    total : int, optional
+        Position of the end, which is after the last position; by default the length of the run.
+    per : {"step", "epoch"}, default "step"
+    """
+
+    rate: float
+    flat: float = 0.5
+    total: int | None = None
+    per: str = "step"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number(self.flat, "flat", minimum=0, below=1)
+
+    def __call__(self, t: int, total: int | None = None) -> float:
+        """Return the rate at position t of `total`."""
+        T = self.total or total or self.length(None)
+        return _half_cosine(self.rate, 0, max(0.0, t - self.flat * T), T - self.flat * T)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from fastnn._training.optimizer_state import OptimizerState
 __all__ = ["STOCHASTIC_SOLVERS", "Solver"]
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle}
+SCHEDULES = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle, "cos_log": schedules.CosLog,
+             "flat_cosine": schedules.FlatCosine}
 SMALLEST_RATE = 1e-6  # learning_rate='adaptive' stops at this rate
 # The estimators' parameters, and their names as attributes of a solver.
 HYPERPARAMETERS = {"learning_rate_init": "learning_rate_init", "learning_rate": "lr_schedule", "power_t": "power_t",
@@ -57,7 +58,7 @@ class Solver:
     ----------
     state : OptimizerState
     epoch : int
-        Number of epochs, the position in 'cosine' and 'one_cycle'.
+        Number of epochs, the position in a schedule of fastnn.
     """
 
     epoch = 0
@@ -137,7 +138,7 @@ class Solver:
     def rates(self, steps: int, epochs: int) -> list[float]:
         """Return the rates of an epoch of `steps` steps, without bias correction.
 
-        'cosine' and 'one_cycle' take `epochs` epochs, then begin again.
+        A schedule of fastnn takes `epochs` epochs, then begins again.
         """
         if self.lr_schedule in SCHEDULES:
             schedule = SCHEDULES[self.lr_schedule](self.learning_rate_init, per="step")

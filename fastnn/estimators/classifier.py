@@ -37,12 +37,13 @@ class MLPClassifier(BaseMLPClassifier):
         Strength of the L2 penalty, divided by the number of examples in a mini-batch (or the sum of their weights).
     batch_size : int or 'auto', default='auto'
         Examples in a mini-batch; 'auto' is min(200, m). Ignored by 'lbfgs'.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}, default='constant'
-        Learning rate schedule. 'invscaling' and 'adaptive' apply to 'sgd'. Only in fastnn: 'cosine' and 'one_cycle',
-        which set the rate of every step over `max_iter` epochs, with any stochastic solver; each warm start begins
-        them anew, and so does `partial_fit` after every `max_iter` calls.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'cos_log', 'flat_cosine'}, \
+            default='constant'
+        Learning rate schedule. 'invscaling' and 'adaptive' apply to 'sgd'. The last four are only in fastnn (see
+        `fastnn.schedules`): they set the rate of every step over `max_iter` epochs, with any stochastic solver; each
+        warm start begins them anew, and so does `partial_fit` after every `max_iter` calls.
     learning_rate_init : float, default=0.001
-        Initial learning rate, or the highest one of 'one_cycle'.
+        Initial learning rate, or the highest one of 'one_cycle' and 'cos_log'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200

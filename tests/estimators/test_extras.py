@@ -50,7 +50,8 @@ def reference_run(model, X, Y, weights, dropout_seed, epochs):
     m, rows = len(X), np.arange(len(X))
     batch = m if p["batch_size"] == "auto" else p["batch_size"]
     total, t, curve = p["max_iter"] * -(-m // batch), 0, []
-    pace = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle}.get(p["learning_rate"], schedules.Constant)
+    pace = {"cosine": schedules.Cosine, "one_cycle": schedules.OneCycle, "cos_log": schedules.CosLog,
+            "flat_cosine": schedules.FlatCosine}.get(p["learning_rate"], schedules.Constant)
     pace = pace(p["learning_rate_init"])
     for _ in range(epochs):
         order = np.arange(m)
@@ -81,7 +82,7 @@ def extras(draw):
         "activation": draw(one_of([*HIDDEN, several, tuple(several)])) if sizes else "relu",
         "solver": solver,
         "alpha": draw(one_of([0.0, 0.01, 1.0])),
-        "learning_rate": draw(one_of(["constant", "cosine", "one_cycle"])),
+        "learning_rate": draw(one_of(["constant", "cosine", "one_cycle", "cos_log", "flat_cosine"])),
         "learning_rate_init": draw(one_of([0.001, 0.02])),
         "dropout": draw(one_of([0.0, 0.3, rates, tuple(rates)])) if sizes else 0.0,
         "clip_norm": draw(one_of([None, 0.1, 1.0])),

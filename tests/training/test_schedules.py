@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from fastnn.history import History
 from fastnn.schedules import (
     Constant,
     Cosine,
+    CosLog,
     Exponential,
+    FlatCosine,
     InverseScaling,
     OneCycle,
     ReduceOnPlateau,
@@ -30,7 +33,7 @@ UNITS = ("epoch", "step")
 ROUNDING = 8 * np.finfo(float).eps
 
 ALL = [Constant(0.1), StepDecay(0.1, 0.5, 3), Exponential(0.1, 0.9), InverseScaling(0.1), Cosine(0.1, warmup=0.2),
-       OneCycle(0.1), ReduceOnPlateau(0.1, patience=1)]
+       OneCycle(0.1), ReduceOnPlateau(0.1, patience=1), CosLog(0.1), FlatCosine(0.1)]
 
 
 # ---- formulas
@@ -88,6 +91,54 @@ def test_cosine(rate, low, warmup, total):
     if not warmup:
         assert abs(rates[0] - rate) <= ROUNDING * rate
         assert schedule(total / 2, total) == pytest.approx((rate + end) / 2)  # halfway
+
+
+@given(RATES, st.integers(1, 8), TOTALS)
+def test_cos_log_has_bumps_that_start_and_end_at_0(rate, bumps, total):
+    """A bump from position (2^k - 1) / (2^bumps - 1) to (2^(k+1) - 1) / (2^bumps - 1), its top at log2(...) = k + 1/2.
+
+    The phase is up to 2 pi bumps, with a relative error of 4 roundings; the formula's slope is at most half of it.
+    """
+    schedule, n = CosLog(rate, bumps, total=total), 2**bumps - 1
+    near = 2 * math.pi * bumps * ROUNDING * rate
+    for t in range(total + 1):
+        phase = math.log2(1 + n * t / total)
+        assert 0 <= schedule(t) <= rate
+        assert schedule(t) == pytest.approx(rate * math.sin(math.pi * phase) ** 2, abs=near)
+    assert schedule(0) == 0 and schedule(total) <= near and schedule(2 * total) == schedule(total)
+    for k in range(bumps):
+        whole = CosLog(rate, bumps, total=n)
+        assert whole(2**k - 1) <= near  # between two bumps
+
+
+@given(RATES, st.floats(0, 0.99), TOTALS)
+def test_flat_cosine_is_flat_then_half_a_cosine(rate, flat, total):
+    schedule = FlatCosine(rate, flat, total=total)
+    values = [schedule(t) for t in range(total + 1)]
+    for t, value in enumerate(values):
+        if t <= flat * total:
+            assert value == rate
+        else:
+            x = math.pi * (t - flat * total) / (total - flat * total)
+            assert value == pytest.approx(rate * (1 + math.cos(x)) / 2, abs=ROUNDING * rate * 4)
+    assert values[-1] == 0 and schedule(2 * total) == 0
+    assert all(after <= before for before, after in pairwise(values))
+
+
+def test_half_flat_is_the_schedule_of_the_recipe():
+    """cos(pi (2t - 1)) of t in [0, 1]."""
+    for t in range(51, 101):
+        assert FlatCosine(2.0, total=100)(t) == pytest.approx(1 + math.cos(math.pi * (t / 50 - 1)), abs=ROUNDING * 8)
+
+
+@pytest.mark.parametrize(("make_schedule", "message"), [
+    (lambda: CosLog(0.1, 0), "bumps must be"), (lambda: CosLog(0.1, 51), "bumps must be"),
+    (lambda: CosLog(0), "rate must be"), (lambda: FlatCosine(0.1, 1.0), "flat must be"),
+    (lambda: FlatCosine(0.1, -0.1), "flat must be"), (lambda: CosLog(0.1, per="week"), "per must be"),
+])  # fmt: skip
+def test_impossible_bumps_and_flats_are_refused(make_schedule, message):
+    with pytest.raises(ValueError, match=message):
+        make_schedule()
 
 
 @given(RATES, SHARES, st.floats(1, 100), st.floats(1, 1e6), TOTALS)
@@ -194,7 +245,8 @@ def test_lbfgs_memory_starts_empty_in_each_fit(schedule):
     net = make()
     first, second = (net.fit(X, y, learning_rate=schedule, epochs=4) for _ in range(2))
     assert first["learning_rate"][0] == second["learning_rate"][0]
-    assert net.partial_fit(X, y, learning_rate=schedule)["learning_rate"][0] > 0
+    rate = net.partial_fit(X, y, learning_rate=schedule)["learning_rate"][0]
+    assert rate == 0 if isinstance(schedule, CosLog) else rate > 0  # which begins at 0
     assert isinstance(net.fit(X, y, learning_rate=schedule, epochs=0), History)
 
 
