@@ -30,14 +30,16 @@ class EarlyStopping:
     monitor : str, default "validation_loss"
         Any value that each epoch records: "loss" (of the training data, before each update), "validation_loss",
         "validation_accuracy", "validation_r2", ...
-    patience : int, default 10
-        Stop after this many consecutive epochs without an improvement.
+    patience : int or None, default 10
+        Stop after this many consecutive epochs without an improvement. None: run all epochs, then restore the best.
     min_delta : float, default 0.0
         A value counts as an improvement if it is better than the last one by more than this. The best epoch is that of
         the best value, regardless of `min_delta`. A value that is NaN or infinite is no improvement; without any finite
         value, training runs all epochs and keeps the last parameters.
     mode : {"auto", "min", "max"}, default "auto"
         Whether smaller or larger values are better. "auto" works for losses and named metrics.
+    ties : {"first", "last"}, default "first"
+        Which of several epochs with the same best value is the best epoch.
 
     Raises
     ------
@@ -46,12 +48,14 @@ class EarlyStopping:
     """
 
     monitor: str = "validation_loss"
-    patience: int = 10
+    patience: int | None = 10
     min_delta: float = 0.0
     mode: str = "auto"
+    ties: str = "first"
 
     def __post_init__(self) -> None:
-        check_monitor(self.monitor, self.mode, self.patience, self.min_delta)
+        check_monitor(self.monitor, self.mode, 1 if self.patience is None else self.patience, self.min_delta)
+        checks.name(self.ties, ("first", "last"), "ties")
 
 
 class Callback:

@@ -113,7 +113,7 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
         rng=rng, schedule=ScheduleState(settings.schedule, settings.epochs, feed.steps, recorded),
         monitor=None if rule is None else MetricMonitor(rule.monitor, rule.mode, rule.min_delta, rule.patience,
                                                         recorded, "early_stopping"),
-        best=BestParameters(parameters.theta), held_rows=parts.held_rows,
+        best=BestParameters(parameters.theta, "first" if rule is None else rule.ties), held_rows=parts.held_rows,
         trained=TrainedGroups.of(parameters.layout, settings.groups, settings.frozen),
         requirements=_requirements(settings, recorded, parts.held_out, feed, data))
     _refuse_unknown_direction(settings)
@@ -187,7 +187,8 @@ def _requirements(settings: FitSettings, recorded: tuple[str, ...], held_out: So
     used = {"frozen": list(settings.frozen),
             "groups": {name: repr(settings.groups[name]) for name in sorted(settings.groups)}}
     return {"optimizer": repr(settings.optimizer), "learning_rate": repr(settings.schedule),
-            "clip_norm": settings.clip_norm, "early_stopping": repr(settings.early_stopping),
+            "clip_norm": settings.clip_norm,
+            "early_stopping": repr(settings.early_stopping).replace(", ties='first'", ""),  # as in older files
             "recorded": list(recorded), "validation": True if n_validation is None else n_validation,
             "validation_fraction": None if data.validation_fraction is None else float(data.validation_fraction),
             "validation_split": str(data.validation_split), "class_weight": as_json(data.class_weight),

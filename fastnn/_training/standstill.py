@@ -20,7 +20,8 @@ COMPLETE = ("early_stopping", "epochs")  # the reasons to stop that no user or e
 FALL = 0.01  # a smaller relative fall of the validation loss may be chance
 
 
-def best_before_fall(scores: Sequence[float], losses: Sequence[float], *, stalled: bool) -> int | None:
+def best_before_fall(scores: Sequence[float], losses: Sequence[float], *, stalled: bool,
+                     ties: str = "first") -> int | None:
     """Return the position of the best epoch if the validation loss fell after it and it may have been kept too early.
 
     Parameters
@@ -29,9 +30,13 @@ def best_before_fall(scores: Sequence[float], losses: Sequence[float], *, stalle
         Of the validation data after each epoch; larger scores are better.
     stalled : bool
         Whether early stopping ended the fit, not the number of epochs.
+    ties : {"first", "last"}
+        Which of several best epochs counts.
     """
     finite = np.where(np.isfinite(scores), scores, -inf)
     best = int(np.argmax(finite)) if len(finite) else 0
+    if ties == "last" and len(finite):
+        best = len(finite) - 1 - int(np.argmax(finite[::-1]))
     if not len(finite) or finite[best] == -inf or not (stalled or len(finite) - best > CHANCE):
         return None
     return best if losses[-1] < losses[best] - FALL * abs(losses[best]) else None
@@ -67,7 +72,8 @@ def reason_to_doubt(state: FitState, settings: FitSettings, held_out: Source | N
     if held_out is None or held_out.single_pass or not watched or history.stop_reason not in COMPLETE:
         return None
     scores, losses = [-monitor.sign * value for value in history[name]], history["validation_loss"]
-    best = best_before_fall(scores, losses, stalled=history.stop_reason == "early_stopping")
+    best = best_before_fall(scores, losses, stalled=history.stop_reason == "early_stopping",
+                            ties=state.best.ties)
     if best is None or scores[best] == 1:  # the highest accuracy, R2, ...
         return None
     loss, value = of_constant(state, settings, held_out, watched[0])

@@ -42,7 +42,7 @@ class MetricMonitor:
         If the value is not recorded.
     """
 
-    def __init__(self, monitor: str, mode: str, min_delta: float, patience: int, recorded: Collection[str],
+    def __init__(self, monitor: str, mode: str, min_delta: float, patience: int | None, recorded: Collection[str],
                  owner: str) -> None:
         if monitor not in recorded:
             raise ValueError(f"{owner} watches {monitor!r}, but each epoch records only {', '.join(recorded)}"
@@ -55,8 +55,8 @@ class MetricMonitor:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the value has not improved for `patience` epochs."""
-        return self.stale >= self.patience
+        """Whether the value has not improved for `patience` epochs; never if that is None."""
+        return self.patience is not None and self.stale >= self.patience
 
     def cost(self, record: Mapping[str, float]) -> float:
         """Return the monitored value, negated if larger values are better."""
@@ -112,6 +112,8 @@ class BestParameters:
     ----------
     theta : ndarray (P,)
         The parameter arena.
+    ties : {"first", "last"}
+        Which of several equal scores is the best.
 
     Attributes
     ----------
@@ -124,8 +126,9 @@ class BestParameters:
         Steps until the next score, and between the last two.
     """
 
-    def __init__(self, theta: NDArray[Any]) -> None:
+    def __init__(self, theta: NDArray[Any], ties: str = "first") -> None:
         self.theta = theta
+        self.ties = ties
         self.copy = theta.copy()
         self.value = inf
         self.epoch: int | None = None
@@ -148,7 +151,8 @@ class BestParameters:
 
     def update(self, value: float, epoch: int) -> None:
         """Copy the parameters if their score is finite and the lowest so far, and all are finite."""
-        if isfinite(value) and value < self.value and kernels.all_finite(self.theta, runtime.LEVEL):
+        better = value <= self.value if self.ties == "last" else value < self.value
+        if isfinite(value) and better and kernels.all_finite(self.theta, runtime.LEVEL):
             np.copyto(self.copy, self.theta)
             self.value, self.epoch = value, epoch
 
