@@ -100,7 +100,9 @@ class Network(PredictingNetwork):
             callbacks: Sequence[Callback | EarlyStopping | Callable[..., bool | None]] | None = (),
             progress: bool = False, resume: str | os.PathLike[str] | None = None,
             n_threads: int | None = None, frozen_layers: Sequence[int] | None = (),
-            groups: Mapping[str, optimizers.Group] | None = None) -> History:
+            groups: Mapping[str, optimizers.Group] | None = None,
+            weight_decay_schedule: schedules.Schedule | None = None,
+            dropout_schedule: schedules.Schedule | None = None) -> History:
         """Train on (X, y); a second call continues where the first one ended.
 
         Training starts from the current parameters. It continues with the optimiser's state of the previous fit if rule
@@ -190,6 +192,9 @@ class Network(PredictingNetwork):
             Factors of the learning rate and of the weight decay for groups of parameters: "W", the weights, and "b",
             the biases. ``{"W": Group([1, 1, 0.5]), "b": Group(0.1)}`` trains the weights of the third layer at half
             and all biases at a tenth of the learning rate. Groups that are not named have the factor 1.
+        weight_decay_schedule, dropout_schedule : Schedule, optional
+            Schedules whose values multiply the optimiser's weight decay and the dropout rates of all layers, such as
+            ``FlatCosine(1.0)``.
 
         Returns
         -------
@@ -222,7 +227,7 @@ class Network(PredictingNetwork):
             learning_rate=learning_rate, clip_norm=clip_norm, batch_size=batch_size, epochs=epochs,
             steps_per_epoch=steps_per_epoch, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
             callbacks=callbacks, progress=progress, resume=resume, n_threads=n_threads, frozen_layers=frozen_layers,
-            groups=groups)
+            groups=groups, weight_decay_schedule=weight_decay_schedule, dropout_schedule=dropout_schedule)
         if self._in_training:
             raise RuntimeError("this network is being trained: by another thread, or by the fit that called back")
         data = FitData(X, y, sample_weight, class_weight, validation_data, validation_fraction,

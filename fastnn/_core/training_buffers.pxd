@@ -24,6 +24,9 @@ cdef class BoundTraining(BoundNetwork):
     cdef double clip_norm
     cdef bint l2_by_batch
     cdef bint drops
+    cdef double *dropout_rates    # (n_layers), 0 for the output
+    cdef double highest_rate      # of dropout
+    cdef double dropout_factor    # of the rates that the layers hold now
     cdef ptrdiff_t *ranges        # (n_ranges, 2) starts and stops of the trained parameters in the arena, in order
     cdef int n_ranges
     cdef Group *groups            # (n_groups) the ranges, cut where factors differ
@@ -35,6 +38,7 @@ cdef class BoundTraining(BoundNetwork):
     cdef int bind_objective(self, object objective) except -1
     cdef int bind_update(self, object update) except -1
     cdef int bind_dropout(self, object rates, object seed) except -1
+    cdef void set_dropout(self, double factor) noexcept nogil
     cdef int bind_trained(self, object frozen, object groups) except -1
     cdef void add_layers(self) noexcept
     cdef void add_part(self, bint frozen, ptrdiff_t offset, ptrdiff_t count, double decay) noexcept

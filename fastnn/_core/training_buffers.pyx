@@ -16,6 +16,7 @@ cdef class BoundTraining(BoundNetwork):
         free(self.run.Z)
         free(self.ranges)
         free(self.groups)
+        free(self.dropout_rates)
 
     cdef int bind_objective(self, object objective) except -1:
         cdef Layer *first = &self.net.layers[0]
@@ -58,14 +59,28 @@ cdef class BoundTraining(BoundNetwork):
         self.dropout_seed[0], self.dropout_seed[1] = <uint32_t>bits, <uint32_t>(bits >> 32)
         if len(rates) not in (0, self.net.n_layers - 1):
             raise ValueError(f"need a dropout rate for each of {self.net.n_layers - 1} hidden layers, got {len(rates)}")
+        self.dropout_rates = <double *>calloc(self.net.n_layers, sizeof(double))
+        if self.dropout_rates == NULL:
+            raise MemoryError
         for l in range(len(rates)):
             rate = rates[l]
             if not 0 <= rate < 1 or rate and layers[l].activation == FASTNN_SOFTMAX:
                 raise ValueError("a dropout rate must be from 0 to below 1, and 0 for softmax")
-            layers[l].threshold = <uint32_t>(rate * 4294967296.0)
-            layers[l + 1].input_scale = 1 / (1 - rate)
-            self.drops |= layers[l].threshold != 0
+            self.dropout_rates[l] = rate
+            self.highest_rate = max(self.highest_rate, rate)
+        self.drops = self.highest_rate > 0
+        self.set_dropout(1)
         return 0
+
+    # Multiply the rates of all layers by a factor that leaves them below 1.
+    cdef void set_dropout(self, double factor) noexcept nogil:
+        cdef double rate
+        cdef int l
+        self.dropout_factor = factor
+        for l in range(self.net.n_layers - 1):
+            rate = self.dropout_rates[l] * factor
+            self.net.layers[l].threshold = <uint32_t>(rate * 4294967296.0)
+            self.net.layers[l + 1].input_scale = 1 / (1 - rate)
 
     cdef int bind_trained(self, object frozen, object groups) except -1:
         cdef Layer *layers = self.net.layers

@@ -84,8 +84,10 @@ cdef class TrainingPlan(TrainingStages):
         self.bind_workspace(workspace, parallelism)
         self.bind_team(team, parallelism.n_parts)
 
-    def step(self, ptrdiff_t start, ptrdiff_t stop, double learning_rate):
+    def step(self, ptrdiff_t start, ptrdiff_t stop, double learning_rate, double weight_decay=1, double dropout=1):
         """Update the parameters on the examples `start` to `stop` of the order: `gradient`, then `apply`.
+
+        `weight_decay` multiplies the decoupled weight decay, and `dropout` the rates of dropout.
 
         Returns
         -------
@@ -97,18 +99,21 @@ cdef class TrainingPlan(TrainingStages):
         Raises
         ------
         ValueError
-            If the range is empty, outside the data or longer than the workspace, if a sparse X is damaged, or if the
-            plan has no update. With `checks_X` also if X of these examples is not finite; the step was then made.
+            If the range is empty, outside the data or longer than the workspace, if a sparse X is damaged, if the plan
+            has no update, or if a rate of dropout would be negative or not below 1. With `checks_X` also if X of these
+            examples is not finite; the step was then made.
         RuntimeError
             If another thread is using this plan.
         """
         self.require_update()
+        self.require_rates(dropout)
         self.enter_range(start, stop)
         cdef double J = 0
         with nogil:
             self.has_gradient = False
-            self.begin(start, stop - start)
+            self.begin(start, stop - start, dropout)
             if self.weight != 0:
+                self.update.weight_decay *= weight_decay
                 csrc.prepare_update(&self.update, <double>(self.step_count[0] + 1), learning_rate)
                 self.run_stages(PASS | (PENALIZE | UPDATE if self.clip_norm > 0 else UPDATE), STEP_CALL)
                 J = self.mean_loss()
@@ -118,12 +123,12 @@ cdef class TrainingPlan(TrainingStages):
             raise ValueError("X holds NaN or infinity")
         return J
 
-    def gradient(self, ptrdiff_t start, ptrdiff_t stop):
+    def gradient(self, ptrdiff_t start, ptrdiff_t stop, double dropout=1):
         """Leave the gradient of the mean loss over the examples `start` to `stop` in `workspace.gradients[0]`.
 
         Penalties and clipping are left to `apply`. The gradient may be changed between the two calls: for distributed
         training, to the mean of all machines' `workspace.gradients[0]`, weighted by their `batch_weight`. `apply` then
-        takes the mean loss and the total weight of all machines.
+        takes the mean loss and the total weight of all machines. `dropout` multiplies the rates of dropout.
 
         Returns
         -------
@@ -135,10 +140,11 @@ cdef class TrainingPlan(TrainingStages):
         ValueError, RuntimeError
             As for `step`, but the plan needs no update.
         """
+        self.require_rates(dropout)
         self.enter_range(start, stop)
         cdef double loss
         with nogil:
-            self.begin(start, stop - start)
+            self.begin(start, stop - start, dropout)
             self.run_stages(PASS | REDUCE if self.n_active > 1 else PASS, GRADIENT_CALL)
             self.update.n_shards = 1
             self.has_gradient = True
@@ -146,7 +152,7 @@ cdef class TrainingPlan(TrainingStages):
         self.leave()
         return loss
 
-    def apply(self, double learning_rate, loss=None, weight=None):
+    def apply(self, double learning_rate, loss=None, weight=None, double weight_decay=1):
         """Update the parameters by the gradient in `workspace.gradients[0]`, which `gradient` left there.
 
         Adds the derivative of the L2 and L1 terms, clips the norm and makes one step of the update rule. After
@@ -158,6 +164,8 @@ cdef class TrainingPlan(TrainingStages):
         loss, weight : float, optional
             The mean loss and the total weight of the mini-batch, if the gradient is no longer that of `gradient`
             alone. By default those of the last `gradient`.
+        weight_decay : float
+            Multiplies the decoupled weight decay.
 
         Returns
         -------
@@ -192,6 +200,7 @@ cdef class TrainingPlan(TrainingStages):
             if combined:
                 self.combine(mean_loss, total_weight)
             if self.weight != 0:
+                self.update.weight_decay *= weight_decay
                 csrc.prepare_update(&self.update, <double>(self.step_count[0] + 1), learning_rate)
                 self.run_stages(PENALIZE | UPDATE if self.clip_norm > 0 else UPDATE, APPLY_CALL)
                 penalty = self.end_update(self.mean_loss())
@@ -257,6 +266,11 @@ cdef class TrainingPlan(TrainingStages):
     cdef int require_update(self) except -1:
         if self.step_count == NULL:
             raise ValueError("this plan has no update: it computes gradients only")
+        return 0
+
+    cdef int require_rates(self, double dropout) except -1:
+        if not 0 <= dropout * self.highest_rate < 1:
+            raise ValueError(f"dropout rates must be from 0 to below 1, got {self.highest_rate} * {dropout}")
         return 0
 
     cdef int enter_range(self, ptrdiff_t start, ptrdiff_t stop) except -1:

@@ -42,7 +42,8 @@ cdef class TrainingStages(BoundTraining):
     cdef int bind_team(self, int team, int n_parts) except -1
 
     # Make `count` examples from position `start` on the current mini-batch.
-    cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil
+    # `dropout` multiplies the rates of dropout.
+    cdef void begin(self, ptrdiff_t start, ptrdiff_t count, double dropout=*) noexcept nogil
     # Replace the mini-batch's mean loss and weight by those of a larger one that it is a part of.
     cdef void combine(self, double loss, double weight) noexcept nogil
     # Run a bit set of stages in one parallel region.

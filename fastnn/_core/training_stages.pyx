@@ -33,7 +33,7 @@ cdef class TrainingStages(BoundTraining):
         self.slice_squares = self.slice_penalty + self.n_slices
         return 0
 
-    cdef void begin(self, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
+    cdef void begin(self, ptrdiff_t start, ptrdiff_t count, double dropout=1) noexcept nogil:
         cdef uint32_t[2] counter
         self.start, self.count = start, count
         self.n_active = self.n_shards if count >= self.n_shards else <int>count
@@ -42,6 +42,8 @@ cdef class TrainingStages(BoundTraining):
         self.update.n_shards = self.n_active
         self.scale_l2()
         if self.drops:
+            if dropout != self.dropout_factor:
+                self.set_dropout(dropout)
             counter[0], counter[1] = <uint32_t>self.step_count[0], <uint32_t>(self.step_count[0] >> 32)
             csrc.random_words(self.dropout_seed, counter, self.run.dropout_key)
 

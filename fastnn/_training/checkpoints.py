@@ -19,7 +19,8 @@ GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # NumPy's: ea
 LIMITS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 NOT_COMPARED = {"kind", "init", "target_ndim"}
 NOT_IN_OLDER = {"validation_fraction", "validation_split", "class_weight"}  # nor compared if they are missing
-NOTHING: dict[str, Any] = {"frozen": [], "groups": {}, **dict.fromkeys(files.PART_FIELDS)}  # which is not written
+NOTHING: dict[str, Any] = {"frozen": [], "groups": {}, "weight_decay_schedule": None, "dropout_schedule": None,
+                           **dict.fromkeys(files.PART_FIELDS)}  # which is not written
 
 
 def write(path: str | os.PathLike[str], state: FitState) -> None:
@@ -33,6 +34,8 @@ def write(path: str | os.PathLike[str], state: FitState) -> None:
         "pace": state.schedule.state(), "watch": None if state.monitor is None else state.monitor.state(),
         "best": state.best.state(),
     }
+    if state.factors:
+        header["factors"] = {name: one.state() for name, one in state.factors.items()}
     for prefix, arena in _arenas(state).items():
         arrays |= state.values.parameters.layout.stored(arena, prefix)
     records = [[record[key] for key in state.recorded] for record in state.history.records]
@@ -104,6 +107,8 @@ class SavedFit:
             header = self.header
             rng = _decode_generator(header["generator"])
             state.schedule.restore(header["pace"])
+            for name, one in state.factors.items():
+                one.restore(header["factors"][name])
             if state.monitor is not None:
                 state.monitor.restore(header["watch"])
             state.best.restore_state(header["best"])

@@ -1,10 +1,12 @@
 """The training loop: epochs of mini-batches, stopping and callbacks. Each step is one call into the compiled plan."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import repeat
 from math import isfinite
 from time import perf_counter
+from typing import Any
 
 from fastnn import _tuning, runtime
 from fastnn._core import kernels
@@ -87,9 +89,19 @@ class FitLoop:
     def _run_epoch(self, plan: TrainingPlan) -> str | None:
         """Run one epoch; return the reason to stop if it gave one."""
         state, began = self.state, perf_counter()
-        finite = run_batches(plan.step, self.feed.batches(state.rng), state.schedule.rates())
+        step: Callable[[int, int, Any], float] = plan.step
+        values: Iterator[Any] = state.schedule.rates()
+        if state.factors:
+            step = with_factors(plan.step)
+            values = zip(values, self._factors("weight_decay"), self._factors("dropout"), strict=True)
+        finite = run_batches(step, self.feed.batches(state.rng), values)
         rate = state.schedule.last(self.feed.steps or 1)
         return self._end_epoch(began, plan.take_mean_loss(), finite, {"learning_rate": rate})
+
+    def _factors(self, name: str) -> Iterator[float]:
+        """Return the factors of the next steps."""
+        schedule = self.state.factors.get(name)
+        return repeat(1.0) if schedule is None else schedule.rates()
 
     def _minimize(self, plan: TrainingPlan, optimizer: LBFGS) -> str:
         """Run L-BFGS, each iteration being an epoch; return the reason why it ended."""
@@ -110,7 +122,8 @@ class FitLoop:
         record, finite = self.recorder.record(began, J, finite, rate)
         if not finite:
             return "diverged"
-        state.schedule.advance(steps, record)
+        for schedule in (state.schedule, *state.factors.values()):
+            schedule.advance(steps, record)
         self._update_best(record, steps)
         self.recorder.show(record)
         return "callback" if state.asked_to_stop(self.settings.callbacks, record) else None
@@ -146,7 +159,12 @@ class FitLoop:
                       DivergenceWarning, stacklevel=4)  # the caller of Network.fit
 
 
-def run_batches(step: Callable[[int, int, float], float], batches: Iterable[tuple[int, int]], rates: Iterable[float], *,
+def with_factors(step: Callable[..., float]) -> Callable[[int, int, tuple[float, ...]], float]:
+    """Return a step that takes the learning rate and the factors of weight decay and dropout as one tuple."""
+    return lambda start, stop, values: step(start, stop, *values)
+
+
+def run_batches(step: Callable[[int, int, Any], float], batches: Iterable[tuple[int, int]], rates: Iterable[Any], *,
                 stop_if_diverged: bool = True) -> bool:
     """Run a step for each mini-batch, each with the next learning rate.
 

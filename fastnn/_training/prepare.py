@@ -114,6 +114,8 @@ def prepare(network: Any, values: NetworkValues, predictor: Predictor, optimizer
         monitor=None if rule is None else MetricMonitor(rule.monitor, rule.mode, rule.min_delta, rule.patience,
                                                         recorded, "early_stopping"),
         best=BestParameters(parameters.theta, "first" if rule is None else rule.ties), held_rows=parts.held_rows,
+        factors={name: ScheduleState(one, settings.epochs, feed.steps, recorded)
+                 for name, one in settings.factors.items()},
         trained=TrainedGroups.of(parameters.layout, settings.groups, settings.frozen),
         requirements=_requirements(settings, recorded, parts.held_out, feed, data))
     _refuse_unknown_direction(settings)
@@ -185,7 +187,8 @@ def _requirements(settings: FitSettings, recorded: tuple[str, ...], held_out: So
     """Return everything that must not change when a checkpoint is resumed, as JSON values."""
     n_validation = False if held_out is None else held_out.n_examples
     used = {"frozen": list(settings.frozen),
-            "groups": {name: repr(settings.groups[name]) for name in sorted(settings.groups)}}
+            "groups": {name: repr(settings.groups[name]) for name in sorted(settings.groups)},
+            **{f"{name}_schedule": repr(one) for name, one in settings.factors.items()}}
     return {"optimizer": repr(settings.optimizer), "learning_rate": repr(settings.schedule),
             "clip_norm": settings.clip_norm,
             "early_stopping": repr(settings.early_stopping).replace(", ties='first'", ""),  # as in older files

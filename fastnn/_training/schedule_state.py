@@ -1,4 +1,4 @@
-"""The current position in a learning-rate schedule."""
+"""The current positions in schedules."""
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import count, repeat
@@ -12,7 +12,7 @@ __all__ = ["ScheduleState"]
 
 
 class ScheduleState:
-    """The position of a fit in its learning-rate schedule.
+    """The position of a fit in a schedule.
 
     Parameters
     ----------

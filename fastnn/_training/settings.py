@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastnn import callbacks as callback_objects
 from fastnn import metrics as metric_objects
 from fastnn import optimizers, runtime, schedules
-from fastnn._data import checks
+from fastnn._data import checks, functions
 from fastnn._model.parameters import ParameterLayout
 from fastnn._training import lbfgs
 from fastnn._training.groups import check_groups
@@ -43,6 +43,8 @@ class FitSettings:
         Indices from 0 of the layers that are not trained.
     groups : dict of Group
         By their names; empty for none.
+    factors : dict of Schedule
+        Of "weight_decay" and "dropout", as far as they vary.
     """
 
     optimizer: Optimizer
@@ -59,12 +61,13 @@ class FitSettings:
     n_threads: int
     frozen: tuple[int, ...]
     groups: dict[str, Group]
+    factors: dict[str, Schedule]
 
     @classmethod
     def check(cls, output: str, layout: ParameterLayout, dropout: tuple[float, ...], *, optimizer: Any,
               learning_rate: Any, clip_norm: Any, batch_size: Any, epochs: Any, steps_per_epoch: Any, shuffle: Any,
               metrics: Any, early_stopping: Any, callbacks: Any, progress: Any, resume: Any, n_threads: Any,
-              frozen_layers: Any, groups: Any) -> "FitSettings":
+              frozen_layers: Any, groups: Any, weight_decay_schedule: Any, dropout_schedule: Any) -> "FitSettings":
         """Check the arguments of `Network.fit`, for a network of this output, layout of parameters and dropout.
 
         Raises
@@ -86,9 +89,28 @@ class FitSettings:
         if isinstance(checked["optimizer"], LBFGS):
             lbfgs.check_unused(learning_rate=learning_rate, batch_size=None if batch_size == "auto" else batch_size,
                                clip_norm=clip_norm, resume=resume, dropout=dropout or None, groups=groups or None,
+                               weight_decay_schedule=weight_decay_schedule, dropout_schedule=dropout_schedule,
                                checkpoints=next((one for one in chosen if isinstance(one, Checkpoint)), None))
             batch_size = None
         return cls(callbacks=chosen, early_stopping=rule,
+                   factors=_factors(checked["optimizer"], dropout, weight_decay_schedule, dropout_schedule),
                    groups=check_groups(groups, checked["optimizer"], layout),
                    schedule=schedules.get(1e-3 if learning_rate is None else learning_rate),
                    batch_size=checks.batch_size(batch_size), shuffle=checks.flag(shuffle, "shuffle"), **checked)
+
+
+def _factors(optimizer: Optimizer, rates: tuple[float, ...], weight_decay: Any, dropout: Any) -> dict[str, Schedule]:
+    """Return the schedules of weight decay and of dropout that are given, by name."""
+    given = {"weight_decay": weight_decay, "dropout": dropout}
+    for name, one in given.items():
+        if one is not None and not isinstance(one, Schedule):
+            functions.refuse_class(one, f"{name}_schedule")
+            raise TypeError(f"{name}_schedule must be a schedule of fastnn.schedules, such as FlatCosine(1.0), got "
+                            f"{checks.shown(one)}")
+    if weight_decay is not None and not hasattr(optimizer, "weight_decay"):
+        raise ValueError(f"weight_decay_schedule={checks.shown(weight_decay)}, but {optimizer!r} has no weight decay: "
+                         "use AdamW")
+    if dropout is not None and rates and max(rates) * dropout.rate >= 1:
+        raise ValueError(f"dropout_schedule={checks.shown(dropout)} multiplies a dropout rate of {max(rates):g} to "
+                         f"{max(rates) * dropout.rate:g}: rates must stay below 1")
+    return {name: one for name, one in given.items() if one is not None}

@@ -27,6 +27,9 @@ class FitState(FitView):
     rng : Generator
         Draws the order of the examples.
     schedule : ScheduleState
+        That of the learning rate.
+    factors : dict of ScheduleState
+        Those of "weight_decay" and "dropout", if they vary.
     monitor : MetricMonitor or None
         That of early stopping.
     best : BestParameters
@@ -41,6 +44,7 @@ class FitState(FitView):
     optimizer_state: OptimizerState
     rng: np.random.Generator
     schedule: ScheduleState
+    factors: dict[str, ScheduleState]
     monitor: MetricMonitor | None
     best: BestParameters
     held_rows: NDArray[np.int64] | None

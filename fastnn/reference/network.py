@@ -25,6 +25,10 @@ class ReferenceNetwork:
     weight_decay : float
         Decoupled weight decay as in AdamW (Loshchilov and Hutter 2019): W := (1 - learning_rate weight_decay) W before
         each update.
+    rate_factors, decay_factors : sequence of 2L float
+        Factors of the learning rate and of the weight decay for W[1], ..., W[L], b[1], ..., b[L]: the learning rate is
+        learning_rate r, and before each update the parameter is multiplied by 1 - learning_rate r weight_decay d. A
+        parameter with r = 0 is a constant: its gradient counts as 0. Empty for r = 1, and d = 1 for W and 0 for b.
     clip_norm : float
         Upper bound on the norm of the gradient over all parameters; larger gradients are scaled down. 0 disables it.
     dropout : sequence of L - 1 float
@@ -47,6 +51,8 @@ class ReferenceNetwork:
         l2: float = 0.0,
         l1: float = 0.0,
         weight_decay: float = 0.0,
+        rate_factors: Sequence[float] = (),
+        decay_factors: Sequence[float] = (),
         clip_norm: float = 0.0,
         dropout: Sequence[float] = (),
         dropout_seed: int = 0,
@@ -58,6 +64,8 @@ class ReferenceNetwork:
         self.loss, self.loss_parameter = loss, loss_parameter
         self.l2, self.l1 = l2, l1
         self.weight_decay, self.clip_norm = weight_decay, clip_norm
+        self.rate_factors = list(rate_factors) or [1.0] * (2 * len(self.W))
+        self.decay_factors = list(decay_factors) or [1.0] * len(self.W) + [0.0] * len(self.W)
         self.dropout, self.dropout_seed = list(dropout), dropout_seed
         self.optimizer = Optimizer(optimizer, **hyperparameters)
         check_layers(self.W[0].shape[-1] if self.W and self.W[0].ndim else 0, self.W, self.b, activations)
@@ -65,15 +73,29 @@ class ReferenceNetwork:
         if len(self.dropout) not in (0, len(self.W) - 1):
             raise ValueError(f"dropout must have {len(self.W) - 1} rates, one per hidden layer, got {self.dropout}")
 
-    def masks(self, m: int) -> list[Array]:
-        """Return the dropout mask of each hidden layer for the next step on m examples; empty without dropout."""
+    def masks(self, m: int, factor: float = 1.0) -> list[Array]:
+        """Return the dropout mask of each hidden layer for the next step on m examples; empty without dropout.
+
+        `factor` multiplies the rates.
+        """
         return [
-            dropout_mask(rate, (len(b_l), m), seed=self.dropout_seed, step=self.optimizer.t, layer=layer)
+            dropout_mask(rate * factor, (len(b_l), m), seed=self.dropout_seed, step=self.optimizer.t, layer=layer)
             for layer, (rate, b_l) in enumerate(zip(self.dropout, self.b, strict=False), start=1)
         ]
 
-    def step(self, X: ArrayLike, Y: ArrayLike, learning_rate: float, sample_weight: ArrayLike | None = None) -> float:
+    def step(
+        self,
+        X: ArrayLike,
+        Y: ArrayLike,
+        learning_rate: float,
+        sample_weight: ArrayLike | None = None,
+        *,
+        weight_decay: float = 1.0,
+        dropout: float = 1.0,
+    ) -> float:
         """Update all parameters on the mini-batch X (n[0], m), Y (n[L], m); raises the errors of `gradients`.
+
+        `weight_decay` and `dropout` multiply those of the network.
 
         Returns
         -------
@@ -82,19 +104,21 @@ class ReferenceNetwork:
             J is NaN if the norm of the gradient is not finite.
         """
         X = float64(X)
+        masks = self.masks(X.shape[1], dropout) if X.ndim == 2 else ()
         with np.errstate(over="ignore", invalid="ignore"):  # divergence shows in J
             J, dW, db = gradients(
                 X, Y, self.W, self.b, self.activations, self.loss, sample_weight, self.l2,
-                l1=self.l1, loss_parameter=self.loss_parameter, masks=self.masks(X.shape[1]) if X.ndim == 2 else (),
+                l1=self.l1, loss_parameter=self.loss_parameter, masks=masks,
             )  # fmt: skip
-            G = [*dW, *db]
+            G = [g if r else np.zeros_like(g) for g, r in zip([*dW, *db], self.rate_factors, strict=True)]
             if self.clip_norm:
                 G, norm = clip(G, self.clip_norm)
                 J = J if math.isfinite(norm) else math.nan
             if math.isfinite(J):
-                for W_l in self.W:
-                    W_l *= 1 - learning_rate * self.weight_decay
-                self.optimizer.update([*self.W, *self.b], G, learning_rate)
+                parameters, rates = [*self.W, *self.b], [learning_rate * r for r in self.rate_factors]
+                for p, rate, d in zip(parameters, rates, self.decay_factors, strict=True):
+                    p *= 1 - rate * (weight_decay * self.weight_decay) * d
+                self.optimizer.update(parameters, G, rates)
         return J
 
     def predict(self, X: ArrayLike) -> Array:

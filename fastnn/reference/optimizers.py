@@ -64,7 +64,12 @@ class Optimizer:
         self.t = 0  # number of updates so far
         self._state: list[tuple[Array, Array]] = []  # for each parameter: (m or v, s)
 
-    def update(self, parameters: Sequence[Array], gradients: Sequence[ArrayLike], learning_rate: float) -> None:
+    def update(
+        self,
+        parameters: Sequence[Array],
+        gradients: Sequence[ArrayLike],
+        learning_rate: float | Sequence[float],
+    ) -> None:
         """Update the parameters in place by one step.
 
         Parameters
@@ -73,7 +78,7 @@ class Optimizer:
             The same arrays in every call; TypeError for other dtypes.
         gradients : sequence of array_like
             In the shapes of the parameters.
-        learning_rate : float
+        learning_rate : float, or one for each parameter
         """
         for p in parameters:
             if not isinstance(p, np.ndarray) or p.dtype != np.float64:
@@ -84,15 +89,16 @@ class Optimizer:
         shapes = [first.shape for first, _ in self._state]
         if not [p.shape for p in parameters] == [g.shape for g in G] == shapes:
             raise ValueError(f"parameters and gradients must have the shapes {shapes}, got {[g.shape for g in G]}")
+        rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * len(G)
         self.t += 1
-        for p, g, (first, s) in zip(parameters, G, self._state, strict=True):
+        for p, g, (first, s), rate in zip(parameters, G, self._state, rates, strict=True):
             if self.rule in ("adam", "nadam"):
-                self._adam(p, g, first, s, learning_rate)
+                self._adam(p, g, first, s, rate)
             elif self.rule.startswith("rmsprop"):
                 s[...] = self.beta_2 * s + (1 - self.beta_2) * g**2
-                self._move(self.rule.removeprefix("rmsprop"), p, g / (np.sqrt(s) + self.epsilon), first, learning_rate)
+                self._move(self.rule.removeprefix("rmsprop"), p, g / (np.sqrt(s) + self.epsilon), first, rate)
             else:
-                self._move(self.rule, p, g, first, learning_rate)
+                self._move(self.rule, p, g, first, rate)
 
     def _move(self, rule: str, p: Array, g: Array, v: Array, learning_rate: float) -> None:
         if rule.endswith("momentum"):

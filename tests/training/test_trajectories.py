@@ -25,7 +25,10 @@ from fastnn._model.objective import Objective
 from fastnn._model.parameters import Parameters
 from fastnn._threads.policy import Parallelism
 from fastnn._training.binding import bind
+from fastnn._training.groups import TrainedGroups
 from fastnn._training.optimizer_state import OptimizerState
+from fastnn.optimizers import Group
+from fastnn.schedules import CosLog, FlatCosine, Schedule
 
 ROWS, BATCH, EPOCHS = 50, 16, 5  # batches of 16, 16, 16 and 2: twenty steps
 BATCHES = [slice(start, stop) for start, stop in feeds.batch_bounds(ROWS, BATCH)] * EPOCHS
@@ -92,7 +95,20 @@ NETS = {
         "squared_error",
         {"sparse": True, "clip_norm": 0.5},
     ),
+    "groups, schedules, clipping": (
+        [8, 16, 12, 4],
+        ["tanh", "relu", "softmax"],
+        "cross_entropy",
+        {"l2": 0.01, "dropout": (0.3, 0.2), "clip_norm": 0.3, "groups": ([0.5, 2, 1], 0.1, [1, 0.5, 2], 3)},
+    ),
+    "groups, schedules, a frozen layer": (
+        [60, 12, 9, 3],
+        ["relu", "gelu", "softmax"],
+        "cross_entropy",
+        {"sparse": True, "dropout": (0.4, 0.1), "groups": ([1, 0.5, 3], [0.1, 0.2, 0], 2, [0, 1, 1]), "frozen": (2,)},
+    ),
 }
+OTHER = {"clip_norm", "groups", "frozen"}  # than of the `Task`
 
 
 def longest_path(sizes, m):
@@ -104,18 +120,58 @@ def clip_norm_of(name):
     return NETS[name][3].get("clip_norm", 0.0)
 
 
+def groups_of(name, rule):
+    """The groups of a network, W and b; the factors of their weight decay only for a rule that has it."""
+    if "groups" not in NETS[name][3]:
+        return None
+    W_rate, b_rate, W_decay, b_decay = NETS[name][3]["groups"]
+    decays = (W_decay, b_decay) if rule == "adamw" else (None, None)
+    return {"W": Group(W_rate, decays[0]), "b": Group(b_rate, decays[1])}
+
+
+def factors_of(name):
+    """The factors of rate and decay of the reference, for each W, then each b; a frozen layer has the rate 0."""
+    sizes, _, _, more = NETS[name]
+    L = len(sizes) - 1
+    if "groups" not in more:
+        return {}
+    rows = [np.broadcast_to(one, L).tolist() for one in more["groups"]]
+    for l in more.get("frozen", ()):
+        rows[0][l - 1] = rows[1][l - 1] = 0.0
+    return {"rate_factors": rows[0] + rows[1], "decay_factors": rows[2] + rows[3]}
+
+
+def schedules_of(name, rule):
+    """The learning rate, and the schedules of weight decay and dropout."""
+    rate = OPTIMIZERS[rule][1]
+    if "groups" not in NETS[name][3]:
+        return {"learning_rate": rate}
+    decay = {"weight_decay_schedule": FlatCosine(1.5, 0.25)} if rule == "adamw" else {}
+    return {"learning_rate": CosLog(rate, bumps=2), "dropout_schedule": FlatCosine(1.2)} | decay
+
+
+def values_of(name, rule):
+    """Learning rate and factors of weight decay and dropout of each step: (20, 3)."""
+    pace = schedules_of(name, rule)
+    given = [pace.get(key, 1.0) for key in ("learning_rate", "weight_decay_schedule", "dropout_schedule")]
+    columns = [one.rates(len(BATCHES)) if isinstance(one, Schedule) else np.full(len(BATCHES), one) for one in given]
+    return np.transpose(columns).tolist()
+
+
 def run_reference(net, name, rule, orders, nudge=0.0, seed=0):
     """Losses (20,) and final parameters, W and b, of the reference, optionally perturbed."""
     rng = np.random.default_rng(seed)
-    optimizer, rate = OPTIMIZERS[rule]
-    model = net.reference(optimizer=optimizer.rule, clip_norm=clip_norm_of(name), **optimizer.hyperparameters)
+    optimizer, values = OPTIMIZERS[rule][0], values_of(name, rule)
+    model = net.reference(optimizer=optimizer.rule, clip_norm=clip_norm_of(name), **optimizer.hyperparameters,
+                          **factors_of(name))
     losses = []
     for step, rows in enumerate(BATCHES):
         X, Y, weights = net.batch(rows if orders is None else orders[step // (len(BATCHES) // EPOCHS)][rows])
         if nudge:
             for parameter in (*model.W, *model.b, X):
                 parameter *= 1 + nudge * rng.choice([-1, 1], parameter.shape)
-        losses.append(model.step(X, Y, rate, weights))
+        rate, decay, dropout = values[step]
+        losses.append(model.step(X, Y, rate, weights, weight_decay=decay, dropout=dropout))
     return np.array(losses), net.flat(model.W, model.b)
 
 
@@ -148,7 +204,7 @@ def nets():
     @cache
     def make(name, dtype):
         sizes, activations, loss, more = NETS[name]
-        more = {key: value for key, value in more.items() if key != "clip_norm"}
+        more = {key: value for key, value in more.items() if key not in OTHER}
         return Task(sizes, activations, loss, dtype, rows=ROWS, dropout_seed=2**63 - 5, seed=len(name), **more)
 
     @cache
@@ -183,7 +239,7 @@ def settings_of(net):
 def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
     make, expected = nets
     net = make(name, dtype)
-    optimizer, rate = OPTIMIZERS[rule]
+    optimizer = OPTIMIZERS[rule][0]
     X = net.X if net.csr is None else SparseRows(*net.csr, net.sizes[0])
     for level in LEVELS:
         monkeypatch.setattr(runtime, "LEVEL", level)
@@ -207,8 +263,14 @@ def test_plan_follows_the_reference(name, rule, dtype, nets, monkeypatch):
                 batch_size=BATCH,
                 parallelism=way,
                 clip_norm=clip_norm_of(name),
+                trained=TrainedGroups.of(
+                    parameters.layout,
+                    groups_of(name, rule) or {},
+                    tuple(l - 1 for l in NETS[name][3].get("frozen", ())),
+                ),
             )
-            losses = [plan.step(rows.start, rows.stop, rate) for rows in BATCHES]
+            values = values_of(name, rule)
+            losses = [plan.step(rows.start, rows.stop, *values[k]) for k, rows in enumerate(BATCHES)]
             assert_on_course(net, losses, W, b, expected(name, dtype, rule))
             assert state.step_count[0] == len(BATCHES)
 
@@ -224,13 +286,14 @@ def fitted(net, name, rule, n_threads, shuffle, tuning):
     X, y = net.X, net.Y.argmax(axis=1) if net.activations[-1] == "softmax" and net.Y.ndim == 2 else net.Y
     if net.csr is not None:
         X = scipy.sparse.csr_array(net.csr, shape=net.X.shape)
-    optimizer, rate = OPTIMIZERS[rule]
     network.fit(
         X,
         y,
         sample_weight=net.weights,
-        optimizer=optimizer,
-        learning_rate=rate,
+        optimizer=OPTIMIZERS[rule][0],
+        **schedules_of(name, rule),
+        groups=groups_of(name, rule),
+        frozen_layers=NETS[name][3].get("frozen", ()),
         clip_norm=clip_norm_of(name) or None,
         batch_size=BATCH,
         epochs=EPOCHS,
