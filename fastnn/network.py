@@ -189,9 +189,10 @@ class Network(PredictingNetwork):
             Their penalties remain part of J, and their dropout is used. The backward pass ends at the lowest layer
             that is trained.
         groups : dict of {str: fastnn.optimizers.Group}, optional
-            Factors of the learning rate and of the weight decay for groups of parameters: "W", the weights, and "b",
-            the biases. ``{"W": Group([1, 1, 0.5]), "b": Group(0.1)}`` trains the weights of the third layer at half
-            and all biases at a tenth of the learning rate. Groups that are not named have the factor 1.
+            Factors of the learning rate and of the weight decay for groups of parameters: "W", the weights, "b", the
+            biases, and, where the network has them, "scale", "embedding" (frequencies, phases, weights, biases),
+            "vectors" and "mixture". ``{"W": Group([1, 1, 0.5]), "b": Group(0.1)}`` trains the weights of the third
+            layer at half and all biases at a tenth of the learning rate. Groups that are not named have the factor 1.
         weight_decay_schedule, dropout_schedule : Schedule, optional
             Schedules whose values multiply the optimiser's weight decay and the dropout rates of all layers, such as
             ``FlatCosine(1.0)``.

@@ -76,7 +76,7 @@ class TrainedGroups(NamedTuple):
         Raises
         ------
         ValueError
-            If no layer is left.
+            If no parameter is left.
         """
         if not groups:
             return cls(None, frozen)
@@ -91,11 +91,9 @@ class TrainedGroups(NamedTuple):
                 rows.append((one.start, one.stop, rate, _decay(group, one, place)))
             elif one.name == "W" and one.layer is not None:
                 kept.add(one.layer - 1)
-        trained = cls(tuple(rows), tuple(sorted(kept)))
-        if not any(one.name in "Wb" and any(row[0] == one.start for row in rows) for one in layout.groups()):
-            raise ValueError("groups and frozen_layers leave no W and no b to train: a learning_rate of 0 freezes a "
-                             "group")
-        return trained
+        if not rows:
+            raise ValueError("groups and frozen_layers leave nothing to train: a learning_rate of 0 freezes a group")
+        return cls(tuple(rows), tuple(sorted(kept)))
 
 
 PLAIN = Group()

@@ -9,6 +9,7 @@ from helpers.network_cases import parameter_bytes
 from fastnn import Network
 from fastnn._model.parameters import ParameterLayout
 from fastnn.callbacks import Checkpoint
+from fastnn.embeddings import Embedding
 from fastnn.optimizers import Adam, AdamW, Group
 
 RULES = ["sgd", "momentum", "nesterov", "adam", "adamw", "nadam", "rmsprop"]
@@ -111,6 +112,33 @@ def test_a_resumed_fit_is_bitwise_the_whole_one_and_has_the_same_groups(tmp_path
             make().fit(X, LABELS, epochs=4, resume=path, optimizer="adamw", groups=other)
 
 
+PARTS = {"W": ["W[1]", "W[2]", "W[3]"], "b": ["b[1]", "b[2]", "b[3]"], "scale": ["scale"], "vectors": ["vectors"],
+         "embedding": ["frequencies", "phases", "weights", "biases"], "mixture": ["mixture[1]", "mixture[2]"]}
+
+
+def with_inputs():
+    return Network([4, 7, 5, 3], embedding=Embedding(numbers=(0, 1), categories={3: 5}), scale_inputs=True,
+                   activation_mixture=True, dtype="float64", random_state=0)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("group", PARTS)
+def test_every_group_of_a_network_with_an_input_stage_can_be_frozen_and_decays(group, n_threads):
+    """With a large epsilon, parameters do nothing but shrink, by 1 - 0.5 * 2 * 0.1 * 3: a step is below 1e-190."""
+    inputs = X.copy()
+    inputs[:, 3] = np.arange(90) % 5
+    net, before = with_inputs(), {name: view.copy() for name, view in with_inputs().parameters.items()}
+    net.fit(inputs, LABELS, epochs=2, groups={group: Group(0)}, n_threads=n_threads)
+    kept = [name for name, view in net.parameters.items() if np.array_equal(view, before[name])]
+    assert kept == [name for name in net.parameters if name in PARTS[group]]
+    net, others = with_inputs(), {name: Group(1, 0) for name in PARTS}
+    net.fit(inputs, LABELS, batch_size=None, epochs=1, optimizer=AdamW(epsilon=1e200, weight_decay=0.1),
+            learning_rate=0.5, groups=others | {group: Group(2, 3)}, n_threads=n_threads)
+    for name, view in net.parameters.items():
+        np.testing.assert_allclose(view, before[name] * (0.7 if name in PARTS[group] else 1), rtol=4 * 2.2e-16,
+                                   atol=1e-190)
+
+
 def test_partial_fit_takes_groups():
     one, other = make(), make()
     one.partial_fit(X, LABELS, groups={"W": Group(0)})
@@ -123,11 +151,12 @@ def test_partial_fit_takes_groups():
     ([Group()], TypeError, "groups must be a dict of fastnn.optimizers.Group"),
     ({"weights": Group()}, ValueError, "this network has no group 'weights'; it has W, b"),
     ({1: Group()}, ValueError, "this network has no group 1; it has W, b"),
+    ({"mixture": Group()}, ValueError, "this network has no group 'mixture'; it has W, b"),
     ({"W": 0.1}, TypeError, r"groups\['W'\] must be a fastnn.optimizers.Group, got 0.1"),
     ({"W": Group([1, 2])}, ValueError, r"groups\['W'\] needs 3 factors of the learning_rate, one for each layer, or a "
                                        r"number; got 2: \(1.0, 2.0\)"),
     ({"b": Group(1, [1] * 4)}, ValueError, r"groups\['b'\] needs 3 factors of the weight_decay"),
-    ({"W": Group(0), "b": Group(0)}, ValueError, "groups and frozen_layers leave no W and no b to train"),
+    ({"W": Group(0), "b": Group(0)}, ValueError, "groups and frozen_layers leave nothing to train"),
 ])  # fmt: skip
 def test_impossible_groups_are_refused(groups, error, message):
     net = make()
