@@ -101,7 +101,7 @@ class Embedding:
         checked: dict[str, Any] = {name: checks.count(getattr(self, name), name)
                                    for name in ("n_frequencies", "n_outputs", "vector_size")}
         checked["frequency_scale"] = checks.number(self.frequency_scale, "frequency_scale", above=0)
-        for column, following in zip(numbers, (*numbers[1:], None), strict=False):
+        for column, following in zip(numbers, (*numbers, None)[1:], strict=True):
             if column == following:
                 raise ValueError(f"numbers must name each column once, got {column} twice")
             if column in categories:
