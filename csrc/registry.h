@@ -70,6 +70,8 @@
     X(sigmoid, SIGMOID) \
     X(softplus, SOFTPLUS) \
     X(normal_cdf, NORMAL_CDF) \
-    X(normal_pdf, NORMAL_PDF)
+    X(normal_pdf, NORMAL_PDF) \
+    X(cos2pi, COS2PI) \
+    X(sin2pi, SIN2PI)
 
 #endif

@@ -112,6 +112,12 @@
 #define UPDATE_BLOCK 1024       /* elements of the gradient that an update sums at a time */
 #define DROPOUT_BLOCK 1024      /* elements whose random words are generated at a time */
 
+/* elementwise/embedding.inc.h. Set by `python bench embedding`. */
+#define EMBEDDING_EXAMPLES 256 /* examples of a block, whose rows of A[0] stay in the L2 cache for all columns, */
+#define WAVE_EXAMPLES 32       /* and those whose waves stay in the L1 cache between two loops */
+#define WAVES 16               /* frequencies that are computed side by side; fewer are filled up */
+#define WAVE_OUTPUTS 4         /* outputs of a number that are computed side by side, at most */
+
 /* memory/. Set by `python bench kernels --only passes`, gather. */
 #define PREFETCH_BYTES 4096 /* bytes of the rows to come that are prefetched where they are in random order */
 #define MAX_ROWS_AHEAD 16   /* rows between a prefetch and its use, at most */

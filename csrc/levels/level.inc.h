@@ -24,6 +24,7 @@
 #define int_real int32_t
 #define FN(name) name##_f32
 #define square_root_f32 sqrtf
+#define round_even_f32 rintf
 #include "levels/kernels.inc.h"
 #undef real
 #undef REAL_BITS
@@ -37,6 +38,7 @@
 #define int_real int64_t
 #define FN(name) name##_f64
 #define square_root_f64 sqrt
+#define round_even_f64 rint
 #include "levels/kernels.inc.h"
 #undef real
 #undef REAL_BITS

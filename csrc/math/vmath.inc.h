@@ -257,6 +257,37 @@ FASTNN_INLINE real FN(v_normal_cdf)(real x)
     return x < 0 ? tail : 1 - tail;
 }
 
+/* x - n in [-1/2, 1/2] for an integer n, exact for every x; NaN for infinity. */
+FASTNN_INLINE real FN(vm_fraction)(real x)
+{
+#if defined(__SSE4_1__) || defined(__aarch64__) /* rounds in one instruction */
+    return x - FN(round_even)(x);
+#else
+    real a = VM_FABS(x), n = (a + VM_TWO_MANTISSA) - VM_TWO_MANTISSA;
+    a -= a < VM_TWO_MANTISSA ? n : a; /* larger numbers are integers */
+    return FN(vm_real)(FN(vm_bits)(a) ^ (FN(vm_bits)(x) & VM_SIGN));
+#endif
+}
+
+/* cos(2 pi x), from r = x - n: |r| is reflected at 1/4, which changes the sign, and b in [0, 1/4] at 1/8, which
+ * exchanges sine and cosine. Largest error: 1.67 / 1.57 ULP. */
+FASTNN_INLINE real FN(v_cos2pi)(real x)
+{
+    real a = VM_FABS(FN(vm_fraction)(x)), reflected = (real)0.5 - a, b = reflected < a ? reflected : a;
+    real rest = (real)0.25 - b, u = rest < b ? rest : b, z = u * u;
+    real sine = FN(vm_sin2pi_poly)(u, z), cosine = FN(vm_cos2pi_poly)(z), value = rest < b ? sine : cosine;
+    return FN(vm_real)(FN(vm_bits)(value) | (FN(vm_bits)((real)0.25 - a) & VM_SIGN));
+}
+
+/* sin(2 pi x), likewise; it has the sign of r. Largest error: 1.67 / 1.57 ULP. */
+FASTNN_INLINE real FN(v_sin2pi)(real x)
+{
+    real r = FN(vm_fraction)(x), a = VM_FABS(r), reflected = (real)0.5 - a, b = reflected < a ? reflected : a;
+    real rest = (real)0.25 - b, u = rest < b ? rest : b, z = u * u;
+    real sine = FN(vm_sin2pi_poly)(u, z), cosine = FN(vm_cos2pi_poly)(z), value = rest < b ? cosine : sine;
+    return FN(vm_real)(FN(vm_bits)(value) | (FN(vm_bits)(r) & VM_SIGN));
+}
+
 #undef VM_MANTISSA
 #undef VM_BIAS
 #undef VM_ROUND

@@ -18,6 +18,7 @@ from fastnn.reference.activations import (
     activate_mixed_backward,
 )
 from fastnn.reference.dropout import dropout_mask, random_words
+from fastnn.reference.embeddings import embed, embed_backward
 from fastnn.reference.losses import LOSSES, cost, one_hot, output_gradient
 from fastnn.reference.network import ReferenceNetwork
 from fastnn.reference.optimizers import UPDATES, Optimizer, clip
@@ -37,6 +38,8 @@ __all__ = [
     "clip",
     "cost",
     "dropout_mask",
+    "embed",
+    "embed_backward",
     "forward",
     "gradients",
     "one_hot",

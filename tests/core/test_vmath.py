@@ -32,8 +32,11 @@ LARGEST_ERROR = {
     "softplus": 2.0,
     "normal_cdf": 4.0,
     "normal_pdf": 2.5,
+    "cos2pi": 1.75,
+    "sin2pi": 1.75,
 }
-INCREASING = [name for name in LARGEST_ERROR if name != "normal_pdf"]
+PERIODIC = ("cos2pi", "sin2pi")
+INCREASING = [name for name in LARGEST_ERROR if name not in ("normal_pdf", *PERIODIC)]
 FLOAT32_STRIDE = 1009  # odd: every low bit pattern of the significand occurs
 FLOAT64_POINTS = 2500  # of each of the four kinds in float64_points
 NEIGHBOURS = 40
@@ -114,6 +117,13 @@ def exponent_of_spacing(magnitude: Any, dtype: type) -> Any:
     return np.maximum(magnitude - 1, info.minexp) - info.nmant
 
 
+def sin2pi(x: np.ndarray) -> np.ndarray:
+    """For a float32: the fraction and its reflection at 1/4 are exact."""
+    fraction = x - np.rint(x)
+    size = np.abs(fraction)
+    return np.copysign(np.sin(2 * np.pi * np.minimum(size, 0.5 - size)), fraction)
+
+
 FLOAT64_FUNCTIONS: dict[str, Callable] = {
     "exp": np.exp,
     "expm1": np.expm1,
@@ -124,6 +134,8 @@ FLOAT64_FUNCTIONS: dict[str, Callable] = {
     "softplus": lambda x: np.logaddexp(0, x),
     "normal_cdf": special.ndtr,
     "normal_pdf": lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi),
+    "cos2pi": lambda x: np.sin(2 * np.pi * (0.25 - np.abs(x - np.rint(x)))),
+    "sin2pi": sin2pi,
 }
 
 
@@ -150,18 +162,20 @@ MPMATH_FUNCTIONS: dict[str, Callable] = {
     "softplus": lambda x: max(x, mpmath.mpf(0)) + mpmath.log1p(mpmath.exp(-abs(x))),
     "normal_cdf": lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
     "normal_pdf": lambda x: mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi),
+    "cos2pi": lambda x: mpmath.cospi(2 * x),
+    "sin2pi": lambda x: mpmath.sinpi(2 * x),
 }
 POLE = {"log": 0, "log1p": -1}  # -inf there, NaN below
 
 
 def exact_mpmath_value(name: str, x: float) -> float | mpmath.mpf:
-    if np.isnan(x) or (name in POLE and x < POLE[name]):
+    if np.isnan(x) or (name in POLE and x < POLE[name]) or (name in PERIODIC and np.isinf(x)):
         return float("nan")
     if name in POLE and x == POLE[name]:
         return float("-inf")
     if np.isinf(x) or (name == "softplus" and x > 1000):
         return float(FLOAT64_FUNCTIONS[name](x))
-    if name not in POLE:  # from 1000 on e^-x is far below half the least subnormal: all the same in float64
+    if name not in (*POLE, *PERIODIC):  # from 1000 on e^-x is far below half the least subnormal number of float64
         x = min(max(x, -1000.0), 1000.0)
     value = MPMATH_FUNCTIONS[name](mpmath.mpf(x))
     return float("inf") if value >= mpmath.mpf(2) ** 1024 * (1 - mpmath.mpf(2) ** -54) else value
@@ -225,6 +239,8 @@ LIMITS = {
     "softplus": {-np.inf: 0.0, np.inf: np.inf},
     "normal_cdf": {-np.inf: 0.0, 0.0: 0.5, np.inf: 1.0},
     "normal_pdf": {-np.inf: 0.0, np.inf: 0.0},
+    "cos2pi": {-np.inf: np.nan, 0.0: 1.0, 0.25: 0.0, -0.5: -1.0, 1e30: 1.0, np.inf: np.nan},
+    "sin2pi": {-np.inf: np.nan, 0.0: 0.0, 0.25: 1.0, -0.25: -1.0, 0.5: 0.0, 1e30: 0.0, np.inf: np.nan},
 }
 
 
@@ -278,10 +294,12 @@ def test_symmetries(dtype: type, level: int, data: st.DataObject) -> None:
     def both(name: str) -> tuple[np.ndarray, np.ndarray]:
         return evaluate(name, x, dtype, level), evaluate(name, -x, dtype, level)
 
-    right, left = both("tanh")
-    np.testing.assert_array_equal(left, -right)
-    right, left = both("normal_pdf")
-    np.testing.assert_array_equal(left, right)
+    for name in ("tanh", "sin2pi"):
+        right, left = both(name)
+        np.testing.assert_array_equal(left, -right)
+    for name in ("normal_pdf", "cos2pi"):
+        right, left = both(name)
+        np.testing.assert_array_equal(left, right)
     for name in ("sigmoid", "normal_cdf"):
         right, left = both(name)
         # the spacing below 1 is eps / 2: each value is off by its largest error, the sum by half a spacing of 1
