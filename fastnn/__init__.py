@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fastnn.estimators import MLPClassifier as MLPClassifier
     from fastnn.estimators import MLPRegressor as MLPRegressor
     from fastnn.estimators import from_sklearn as from_sklearn
+    from fastnn.tabular import TabularClassifier as TabularClassifier
+    from fastnn.tabular import TabularRegressor as TabularRegressor
 
 __all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "DivergenceWarning",
            "Gaussian", "History", "Huber", "ModelFileError", "Momentum", "NAdam", "Nesterov", "Network", "Poisson",
@@ -24,12 +26,13 @@ __all__ = ["LBFGS", "SGD", "Absolute", "Adam", "AdamW", "BinaryCrossEntropy", "C
            "runtime", "schedules"]
 
 # Not in __all__, since they need scikit-learn.
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor", "from_sklearn")
+_ESTIMATORS = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "from_sklearn": "estimators",
+               "TabularClassifier": "tabular", "TabularRegressor": "tabular"}
 
 
 def __getattr__(name: str) -> Any:
     if name in ("plot", "estimators", "preprocessing"):  # loaded when they are asked for
         return import_module(f"fastnn.{name}")
     if name in _ESTIMATORS:
-        return getattr(import_module("fastnn.estimators"), name)
+        return getattr(import_module(f"fastnn.{_ESTIMATORS[name]}"), name)
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

@@ -64,8 +64,9 @@ def test_rows_of_a_table_have_the_same_number_of_cells(page):
 MODULES = ("callbacks", "embeddings", "initializers", "losses", "metrics", "optimizers", "runtime", "schedules")
 # Offered by a public module to the rest of the package, not to users.
 INTERNAL = {"blas_threads", "check", "default", "fill", "get", "resolve", "weighted_sum"}
-ESTIMATORS = {"MLPClassifier", "MLPRegressor", "from_sklearn"}
-PACKAGES = ("datasets", "estimators", "functional", "gradcheck", "graph", "plot", "preprocessing", "reference")
+ESTIMATORS = {"MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor", "from_sklearn"}
+PACKAGES = ("datasets", "estimators", "functional", "gradcheck", "graph", "plot", "preprocessing", "reference",
+            "tabular")
 
 
 def sections():
@@ -79,7 +80,8 @@ def sections():
 
 @pytest.mark.parametrize("module", ["fastnn", *(f"fastnn.{name}" for name in (*MODULES, *PACKAGES))])
 def test_the_reference_page_lists_every_public_name(module):
-    for package, optional in (("estimators", "sklearn"), ("preprocessing", "sklearn"), ("plot", "matplotlib")):
+    for package, optional in (("estimators", "sklearn"), ("preprocessing", "sklearn"), ("tabular", "sklearn"),
+                              ("plot", "matplotlib")):
         if module == f"fastnn.{package}":
             pytest.importorskip(optional)
     loaded = importlib.import_module(module)

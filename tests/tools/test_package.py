@@ -19,7 +19,7 @@ SOURCES = {
 }
 STDLIB = sys.stdlib_module_names
 RUN_TIME = {"numpy", "scipy", "threadpoolctl"}  # what the wheel requires
-NEED_SKLEARN = ("fastnn.estimators", "fastnn.preprocessing")
+NEED_SKLEARN = ("fastnn.estimators", "fastnn.preprocessing", "fastnn.tabular")
 OPTIONAL = {"sklearn", "joblib", "matplotlib", "tqdm"}  # scikit-learn needs joblib
 # A module imports lower layers and its own; above the network (layer 8), lower layers and its own folder only.
 # The longest prefix that matches gives the layer.
@@ -36,7 +36,8 @@ LAYERS = {
     "fastnn._training": 7, "fastnn.callbacks": 7, "fastnn.history": 7,
     "fastnn.network": 8, "fastnn._network": 8,
     "fastnn.datasets": 9, "fastnn.estimators": 9, "fastnn.functional": 9, "fastnn.gradcheck": 9, "fastnn.graph": 9,
-    "fastnn.plot": 9, "fastnn.reference": 9, "fastnn": 10, "fastnn._demo": 11, "fastnn.__main__": 12,
+    "fastnn.plot": 9, "fastnn.reference": 9, "fastnn.tabular": 10, "fastnn": 11, "fastnn._demo": 12,
+    "fastnn.__main__": 13,
 }
 # Reads the functions that a pickle holds by value, while that pickle itself is loaded.
 UNPICKLES = "fastnn.estimators._functions"
@@ -45,7 +46,7 @@ EXCEPTIONS = {("fastnn.history", "fastnn.plot")}
 # Documented in docs/reference/api.md; every other module begins with an underscore.
 PUBLIC = {"callbacks", "datasets", "embeddings", "estimators", "functional", "gradcheck", "graph", "history",
           "initializers", "losses", "metrics", "network", "optimizers", "plot", "preprocessing", "reference",
-          "runtime", "schedules"}
+          "runtime", "schedules", "tabular"}
 SCRIPT = ("fastnn.__main__", "fastnn._demo")  # the console script, which uses the public names
 
 
@@ -79,7 +80,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
         name for name in tops if name.startswith("_cython") or name == "cython_runtime"}
     own = {name for name in extra if name.startswith("fastnn")}
     assert not own & {f"fastnn.{name}" for name in ("estimators", "functional", "gradcheck", "graph", "preprocessing",
-                                                "reference")}
+                                                "reference", "tabular")}
     assert not any(name.startswith("fastnn.plot") for name in own)
     assert len(extra) <= len(own) + 40, sorted(set(extra) - own)
 

@@ -76,6 +76,13 @@ def test_estimators_guide_runs(readme, tmp_path, monkeypatch):
         run((ROOT / "docs" / "guide" / "estimators.md").read_text(encoding="utf-8"))
 
 
+def test_tables_guide_runs(readme, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    run((ROOT / "docs" / "guide" / "tables.md").read_text(encoding="utf-8"))
+
+
 def test_course_guide_runs(readme, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run((ROOT / "docs" / "guide" / "course.md").read_text(encoding="utf-8"))
