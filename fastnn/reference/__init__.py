@@ -22,6 +22,7 @@ from fastnn.reference.embeddings import embed, embed_backward
 from fastnn.reference.losses import LOSSES, cost, one_hot, output_gradient
 from fastnn.reference.network import ReferenceNetwork
 from fastnn.reference.optimizers import UPDATES, Optimizer, clip
+from fastnn.reference.parts import named_forward, named_gradients
 from fastnn.reference.propagation import backward, forward, gradients
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "embed_backward",
     "forward",
     "gradients",
+    "named_forward",
+    "named_gradients",
     "one_hot",
     "output_gradient",
     "random_words",
