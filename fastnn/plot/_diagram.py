@@ -44,7 +44,7 @@ def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: 
     TypeError, ValueError
         If an argument is invalid.
     """
-    checks.having(network, ("layer_sizes", "activations"), "network must be a fastnn.Network")
+    checks.having(network, ("W", "layer_sizes", "activations"), "network must be a fastnn.Network")
     max_units = checks.count(max_units, "max_units", 3)
     sizes = network.layer_sizes
     n_columns = len(sizes)
@@ -66,9 +66,11 @@ def network_diagram(network: "Network", ax: "Axes | None" = None, *, max_units: 
         if n > max_units:
             ax.text(l, _gap(max_units), "⋮", ha="center", va="center", fontsize=14)
 
-    above = [f"A[0]\n= X^T\n({sizes[0]}, m)"]
+    width = network.W[0].shape[1]
+    above = [f"A[0]\n{'of the input stage' if network.embedding or network.scale_inputs else '= X^T'}\n({width}, m)"]
     below = []
-    for l, (n_prev, n, activation) in enumerate(zip(sizes[:-1], sizes[1:], network.activations, strict=True), 1):
+    inputs = (width, *sizes[1:-1])
+    for l, (n_prev, n, activation) in enumerate(zip(inputs, sizes[1:], network.activations, strict=True), 1):
         above.append(f"A[{l}]\n{activation}\n({n}, m)")
         below.append(f"W[{l}]\n({n}, {n_prev})\nb[{l}]\n({n}, 1)")
     style: dict[str, Any] = {"ha": "center", "transform": ax.get_xaxis_transform(),

@@ -52,6 +52,9 @@ def first_layer_weights(network: "Network", shape: Sequence[int] | None = None, 
     checks.having(network, ("W", "layer_sizes"), NETWORK)
     height, width, *rgb = _picture_shape(shape, network.layer_sizes[0])
     W, n = network.W[0], network.layer_sizes[1]
+    if W.shape[1] != network.layer_sizes[0]:
+        raise ValueError("first_layer_weights draws W[1] by the columns of X: the embedding of this network makes "
+                         f"{W.shape[1]} inputs of {network.layer_sizes[0]} columns")
     units = range(n) if units is None else [checks.count(k, "units: a row of W[1]", 0, n - 1) for k in units]
     if not len(units):
         raise ValueError("units must name at least one row of W[1]")

@@ -10,6 +10,7 @@ import pytest
 
 import fastnn
 from fastnn import History, Network, datasets, plot
+from fastnn.embeddings import Embedding
 from fastnn.schedules import OneCycle, ReduceOnPlateau, StepDecay
 
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
@@ -560,3 +561,12 @@ def test_network_diagram_refuses_bad_arguments(network, keywords, error, match, 
     with pytest.raises(error, match=match):
         plot.network_diagram(network, ax, **keywords)
     assert not ax.has_data()
+
+
+def test_an_input_stage_is_named_and_has_its_own_rows():
+    network = Network([3, 5, 2], embedding=Embedding(numbers=[0]))
+    texts = [text.get_text() for text in plot.network_diagram(network).texts]
+    assert "A[0]\nof the input stage\n(6, m)" in texts
+    assert "W[1]\n(5, 6)\nb[1]\n(5, 1)" in texts
+    with pytest.raises(ValueError, match="makes 6 inputs of 3 columns"):
+        plot.first_layer_weights(network, (1, 3))
