@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -118,38 +119,41 @@ class Embedding:
         return {"frequencies": (N, F), "phases": (N, F), "weights": (N, K, F), "biases": (N, K),
                 "vectors": (sum(self.categories.values()), self.vector_size)}
 
-    def first_rows(self, n_columns: int) -> tuple[int, ...]:
-        """Return the first row of A[0] of each of the `n_columns` columns of X, and the number of rows.
+    def width(self, n_columns: int) -> int:
+        """Return the number of rows of A[0] if X has `n_columns` columns.
 
         Raises
         ------
         ValueError
             If X has too few columns, or A[0] would have 2^31 rows or more.
         """
-        heights = [1] * n_columns
-        for name, columns, height in (("numbers", self.numbers, 1 + self.n_outputs),
-                                      ("categories", self.categories, self.vector_size)):
+        for name, columns in (("numbers", self.numbers), ("categories", self.categories)):
             for column in columns:
                 if column >= n_columns:
                     raise ValueError(f"{name} of the embedding names column {column}, but X has n[0] = {n_columns} "
                                      f"columns, 0 to {n_columns - 1}")
-                heights[column] = height
-        rows = [0]
-        for height in heights:
-            rows.append(rows[-1] + height)
-        if rows[-1] > checks.LARGEST:
-            raise ValueError(f"the embedding makes {rows[-1]} rows of n[0] = {n_columns} columns: at most "
+        rows = n_columns + len(self.numbers) * self.n_outputs + len(self.categories) * (self.vector_size - 1)
+        if rows > checks.LARGEST:
+            raise ValueError(f"the embedding makes {rows} rows of n[0] = {n_columns} columns: at most "
                              f"{checks.LARGEST} are possible")
-        return tuple(rows)
+        return rows
 
-    def width(self, n_columns: int) -> int:
-        """Return the number of rows of A[0] if X has `n_columns` columns; raises the errors of `first_rows`."""
-        return self.first_rows(n_columns)[-1]
+    def first_rows(self, n_columns: int) -> tuple[int, ...]:
+        """Return the first row of A[0] of each of the `n_columns` columns of X, and the number of rows.
+
+        Raises the errors of `width`.
+        """
+        self.width(n_columns)
+        heights = [1] * n_columns
+        for columns, height in ((self.numbers, 1 + self.n_outputs), (self.categories, self.vector_size)):
+            for column in columns:
+                heights[column] = height
+        return tuple(accumulate(heights, initial=0))
 
     def table(self, n_columns: int) -> NDArray[Any]:
         """Return kind, first row, index and count of each column of X for the compiled core: (n_columns,) of `COLUMN`.
 
-        Raises the errors of `first_rows`.
+        Raises the errors of `width`.
         """
         table = np.zeros(n_columns, COLUMN)
         table["kind"] = PLAIN

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -261,6 +262,18 @@ def test_files_with_wrong_parts_are_refused(field, value, tmp_path):
     file_format.write(path, header | {field: value}, arrays)
     with pytest.raises(file_format.ModelFileError, match="holds no network"):
         Network.load(path)
+
+
+def test_a_file_that_claims_many_columns_is_refused_without_allocating_for_them(tmp_path):
+    path = tmp_path / "net.fastnn"
+    network("embedding, one layer").save(path)
+    header, arrays = file_format.read(path)
+    file_format.write(path, header | {"layer_sizes": [2**31 - 100, 2]}, arrays)
+    tracemalloc.start()
+    with pytest.raises(file_format.ModelFileError, match="do not fit its layer sizes"):
+        Network.load(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
