@@ -49,7 +49,7 @@ def generated_fit(rows: int, n_threads: int, **parameters) -> dict:
     test, y_test = data.generated(TEST_ROWS, seed=1)
     seconds, predicted = fitted(OURS, train, y, test, True, 0, n_threads, **parameters)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    table = (train.memory_usage(index=False).sum() + y.nbytes) / MB
+    table = float(train.memory_usage(index=False).sum() + y.nbytes) / MB
     return {"seconds": seconds, "table_MB": table, "value": score(predicted, y_test, True),
             "baseline": baseline(y, y_test, True),
             "extra_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MB - table}
