@@ -57,8 +57,8 @@ def is_constant_like(scores: Sequence[float], best: int, of_constant: float, m: 
 def reason_to_doubt(state: FitState, settings: FitSettings, held_out: Source | None) -> str | None:
     """Say why early stopping by a metric may have kept the parameters of a wrong epoch, or None.
 
-    The metric was NaN or infinite; or the best epoch by the metric is no better than a constant prediction, in the
-    metric or in the loss, while the validation loss fell after it.
+    The metric was NaN or infinite; or early stopping was possible, and the best epoch by the metric is no better than a
+    constant prediction, in the metric or in the loss, while the validation loss fell after it.
     """
     monitor, history = state.monitor, state.history
     if monitor is None:
@@ -70,6 +70,8 @@ def reason_to_doubt(state: FitState, settings: FitSettings, held_out: Source | N
         return f"{name} was {value} in epoch {epoch}, which counts as no improvement. {kept}"
     watched = [metric for metric in settings.metrics if f"validation_{metric.name}" == name]
     if held_out is None or held_out.single_pass or not watched or history.stop_reason not in COMPLETE:
+        return None
+    if monitor.patience is None:  # the value was chosen to judge all epochs of a schedule
         return None
     scores, losses = [-monitor.sign * value for value in history[name]], history["validation_loss"]
     best = best_before_fall(scores, losses, stalled=history.stop_reason == "early_stopping",

@@ -88,7 +88,7 @@ def train(job: Job, number: int, data: TableData, held: TableData | None, held_X
         if plan.held < len(held.Y):
             rows = np.sort(rng.permutation(len(held.Y))[: plan.held])
             scored, scored_X = held.take(rows), None if held_X is None else _safe_indexing(held_X, rows)
-        arguments |= _validation(job, member, view, scored, scored_X, plan.epochs)
+        arguments |= _validation(job, member, view, scored, scored_X)
     network.fit(data.E, targets, sample_weight=data.loss_weight, **arguments)
     network._state = None  # of the optimiser: twice the size of the parameters
     if held is not None and values is None and estimator.calibrate:
@@ -96,7 +96,7 @@ def train(job: Job, number: int, data: TableData, held: TableData | None, held_X
     return member
 
 
-def _validation(job: Job, member: Member, view: Any, held: TableData, held_X: Any, epochs: int) -> dict[str, Any]:
+def _validation(job: Job, member: Member, view: Any, held: TableData, held_X: Any) -> dict[str, Any]:
     """Return the arguments of `Network.fit` that choose the best epoch by these held-out rows."""
     if job.estimator.scoring is not None:
         metric = scorer_metric(view, held_X, held.y, held.sample_weight)
@@ -106,7 +106,7 @@ def _validation(job: Job, member: Member, view: Any, held: TableData, held_X: An
     else:
         metric = values_metric(member.values, job.loss, held.Y, held.loss_weight)
     targets = held.Y if member.values is None else member.values.standardised(held.Y)
-    rule = EarlyStopping(f"validation_{SCORE}", patience=epochs + 1, mode="max", ties="last")
+    rule = EarlyStopping(f"validation_{SCORE}", patience=None, mode="max", ties="last")
     return {"validation_data": (held.E, targets, held.loss_weight), "metrics": [metric], "early_stopping": rule}
 
 

@@ -95,6 +95,14 @@ def test_a_metric_that_stands_still_while_the_loss_falls_is_named(y, n_outputs, 
     assert not fitted(y, 10, (), n_outputs)[2]
 
 
+def test_a_rule_that_runs_all_epochs_does_not_doubt_its_value():
+    rules = [EarlyStopping("validation_given", patience, mode="max") for patience in (10, None)]
+    found = [fitted(RARE, rule, [Sequence(0.5)]) for rule in rules]
+    assert [len(texts) for _, _, texts in found] == [1, 0]
+    assert found[1][1].stop_reason == "epochs" and len(found[1][1]) == 60
+
+
+
 def test_ordinary_early_stopping_does_not_warn():
     for metric in ("accuracy", "f1", "roc_auc", "log_loss"):
         _, history, texts = fitted(SIGNAL > 0, EarlyStopping(f"validation_{metric}", 5), [metric], learning_rate=0.02,
