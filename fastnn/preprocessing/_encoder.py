@@ -190,6 +190,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError, TypeError
             If X is invalid; the error names the column, and the row where one entry is at fault.
         """
+        return self._encoded(X)
+
+    def _encoded(self, X: Any) -> NDArray[Any]:
+        """Return the array of `transform`, whatever `set_output` says."""
         if "columns_" not in self.__dict__:  # check_is_fitted takes longer than to encode a row
             check_is_fitted(self)
         plan = self._plan
@@ -210,13 +214,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._warn_about_names()
         elif self._names is None and all(isinstance(name, str) for name in table.names):
             warnings.warn("X has feature names, but TableEncoder was fitted without feature names", UserWarning,
-                          stacklevel=4)
+                          stacklevel=5)
         return column_order(table, self._names, self.n_features_in_)
 
     def _warn_about_names(self) -> None:
         if "feature_names_in_" in self.__dict__:
             warnings.warn("X does not have valid feature names, but TableEncoder was fitted with feature names",
-                          UserWarning, stacklevel=4)
+                          UserWarning, stacklevel=5)
 
     def embedding(self, **options: Any) -> Embedding:
         """Return the embedding of this encoder's output for `Network(embedding=...)`.

@@ -17,6 +17,7 @@ from fastnn.preprocessing._values import Labels, Numbers, Place, as_floats, as_l
 __all__ = ["FEW_ROWS", "Plan"]
 
 FEW_ROWS = 8  # up to these, Python's arithmetic takes less time than NumPy's calls
+FEW_ENTRIES = 16  # of an array: likewise
 BLOCK_ROWS = 1 << 15  # of tables: large against the cost of reading a column, small against the memory of a table
 BLOCK_ENTRIES = 1 << 16  # of arrays: a block in float64 stays in the L2 cache
 LIMIT = 1e100  # beyond it a scaled number is clipped to the bound of float32 anyway, and its square may overflow
@@ -204,6 +205,11 @@ class Plan:
     def array(self, X: NDArray[Any]) -> NDArray[Any]:
         """Encode an array (m, n_columns) of real numbers other than bools."""
         m = len(X)
+        if m * self.n_columns <= FEW_ENTRIES:
+            try:
+                return self.few_rows(X.tolist(), range(self.n_columns))
+            except _NotFew:
+                pass
         out = np.empty((m, self.width), self.dtype)
         with np.errstate(all="ignore"):
             step = max(1, BLOCK_ENTRIES // self.n_columns)

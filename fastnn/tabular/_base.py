@@ -183,7 +183,7 @@ class BaseTabular(BaseEstimator, ABC):  # type: ignore[misc]
         held = self.__dict__.get("_held")
         if held is not None and X is held[0] and held[1] is not None:
             return held[1]  # type: ignore[no-any-return]
-        encoded: NDArray[Any] = self.encoder_.transform(X)
+        encoded: NDArray[Any] = self.encoder_._encoded(X)
         return encoded
 
     def plot(self, ax: "Axes | None" = None, keys: Any = None) -> "Axes":

@@ -50,7 +50,7 @@ def _restored(kind: type, networks: list[Any], content: dict[str, Any], arrays: 
     estimator._validate_params()
     encoder = TableEncoder.from_state(content["encoder"], {
         name.removeprefix("encoder."): array for name, array in arrays.items() if name.startswith("encoder.")})
-    estimator.encoder_ = encoder.set_output(transform="default")
+    estimator.encoder_ = encoder
     estimator.n_features_in_ = encoder.n_features_in_
     if hasattr(encoder, "feature_names_in_"):
         estimator.feature_names_in_ = encoder.feature_names_in_

@@ -79,7 +79,7 @@ def _checked(work: Any, X: Any, y: Any, sample_weight: Any, X_val: Any,
     y = work._validated_y(y)
     encoder = TableEncoder(categorical_features=work.categorical_features, max_one_hot=work.max_one_hot,
                            clip=work.clip, scale_categories=True, dtype=work.dtype)
-    E = encoder.set_output(transform="default").fit_transform(X)
+    E = encoder.fit(X)._encoded(X)
     _check_length("X", E, "y", y)
     work.encoder_, work.n_features_in_ = encoder, encoder.n_features_in_
     if hasattr(encoder, "feature_names_in_"):
@@ -91,7 +91,7 @@ def _checked(work: Any, X: Any, y: Any, sample_weight: Any, X_val: Any,
         raise ValueError("class_weight leaves no example with a weight that is not zero")
     if X_val is None:
         return data, None
-    y_val, E_val = work._validated_y(y_val, "y_val"), encoder.transform(X_val)
+    y_val, E_val = work._validated_y(y_val, "y_val"), encoder._encoded(X_val)
     _check_length("X_val", E_val, "y_val", y_val)
     work._check_validation_targets(y_val)
     return data, TableData(X_val, E_val, y_val, *work._encoded_targets(y_val, None, data))

@@ -90,6 +90,7 @@ def test_arrays_give_what_their_columns_give(X, parameters, chosen):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_encoding, "BLOCK_ENTRIES", 1)
         patch.setattr(_encoding, "FEW_ROWS", 0)
+        patch.setattr(_encoding, "FEW_ENTRIES", 0)
         np.testing.assert_array_equal(encoder.transform(X), expected)
         np.testing.assert_array_equal(encoder.transform(np.asfortranarray(X)), expected)
         by_column = encoder._plan.table(_encoding_table(X), range(X.shape[1]))
