@@ -39,6 +39,7 @@ BENCHES = {
     "orders": "the storage order of W",
     "layouts": "the storage order of Z",
     "subnormals": "steps and predictions on subnormal numbers against normal ones",
+    "embedding": "the input stage: its kernels, and steps and predictions with and without it",
     "functions": "exp, log, ... at each SIMD level",
     "vectorization": "Python loops against vectorised code",
 }
