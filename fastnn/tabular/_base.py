@@ -15,6 +15,7 @@ from fastnn.estimators._base import ACTIVATIONS
 from fastnn.estimators._functions import copied, deep_copied, packed, sharing_clone
 from fastnn.estimators._state import defaults
 from fastnn.losses import Loss
+from fastnn.network import Network
 from fastnn.tabular._data import TableData
 from fastnn.tabular._files import load_estimator, save_estimator
 from fastnn.tabular._members import Member
@@ -132,6 +133,12 @@ class BaseTabular(BaseEstimator, ABC):  # type: ignore[misc]
         KeyError, TypeError, ValueError
             If they do not fit each other.
         """
+
+    @property
+    def networks_(self) -> list[Network]:
+        """The trained networks, whose predictions for encoded rows are averaged; none if y was constant."""
+        self._check_fitted()
+        return [member.network for member in self._members]
 
     # Copies
 

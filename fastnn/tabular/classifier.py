@@ -125,6 +125,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         The fitted encoder of the table.
     history_ : fastnn.History
         Losses and scores of each epoch, of the first model.
+    networks_ : list of fastnn.Network
+        The trained networks, of encoded rows: ``networks_[0].predict_proba(encoder_.transform(X))``. None if y was
+        constant.
     histories_ : list of fastnn.History
         Of each model.
     best_epoch_ : int or None

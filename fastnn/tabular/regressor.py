@@ -120,6 +120,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         The fitted encoder of the table.
     history_ : fastnn.History
         Losses and scores of each epoch, of the first model.
+    networks_ : list of fastnn.Network
+        The trained networks, of rows encoded by `encoder_` and standardised targets. None if y was constant.
     histories_ : list of fastnn.History
         Of each model.
     best_epoch_ : int or None

@@ -36,8 +36,8 @@ LAYERS = {
     "fastnn._training": 7, "fastnn.callbacks": 7, "fastnn.history": 7,
     "fastnn.network": 8, "fastnn._network": 8,
     "fastnn.datasets": 9, "fastnn.estimators": 9, "fastnn.functional": 9, "fastnn.gradcheck": 9, "fastnn.graph": 9,
-    "fastnn.plot": 9, "fastnn.reference": 9, "fastnn.tabular": 10, "fastnn": 11, "fastnn._demo": 12,
-    "fastnn.__main__": 13,
+    "fastnn.plot": 9, "fastnn.reference": 9, "fastnn.tabular": 10, "fastnn": 11, "fastnn._commands": 12,
+    "fastnn._demo": 12, "fastnn.__main__": 13,
 }
 # Reads the functions that a pickle holds by value, while that pickle itself is loaded.
 UNPICKLES = "fastnn.estimators._functions"
@@ -47,7 +47,7 @@ EXCEPTIONS = {("fastnn.history", "fastnn.plot")}
 PUBLIC = {"callbacks", "datasets", "embeddings", "estimators", "functional", "gradcheck", "graph", "history",
           "initializers", "losses", "metrics", "network", "optimizers", "plot", "preprocessing", "reference",
           "runtime", "schedules", "tabular"}
-SCRIPT = ("fastnn.__main__", "fastnn._demo")  # the console script, which uses the public names
+SCRIPT = ("fastnn.__main__", "fastnn._commands", "fastnn._demo")  # the console script, which uses the public names
 
 
 def layer(module):

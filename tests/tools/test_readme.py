@@ -6,6 +6,8 @@ The examples run too. Links and file names are checked in test_docs.py.
 import ast
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import fastnn
+from fastnn.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +59,9 @@ def run(text):
 
 
 def test_readme_runs(readme, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pandas")
+    (tmp_path / "examples").mkdir()
+    shutil.copy(ROOT / "examples" / "penguins.csv", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     run(readme)
     assert capsys.readouterr().out.strip() == blocks(readme, "text")[0].strip()  # the summary
@@ -83,6 +89,24 @@ def test_tables_guide_runs(readme, tmp_path, monkeypatch):
     run((ROOT / "docs" / "guide" / "tables.md").read_text(encoding="utf-8"))
 
 
+def test_command_line_guide_runs(readme, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    table = pandas.read_csv(shutil.copy(ROOT / "examples" / "penguins.csv", tmp_path))
+    table.drop(columns="species").reset_index(names="id").to_csv("new.csv", index=False)
+    text = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+    for block in blocks(text, "bash"):
+        program, *arguments = shlex.split(block)
+        assert (program, main(arguments)) == ("fastnn", 0)
+    printed = capsys.readouterr().out
+    for line in blocks(text, "text")[0].splitlines():
+        assert line.split()[0] in printed
+    assert pandas.read_csv("answers.csv")["id"].tolist() == list(range(len(table)))
+    run(text)
+
+
 def test_course_guide_runs(readme, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run((ROOT / "docs" / "guide" / "course.md").read_text(encoding="utf-8"))
@@ -95,8 +119,8 @@ def test_commands_are_those_of_ci_and_extras_exist(readme):
         for command in commands:
             assert command in script.read_text(encoding="utf-8")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert [re.match(r"pip install '\.\[(\w+)\]' && (fastnn demo|pytest)$", line)[1] for line in commands] == [
-        "demo", "test"]
+    assert [re.match(r"pip install '\.\[(\w+)\]' && (fastnn demo|pytest)$|pip install pandas && fastnn train ", line)[1]
+            for line in commands] == ["demo", None, "test"]
     listed = re.search(r"^Extras: .*?\n$|Extras: (?:.|\n)*?\.\n", readme, re.MULTILINE)[0]
     assert set(re.findall(r"`(\w+)`", listed)) == set(extras)
 

@@ -1,0 +1,1 @@
+"""The commands of the console script that work on tables: train, predict and info."""
