@@ -7,12 +7,14 @@
 static void FN(drop)(const fastnn_dropout *dropout, ptrdiff_t first, ptrdiff_t count, real *restrict A /* IN/OUT */)
 {
     const uint32_t threshold = dropout->threshold, stream = dropout->stream;
-    uint32_t words[DROPOUT_BLOCK + 2];
+    uint32_t words[DROPOUT_BLOCK + 2 + 2 * 16 * THREEFRY_CHAINS];
     for (ptrdiff_t start = 0; start < count; start += DROPOUT_BLOCK) {
         const ptrdiff_t length = MIN(DROPOUT_BLOCK, count - start), odd = (first + start) % 2;
-        const ptrdiff_t n_pairs = (odd + length + 1) / 2;
-        const uint32_t pair = (uint32_t)((first + start) / 2);
-        for (ptrdiff_t k = 0; k < n_pairs; k++) threefry(dropout->key, pair + (uint32_t)k, stream, words + 2 * k);
+        const uint32_t pair = (uint32_t)((first + start) / 2), n_pairs = (uint32_t)(odd + length + 1) / 2;
+        /* of the chains: whole vectors at every level, so that loops have no remainder */
+        const uint32_t distance = (n_pairs + 16 * THREEFRY_CHAINS - 1) / (16 * THREEFRY_CHAINS) * 16;
+        for (uint32_t k = 0; k < distance; k++)
+            threefry_chains(dropout->key, pair + k, distance, stream, words + 2 * k);
         real *a = A + start;
         for (ptrdiff_t i = 0; i < length; i++) a[i] = words[odd + i] >= threshold ? a[i] + R(0.0) : R(-0.0);
     }
