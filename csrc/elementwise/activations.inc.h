@@ -12,8 +12,20 @@
 
 /* Mish (Misra 2019): z tanh(softplus(z)). With e = e^-|z| the tangent is p / (p + q), p = 1 + 2 e and q = 2 e^2 for
    z >= 0, p = e (2 + e) and q = 2 for z < 0: nothing cancels or overflows. */
-FASTNN_INLINE real FN(mish_p)(real z, real e) { return z < 0 ? e * (2 + e) : 1 + 2 * e; }
-FASTNN_INLINE real FN(mish_q)(real z, real e) { return z < 0 ? R(2) : 2 * e * e; }
+FASTNN_INLINE real FN(mish_p)(real z, real e) { return FN(vm_by_sign)(z, e * (2 + e), 1 + 2 * e); }
+FASTNN_INLINE real FN(mish_q)(real z, real e) { return FN(vm_by_sign)(z, 2, 2 * e * e); }
+
+/* g(z) from its exponential: e^z - 1, or e^-|z| for mish. */
+FASTNN_INLINE real FN(elu_of)(real z, real x) { return FN(vm_by_sign)(z, x, z); }
+FASTNN_INLINE real FN(selu_of)(real z, real x)
+{
+    return FN(vm_by_sign)(z, R(FASTNN_SELU_SCALE * FASTNN_SELU_ALPHA) * x, R(FASTNN_SELU_SCALE) * z);
+}
+FASTNN_INLINE real FN(mish_of)(real z, real e)
+{
+    const real p = FN(mish_p)(z, e), a = z * (p / (p + FN(mish_q)(z, e)));
+    return z < -R(FLT_MAX) ? R(-0.0) : a; /* -inf * 0 */
+}
 
 /* g(z). */
 FASTNN_INLINE real FN(g_sigmoid)(real z) { return FN(v_sigmoid)(z); }
@@ -21,11 +33,8 @@ FASTNN_INLINE real FN(g_tanh)(real z) { return FN(v_tanh)(z); }
 FASTNN_INLINE real FN(g_relu)(real z) { return z <= 0 ? 0 : z; } /* a NaN stays one */
 FASTNN_INLINE real FN(g_leaky_relu)(real z) { return z > 0 ? z : R(FASTNN_LEAK) * z; }
 FASTNN_INLINE real FN(g_identity)(real z) { return z; }
-FASTNN_INLINE real FN(g_elu)(real z) { return z > 0 ? z : FN(v_expm1)(z); }
-FASTNN_INLINE real FN(g_selu)(real z)
-{
-    return z > 0 ? R(FASTNN_SELU_SCALE) * z : R(FASTNN_SELU_SCALE * FASTNN_SELU_ALPHA) * FN(v_expm1)(z);
-}
+FASTNN_INLINE real FN(g_elu)(real z) { return FN(elu_of)(z, FN(vm_expm1_negative)(z)); }
+FASTNN_INLINE real FN(g_selu)(real z) { return FN(selu_of)(z, FN(vm_expm1_negative)(z)); }
 FASTNN_INLINE real FN(g_gelu)(real z) { return z < R(-40) ? R(-0.0) : z * FN(v_normal_cdf)(z); } /* -inf * 0 */
 FASTNN_INLINE real FN(g_silu)(real z)
 {
@@ -34,11 +43,7 @@ FASTNN_INLINE real FN(g_silu)(real z)
 }
 FASTNN_INLINE real FN(g_softplus)(real z) { return FN(v_softplus)(z); }
 FASTNN_INLINE real FN(g_exp)(real z) { return FN(v_exp)(z); }
-FASTNN_INLINE real FN(g_mish)(real z)
-{
-    const real e = FN(vm_exp_neg_abs)(z), p = FN(mish_p)(z, e), a = z * (p / (p + FN(mish_q)(z, e)));
-    return z < -R(FLT_MAX) ? R(-0.0) : a; /* -inf * 0 */
-}
+FASTNN_INLINE real FN(g_mish)(real z) { return FN(mish_of)(z, FN(vm_exp_neg_abs)(z)); }
 
 /* g'(z), from a = g(z) or from z. */
 FASTNN_INLINE real FN(d_sigmoid)(real a) { return a * (1 - a); }
@@ -65,13 +70,14 @@ FASTNN_INLINE real FN(d_silu)(real z)
 }
 FASTNN_INLINE real FN(d_softplus)(real z) { return FN(v_sigmoid)(z); }
 FASTNN_INLINE real FN(d_exp)(real a) { return a; }
-FASTNN_INLINE real FN(d_mish)(real z) /* w + z (1 - w^2) sigmoid(z), w = p / (p + q), 1 - w = q / (p + q) */
+/* w + z (1 - w^2) sigmoid(z), w = p / (p + q), 1 - w = q / (p + q), from e = e^-|z| */
+FASTNN_INLINE real FN(d_mish_of)(real z, real e)
 {
-    const real e = FN(vm_exp_neg_abs)(z), p = FN(mish_p)(z, e), q = FN(mish_q)(z, e), sum = p + q;
-    const real w = p / sum, rest = q / sum, s = (z < 0 ? e : 1) / (1 + e);
-    const real bounded = z > R(800) ? R(800) : z < R(-800) ? R(-800) : z; /* inf * 0 */
+    const real p = FN(mish_p)(z, e), q = FN(mish_q)(z, e), sum = p + q, w = p / sum, rest = q / sum;
+    const real s = FN(vm_by_sign)(z, e, 1) / (1 + e), bounded = FN(vm_bounded)(z, 800); /* inf * 0 */
     return FN(fma)(bounded * s, rest * (1 + w), w);
 }
+FASTNN_INLINE real FN(d_mish)(real z) { return FN(d_mish_of)(z, FN(vm_exp_neg_abs)(z)); }
 
 /* The three loops of an activation over `count` elements; b and the sums of dZ are (count) too. */
 #define ACTIVATION_LOOPS(name, ...)                                                                         \

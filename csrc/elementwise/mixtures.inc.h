@@ -4,6 +4,20 @@
    With t = 1, A is g(Z) exactly, as long as Z is finite: 0 Z is 0. The backward pass computes g(Z) again, so that only
    Z is kept, and A for the marks of dropout. */
 
+/* The part of an activation that a mixture computes in a loop of its own: the exponential, or all of g(z). In one loop
+   with the rest, its operations, each of which waits for the one before, would leave units of the CPU idle. */
+#define IS(ENUM, OTHER) (FASTNN_##ENUM == FASTNN_##OTHER)
+#define PART_OF(name, ENUM, z)                                            \
+    (IS(ENUM, ELU) || IS(ENUM, SELU) ? FN(vm_expm1_negative)(z)           \
+     : IS(ENUM, MISH)                ? FN(vm_exp_neg_abs)(z) : FN(g_##name)(z))
+/* g(z) and g'(z) from this part x. */
+#define VALUE(ENUM, z, x)                                                 \
+    (IS(ENUM, ELU)    ? FN(elu_of)(z, x)                                  \
+     : IS(ENUM, SELU) ? FN(selu_of)(z, x)                                 \
+     : IS(ENUM, MISH) ? FN(mish_of)(z, x) : (x))
+#define SLOPE(name, ENUM, needs_z, z, x, g) \
+    (IS(ENUM, MISH) ? FN(d_mish_of)(z, x) : FN(d_##name)(needs_z ? (z) : (g)))
+
 /* The two loops of a mixture over `count` elements; b, t and the sums are (count) too. */
 #define MIXTURE_LOOPS(name, ENUM, needs_z, rectifier)                                                              \
     static void FN(name##_mixed)(ptrdiff_t count, const real *restrict b, const real *restrict t, real *restrict Z, \
@@ -12,15 +26,19 @@
         for (ptrdiff_t i = 0; i < count; i++) {                                                                    \
             const real z = Z[i] + b[i];                                                                            \
             Z[i] = z;                                                                                              \
-            A[i] = FN(fma)(t[i], FN(g_##name)(z), (1 - t[i]) * z);                                                 \
+            A[i] = PART_OF(name, ENUM, z);                                                                         \
         }                                                                                                          \
+        for (ptrdiff_t i = 0; i < count; i++)                                                                      \
+            A[i] = FN(fma)(t[i], VALUE(ENUM, Z[i], A[i]), (1 - t[i]) * Z[i]);                                      \
     }                                                                                                              \
     static void FN(name##_mixed_backward)(ptrdiff_t count, const real *restrict t, const real *restrict Z,         \
                                           real *restrict dZ, real *restrict sums, real *restrict t_sums)           \
     {                                                                                                              \
+        real part[FOLDED_HEIGHT];                                                                                  \
+        for (ptrdiff_t i = 0; i < count; i++) part[i] = PART_OF(name, ENUM, Z[i]);                                 \
         for (ptrdiff_t i = 0; i < count; i++) {                                                                    \
-            const real z = Z[i], g = FN(g_##name)(z), da = dZ[i];                                                  \
-            const real dz = da * FN(fma)(t[i], FN(d_##name)(needs_z ? z : g), 1 - t[i]);                           \
+            const real z = Z[i], x = part[i], g = VALUE(ENUM, z, x), da = dZ[i];                                   \
+            const real dz = da * FN(fma)(t[i], SLOPE(name, ENUM, needs_z, z, x, g), 1 - t[i]);                     \
             dZ[i] = dz;                                                                                            \
             sums[i] += dz;                                                                                         \
             t_sums[i] += da * (g - z);                                                                             \
@@ -108,3 +126,7 @@ static void FN(activate_mixed_backward)(int activation, ptrdiff_t n, ptrdiff_t m
 #undef LOOPS
 #undef SKIP
 #undef MIXTURE_LOOPS
+#undef SLOPE
+#undef VALUE
+#undef PART_OF
+#undef IS

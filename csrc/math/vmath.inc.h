@@ -75,6 +75,21 @@ FASTNN_INLINE real FN(vm_pow2)(uint_real field)
     return FN(vm_real)(field << VM_MANTISSA);
 }
 
+/* `negative` if the sign bit of z is set, else `positive`: bit operations, because gcc merges selects of one condition
+ * with others into branches, and vectorises each path of those. */
+FASTNN_INLINE real FN(vm_by_sign)(real z, real negative, real positive)
+{
+    const uint_real mask = 0 - (FN(vm_bits)(z) >> (REAL_BITS - 1));
+    return FN(vm_real)((FN(vm_bits)(negative) & mask) | (FN(vm_bits)(positive) & ~mask));
+}
+
+/* z, at most `limit` away from 0; NaN stays NaN. */
+FASTNN_INLINE real FN(vm_bounded)(real z, real limit)
+{
+    const real a = VM_FABS(z), least = a > limit ? limit : a;
+    return FN(vm_real)(FN(vm_bits)(least) | (FN(vm_bits)(z) & VM_SIGN));
+}
+
 #include "math/polynomials.inc.h"
 
 /* ---- Shared cores. ---- */
@@ -179,6 +194,15 @@ FASTNN_INLINE real FN(v_expm1)(real x)
     y = x < VM_EXPM1_MIN ? VM_EXPM1_MIN : y;
     real value = 2 * FN(vm_half_expm1)(y, (real)0.0849625);
     return VM_FABS(x) < VM_TINY ? x : value;
+}
+
+/* v_expm1(x) for x <= 0, bitwise: the argument -|x| needs no upper limit. */
+FASTNN_INLINE real FN(vm_expm1_negative)(real x)
+{
+    real a = VM_FABS(x), y = -a;
+    y = y < VM_EXPM1_MIN ? VM_EXPM1_MIN : y;
+    real value = 2 * FN(vm_half_expm1)(y, (real)0.0849625);
+    return a < VM_TINY ? x : value;
 }
 
 /* log x = log m + k ln 2, x = 2^k m; subnormals are scaled up first. Largest error: 0.84 / 0.86 ULP. */
