@@ -10,7 +10,7 @@ from helpers.core_cases import HYPER, PAIRS, PARAMETERS, PER_TARGET, Task, bind_
 from helpers.kernel_cases import unit_roundoff
 from helpers.pass_errors import PassErrors
 from helpers.prediction_cases import in_layout
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fastnn import reference
@@ -106,6 +106,7 @@ def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype
         net.weights[taken] = np.maximum(net.weights[taken], 0.25)  # their sum must not be 0
     with np.errstate(under="ignore"):
         errors = PassErrors(net, taken, unit_roundoff(dtype), step)
+        assume(errors.largest < np.finfo(dtype).max / 8)  # exp after steep layers would overflow
         x, y, w = net.batch(taken)
         J, dW, db = reference.gradients(
             x, y, net.W, net.b, net.activations, loss, w, net.l2, l1=net.l1, loss_parameter=net.loss_parameter,
@@ -143,6 +144,25 @@ def test_the_gradient_is_within_bounds_and_a_step_applies_it(loss, output, dtype
         assert results[0] == results[-1]  # by any team
     if net.csr is None:
         np.testing.assert_array_equal(X, net.X)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_gradient_of_a_unit_below_the_normal_numbers_is_within_bounds(level):
+    """e^-88 is smaller than every normal number of float32: 0 in a plan, but not times the e^40 of its derivative."""
+    net = Task([1, 2, 1], ["exp", "identity"], "squared_error", "float32")
+    net.X[...], net.W[0][...], net.W[1][...] = 1, [[40], [-88]], 1
+    for b in net.b:
+        b[...] = 0
+    errors = PassErrors(net, slice(None), unit_roundoff(net.dtype))
+    J, dW, db = reference.gradients(*net.batch(slice(None))[:2], net.W, net.b, net.activations, net.loss)
+    buffers = plan_buffers(net, level=level)
+    gradient = np.empty_like(buffers["theta"])
+    assert abs(bind_plan(**buffers).penalized_gradient(0, 1, gradient) - J) <= errors.J
+    found = lists(net, (False, False), gradient)
+    for got, expected, bound in zip(found, (dW, db), (errors.dW, errors.db), strict=True):
+        for actual, exact, limit in zip(got, expected, bound, strict=True):
+            assert np.all(np.abs(actual - exact) <= limit)
+    assert gradient[1] == 0 < dW[0][1, 0] < errors.dW[0][1, 0]
 
 
 @each_dtype
