@@ -47,6 +47,8 @@ cdef class BoundNetwork:
                                  f"biases, got {self.inputs.width} rows and parameters from {self.inputs.first} on")
             net.inputs, stop = &self.inputs, self.inputs.stop
             net.n_features, net.widest = self.inputs.n_columns, max(net.widest, self.inputs.width)
+        if parts.n_features != net.n_features:
+            raise ValueError(f"parts for {parts.n_features} columns of X do not fit a network of {net.n_features}")
         if len(parts.mixtures) not in (0, hidden):
             raise ValueError(f"need mixtures of {hidden} hidden layers, got {len(parts.mixtures)}")
         for l in range(len(parts.mixtures)):

@@ -31,6 +31,7 @@ def bound(net):
     ("mixtures", lambda mixtures: (), "theta must be .-ordered of shape"),
     ("table", lambda table: table[:-1], "must make 16 rows"),
     ("sizes", lambda sizes: (0, *sizes[1:]), "n_frequencies"),
+    ("n_features", lambda n_features: n_features - 1, "parts for 5 columns of X"),
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", ["training", "prediction"])
 def test_parts_that_do_not_fit(field, change, text, kind):
