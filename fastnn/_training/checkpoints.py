@@ -20,7 +20,7 @@ LIMITS = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 NOT_COMPARED = {"kind", "init", "target_ndim"}
 NOT_IN_OLDER = {"validation_fraction", "validation_split", "class_weight"}  # nor compared if they are missing
 NOTHING: dict[str, Any] = {"frozen": [], "groups": {}, "weight_decay_schedule": None, "dropout_schedule": None,
-                           **dict.fromkeys(files.PART_FIELDS)}  # which is not written
+                           "embedding": None, "scale_inputs": False, "activation_mixture": False}  # not written
 
 
 def write(path: str | os.PathLike[str], state: FitState) -> None:

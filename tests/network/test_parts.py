@@ -292,6 +292,9 @@ def test_a_resumed_fit_is_bitwise_identical(n_threads, tmp_path):
     with pytest.raises(ValueError, match=r"cannot be resumed here: it has (embedding|scale_inputs|activation_mixture)"):
         Network([6, 14, 10, 3], activation=["selu", "mish"], dropout=(0.2, 0.3), l2=0.01).fit(
             X, y, epochs=6, resume=path, **settings)
+    sizes, arguments = NETS["all parts"]
+    with pytest.raises(ValueError, match="it has scale_inputs=True, this fit scale_inputs=False"):
+        Network(sizes, **arguments | {"scale_inputs": False}).fit(X, y, epochs=6, resume=path, **settings)
 
 
 # ---- Training -------------------------------------------------------------------------------------------------------
