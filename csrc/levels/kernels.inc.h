@@ -12,6 +12,7 @@
 #include "elementwise/loss_blocks.inc.h"
 #include "elementwise/losses.inc.h"
 #include "elementwise/optimizers.inc.h"
+#include "elementwise/embedded_numbers.inc.h"
 #include "elementwise/embedding.inc.h"
 #include "gemm/sparse.inc.h"
 #if defined(FASTNN_VECTOR)
