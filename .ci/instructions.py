@@ -73,6 +73,9 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         for name in ("relu", "tanh"):
             yield f"dZ and db, {name}, ({n}, {m})", partial(kernels.activate_backward, name, A, dZ, 0.1, b, level)
         yield f"db, ({n}, {m})", partial(_testing.sum_columns, dZ, 0.1, b, level)
+        yield f"A = mixture of mish, ({n}, {m})", partial(kernels.activate_mixed, "mish", Z, None, b, A, level)
+        yield f"dZ, db and dt, mixture of mish, ({n}, {m})", partial(
+            kernels.activate_mixed_backward, "mish", b, Z, dZ, 0.1, vector(n), vector(n), level)
     for n, m in ((10, 128), (3, 120), (100, 7)):
         Z, dZ, y = matrix(n, m), matrix(n, m), rng.integers(0, n, m).astype(np.int32)
         yield f"softmax cross-entropy, ({n}, {m})", partial(kernels.loss, "cross_entropy", Z, y, None, dZ, level)
@@ -84,6 +87,7 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"Adam, 10001, {n_shards} gradients", partial(_testing.update, "adam", theta, gradients[:n_shards], v, s,
                                                             level=level, **settings)
     yield "SGD, 10001", partial(_testing.update, "sgd", theta, gradients[:1], level=level, rate=1e-3)
+    yield from input_stage(dtype, matrix, vector, level)
     X, out, order = matrix(300, 64), matrix(64, 128), rng.integers(0, 300, 128)
     for name, rows in (("columns", X), ("rows", np.ascontiguousarray(X))):
         yield f"gather, 64 x 128, from {name}", partial(_testing.gather, rows, order, out, level)
@@ -96,6 +100,27 @@ def kernels(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
     X = vector(500), rng.integers(0, 300, 500, np.int32), np.arange(0, 501, 10)
     yield "Z = W X^T, sparse, 300 -> 100, 50", partial(kernels.sparse_linear, W, X, None, dZ, level)
     yield "dW, sparse, 300 -> 100, 50", partial(_testing.sparse_weight_gradient, dZ, X, None, 0.1, W, level)
+
+
+def input_stage(dtype: str, matrix: Callable, vector: Callable, level: int) -> Iterator[tuple[str, Callable]]:
+    """Name and call of the kernels of the input stage: 8 numbers, 2 categories, a plain column; 128 examples."""
+    from fastnn._core import kernels
+    from fastnn._model.architecture import Architecture
+    from fastnn._model.parameters import ParameterLayout
+    from fastnn._model.parts import Parts
+    from fastnn.embeddings import Embedding
+
+    embedding = Embedding(numbers=range(8), categories={8: 7, 9: 100})
+    architecture = Architecture.check([11, 2], activation=(), output="softmax", dtype=dtype, embedding=embedding,
+                                      scale_inputs=True)
+    layout = ParameterLayout.of(architecture)
+    parts = Parts.of(architecture, layout)
+    stage = {"table": parts.table, "sizes": parts.sizes, "offsets": parts.offsets, "level": level}
+    X, A, theta, gradient = matrix(11, 128), matrix(parts.widths[0], 128), vector(layout.size), vector(layout.size)
+    X[8:10] = [[i % 7 for i in range(128)], range(128)]  # some codes of the second do not exist
+    yield "A[0], 8 numbers, 2 categories, 128", partial(kernels.embed, X, theta, A, **stage)
+    yield "gradient of the input stage, 8 numbers, 2 categories, 128", partial(kernels.embed_backward, X, theta, A, 0.1,
+                                                                               gradient, **stage)
 
 
 def passes(dtype: str) -> Iterator[tuple[str, Callable[[], object]]]:
