@@ -30,7 +30,7 @@ def run(path: str | os.PathLike[str]) -> None:
     say(f"answers: {_answers(model)}")
     if model.best_epoch_ is not None:
         say(f"trained for {len(model.history_)} epochs, parameters of epoch {model.best_epoch_}")
-    say("\n" + table(("column", "type", "gaps", "values"), column_rows(model)) + "\n")
+    say("\n" + table(("column", "type", "gaps", "values"), column_rows(model.encoder_)) + "\n")
     networks = model.networks_
     if networks:
         say(("network:" if len(networks) == 1 else f"{len(networks)} networks, whose answers are averaged:") + "\n")

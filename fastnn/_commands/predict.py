@@ -1,8 +1,6 @@
 """`fastnn predict`: the answers of a saved model to a table."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastnn._commands.models import load_tabular
-from fastnn._commands.table_files import find_column, read_table, require
+from fastnn._commands.outputs import check_outputs, replacing
+from fastnn._commands.table_files import TableError, find_column, read_table, require
 from fastnn._commands.text import say
 
 __all__ = ["Query", "run"]
@@ -40,10 +39,13 @@ def run(query: Query) -> None:
     OSError
         If a file cannot be read or written.
     """
+    check_outputs([query.out], [query.model, query.table])
     model = load_tabular(query.model)
+    if not hasattr(model, "feature_names_in_"):
+        raise TableError(f"{query.model} was trained on an array without names of columns: use its predict in Python")
     model.n_threads = query.threads
     frame = read_table(query.table, missing=query.missing, header=query.header,
-                       text_columns=_text_columns(model))
+                       text_columns=_text_columns(model), used=set(model.feature_names_in_).__contains__)
     names = list(frame.columns)
     for name in query.keep:
         find_column(names, name, "--keep")
@@ -93,21 +95,8 @@ def _write(answers: Any, out: str | None) -> None:
     parquet = path.suffix.lower() in (".parquet", ".pq")
     if parquet:
         require("pyarrow")
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
-    os.close(handle)
-    try:
+    with replacing(path) as partial:
         if parquet:
             answers.to_parquet(partial, index=False)
         else:
             answers.to_csv(partial, index=False, compression="gzip" if path.suffix == ".gz" else None)
-        os.chmod(partial, 0o666 & ~_umask())
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

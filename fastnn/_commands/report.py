@@ -4,6 +4,7 @@ import html
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from fastnn import __version__, runtime
 from fastnn._commands import charts
 from fastnn._commands.columns import column_rows
+from fastnn._commands.outputs import replacing
 from fastnn._commands.text import duration
 
 if TYPE_CHECKING:
@@ -74,8 +76,9 @@ def write(outcome: "Outcome", path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(_page(outcome))
+    page = _page(outcome)
+    with replacing(path) as partial:
+        Path(partial).write_text(page, encoding="utf-8")
 
 
 def _page(outcome: "Outcome") -> str:
@@ -93,7 +96,7 @@ def _page(outcome: "Outcome") -> str:
     return PAGE.substitute(
         title=html.escape(f"Predicting {job.target}"), lead=html.escape(lead), n_test=f"{len(y):,}",
         scores=_scores(outcome), answers=answers, answers_caption=html.escape(caption), **_curves(outcome),
-        **_importances(outcome), columns=_table(("column", "type", "gaps", "values"), column_rows(model)),
+        **_importances(outcome), columns=_table(("column", "type", "gaps", "values"), column_rows(model.encoder_)),
         network=html.escape(_network_text(outcome)), summary=html.escape(network.summary()),
         settings=html.escape(_settings(model)), version=__version__, level=runtime.simd_level(),
         date=datetime.now().strftime("%Y-%m-%d"))

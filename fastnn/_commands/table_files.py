@@ -3,8 +3,10 @@
 import csv
 import difflib
 import gzip
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +39,7 @@ def require(name: str) -> Any:
 
 
 def read_table(path: str | os.PathLike[str], *, missing: Sequence[str] = (), header: bool = True,
-               text_columns: Sequence[str] = ()) -> Any:
+               text_columns: Sequence[str] = (), used: Callable[[str], bool] = lambda name: True) -> Any:
     """Read a CSV file (also .gz) or a Parquet file.
 
     Parameters
@@ -50,6 +52,8 @@ def read_table(path: str | os.PathLike[str], *, missing: Sequence[str] = (), hea
         Whether the first line holds the names of the columns; if not, they are "1", "2", ...
     text_columns : sequence of str
         Columns of text that may look like numbers with mistakes.
+    used : callable
+        Whether a column with this name is needed; the values of others are not checked.
 
     Returns
     -------
@@ -63,6 +67,7 @@ def read_table(path: str | os.PathLike[str], *, missing: Sequence[str] = (), hea
         If it cannot be read.
     """
     pandas = require("pandas")
+    separator = None
     if Path(path).suffix.lower() in (".parquet", ".pq"):
         require("pyarrow")
         try:
@@ -72,13 +77,48 @@ def read_table(path: str | os.PathLike[str], *, missing: Sequence[str] = (), hea
         except Exception as error:  # pyarrow's own
             raise TableError(f"{path} is no Parquet file: {error}") from error
     else:
-        frame = _read_csv(pandas, path, missing, header)
+        frame, separator = _read_csv(pandas, path, missing, header)
     frame.columns = [str(name) for name in frame.columns]
     if frame.shape[1] == 0 or len(frame) == 0:
         raise TableError(f"{path} has no rows")
     _refuse_duplicates(path, list(frame.columns))
-    _refuse_mistaken_numbers(pandas, path, frame, first_line=1 + header, text_columns=text_columns)
+    place = _Place(path, separator, header)
+    names = [name for name in frame.columns if used(name)]
+    _refuse_infinity(frame[names], place)
+    _refuse_mistaken_numbers(pandas, frame[names], place, text_columns)
     return frame
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a row of a table is in its file.
+
+    Attributes
+    ----------
+    path : path
+    separator : str or None
+        Of a CSV file; None for Parquet.
+    header : bool
+        Whether the first line of a CSV file holds names.
+    """
+
+    path: str | os.PathLike[str]
+    separator: str | None
+    header: bool
+
+    def of(self, row: int) -> str:
+        """Return the file and the line in which the row with this position begins."""
+        if self.separator is None:
+            return f"{self.path}, row {row + 1}"
+        with _open(self.path) as file:
+            reader = csv.reader(file, delimiter=self.separator, skipinitialspace=True)
+            records, begin = -int(self.header), 1
+            for values in reader:  # quoted values may hold line ends, and pandas skips empty lines
+                if values and records == row:
+                    break
+                records += bool(values)
+                begin = reader.line_num + 1
+        return f"{self.path}, line {begin}"
 
 
 def find_column(names: Sequence[str], name: str, what: str) -> str:
@@ -109,7 +149,8 @@ def _open(path: str | os.PathLike[str]) -> IO[str]:
     return open(path, encoding="utf-8-sig", newline="")
 
 
-def _read_csv(pandas: Any, path: str | os.PathLike[str], missing: Sequence[str], header: bool) -> Any:
+def _read_csv(pandas: Any, path: str | os.PathLike[str], missing: Sequence[str], header: bool) -> tuple[Any, str]:
+    """Return the table and its separator."""
     try:
         with _open(path) as file:
             sample = file.read(SAMPLE)
@@ -124,10 +165,11 @@ def _read_csv(pandas: Any, path: str | os.PathLike[str], missing: Sequence[str],
     if header:
         _check_header(path, first)
     try:
-        return pandas.read_csv(
+        frame = pandas.read_csv(
             path, sep=separator, skipinitialspace=True, na_values=list(missing), header=0 if header else None,
             names=[name.strip() for name in first] if header else [str(j + 1) for j in range(len(first))],
             index_col=False, low_memory=False, encoding="utf-8-sig", on_bad_lines="error")
+        return frame, separator
     except UnicodeDecodeError:
         raise TableError(_undecodable(path)) from None
     except (pandas.errors.ParserError, pandas.errors.ParserWarning, ValueError) as error:
@@ -172,6 +214,9 @@ def _is_number(text: str) -> bool:
 def _undecodable(path: str | os.PathLike[str]) -> str:
     opener: Any = gzip.open if str(path).endswith(".gz") else open
     with opener(path, "rb") as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            return f"{path} is UTF-16; save it as UTF-8, such as by iconv -f utf-16 -t utf-8"
+        file.seek(0)
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")
@@ -183,19 +228,31 @@ def _undecodable(path: str | os.PathLike[str]) -> str:
 
 def _ragged(path: str | os.PathLike[str], separator: str, n_columns: int) -> str | None:
     """Return what is wrong with the first line that has more values than there are columns."""
+    begin = 1
     with _open(path) as file:
-        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
         try:
             for row in reader:
                 if len(row) > n_columns:
-                    return (f"{path}, line {reader.line_num}: {len(row)} values, but the first line has {n_columns}")
+                    return f"{path}, line {begin}: {len(row)} values, but the first line has {n_columns}"
+                begin = reader.line_num + 1
         except csv.Error as error:
-            return f"{path}, line {reader.line_num}: {error}"
+            if "unexpected end" in str(error):
+                return f"{path}, line {begin}: the quotation mark that opens a value is never closed"
+            return f"{path}, line {begin}: {error}"
     return None
 
 
-def _refuse_mistaken_numbers(pandas: Any, path: str | os.PathLike[str], frame: Any, *, first_line: int,
-                             text_columns: Sequence[str]) -> None:
+def _refuse_infinity(frame: Any, place: _Place) -> None:
+    for name in frame.columns:
+        if frame[name].dtype.kind == "f":
+            infinite = frame[name].isin([math.inf, -math.inf]).to_numpy()
+            if infinite.any():
+                raise TableError(f"{place.of(int(infinite.argmax()))}, column {name!r}: the number is infinite, or too "
+                                 "large for 64 bits; replace it by a finite number, or leave it empty (missing)")
+
+
+def _refuse_mistaken_numbers(pandas: Any, frame: Any, place: _Place, text_columns: Sequence[str]) -> None:
     """Raise if a column of text holds almost only numbers, so that its categories would be mistakes."""
     for name in frame.columns:
         column = frame[name]
@@ -206,6 +263,6 @@ def _refuse_mistaken_numbers(pandas: Any, path: str | os.PathLike[str], frame: A
         if MIN_NUMERIC_FRACTION < numeric.mean() < 1:
             wrong = given[~numeric]
             raise TableError(
-                f"{path}, line {first_line + wrong.index[0]}, column {name!r}: {wrong.iloc[0]!r} is not a number, as "
-                f"{100 * numeric.mean():.1f} % of the column are. If it means a missing value: "
+                f"{place.of(int(wrong.index[0]))}, column {name!r}: {wrong.iloc[0]!r} is not a number, but "
+                f"{int(numeric.sum()):,} of the {len(given):,} values of the column are. If it means a missing value: "
                 f"--missing {wrong.iloc[0]!r}; if the column holds categories: --categorical {name!r}")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import __version__
-from fastnn._commands.columns import column_rows
+from fastnn._commands.columns import column_rows, identifiers
+from fastnn._commands.outputs import check_outputs
 from fastnn._commands.scores import Scores, baseline, score
 from fastnn._commands.table_files import TableError, find_column, read_table, require
 from fastnn._commands.text import duration, say, table
@@ -82,10 +83,12 @@ def run(job: Job) -> None:
     OSError
         If a file cannot be read or written.
     """
+    check_outputs([job.out, job.report], [job.table])
     require("sklearn")
     if job.report is not None:
         require("matplotlib")
-    frame = read_table(job.table, missing=job.missing, header=job.header, text_columns=(*job.categorical, job.target))
+    frame = read_table(job.table, missing=job.missing, header=job.header, text_columns=(*job.categorical, job.target),
+                       used=lambda name: name not in job.drop)
     say(f"fastnn {__version__}, {job.threads} thread{'s' * (job.threads > 1)}")
     X, y, dropped = _features_and_target(frame, job)
     task = _task(y, job)
@@ -96,10 +99,11 @@ def run(job: Job) -> None:
     model = _model(task, job, parts.X_train)
     say(f"task: {task} of {_described(y, task)}; {len(parts.X_train):,} rows to train on, {len(parts.X_test):,} held "
         "out\n")
+    _show_columns(model, parts.X_train)
     began = perf_counter()
     model.fit(parts.X_train, parts.y_train)
     seconds = perf_counter() - began
-    _show_columns(model)
+    say()
     outcome = _outcome(job, model, parts, len(X), dropped, seconds, task)
     _show_scores(outcome)
     model.save(job.out)
@@ -127,7 +131,7 @@ def _features_and_target(frame: Any, job: Job) -> tuple[Any, Any, int]:
     dropped = int((~given).sum())
     X, y = X[given].reset_index(drop=True), frame.loc[given, job.target].reset_index(drop=True)
     if len(X) < MIN_ROWS:
-        raise TableError(f"{len(X)} rows with a target are too few: at least {MIN_ROWS} are needed")
+        raise TableError(f"too few rows have a target: {len(X)}, at least {MIN_ROWS} are needed")
     return X, y, dropped
 
 
@@ -144,13 +148,12 @@ def _task(y: Any, job: Job) -> str:
     else:
         whole = numeric and bool((y == y.round()).all())
         task = "regression" if numeric and not (whole and y.nunique() <= MAX_LABELS) else "classification"
-    if task == "classification":
-        counts = y.value_counts()
-        if len(counts) < 2:
-            raise TableError(f"the target {job.target!r} has the single value {counts.index[0]!r}")
-        if len(counts) > len(y) // 2:
-            raise TableError(f"the target {job.target!r} has {len(counts):,} different values in {len(y):,} rows: too "
-                             "many to learn as classes")
+    counts = y.value_counts()
+    if len(counts) < 2:
+        raise TableError(f"the target {job.target!r} has the single value {counts.index[0]}")
+    if task == "classification" and len(counts) > len(y) // 2:
+        raise TableError(f"the target {job.target!r} has {len(counts):,} different values in {len(y):,} rows: too many "
+                         "to learn as classes")
     return task
 
 
@@ -192,9 +195,18 @@ def _model(task: str, job: Job, X: Any) -> Any:
     return kind(n_models=job.models, time_limit=job.time_limit, n_threads=job.threads, random_state=job.seed, **further)
 
 
-def _show_columns(model: Any) -> None:
+def _show_columns(model: Any, X: Any) -> None:
     """Print the type that was guessed for each column, and its gaps."""
-    say("\n" + table(("column", "type", "gaps", "values"), column_rows(model)) + "\n")
+    from fastnn.preprocessing import TableEncoder
+
+    names = ("categorical_features", "max_one_hot")
+    encoder = TableEncoder(**{name: getattr(model, name) for name in names}).fit(X)
+    say(table(("column", "type", "gaps", "values"), column_rows(encoder)) + "\n")
+    if found := identifiers(encoder, len(X)):
+        say(f"nearly every row has its own value of {', '.join(map(repr, found))}: nothing can be learned from it "
+            "about new rows; derive numbers or fewer categories, or use --drop\n")
+    if "" in X.columns:
+        say("column 1 has no name: if it is the number of the row, use --drop ''\n")
 
 
 def _outcome(job: Job, model: Any, parts: Parts, n_rows: int, dropped: int, seconds: float, task: str) -> Outcome:

@@ -215,6 +215,12 @@ def test_info_describes_models_of_tables_and_networks(folder, capsys):
     (("train", "flats.csv", "--target", "sort", "--drop", "town", "flor", "--out", "m"), "did you mean 'floor'"),
     (("train", "flats.csv", "--target", "sort", "--task", "regression", "--out", "m"), "needs numbers"),
     (("train", "flats.csv", "--target", "price", "--task", "classification", "--out", "m"), "too many to learn"),
+    (("train", "flats.csv", "--target", "sort", "--out", "none/m"), "no folder none"),
+    (("train", "flats.csv", "--target", "sort", "--out", "flats.csv"), "flats.csv would be overwritten"),
+    (("train", "flats.csv", "--target", "sort", "--out", "m.html"), "m.html would be overwritten"),
+    (("train", "constant.csv", "--target", "floor", "--out", "m"), "single value 3"),
+    (("predict", "sort.fastnn", "flats.csv", "--out", "flats.csv"), "flats.csv would be overwritten"),
+    (("predict", "array.fastnn", "flats.csv"), "without names of columns"),
     (("predict", "sort.fastnn", "short.csv"), "no column 'area'"),
     (("predict", "flats.csv", "flats.csv"), "flats.csv"),
     (("predict", "net.fastnn", "flats.csv"), "holds a Network"),
@@ -222,6 +228,8 @@ def test_info_describes_models_of_tables_and_networks(folder, capsys):
 ])
 def test_what_cannot_be_used_is_refused_in_one_line(folder, arguments, message):
     flats(30)[["town", "floor", "code"]].to_csv(folder / "short.csv", index=False)
+    flats(30).assign(floor=3).to_csv(folder / "constant.csv", index=False)
+    TabularClassifier(epochs=1).fit(np.eye(20), np.arange(20) % 2).save(folder / "array.fastnn")
     Network([3, 2, 2]).save(folder / "net.fastnn")
     done = run(folder, *arguments)
     assert done.returncode == 2
@@ -244,3 +252,31 @@ def test_a_model_that_cannot_be_written_leaves_the_old_answers(folder, tmp_path)
     assert done.returncode == 2
     assert (tmp_path / "old.csv").read_text() == "old\n"
     assert [path.name for path in Path(tmp_path).iterdir()] == ["old.csv"]
+
+
+def test_an_error_in_the_report_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "m.html").write_text("old")
+    flats(40).to_csv(tmp_path / "flats.csv", index=False)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastnn._commands.report._page", fail)
+    table, model = str(tmp_path / "flats.csv"), str(tmp_path / "m")
+    assert main(["train", table, "--target", "sort", "--out", model, "--epochs", "1"]) == 130
+    assert (tmp_path / "m.html").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flats.csv", "m", "m.html"]
+
+
+def test_columns_are_shown_before_training_with_those_that_identify_rows(tmp_path, monkeypatch, capsys):
+    frame = flats(40).assign(key=[f"flat\n{i}" for i in range(40)])
+    frame.drop(columns="sort").to_csv(tmp_path / "flats.csv", index=False)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastnn.TabularRegressor.fit", stop)
+    assert main(["train", str(tmp_path / "flats.csv"), "--target", "price", "--out", str(tmp_path / "m")]) == 130
+    text = capsys.readouterr().out
+    assert re.search(r"^key +category \(vector\) +32: flat 0, ", text, re.MULTILINE)
+    assert "nearly every row has its own value of 'key': " in text

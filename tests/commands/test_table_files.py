@@ -61,6 +61,10 @@ def test_parquet_is_read(tmp_path):
     ("a,b,a\n1,2,3\n", "two columns are named 'a'"),
     ("a,,c\n1,2,3\n", "column 2 has no name"),
     ("a,b\n" + "1,2\n" * 20 + "1,x2\n" + "1,2\n" * 20, "line 22, column 'b': 'x2' is not a number.*--categorical 'b'"),
+    ("a,b\n\n" + '1,"2"\n' * 20 + "1,x2\n", "line 23, column 'b': 'x2' is not a number, but 20 of the 21"),
+    ('a,b\n"k\nl",2\nm,inf\n', "line 4, column 'b': the number is infinite"),
+    ("a,b\n1,2\n1,1e999\n", "line 3, column 'b': the number is infinite, or too large"),
+    ('a,b\nk,2\nl,"3\nm,4\n', "line 3: the quotation mark that opens a value is never closed"),
 ])
 def test_a_bad_file_is_refused(text, message, tmp_path):
     with pytest.raises(TableError, match=message):
@@ -71,6 +75,16 @@ def test_another_encoding_is_refused_with_the_line(tmp_path):
     path = written(tmp_path, "name,age\nAda,3\nZoë,4\n", encoding="latin1")
     with pytest.raises(TableError, match="line 3: byte 3 is not UTF-8"):
         read_table(path)
+
+
+def test_a_file_of_16_bit_characters_is_refused_by_name(tmp_path):
+    with pytest.raises(TableError, match="is UTF-16; save it as UTF-8"):
+        read_table(written(tmp_path, "name,age\nAda,3\n", encoding="utf-16"))
+
+
+def test_values_of_unused_columns_are_not_checked(tmp_path):
+    text = "a,b\n" + "1,2\n" * 20 + "inf,x2\n"
+    assert len(read_table(written(tmp_path, text), used=lambda name: name == "c")) == 21
 
 
 @pytest.mark.parametrize(("name", "content"), [("table.parquet", b"a,b\n1,2\n"), ("table.csv.gz", b"a,b\n1,2\n")])
