@@ -215,9 +215,9 @@ def test_demo_reports_a_full_disk(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "required: demo|info"),
-        (["train"], "invalid choice: 'train'"),
-        (["info", "demo"], "unrecognized arguments: demo"),
+        ([], "required: train|predict|info|demo"),
+        (["fit"], "invalid choice: 'fit'"),
+        (["info", "a.fastnn", "b.fastnn"], "unrecognized arguments: b.fastnn"),
         (["demo", "--epochs", "0"], "--epochs: expected a whole number from 1 to 100000, got '0'"),
         (["demo", "--epochs", "1.5"], "--epochs: expected a whole number"),
         (["demo", "--threads", "-1"], "--threads: expected a whole number from 1 to 4096, got '-1'"),
