@@ -28,7 +28,8 @@ class Reports:
         self.prints, self.n_models, self.callbacks = verbose != "bar" and bool(verbose), n_models, callbacks
         self.lock = threading.RLock()
         self.stopped = threading.Event()  # set when one of the models failed
-        self.bar = progress_bar()(total=0, unit="epoch") if isinstance(verbose, str) else None
+        self.new_bar = progress_bar() if isinstance(verbose, str) else None
+        self.bar: Any = None  # made when its length is known
 
     def close(self) -> None:
         """Close the progress bar."""
@@ -37,8 +38,12 @@ class Reports:
 
     def expect(self, epochs: int) -> None:
         """Add the epochs of a model to the length of the bar."""
-        if self.bar is not None:
-            with self.lock:
+        if self.new_bar is None:
+            return
+        with self.lock:
+            if self.bar is None:
+                self.bar = self.new_bar(total=epochs, unit="epoch")
+            else:
                 self.bar.total += epochs
                 self.bar.refresh()
 
@@ -47,7 +52,9 @@ class Reports:
         shown = {name: f"{record[name]:.5g}" for name in ("loss", "validation_loss", "validation_score")
                  if name in record}
         if self.bar is not None:
-            self.bar.set_postfix(shown, refresh=False)
+            short = {name.removeprefix("validation_"): shown[name] for name in ("loss", "validation_score")
+                     if name in shown}  # all three do not fit into a line of 80 characters
+            self.bar.set_postfix(short, refresh=False)
             self.bar.update()
         if self.prints:
             model = f"model {number + 1}, " * (self.n_models > 1)
