@@ -76,6 +76,8 @@ def read_table(path: str | os.PathLike[str], *, missing: Sequence[str] = (), hea
             raise error if error.errno is not None else TableError(f"{path} is no Parquet file: {error}") from error
         except Exception as error:  # pyarrow's own
             raise TableError(f"{path} is no Parquet file: {error}") from error
+        if any(name is not None for name in frame.index.names):
+            frame = frame.reset_index()  # an index with a name was a column before pandas wrote it
     else:
         frame, separator = _read_csv(pandas, path, missing, header)
     frame.columns = [str(name) for name in frame.columns]

@@ -53,6 +53,12 @@ def test_parquet_is_read(tmp_path):
     assert read_table(tmp_path / "table.parquet")["job"].isna().tolist() == [False, True]
 
 
+def test_a_named_index_in_parquet_is_a_column(tmp_path):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"age": [31, 40]}, index=pd.Index(["a", "b"], name="key")).to_parquet(tmp_path / "table.parquet")
+    assert list(read_table(tmp_path / "table.parquet")) == ["key", "age"]
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("", "is empty"),
     ("a,b\n", "has no rows"),
