@@ -23,6 +23,8 @@ __all__ = ["write"]
 
 IMPORTANCE_ROWS = 2000  # held-out rows on which columns are shuffled
 IMPORTANCE_REPEATS = 5
+IMPORTANCE_VALUES = 200_000  # rows times columns at most: each shuffle predicts them all
+MAX_IMPORTANCES = 500  # shuffles at one repeat, so that they take seconds and not hours
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -118,8 +120,9 @@ def _curves(outcome: "Outcome") -> dict[str, str]:
     history = outcome.model.history_
     key = next((key for key in ("validation_accuracy", "validation_rmse") if key in history), "loss")
     label = {"validation_accuracy": "validation accuracy", "validation_rmse": "validation RMSE"}.get(key, "loss")
-    caption = (f"The {label} after each epoch, on rows that were held out of the training rows; the dotted line is the "
-               "epoch whose parameters were kept.")
+    unit = "" if outcome.classifies else ", in units of the standard deviation of the target,"
+    caption = (f"The {label}{unit} after each epoch, on rows that were held out of the training rows; the dotted line "
+               "is the epoch whose parameters were kept.")
     return {"curves": charts.learning_curves(history, [key], label), "curves_caption": html.escape(caption)}
 
 
@@ -128,13 +131,18 @@ def _importances(outcome: "Outcome") -> dict[str, str]:
     from sklearn.inspection import permutation_importance
 
     X, y = outcome.parts.X_test, outcome.parts.y_test
-    rows = np.random.default_rng(outcome.job.seed).permutation(len(X))[:IMPORTANCE_ROWS]
+    n = X.shape[1]
+    if n > MAX_IMPORTANCES:
+        return {"importances": "", "importances_caption": f"Not measured: it would take long for {n:,} columns."}
+    rows = np.random.default_rng(outcome.job.seed).permutation(len(X))[: min(IMPORTANCE_ROWS, IMPORTANCE_VALUES // n)]
+    repeats = max(1, min(IMPORTANCE_REPEATS, MAX_IMPORTANCES // n))
     scoring, label = (("accuracy", "loss of accuracy") if outcome.classifies else
                       ("neg_root_mean_squared_error", "increase of the RMSE"))
-    found = permutation_importance(outcome.model, X.iloc[rows], y[rows], scoring=scoring, n_repeats=IMPORTANCE_REPEATS,
+    found = permutation_importance(outcome.model, X.iloc[rows], y[rows], scoring=scoring, n_repeats=repeats,
                                    random_state=outcome.job.seed)
-    caption = (f"{label.capitalize()} on {len(rows):,} rows held out if the values of the column are shuffled; mean "
-               f"and standard deviation of {IMPORTANCE_REPEATS} shuffles. Columns with the same information share it.")
+    shuffles = f"mean and standard deviation of {repeats} shuffles" if repeats > 1 else "one shuffle"
+    caption = (f"{label[0].upper()}{label[1:]} on {len(rows):,} rows held out if the values of the column are "
+               f"shuffled: {shuffles}. Columns with the same information share it.")
     return {"importances": charts.importances(list(X.columns), found.importances_mean, found.importances_std, label),
             "importances_caption": html.escape(caption)}
 

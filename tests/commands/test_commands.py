@@ -280,3 +280,12 @@ def test_columns_are_shown_before_training_with_those_that_identify_rows(tmp_pat
     text = capsys.readouterr().out
     assert re.search(r"^key +category \(vector\) +32: flat 0, ", text, re.MULTILINE)
     assert "nearly every row has its own value of 'key': " in text
+
+
+def test_the_report_of_very_many_columns_leaves_out_their_importance(tmp_path):
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(40, 501))).add_prefix("x").assign(y=np.arange(40) % 2)
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    table, model = str(tmp_path / "wide.csv"), str(tmp_path / "m")
+    assert main(["train", table, "--target", "y", "--out", model, "--epochs", "1"]) == 0
+    assert "it would take long for 501 columns" in (tmp_path / "m.html").read_text(encoding="utf-8")
