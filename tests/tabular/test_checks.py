@@ -116,7 +116,7 @@ def test_shared_entries_are_identical_except_for_the_recipes_of_classes_and_numb
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fitted_attribute_is_documented(kind):
     model = made(kind).fit(*table(kind))
-    public = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
+    public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
     assert public == section(kind, "Attributes").keys()
 
 
