@@ -43,7 +43,6 @@ def _short(name: object) -> str:
 
 def learning_curves(history: "History", keys: Sequence[str], label: str) -> str:
     """Draw recorded values over the epochs, with the best epoch."""
-
     from fastnn.plot import curves
 
     def draw(ax: "Axes") -> None:
@@ -55,7 +54,9 @@ def learning_curves(history: "History", keys: Sequence[str], label: str) -> str:
 
 def confusion(y: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> str:
     """Draw for each class (row) the share of its rows that got each answer (column)."""
-    counts = confusion_counts(y, predicted, classes)[:MAX_CLASSES_DRAWN, :MAX_CLASSES_DRAWN]
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(y, predicted, labels=classes)[:MAX_CLASSES_DRAWN, :MAX_CLASSES_DRAWN]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     n = len(counts)
 
@@ -71,16 +72,6 @@ def confusion(y: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -
 
     side = min(3.0 + 0.28 * n, 7.5)
     return _svg(draw, (side + 1.0, side))
-
-
-def confusion_counts(y: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the number of rows of each class (row) with each answer (column), without labels unseen in training."""
-    place = {label: k for k, label in enumerate(classes.tolist())}
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    for true, answer in zip(y.tolist(), predicted.tolist(), strict=True):
-        if true in place:
-            counts[place[true], place[answer]] += 1
-    return counts
 
 
 def residuals(y: NDArray[Any], predicted: NDArray[Any]) -> str:

@@ -111,9 +111,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _scores(outcome: "Outcome") -> str:
-    constant = outcome.baseline
-    rows = [(name, f"{value:.4g}", f"{constant.values[name]:.4g}") for name, value in outcome.scores.values.items()]
-    return _table(("", "this model", f"always {constant.answer}"), rows)
+    return _table(("", "this model", f"always {outcome.baseline.answer}"), outcome.score_rows())
 
 
 def _curves(outcome: "Outcome") -> dict[str, str]:

@@ -61,7 +61,6 @@ class Outcome:
     model: Any
     parts: Parts
     n_rows: int
-    dropped: int
     seconds: float
     predicted: NDArray[Any]
     scores: Scores
@@ -71,6 +70,11 @@ class Outcome:
     def classifies(self) -> bool:
         """Whether the target is a label."""
         return self.scores.task == "classification"
+
+    def score_rows(self) -> list[tuple[str, str, str]]:
+        """Return the name of each score, its value, and that of the constant answer."""
+        return [(name, f"{value:.4g}", f"{self.baseline.values[name]:.4g}")
+                for name, value in self.scores.values.items()]
 
 
 def run(job: Job) -> None:
@@ -104,7 +108,7 @@ def run(job: Job) -> None:
     model.fit(parts.X_train, parts.y_train)
     seconds = perf_counter() - began
     say()
-    outcome = _outcome(job, model, parts, len(X), dropped, seconds, task)
+    outcome = _outcome(job, model, parts, len(X), seconds, task)
     _show_scores(outcome)
     model.save(job.out)
     say(f"\nmodel:  {job.out} ({Path(job.out).stat().st_size / 1e6:.2f} MB); use it by: fastnn predict {job.out} "
@@ -209,11 +213,11 @@ def _show_columns(model: Any, X: Any) -> None:
         say("column 1 has no name: if it is the number of the row, use --drop ''\n")
 
 
-def _outcome(job: Job, model: Any, parts: Parts, n_rows: int, dropped: int, seconds: float, task: str) -> Outcome:
+def _outcome(job: Job, model: Any, parts: Parts, n_rows: int, seconds: float, task: str) -> Outcome:
     X, y = parts.X_test[:PREDICTED_ROWS], np.asarray(parts.y_test)[:PREDICTED_ROWS]
     predicted = model.predict(X)
     probabilities = model.predict_proba(X) if task == "classification" else None
-    return Outcome(job, model, Parts(parts.X_train, parts.y_train, X, y), n_rows, dropped, seconds, predicted,
+    return Outcome(job, model, Parts(parts.X_train, parts.y_train, X, y), n_rows, seconds, predicted,
                    score(task, y, predicted, probabilities, getattr(model, "classes_", None)),
                    baseline(task, np.asarray(parts.y_train), y))
 
@@ -221,6 +225,4 @@ def _outcome(job: Job, model: Any, parts: Parts, n_rows: int, dropped: int, seco
 def _show_scores(outcome: Outcome) -> None:
     say(f"trained in {duration(outcome.seconds)}, best epoch {outcome.model.best_epoch_}")
     say(f"on the {len(outcome.predicted):,} rows held out:")
-    rows = [(name, f"{value:.4g}", f"{outcome.baseline.values[name]:.4g}" if name in outcome.baseline.values else "")
-            for name, value in outcome.scores.values.items()]
-    say(table(("", "model", f"always {outcome.baseline.answer}"), rows))
+    say(table(("", "model", f"always {outcome.baseline.answer}"), outcome.score_rows()))

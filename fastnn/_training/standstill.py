@@ -71,7 +71,7 @@ def reason_to_doubt(state: FitState, settings: FitSettings, held_out: Source | N
     watched = [metric for metric in settings.metrics if f"validation_{metric.name}" == name]
     if held_out is None or held_out.single_pass or not watched or history.stop_reason not in COMPLETE:
         return None
-    if monitor.patience is None:  # the value was chosen to judge all epochs of a schedule
+    if monitor.patience is None:  # all epochs run, and the value only chooses one of them
         return None
     scores, losses = [-monitor.sign * value for value in history[name]], history["validation_loss"]
     best = best_before_fall(scores, losses, stalled=history.stop_reason == "early_stopping",

@@ -24,7 +24,7 @@ LIMIT = 1e100  # beyond it a scaled number is clipped to the bound of float32 an
 
 
 class _NotFew(Exception):
-    """A value that only the full checks can judge."""
+    """A value that needs the full checks."""
 
 
 class _NumberEncoder:

@@ -69,7 +69,7 @@ def test_a_resumed_fit_chooses_the_same_epoch(tmp_path, ties, paused):
         fitted(other, make(seed=4), resume=path)
 
 
-def test_a_standstill_is_judged_at_the_epoch_that_is_kept(recwarn):
+def test_a_standstill_is_checked_at_the_epoch_that_is_kept(recwarn):
     """The last of equal epochs has the lowest loss: nothing to warn of."""
     net = make()
     net.fit(X, LABELS, epochs=12, validation_data=(X, LABELS), metrics=[Values(*[0.5] * 12)],
